@@ -1,0 +1,1 @@
+"""XMPP over BOSH, XEP-0124 and XEP-0206."""

@@ -1,0 +1,1 @@
+"""The embedded XMPP domain: accounts, authentication, presence and routing."""

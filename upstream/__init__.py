@@ -1,0 +1,1 @@
+"""A real XMPP server behind Andiron, reached over TCP."""

@@ -1,0 +1,1 @@
+"""XMPP over WebSocket, RFC 7395."""

@@ -1,0 +1,1 @@
+"""The vocabulary: guarded XML, stanzas, JIDs, conditions, namespaces."""

@@ -1,0 +1,23 @@
+"""The XML namespaces that Andiron speaks, under the names the field uses."""
+
+from typing import Final
+
+CLIENT: Final = "jabber:client"
+STREAMS: Final = "http://etherx.jabber.org/streams"
+STREAM_ERRORS: Final = "urn:ietf:params:xml:ns:xmpp-streams"
+STANZA_ERRORS: Final = "urn:ietf:params:xml:ns:xmpp-stanzas"
+FRAMING: Final = "urn:ietf:params:xml:ns:xmpp-framing"
+SASL: Final = "urn:ietf:params:xml:ns:xmpp-sasl"
+BIND: Final = "urn:ietf:params:xml:ns:xmpp-bind"
+SESSION: Final = "urn:ietf:params:xml:ns:xmpp-session"
+SM_3: Final = "urn:xmpp:sm:3"
+SM_2: Final = "urn:xmpp:sm:2"
+DELAY: Final = "urn:xmpp:delay"
+PING: Final = "urn:xmpp:ping"
+TIME: Final = "urn:xmpp:time"
+VERSION: Final = "jabber:iq:version"
+DISCO_INFO: Final = "http://jabber.org/protocol/disco#info"
+DISCO_ITEMS: Final = "http://jabber.org/protocol/disco#items"
+CAPS: Final = "http://jabber.org/protocol/caps"
+OFFLINE: Final = "msgoffline"
+XML: Final = "http://www.w3.org/XML/1998/namespace"

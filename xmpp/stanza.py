@@ -1,0 +1,137 @@
+"""Stanzas as text: address them, date them and answer them without a tree."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaError
+from andiron.xmpp.escape import escape
+from andiron.xmpp.tree import parse_tree, serialise
+from andiron.xmpp.xml import Element
+
+STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
+
+_ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
+_ADDRESSES: Final = re.compile(r"""\s+(?:from|to)\s*=\s*(?:"[^"]*"|'[^']*')""")
+_FROM: Final = re.compile(r"""\s+from\s*=\s*(?:"[^"]*"|'[^']*')""")
+
+
+def is_stanza(element: Element) -> bool:
+    """Tell whether this is a message, a presence or an iq (RFC 6120 section 8)."""
+    return element.namespace == ns.CLIENT and element.name in STANZA_NAMES
+
+
+def from_attribute(address: str) -> str:
+    """Return ``from='…'`` with a leading space, ready for :func:`with_sender`."""
+    return f" from='{escape(address)}'"
+
+
+def unprefixed(element: Element) -> Element:
+    """Return the stanza with ``jabber:client`` as its default namespace.
+
+    A content namespace under a prefix is sound XML, but RFC 6120 section 4.8.5
+    keeps it from the wire and many clients cannot read it.
+    """
+    text, name = element.text, element.name
+    if text.startswith(name, 1) and text[len(name) + 1] != ":":
+        return element
+    tree = parse_tree(element)
+    return Element(serialise(tree), element.namespace, name, element.attributes)
+
+
+def with_sender(element: Element, from_attr: str) -> str:
+    """Return the text of an unprefixed stanza with its ``from`` put right.
+
+    ``from_attr`` comes from :func:`from_attribute`.
+    """
+    text = element.text
+    at = len(element.name) + 1
+    if "from" in element.attributes:
+        tag = root_tag(text)
+        return f"{text[:at]}{from_attr}{_remove(_FROM, tag[at:])}{text[len(tag) :]}"
+    return f"{text[:at]}{from_attr}{text[at:]}"
+
+
+def with_addresses(element: Element, sender: str, recipient: str) -> str:
+    """Return the text of an unprefixed stanza with both addresses put right."""
+    text = element.text
+    at = len(element.name) + 1
+    tag = root_tag(text)
+    rest = _remove(_ADDRESSES, tag[at:])
+    return f"{text[:at]}{from_attribute(sender)} to='{escape(recipient)}'{rest}{text[len(tag) :]}"
+
+
+def with_child(text: str, child: str) -> str:
+    """Return a stanza's text with ``child`` as its last child."""
+    if text.endswith("/>"):
+        tag = root_tag(text)
+        if len(tag) == len(text):
+            name = tag[1:-2].split(None, 1)[0]
+            return f"{text[:-2]}>{child}</{name}>"
+    end = text.rindex("</")
+    return f"{text[:end]}{child}{text[end:]}"
+
+
+def with_delay(text: str, by: str, when: float) -> str:
+    """Return a stanza's text with the time, in Unix seconds, it was first accepted (XEP-0203)."""
+    return with_child(
+        text, f"<delay xmlns='{ns.DELAY}' from='{escape(by)}' stamp='{timestamp(when)}'/>"
+    )
+
+
+def timestamp(when: float) -> str:
+    """Return Unix seconds as an XEP-0082 date and time in UTC."""
+    moment = datetime.fromtimestamp(when, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+
+
+def iq_result(request: Element, payload: str = "", *, sender: str = "") -> str:
+    """Return the answer to an iq request (RFC 6120 section 8.2.3), unaddressed to its asker.
+
+    The stream of the asker needs no ``to``; ``sender`` is the entity asked.
+    """
+    head = _answer_head(request, "result", sender)
+    return f"{head}>{payload}</iq>" if payload else f"{head}/>"
+
+
+def error_reply(request: Element, error: StanzaError, *, sender: str = "", to: str = "") -> str:
+    """Return the error stanza that answers ``request`` (RFC 6120 section 8.3.1).
+
+    ``sender`` is the entity that was asked, by default the request's ``to``.
+    """
+    head = _answer_head(request, "error", sender or request.get("to"), to)
+    return f"{head}>{error.to_xml()}</{request.name}>"
+
+
+def _answer_head(request: Element, kind: str, sender: str, to: str = "") -> str:
+    identity = request.attributes.get("id")
+    return (
+        f"<{request.name} xmlns='{ns.CLIENT}' type='{kind}'"
+        + (f" id='{escape(identity)}'" if identity is not None else "")
+        + (from_attribute(sender) if sender else "")
+        + (f" to='{escape(to)}'" if to else "")
+    )
+
+
+def root_tag(text: str) -> str:
+    """Return the root's start tag of a guarded element's text."""
+    match = _ROOT_TAG.match(text)
+    if match is None:
+        raise ValueError("not an element")
+    return match.group()
+
+
+def _remove(pattern: re.Pattern[str], tag: str) -> str:
+    """Remove attributes from a tag, never touching what stands inside another's quotes."""
+    kept: list[str] = []
+    at = 0
+    for part in _ATTRIBUTE.finditer(tag):
+        if pattern.fullmatch(part.group()):
+            kept.append(tag[at : part.start()])
+            at = part.end()
+    kept.append(tag[at:])
+    return "".join(kept)
+
+
+_ATTRIBUTE: Final = re.compile(r"""\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*')""")

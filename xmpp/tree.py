@@ -1,0 +1,55 @@
+"""Trees, for the few stanzas that Andiron itself must understand."""
+
+from typing import Final
+from xml.etree.ElementTree import Element as Tree
+
+from defusedxml.ElementTree import fromstring
+
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.escape import escape
+from andiron.xmpp.xml import Element
+
+__all__ = ["Tree", "children", "parse_tree", "serialise"]
+
+_XML_PREFIX: Final = "{" + ns.XML + "}"
+
+
+def parse_tree(element: Element) -> Tree:
+    """Parse an element that the guard let pass; tags read ``{namespace}name``."""
+    tree: Tree = fromstring(element.text, forbid_dtd=True)
+    return tree
+
+
+def children(element: Element) -> list[Tree]:
+    """Return the child elements of a guarded element."""
+    return list(parse_tree(element))
+
+
+def serialise(tree: Tree, parent_namespace: str = "") -> str:
+    """Write a tree with default namespaces only, as XMPP clients expect."""
+    namespace, name = _split(tree.tag)
+    parts = [f"<{name}"]
+    if namespace != parent_namespace:
+        parts.append(f" xmlns='{escape(namespace)}'")
+    prefixes = 0
+    for key, value in tree.attrib.items():
+        if key.startswith(_XML_PREFIX):
+            parts.append(f" xml:{key[len(_XML_PREFIX) :]}='{escape(value)}'")
+        elif key.startswith("{"):
+            uri, local = _split(key)
+            parts.append(f" xmlns:n{prefixes}='{escape(uri)}' n{prefixes}:{local}='{escape(value)}'")
+            prefixes += 1
+        else:
+            parts.append(f" {key}='{escape(value)}'")
+    inner = escape(tree.text or "") + "".join(
+        serialise(child, namespace) + escape(child.tail or "") for child in tree
+    )
+    parts.append(f">{inner}</{name}>" if inner else "/>")
+    return "".join(parts)
+
+
+def _split(tag: str) -> tuple[str, str]:
+    if tag.startswith("{"):
+        namespace, _, name = tag[1:].rpartition("}")
+        return namespace, name
+    return "", tag
