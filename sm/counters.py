@@ -1,0 +1,80 @@
+"""The two counters of XEP-0198 section 4, modulo 2**32, and nothing else.
+
+Each stream has a count of stanzas handled from the peer (its ``h``) and a
+count of stanzas sent to it. Both are unsigned 32-bit and wrap to zero.
+"""
+
+from typing import Final
+
+MODULUS: Final = 2**32
+
+
+def add(count: int, steps: int) -> int:
+    """Return the count ``steps`` later."""
+    return (count + steps) % MODULUS
+
+
+def distance(earlier: int, later: int) -> int:
+    """Return how many steps lead from one count to the other."""
+    return (later - earlier) % MODULUS
+
+
+def parse_count(text: str | None) -> int | None:
+    """Return the value of an ``h`` attribute, or None where it is not an xs:unsignedInt."""
+    if text is None:
+        return None
+    digits = text.strip("\t\n\r ").removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 32:
+        return None
+    count = int(digits)
+    return count if count < MODULUS else None
+
+
+class Inbound:
+    """Counts what the peer sent and what of it is handled, in order.
+
+    A stanza is given a ticket when it arrives; it is handled later, perhaps
+    after others that came behind it. ``h`` counts the unbroken run of handled
+    stanzas from the start only, since acknowledging one acknowledges all
+    before it. Tickets are counted from one and never wrap.
+    """
+
+    __slots__ = ("_base", "_done", "_settled", "received")
+
+    def __init__(self, start: int = 0) -> None:
+        self._base = start
+        self.received = 0
+        self._settled = 0
+        self._done: set[int] | None = None
+
+    @property
+    def h(self) -> int:
+        """How many stanzas are handled, modulo 2**32."""
+        return (self._base + self._settled) % MODULUS
+
+    @property
+    def pending(self) -> int:
+        """How many stanzas have arrived that ``h`` does not count yet."""
+        return self.received - self._settled
+
+    def arrive(self) -> int:
+        """Count a stanza's arrival and return its ticket."""
+        self.received += 1
+        return self.received
+
+    def handle(self, ticket: int) -> int:
+        """Mark a ticket handled and return by how much ``h`` grew."""
+        before = self._settled
+        if ticket != before + 1:
+            if not before < ticket <= self.received:
+                raise ValueError(f"ticket {ticket} is not pending")
+            if self._done is None:
+                self._done = set()
+            self._done.add(ticket)
+            return 0
+        self._settled = ticket
+        if self._done:
+            while self._settled + 1 in self._done:
+                self._settled += 1
+                self._done.remove(self._settled)
+        return self._settled - before

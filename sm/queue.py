@@ -1,0 +1,72 @@
+"""The stanzas sent to a peer that it has not acknowledged yet (XEP-0198 section 4)."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from andiron.sm.counters import MODULUS, distance
+
+Entry = tuple[str, float, int]
+"""A stanza's text, when it was accepted (monotonic seconds), and its bytes."""
+
+
+class CountTooHighError(ValueError):
+    """The peer acknowledged more stanzas than it was sent."""
+
+
+class UnackedQueue:
+    """What was recorded for the peer, oldest first, and the count that confirms it.
+
+    Record before sending: a stanza whose bytes may have reached the peer must
+    already be here.
+    """
+
+    __slots__ = ("_entries", "acked", "bytes")
+
+    def __init__(self, start: int = 0) -> None:
+        self._entries: deque[Entry] = deque()
+        self.acked = start
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    @property
+    def sent(self) -> int:
+        """How many stanzas were recorded since stream management began, modulo 2**32."""
+        return (self.acked + len(self._entries)) % MODULUS
+
+    def push(self, text: str, now: float, size: int) -> None:
+        """Record one stanza."""
+        self._entries.append((text, now, size))
+        self.bytes += size
+
+    def check(self, h: int) -> int:
+        """Return how many stanzas ``h`` would confirm, changing nothing.
+
+        Raises :class:`CountTooHighError` for a count beyond what was sent,
+        which a count below the last one is too, modulo 2**32.
+        """
+        confirmed = distance(self.acked, h)
+        if confirmed > len(self._entries):
+            raise CountTooHighError(f"{h} acknowledged, {self.sent} sent")
+        return confirmed
+
+    def ack(self, h: int) -> int:
+        """Let go what ``h`` confirms and return how many stanzas that was."""
+        confirmed = self.check(h)
+        entries = self._entries
+        for _ in range(confirmed):
+            self.bytes -= entries.popleft()[2]
+        self.acked = h
+        return confirmed
+
+    def drain(self) -> list[Entry]:
+        """Take out everything, as when the session ends."""
+        entries = list(self._entries)
+        self.acked = self.sent
+        self._entries.clear()
+        self.bytes = 0
+        return entries
