@@ -35,46 +35,50 @@ class Inbound:
 
     A stanza is given a ticket when it arrives; it is handled later, perhaps
     after others that came behind it. ``h`` counts the unbroken run of handled
-    stanzas from the start only, since acknowledging one acknowledges all
-    before it. Tickets are counted from one and never wrap.
+    stanzas only, since acknowledging one acknowledges all before it. Tickets
+    are counted from one and never wrap; ``h`` begins at :meth:`begin`.
     """
 
-    __slots__ = ("_base", "_done", "_settled", "received")
+    __slots__ = ("_base", "_begun", "_done", "received", "settled")
 
-    def __init__(self, start: int = 0) -> None:
-        self._base = start
-        self.received = 0
-        self._settled = 0
+    def __init__(self) -> None:
+        self._base = 0
+        self._begun = 0
         self._done: set[int] | None = None
+        self.received = 0
+        self.settled = 0
+
+    def begin(self, base: int = 0) -> None:
+        """Let ``h`` be ``base`` now and count only what arrives from here on."""
+        self._base = base
+        self._begun = self.received
 
     @property
     def h(self) -> int:
-        """How many stanzas are handled, modulo 2**32."""
-        return (self._base + self._settled) % MODULUS
+        """How many stanzas are handled since :meth:`begin`, modulo 2**32."""
+        return (self._base + max(0, self.settled - self._begun)) % MODULUS
 
     @property
     def pending(self) -> int:
-        """How many stanzas have arrived that ``h`` does not count yet."""
-        return self.received - self._settled
+        """How many stanzas have arrived that are not handled, or wait for one that is not."""
+        return self.received - self.settled
 
     def arrive(self) -> int:
         """Count a stanza's arrival and return its ticket."""
         self.received += 1
         return self.received
 
-    def handle(self, ticket: int) -> int:
-        """Mark a ticket handled and return by how much ``h`` grew."""
-        before = self._settled
-        if ticket != before + 1:
-            if not before < ticket <= self.received:
-                raise ValueError(f"ticket {ticket} is not pending")
+    def handle(self, ticket: int) -> None:
+        """Mark a ticket's stanza handled."""
+        if ticket == self.settled + 1:
+            self.settled = ticket
+        elif self.settled < ticket <= self.received:
             if self._done is None:
                 self._done = set()
             self._done.add(ticket)
-            return 0
-        self._settled = ticket
-        if self._done:
-            while self._settled + 1 in self._done:
-                self._settled += 1
-                self._done.remove(self._settled)
-        return self._settled - before
+            return
+        else:
+            raise ValueError(f"ticket {ticket} is not pending")
+        while self._done and self.settled + 1 in self._done:
+            self.settled += 1
+            self._done.remove(self.settled)

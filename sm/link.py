@@ -78,19 +78,35 @@ class Undelivered:
 class Transport(Protocol):
     """One connection's writing end; ``websocket`` and ``bosh`` implement it.
 
-    The session calls it; it must not call back into the session from within.
+    It calls its ``session``, which a resumption replaces under it; once it has
+    reported its own loss or was told to close, it calls no more. None of
+    these methods may call the session back before returning.
     """
 
     channel: Channel
+    session: "Session"
+
+    @property
+    def congested(self) -> bool:
+        """Whether the network pushes back; :meth:`Session.writable` is called when it ends."""
 
     def open(self, header: StreamHeader) -> None:
         """Answer the client's stream header."""
 
     def send(self, text: str) -> None:
-        """Send one top-level element. What is not taken yet is buffered within a bound."""
+        """Send one top-level element. What the network does not take is buffered within a bound."""
+
+    def unsent(self) -> list[str]:
+        """Take back the elements that were buffered and never handed to the network."""
+
+    def authenticated(self) -> None:
+        """Lift the limits for strangers: the client has signed in."""
 
     def close(self, reason: CloseReason, error: StreamError | None = None) -> None:
         """End the stream politely: the error if any, then the closing handshake."""
+
+    def abort(self, reason: CloseReason) -> None:
+        """Drop the connection without a farewell, so that the client comes back to resume."""
 
     def pause(self) -> None:
         """Stop reading from the client until :meth:`unpause`."""
@@ -123,16 +139,19 @@ class Link(Protocol):
         """
 
     def detached(self, now: float) -> None:
-        """The connection is gone and the session hibernates: keep the resource available."""
+        """Keep the resource available: the connection is gone and the session hibernates."""
 
     def resumed(self, now: float) -> None:
-        """A new connection carries the session."""
+        """Note that a new connection carries the session."""
 
     def closed(self, reason: CloseReason, undelivered: Sequence[Undelivered], now: float) -> None:
-        """The session is over; send its undelivered stanzas another way (design rule 12)."""
+        """Leave, and send undelivered stanzas another way (design rule 12).
+
+        It is called again for a stanza that was delivered to an ended session.
+        """
 
     def abandoned(self) -> None:
-        """This stream's connection went on to resume another session; there is nothing to undo."""
+        """Forget this stream, which had not bound: its connection resumes another session."""
 
 
 class Backend(Protocol):

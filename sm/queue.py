@@ -17,15 +17,17 @@ class UnackedQueue:
     """What was recorded for the peer, oldest first, and the count that confirms it.
 
     Record before sending: a stanza whose bytes may have reached the peer must
-    already be here.
+    already be here. ``unsent`` is how many at the tail never went to any
+    connection, and so cannot be acknowledged.
     """
 
-    __slots__ = ("_entries", "acked", "bytes")
+    __slots__ = ("_entries", "acked", "bytes", "unsent")
 
     def __init__(self, start: int = 0) -> None:
         self._entries: deque[Entry] = deque()
         self.acked = start
         self.bytes = 0
+        self.unsent = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -35,8 +37,8 @@ class UnackedQueue:
 
     @property
     def sent(self) -> int:
-        """How many stanzas were recorded since stream management began, modulo 2**32."""
-        return (self.acked + len(self._entries)) % MODULUS
+        """How many stanzas were sent since stream management began, modulo 2**32."""
+        return (self.acked + len(self._entries) - self.unsent) % MODULUS
 
     def push(self, text: str, now: float, size: int) -> None:
         """Record one stanza."""
@@ -50,7 +52,7 @@ class UnackedQueue:
         which a count below the last one is too, modulo 2**32.
         """
         confirmed = distance(self.acked, h)
-        if confirmed > len(self._entries):
+        if confirmed > len(self._entries) - self.unsent:
             raise CountTooHighError(f"{h} acknowledged, {self.sent} sent")
         return confirmed
 
@@ -66,7 +68,7 @@ class UnackedQueue:
     def drain(self) -> list[Entry]:
         """Take out everything, as when the session ends."""
         entries = list(self._entries)
-        self.acked = self.sent
         self._entries.clear()
         self.bytes = 0
+        self.unsent = 0
         return entries

@@ -1,0 +1,201 @@
+"""The manager: every session, found by its stream management id and woken in time."""
+
+import hmac
+import logging
+import secrets
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from math import inf
+from typing import Final
+
+from andiron.sm.config import SmConfig
+from andiron.sm.counters import parse_count
+from andiron.sm.link import Backend, CloseReason, Transport
+from andiron.sm.queue import CountTooHighError
+from andiron.sm.session import Session, State, count_too_high
+from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
+from andiron.xmpp.xml import Element
+
+logger = logging.getLogger("andiron.sm")
+
+_SELECTOR_LENGTH: Final = 12
+
+
+class SessionManager:
+    """Owns the sessions of one application; single-threaded, like its event loop.
+
+    ``clock`` gives the monotonic ``now`` that transports pass in, too.
+    ``on_schedule`` is told when :meth:`next_deadline` came nearer.
+    ``first_count`` is where stream management counters begin: zero, but for tests.
+    """
+
+    def __init__(
+        self,
+        config: SmConfig,
+        backend: Backend,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        first_count: int = 0,
+    ) -> None:
+        self.config = config
+        self.backend = backend
+        self.clock = clock
+        self.first_count = first_count
+        self.on_schedule: Callable[[float], None] = lambda _at: None
+        self.sessions: set[Session] = set()
+        self.closed: Counter[CloseReason] = Counter()
+        self.detached: Counter[CloseReason] = Counter()
+        self.resumed = 0
+        self._resumable: dict[str, Session] = {}
+        self._expired: OrderedDict[str, tuple[str, str, int]] = OrderedDict()
+        self._timers: list[tuple[float, int, Session]] = []
+        self._timer_count = 0
+        self._closing = False
+
+    def wall(self, now: float) -> float:
+        """Return the Unix time of a monotonic instant."""
+        return time.time() - (self.clock() - now)
+
+    def connect(self, transport: Transport, now: float) -> Session:
+        """Return a new session for a new connection."""
+        session = Session(self, transport, now)
+        transport.session = session
+        self.sessions.add(session)
+        self.schedule(session, session.next_deadline())
+        if self._closing:
+            session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
+        return session
+
+    # Resumption, XEP-0198 section 5
+
+    def new_sm_id(self, session: Session) -> str:
+        """Return an unguessable id under which ``session`` can be resumed.
+
+        Its first part finds the session, the rest is compared in constant time.
+        """
+        sm_id = secrets.token_urlsafe(9) + secrets.token_urlsafe(24)
+        self._resumable[sm_id[:_SELECTOR_LENGTH]] = session
+        return sm_id
+
+    def resume(self, asking: Session, element: Element, now: float) -> None:
+        """Hand the connection of ``asking`` to the session that ``<resume/>`` names.
+
+        Everything is checked before either session is touched. Raises
+        :class:`SmError` when it cannot be, after which ``asking`` may bind, and
+        :class:`StreamError` for a count beyond what was sent.
+        """
+        if not asking.link.account or asking.state is not State.NEGOTIATING:
+            raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "sign in first, and do not bind")
+        sm_id = element.get("previd")
+        h = parse_count(element.attributes.get("h"))
+        if not sm_id or h is None:
+            raise SmError(StanzaCondition.BAD_REQUEST, "previd and h are needed")
+        session = self._find(sm_id, asking.link.account)
+        assert session.queue is not None
+        try:
+            session.queue.check(h)
+        except CountTooHighError:
+            raise count_too_high(h, session.queue.sent, element.namespace) from None
+        transport = asking.give_up_transport()
+        self.sessions.discard(asking)
+        self.resumed += 1
+        session.sm_namespace = element.namespace
+        session.adopt(transport, h, now)
+        logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
+
+    def _find(self, sm_id: str, account: str) -> Session:
+        selector = sm_id[:_SELECTOR_LENGTH]
+        session = self._resumable.get(selector)
+        if session is not None:
+            if _same(session.sm_id, sm_id) and session.link.account == account:
+                return session
+        else:
+            known, owner, handled = self._expired.get(selector, ("", "", 0))
+            if known and _same(known, sm_id) and owner == account:
+                raise SmError(StanzaCondition.ITEM_NOT_FOUND, "expired", handled=handled)
+        raise SmError(StanzaCondition.ITEM_NOT_FOUND)
+
+    # What sessions tell
+
+    def note_detached(self, session: Session, reason: CloseReason) -> None:
+        """Count and log that a session hibernates."""
+        self.detached[reason] += 1
+        logger.info("%s detached: %s", session.link.jid, reason)
+
+    def note_closed(
+        self, session: Session, reason: CloseReason, error: StreamError | None = None
+    ) -> None:
+        """Forget a session that ended, but for the last ``h`` of one that expired."""
+        self.sessions.discard(session)
+        self.closed[reason] += 1
+        if session.sm_id:
+            selector = session.sm_id[:_SELECTOR_LENGTH]
+            if self._resumable.get(selector) is session:
+                del self._resumable[selector]
+            if reason is CloseReason.EXPIRED or reason is CloseReason.QUEUE_FULL:
+                self._expired[selector] = (session.sm_id, session.link.account, session.inbound.h)
+                while len(self._expired) > self.config.remember_expired:
+                    self._expired.popitem(last=False)
+        logger.info(
+            "%s closed: %s%s",
+            session.link.jid or session.channel.address,
+            reason,
+            f" ({error})" if error is not None else "",
+        )
+
+    # Time
+
+    def schedule(self, session: Session, at: float) -> None:
+        """Wake ``session`` at ``at``, in place of any later time."""
+        if at == inf:
+            return
+        session.wake_at = at
+        self._timer_count += 1
+        if len(self._timers) > 4 * len(self.sessions) + 64:
+            self._timers = [entry for entry in self._timers if entry[0] == entry[2].wake_at]
+            heapify(self._timers)
+        first = not self._timers or at < self._timers[0][0]
+        heappush(self._timers, (at, self._timer_count, session))
+        if first:
+            self.on_schedule(at)
+
+    def next_deadline(self) -> float:
+        """Return when :meth:`run_timers` has something to do."""
+        return self._timers[0][0] if self._timers else inf
+
+    def run_timers(self, now: float) -> None:
+        """Wake every session whose time has come."""
+        while self._timers and self._timers[0][0] <= now:
+            at, _, session = heappop(self._timers)
+            if session.wake_at == at:
+                session.wake_at = inf
+                session.on_timer(now)
+
+    # The operator's and the application's end
+
+    def kick(self, jid: str, now: float) -> int:
+        """End the sessions of an account or a full JID and return how many those were."""
+        ended = [s for s in self.sessions if jid in (s.link.jid, s.link.account)]
+        for session in ended:
+            session.close(
+                CloseReason.KICKED,
+                now,
+                StreamError(StreamCondition.NOT_AUTHORIZED, "ended by an administrator"),
+            )
+        return len(ended)
+
+    def shutdown(self, now: float) -> None:
+        """End every session, and each new one, with ``system-shutdown``."""
+        self._closing = True
+        for session in list(self.sessions):
+            session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
+
+
+def _same(known: str, given: str) -> bool:
+    return hmac.compare_digest(known.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+def _shutdown_error() -> StreamError:
+    return StreamError(StreamCondition.SYSTEM_SHUTDOWN)
