@@ -31,6 +31,7 @@ class CloseReason(StrEnum):
     QUEUE_FULL = "queue-full"
     STREAM_ERROR = "stream-error"
     KICKED = "kicked"
+    REDIRECTED = "redirected"
     SHUTDOWN = "shutdown"
 
 
@@ -102,10 +103,10 @@ class Transport(Protocol):
     def authenticated(self) -> None:
         """Lift the limits for strangers: the client has signed in."""
 
-    def close(self, reason: CloseReason, error: StreamError | None = None) -> None:
+    def close(self, error: StreamError | None = None) -> None:
         """End the stream politely: the error if any, then the closing handshake."""
 
-    def abort(self, reason: CloseReason) -> None:
+    def abort(self) -> None:
         """Drop the connection without a farewell, so that the client comes back to resume."""
 
     def pause(self) -> None:

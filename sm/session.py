@@ -274,7 +274,7 @@ class Session:
         self.state = State.CLOSED
         self._manager.note_closed(self, reason, error)
         if transport is not None:
-            transport.close(reason, error)
+            transport.close(error)
         self.link.closed(reason, undelivered, now)
 
     # Stream management
@@ -388,10 +388,7 @@ class Session:
         previous = self.transport
         self._unbind_transport()
         if previous is not None:
-            previous.close(
-                CloseReason.RESUMED_ELSEWHERE,
-                StreamError(StreamCondition.CONFLICT, "resumed on another connection"),
-            )
+            previous.close(StreamError(StreamCondition.CONFLICT, "resumed on another connection"))
         self.queue.ack(h)
         self.transport = transport
         transport.session = self
@@ -525,7 +522,7 @@ class Session:
         if transport is None:
             return
         self.transport_lost(transport, now, reason)
-        transport.abort(reason)
+        transport.abort()
 
     def _overflow(self, now: float) -> None:
         """End a session whose queue is full: nothing is lost, it all goes another way."""

@@ -1,0 +1,119 @@
+"""The ASGI endpoint of ``/ws/``: who may connect, and what others are told."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from andiron.sm.link import Channel, StreamHeader
+from andiron.sm.manager import SessionManager
+from andiron.websocket.config import WebSocketConfig
+from andiron.websocket.connection import Receive, Send, WebSocketConnection
+from andiron.websocket.handshake import (
+    NOT_A_WEBSOCKET,
+    SUBPROTOCOL,
+    TOO_MANY,
+    Refusal,
+    Strangers,
+    check_handshake,
+)
+from andiron.xmpp.xml import Guard
+
+Scope = Mapping[str, Any]
+
+
+class WebSocketEndpoint:
+    """An ASGI application for ``http`` and ``websocket`` scopes of one path.
+
+    ``domain`` names the server in errors that come before a stream is open;
+    ``channel_of`` tells who connects and whether passwords may pass.
+    """
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        config: WebSocketConfig,
+        *,
+        domain: str,
+        guard: Guard,
+        channel_of: Callable[[Scope], Channel],
+    ) -> None:
+        self._manager = manager
+        self._config = config
+        self._domain = domain
+        self._guard = guard
+        self._channel_of = channel_of
+        self.strangers = Strangers(config.max_negotiating, config.max_negotiating_per_address)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection to its end."""
+        if scope["type"] == "http":
+            await refuse_http(NOT_A_WEBSOCKET, send)
+            return
+        await receive()  # websocket.connect
+        refusal = check_handshake(scope, self._config.origins)
+        if refusal is not None:
+            await refuse_websocket(refusal, scope, send)
+            return
+        channel = self._channel_of(scope)
+        if not self.strangers.admit(channel.address):
+            await refuse_websocket(TOO_MANY, scope, send)
+            return
+        stranger = _Once(lambda: self.strangers.release(channel.address))
+        try:
+            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+            connection = WebSocketConnection(
+                send,
+                channel,
+                self._config,
+                self._guard,
+                header=self._header,
+                on_authenticated=stranger,
+            )
+            self._manager.connect(connection, asyncio.get_running_loop().time())
+            await connection.run(receive)
+        except OSError:
+            return  # The client left during the handshake.
+        finally:
+            stranger()
+
+    def _header(self) -> StreamHeader:
+        return StreamHeader(self._domain, secrets.token_urlsafe(12))
+
+
+class _Once:
+    """A call that counts the first time only."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+
+    def __call__(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
+async def refuse_http(refusal: Refusal, send: Send) -> None:
+    """Answer an HTTP request with a refusal."""
+    await _respond("http.response", refusal, send)
+
+
+async def refuse_websocket(refusal: Refusal, scope: Scope, send: Send) -> None:
+    """Refuse a handshake with an HTTP answer, where the server can carry one, else with 403."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await _respond("websocket.http.response", refusal, send)
+    else:
+        await send({"type": "websocket.close"})
+
+
+async def _respond(kind: str, refusal: Refusal, send: Send) -> None:
+    body = refusal.text.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        *refusal.headers,
+    ]
+    await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body})

@@ -1,0 +1,46 @@
+"""The frames of RFC 7395 section 3.3: ``<open/>`` and ``<close/>``, read and written."""
+
+from typing import Final
+
+from andiron.sm.link import StreamHeader, StreamOpen
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StreamCondition, StreamError
+from andiron.xmpp.escape import escape
+from andiron.xmpp.stanza import is_stanza
+from andiron.xmpp.xml import Element
+
+CLOSE: Final = f"<close xmlns='{ns.FRAMING}'/>"
+
+
+def open_frame(header: StreamHeader) -> str:
+    """Return the server's ``<open/>`` (RFC 7395 section 3.4)."""
+    return (
+        f"<open xmlns='{ns.FRAMING}' from='{escape(header.sender)}' id='{escape(header.id)}'"
+        f" version='{header.version}' xml:lang='{escape(header.lang)}'/>"
+    )
+
+
+def redirect_frame(uri: str) -> str:
+    """Return the ``<close/>`` that sends a client elsewhere (RFC 7395 section 3.6.1)."""
+    return f"<close xmlns='{ns.FRAMING}' see-other-uri='{escape(uri)}'/>"
+
+
+def read_open(element: Element) -> StreamOpen:
+    """Return the stream header that a client's ``<open/>`` stands for."""
+    return StreamOpen(
+        to=element.get("to"),
+        version=element.get("version"),
+        sender=element.get("from"),
+        lang=element.get(f"{ns.XML} lang"),
+    )
+
+
+def not_opened(element: Element) -> StreamError:
+    """Return the error for a frame that came where ``<open/>`` was due."""
+    if is_stanza(element):
+        return StreamError(StreamCondition.NOT_AUTHORIZED, "the stream is not open")
+    if element.name in ("open", "stream"):
+        return StreamError(
+            StreamCondition.INVALID_NAMESPACE, f"<open/> stands in {ns.FRAMING} (RFC 7395)"
+        )
+    return StreamError(StreamCondition.BAD_FORMAT, "<open/> comes first (RFC 7395)")
