@@ -1,0 +1,173 @@
+"""Who a client is and whether the way to it is secure, through trusted proxies.
+
+``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``Forwarded`` (RFC 7239) can be
+written by anybody; they are believed only where the connection's other end is
+a trusted proxy, and only as far as one trusted proxy speaks of the next. A
+server that has put the scope right already, as uvicorn's ``proxy_headers``
+does, has moved the peer to the client, and there the walk ends at once.
+"""
+
+import re
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Final
+
+from andiron.sm.link import Channel
+
+Scope = MutableMapping[str, Any]
+Address = IPv4Address | IPv6Address
+
+_SECURE: Final = frozenset({"https", "wss"})
+_FORWARDING: Final = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"}
+)
+_PAIR: Final = re.compile(r"""[ \t]*([\w!#$%&'*+.^`|~-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*)[ \t]*""")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """The proxies that are believed; ``unix`` stands for peers on a socket file."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    unix: bool = False
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "Proxies":
+        """Read the setting ``trusted_proxies``; :class:`ValueError` for what is no network."""
+        listed = list(names)
+        networks = tuple(ip_network(name) for name in listed if name != "unix")
+        return cls(networks, "unix" in listed)
+
+    def trust(self, address: Address) -> bool:
+        """Tell whether an address is a trusted proxy's."""
+        return any(address in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What forwarding headers say: where from and how, the nearest proxy's word last."""
+
+    addresses: tuple[str, ...] = ()
+    protos: tuple[str, ...] = ()
+
+
+def channel_of(proxies: Proxies) -> Callable[[Scope], Channel]:
+    """Return the function that tells the channel of an ASGI scope."""
+    return lambda scope: channel(scope, proxies)
+
+
+def channel(scope: Scope, proxies: Proxies) -> Channel:
+    """Return what is known of the way that a request or a handshake came.
+
+    The way is secure when it ends here in TLS, when trusted proxies say that
+    it began so, or when it is a loopback connection that nobody forwarded.
+    """
+    client = scope.get("client")
+    kind = "websocket" if scope["type"] == "websocket" else "bosh"
+    secure = scope.get("scheme") in _SECURE
+    headers = [(name, value) for name, value in scope["headers"] if name in _FORWARDING]
+    peer = parse_address(client[0]) if client and client[0] else None
+    on_socket_file = not (client and client[0])
+    if not headers:
+        secure = secure or (peer is not None and peer.is_loopback)
+    elif proxies.unix if on_socket_file else peer is not None and proxies.trust(peer):
+        peer, secure = _believed(headers, peer, secure, proxies)
+    address = str(peer) if peer is not None else "unix" if on_socket_file else "unknown"
+    return Channel(address, secure, kind)
+
+
+def parse_address(text: str) -> Address | None:
+    """Read an address as headers and servers write it: with a port, brackets or a zone, or not."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _believed(
+    headers: list[tuple[bytes, bytes]], peer: Address | None, secure: bool, proxies: Proxies
+) -> tuple[Address | None, bool]:
+    """Return the client's address and whether its way is secure, by a trusted proxy's word.
+
+    A proxy that writes one kind of header passes on the other as the client
+    wrote it. Which kind that is cannot be seen, so where both are there and
+    differ neither is believed.
+    """
+    found = [
+        (_client(claims, peer, proxies), _all_secure(claims, secure))
+        for claims in (x_forwarded(headers), forwarded(headers))
+        if claims is not None
+    ]
+    if not found:
+        return peer, secure
+    return found[0] if len(set(found)) == 1 else (peer, False)
+
+
+def _client(claims: Claims, peer: Address | None, proxies: Proxies) -> Address | None:
+    """Walk back from the peer to the first address that is no trusted proxy's."""
+    for text in reversed(claims.addresses):
+        address = parse_address(text)
+        if address is None:
+            break
+        peer = address
+        if not proxies.trust(address):
+            break
+    return peer
+
+
+def _all_secure(claims: Claims, secure: bool) -> bool:
+    if not claims.protos:
+        return secure
+    return all(proto.lower() in _SECURE for proto in claims.protos)
+
+
+def x_forwarded(headers: list[tuple[bytes, bytes]]) -> Claims | None:
+    """Read ``X-Forwarded-For`` and ``X-Forwarded-Proto``; None where neither is given."""
+    addresses = _listed(headers, b"x-forwarded-for")
+    protos = _listed(headers, b"x-forwarded-proto")
+    return Claims(addresses, protos) if addresses or protos else None
+
+
+def forwarded(headers: list[tuple[bytes, bytes]]) -> Claims | None:
+    """Read ``Forwarded`` (RFC 7239 section 4); None where it is not given.
+
+    A malformed one is an address and a protocol that nobody can believe.
+    """
+    value = _joined(headers, b"forwarded")
+    if not value:
+        return None
+    elements: list[dict[str, str]] = [{}]
+    at = 0
+    while at < len(value):
+        pair = _PAIR.match(value, at)
+        if pair is None or value[pair.end() : pair.end() + 1] not in {"", ",", ";"}:
+            return Claims(("malformed",), ("malformed",))
+        elements[-1][pair[1].lower()] = _unquoted(pair[2])
+        if value[pair.end() : pair.end() + 1] == ",":
+            elements.append({})
+        at = pair.end() + 1
+    return Claims(
+        tuple(element.get("for", "unknown") for element in elements),
+        tuple(element["proto"] for element in elements if "proto" in element),
+    )
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
+
+
+def _joined(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
+    return ",".join(value.decode("latin-1") for key, value in headers if key == name)
+
+
+def _listed(headers: list[tuple[bytes, bytes]], name: bytes) -> tuple[str, ...]:
+    return tuple(part.strip() for part in _joined(headers, name).split(",") if part.strip())

@@ -1,0 +1,373 @@
+"""Settings: keyword arguments, then ``ANDIRON_…``, then ``andiron.toml``, then the defaults.
+
+A setting that nobody knows, or with a value that cannot be used, stops the
+start with one sentence (:class:`SettingsError`).
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from slixmpp.jid import JID, InvalidJID
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from andiron.sm.config import SmConfig
+from andiron.sources import ConfigFile, Environment, SettingsError, Source, unknown
+from andiron.websocket.config import WebSocketConfig
+
+__all__ = ["Settings", "SettingsError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts, for the reader."""
+
+    name: str
+
+
+def _domain(value: str) -> str:
+    try:
+        jid = JID(value)
+    except InvalidJID:
+        jid = JID()
+    if not jid.domain or jid.bare != jid.domain or jid.resource:
+        raise ValueError("a host name such as chat.example.org, without scheme, port or path")
+    return jid.domain
+
+
+def _database(value: str) -> str:
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() != "sqlite":
+        raise ValueError("a database URL such as sqlite:///andiron.db")
+    return value
+
+
+def _origin(value: str) -> str:
+    if value == "*":
+        return value
+    parts = urlsplit(value.lower())
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in {"http", "https"} or value.lower().rstrip("/") != origin or "@" in value:
+        raise ValueError("origins such as https://www.example.org:8443 (or *, for any)")
+    return origin
+
+
+def _network(value: str) -> str:
+    if value == "unix":
+        return value
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError(
+            "addresses or networks such as 10.0.0.1 or 10.0.0.0/8 (or unix, for a socket file)"
+        ) from None
+    return value
+
+
+def _uri(value: str) -> str:
+    if value and urlsplit(value).scheme not in {"ws", "wss", "http", "https"}:
+        raise ValueError("a URI such as wss://other.example.org/ws, or empty")
+    return value
+
+
+Seconds = Annotated[float, Unit("seconds"), Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Unit("seconds"), Field(gt=0, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Unit("seconds"), Field(ge=0)]
+Bytes = Annotated[int, Unit("bytes")]
+Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
+Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
+
+
+class Settings(BaseSettings):
+    """All that can be set; frozen. Raises :class:`SettingsError` when made of something unusable.
+
+    Each setting is a keyword argument here, a variable ``ANDIRON_`` and its
+    name in capitals, and a key in ``andiron.toml``, where parts of a name may
+    also be tables (``[websocket] origins = […]``).
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    domain: Annotated[str, AfterValidator(_domain)] = Field(
+        "localhost", description="The XMPP domain that is served: what stands behind the @."
+    )
+    database: Annotated[str, AfterValidator(_database)] = Field(
+        "sqlite:///andiron.db", repr=False, description="Where accounts and messages are stored."
+    )
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="The address that `andiron serve` listens on."
+    )
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000, description="The port that `andiron serve` listens on; 0 takes a free one."
+    )
+    demo: bool = Field(
+        False,
+        description="Serve the demonstration page at `/`; never on a public site.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe messages that are logged."
+    )
+    trusted_proxies: Networks = Field(
+        ("127.0.0.1", "::1"),
+        description="Proxies whose `X-Forwarded-*` and `Forwarded` headers are believed:"
+        " addresses, networks, or `unix` for a socket file.",
+    )
+
+    auth_plain: bool = Field(
+        True,
+        description="Offer SASL PLAIN, where the way to the client is secure.",
+    )
+    auth_anonymous: bool = Field(
+        False,
+        description="Let anyone in under a random address (SASL ANONYMOUS).",
+    )
+    auth_iterations: Annotated[int, Field(ge=4096, le=10_000_000)] = Field(
+        10_000, description="The cost of a new password's SCRAM keys, in PBKDF2 iterations."
+    )
+    auth_attempts: AtLeastOne = Field(
+        5, description="How often a stream may fail to sign in before it is closed."
+    )
+
+    auth_delay_first: PositiveSeconds = Field(
+        0.25, description="How long a sign-in waits after one failure; each further one doubles it."
+    )
+    auth_delay_account: PositiveSeconds = Field(
+        3.0, description="The longest wait for failures with one account."
+    )
+    auth_delay_address: PositiveSeconds = Field(
+        10.0, description="The longest wait for failures from one address."
+    )
+    auth_delay_half_life: PositiveSeconds = Field(
+        60.0, description="The time in which the number of failures remembered halves."
+    )
+    auth_delay_capacity: AtLeastOne = Field(
+        10_000, description="For how many accounts, and addresses, failures are remembered."
+    )
+
+    offline_limit: Count = Field(
+        1_000, description="The most messages kept for an account that is away; 0 keeps none."
+    )
+
+    max_stanza_size: Annotated[Bytes, Field(ge=10_000, le=2**30)] = Field(
+        262_144, description="The largest stanza a client may send."
+    )
+    max_depth: Annotated[int, Unit("levels"), Field(ge=8, le=10_000)] = Field(
+        64, description="How deep elements may be nested in a stanza."
+    )
+    max_negotiation_size: Annotated[Bytes, Field(ge=4096)] = Field(
+        16_384, description="The largest element a client may send before it has signed in."
+    )
+    max_negotiating: AtLeastOne = Field(
+        2_000, description="How many connections may be signing in at one time."
+    )
+    max_negotiating_per_address: AtLeastOne = Field(
+        200, description="How many connections of one address may be signing in at one time."
+    )
+
+    session_negotiation_timeout: Seconds = Field(
+        30.0, description="How long a stream may take to sign in and bind a resource."
+    )
+    session_idle_probe: Seconds = Field(
+        60.0, description="Probe a client that has been silent for so long; 0 turns that off."
+    )
+    session_idle_timeout: Seconds = Field(
+        30.0, description="How long a probed client may stay silent before it counts as lost."
+    )
+    session_pending: AtLeastOne = Field(
+        100, description="How many stanzas of one session may be in work before reading pauses."
+    )
+
+    stream_management_active: bool = Field(
+        True,
+        description="Offer stream management (XEP-0198).",
+    )
+    stream_management_unsolicited_ack_frequency: Count = Field(
+        0, description="Send `<a/>` unasked after every so many handled stanzas; 0 turns that off."
+    )
+    stream_management_max: WholeSeconds = Field(
+        600, description="How long a session whose connection was lost waits to be resumed."
+    )
+    stream_management_location: str = Field(
+        "", description="Where clients should reconnect, as `host:port`; empty: not told."
+    )
+    stream_management_request_every: AtLeastOne = Field(
+        25, description="Ask `<r/>` after so many stanzas sent since the last answer."
+    )
+    stream_management_request_quiet: Seconds = Field(
+        3.0, description="Ask `<r/>` when something unacknowledged has waited so long."
+    )
+    stream_management_request_timeout: Seconds = Field(
+        60.0, description="How long `<r/>` may stay unanswered before the connection is dropped."
+    )
+    stream_management_queue_stanzas: AtLeastOne = Field(
+        10_000, description="The most stanzas that may wait for a client's acknowledgement."
+    )
+    stream_management_queue_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
+        16_777_216, description="The most bytes that may wait for a client's acknowledgement."
+    )
+    stream_management_remember_expired: Count = Field(
+        10_000, description="For how many expired sessions the last count is remembered."
+    )
+
+    websocket_origins: Origins = Field(
+        (),
+        description="Origins whose pages may connect besides the site's own,"
+        " as `https://host[:port]`; `*` lets all.",
+    )
+    websocket_buffer_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
+        1_048_576, description="How much may wait for a slow reader before it is dropped."
+    )
+    websocket_close_timeout: Seconds = Field(
+        5.0, description="How long the other side may take to finish a close."
+    )
+    websocket_see_other_uri: Annotated[str, AfterValidator(_uri)] = Field(
+        "", description="Send every client to this URI instead; empty: serve them here."
+    )
+    websocket_compression: bool = Field(
+        False,
+        description="Let `andiron serve` offer permessage-deflate: less traffic, more work.",
+    )
+    websocket_ping_interval: Seconds = Field(
+        30.0, description="How often `andiron serve` pings each WebSocket; 0 turns that off."
+    )
+    websocket_ping_timeout: Seconds = Field(
+        30.0, description="How long a WebSocket may leave a ping unanswered."
+    )
+
+    shutdown_timeout: Seconds = Field(
+        5.0, description="How long a stopping server waits for connections to end by themselves."
+    )
+
+    def __init__(self, **overrides: Any) -> None:
+        try:
+            super().__init__(**overrides)
+        except ValidationError as error:
+            sources = (Environment(type(self)), ConfigFile(type(self)))
+            raise _settings_error(type(self), error.errors()[0], overrides, sources) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read keyword arguments, the environment and the file, the first that speaks wins."""
+        return init_settings, Environment(settings_cls), ConfigFile(settings_cls)
+
+    def replaced(self, **overrides: Any) -> Self:
+        """Return these settings with some of them changed, checked like any others."""
+        return type(self)(**(self.model_dump() | overrides)) if overrides else self
+
+    def sm_config(self) -> SmConfig:
+        """Return what the session manager is told."""
+        return SmConfig(
+            active=self.stream_management_active,
+            unsolicited_ack_frequency=self.stream_management_unsolicited_ack_frequency,
+            max=self.stream_management_max,
+            location=self.stream_management_location,
+            request_every=self.stream_management_request_every,
+            request_quiet=self.stream_management_request_quiet,
+            request_timeout=self.stream_management_request_timeout,
+            queue_stanzas=self.stream_management_queue_stanzas,
+            queue_bytes=self.stream_management_queue_bytes,
+            remember_expired=self.stream_management_remember_expired,
+            negotiation_timeout=self.session_negotiation_timeout,
+            idle_probe=self.session_idle_probe,
+            idle_timeout=self.session_idle_timeout,
+            pending=self.session_pending,
+        )
+
+    def websocket_config(self) -> WebSocketConfig:
+        """Return what the WebSocket endpoint is told."""
+        return WebSocketConfig(
+            origins=self.websocket_origins,
+            max_stanza_size=self.max_stanza_size,
+            max_negotiation_size=self.max_negotiation_size,
+            max_negotiating=self.max_negotiating,
+            max_negotiating_per_address=self.max_negotiating_per_address,
+            buffer_bytes=self.websocket_buffer_bytes,
+            close_timeout=self.websocket_close_timeout,
+            see_other_uri=self.websocket_see_other_uri,
+        )
+
+
+_KINDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _settings_error(
+    settings_cls: type[Settings],
+    problem: ErrorDetails,
+    overrides: dict[str, Any],
+    sources: tuple[Source, ...],
+) -> SettingsError:
+    """Say what pydantic found in the words of whoever wrote the setting."""
+    name = str(problem["loc"][0])
+    if name not in settings_cls.model_fields:
+        return unknown(f"the keyword argument {name}", name, settings_cls)
+    spelled = f"the keyword argument {name}"
+    if name not in overrides:
+        spelled = next(source.spelled[name] for source in sources if name in source.spelled)
+    field = settings_cls.model_fields[name]
+    given = "" if not field.repr else f" is {problem['input']!r:.60}, but"
+    wanted = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else expected(field)
+    return SettingsError(
+        f"{spelled}{given} must be {wanted} (the default is {default_text(field)})"
+    )
+
+
+def expected(field: FieldInfo) -> str:
+    """Say what a setting's value must be."""
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    if get_origin(field.annotation) is tuple:
+        return "a list of texts"
+    text = next((words for kind, words in _KINDS.items() if kind is field.annotation), "text")
+    least = greatest = None
+    for item in field.metadata:
+        if isinstance(item, Unit):
+            text += f" of {item.name}"
+        elif isinstance(item, Ge):
+            least = item.ge
+        elif isinstance(item, Gt):
+            text += f" above {item.gt}"
+        elif isinstance(item, Le):
+            greatest = item.le
+    if least is not None and greatest is not None:
+        return f"{text} from {least} to {greatest}"
+    return text if least is None else f"{text}, {least} or more"
+
+
+def unit(field: FieldInfo) -> str:
+    """Return what a setting's number counts, empty where it counts nothing of note."""
+    return next((item.name for item in field.metadata if isinstance(item, Unit)), "")
+
+
+def default_text(field: FieldInfo) -> str:
+    """Return a setting's default as one would write it in the environment."""
+    return value_text(field.default)
+
+
+def value_text(value: object) -> str:
+    """Return a setting's value as one would write it in the environment."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if value != "" else "empty"
