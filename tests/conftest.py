@@ -1,0 +1,30 @@
+"""What every test may ask for: a program that the machine may lack."""
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+
+def require(what: str, path: str | None) -> str:
+    """Return the path; without one skip and say why, or fail where CI=true promises it."""
+    if path is not None:
+        return path
+    reason = f"{what} is missing; `make test` as root on Debian installs it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., str]:
+    """Return a function: the path of the first of the programs named that exists."""
+
+    def find(*names: str) -> str:
+        return require(
+            " or ".join(names),
+            next(filter(None, map(shutil.which, names)), None),
+        )
+
+    return find

@@ -1,0 +1,98 @@
+"""A real XMPP client library in a Node process, driven as clients/driver.mjs says."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PATIENCE = 20.0
+"""Seconds within which an expected event must come; on a healthy machine it is milliseconds."""
+
+
+class NodeClient:
+    """One signed-in person. Events arrive in ``events``, messages also in ``messages``."""
+
+    def __init__(self, library: str, process: asyncio.subprocess.Process) -> None:
+        self.library = library
+        self.jid = ""
+        self.events: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
+        self._process = process
+        self._changed = asyncio.Event()
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, node: str, library: str) -> "NodeClient":
+        """Run ``clients/<library>.mjs``."""
+        process = await asyncio.create_subprocess_exec(
+            node,
+            f"clients/{library}.mjs",
+            cwd=HERE,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**22,
+        )
+        return cls(library, process)
+
+    async def stop(self) -> None:
+        """End the process as it stands, without a word to the server."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await self._reader
+
+    def command(self, command: str, **arguments: str) -> None:
+        """Have the driver carry out one command."""
+        assert self._process.stdin is not None
+        line = json.dumps({"command": command, **arguments})
+        self._process.stdin.write(line.encode() + b"\n")
+
+    def send(self, to: str, body: str) -> None:
+        """Send a chat message; its id is its body's first word."""
+        self.command("send", to=to, body=body, id=body.split(maxsplit=1)[0])
+
+    async def sign_in(self, url: str, domain: str, user: str, password: str) -> None:
+        """Connect, wait until stream management is on, and become available."""
+        self.command(
+            "connect", url=url, domain=domain, user=user, password=password, resource=self.library
+        )
+        self.jid = (await self.expect("online"))["jid"]
+        await self.expect("managed")
+        self.command("presence")
+
+    def count(self, event: str) -> int:
+        """Return how often an event came so far."""
+        return sum(one["event"] == event for one in self.events)
+
+    async def expect(self, event: str, times: int = 1) -> dict[str, Any]:
+        """Wait until an event has come this often since the start; return the last of them."""
+        await self._until(lambda: self.count(event) >= times, f"{event} (time {times})")
+        return [one for one in self.events if one["event"] == event][times - 1]
+
+    async def receive(self, body: str) -> dict[str, Any]:
+        """Wait for the message with this body."""
+        await self._until(
+            lambda: any(message["body"] == body for message in self.messages), f"message {body!r}"
+        )
+        return next(message for message in self.messages if message["body"] == body)
+
+    async def _until(self, condition: Any, what: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(
+                f"{self.library} waited for {what} in vain; it had {self.events}"
+            ) from None
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            event = json.loads(line)
+            self.events.append(event)
+            if event["event"] == "message":
+                self.messages.append(event)
+            self._changed.set()

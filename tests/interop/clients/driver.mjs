@@ -1,0 +1,41 @@
+// The line protocol that every client driver speaks with the tests: one JSON
+// object a line, commands on standard input, events on standard output.
+//
+//   {"command": "connect", "url", "domain", "user", "password", "resource"}
+//   {"command": "presence"}
+//   {"command": "send", "to", "body", "id"}
+//   {"command": "cut"}        destroy the socket, as a network that vanishes would
+//   {"command": "quit"}       close the stream properly
+//
+//   {"event": "online", "jid"}      signed in and bound
+//   {"event": "managed"}            stream management is on
+//   {"event": "resumed"}            the stream went on over a new socket
+//   {"event": "offline"}            the socket is gone
+//   {"event": "message", "from", "body", "id", "delay"}
+//   {"event": "error", "text"}
+//
+// After a lost socket a driver connects again by itself, as an application would.
+
+import { createInterface } from "node:readline";
+
+// What a library prints must not end up between the events.
+console.log = console.info = console.debug = console.error;
+
+export const RECONNECT_MS = 100;
+
+export function report(event, fields = {}) {
+  process.stdout.write(JSON.stringify({ event, ...fields }) + "\n");
+}
+
+export function drive(commands) {
+  const lines = createInterface({ input: process.stdin });
+  lines.on("line", async (line) => {
+    const { command, ...argument } = JSON.parse(line);
+    try {
+      await commands[command](argument);
+    } catch (error) {
+      report("error", { text: String(error?.message ?? error) });
+    }
+  });
+  lines.on("close", () => process.exit(0));
+}

@@ -1,0 +1,34 @@
+// stanza (stanza.io) behind the tests' line protocol.
+
+import stanza from "stanza";
+import { drive, report, RECONNECT_MS } from "./driver.mjs";
+
+let client;
+
+drive({
+  connect({ url, domain, user, password, resource }) {
+    client = stanza.createClient({
+      jid: `${user}@${domain}`,
+      resource,
+      password,
+      transports: { websocket: url, bosh: false },
+      autoReconnect: true,
+      maxReconnectBackoff: RECONNECT_MS / 1000,
+    });
+    client.on("session:started", () => report("online", { jid: client.jid }));
+    client.on("stream:management:resumed", () => report("resumed"));
+    client.on("sm", ({ type }) => type === "enabled" && report("managed"));
+    client.on("disconnected", () => report("offline"));
+    client.on("auth:failed", () => report("error", { text: "not-authorized" }));
+    client.on("stream:error", ({ condition }) => report("error", { text: condition }));
+    client.on("message", ({ from, body, id, type, delay }) => {
+      if (type === "error" || body === undefined) return;
+      report("message", { from, body, id, delay: delay?.timestamp ?? null });
+    });
+    client.connect();
+  },
+  presence: () => void client.sendPresence(),
+  send: ({ to, body, id }) => void client.sendMessage({ to, id, body, type: "chat" }),
+  cut: () => client.transport.socket.terminate(),
+  quit: () => client.disconnect(),
+});

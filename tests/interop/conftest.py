@@ -1,0 +1,126 @@
+"""Real servers, real clients, and a network between them that fails on command."""
+
+import itertools
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require
+from tests.interop import server as servers
+from tests.interop.client import NodeClient
+from tests.interop.proxy import CuttableProxy
+from tests.interop.server import Server
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Show the log of the servers that a failed test talked to."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Server | Demo):
+                report.sections.append((f"end of {value.log}", _tail(value.log)))
+    return report
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else ["(gone)"]
+    return "\n".join(lines[-100:])
+
+
+@pytest.fixture(scope="session")
+def node(program: Callable[..., str]) -> str:
+    """The path of Node.js, with the packages of package.json at hand."""
+    path = program("node", "nodejs")
+    packages = HERE / "node_modules"
+    require("the tests' npm packages", str(packages) if packages.is_dir() else None)
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium(program: Callable[..., str]) -> str:
+    """The path of a Chromium that playwright-core can drive."""
+    return program("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def andiron_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``andiron serve`` in a process of its own, with the accounts ``servers.PEOPLE``."""
+    with servers.andiron(tmp_path_factory.mktemp("andiron")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prosody_server(program: Callable[..., str]) -> Iterator[Server]:
+    """Prosody with the same accounts."""
+    with servers.prosody(program("prosody")) as server:
+        yield server
+
+
+@pytest.fixture(params=os.environ.get("INTEROP_SERVERS", "andiron").split(","))
+def server(request: pytest.FixtureRequest) -> Server:
+    """Andiron; with INTEROP_SERVERS=andiron,prosody also Prosody, as the control.
+
+    What fails with both is the client library's fault, or the test's.
+    """
+    found: Server = request.getfixturevalue(f"{request.param}_server")
+    return found
+
+
+@pytest.fixture
+async def proxy(server: Server) -> AsyncIterator[CuttableProxy]:
+    """A proxy in front of ``server``, for one client."""
+    proxy = CuttableProxy(server.host, server.port)
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+async def sign_in(node: str, server: Server) -> AsyncIterator[Callable[..., Awaitable[NodeClient]]]:
+    """Return ``await sign_in(name, library, proxy=None)``: a client of the server.
+
+    A name stands for one account within a test and for another in the next, so
+    that sessions which outlive their test cannot disturb.
+    """
+    number = next(_numbers)
+    async with AsyncExitStack() as stack:
+
+        async def start(name: str, library: str, proxy: CuttableProxy | None = None) -> NodeClient:
+            client = await NodeClient.start(node, library)
+            stack.push_async_callback(client.stop)
+            url = server.url if proxy is None else server.url_through(proxy.port)
+            await client.sign_in(url, servers.DOMAIN, f"{name}{number}", servers.PASSWORD)
+            return client
+
+        yield start
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """``andiron serve --demo``: the page's address and the links that sign in."""
+
+    url: str
+    links: tuple[str, ...]
+    log: Path
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """A fresh demo server; its links are read from what it prints."""
+    port, log = servers.free_port(), tmp_path / "demo.log"
+    command = [servers.andiron_command(), "serve", "--demo", "--port", str(port)]
+    environment = servers.andiron_environment(tmp_path) | {"PYTHONUNBUFFERED": "1"}
+    with servers.running(command, port, log, environment=environment):
+        url = f"http://127.0.0.1:{port}/"
+        yield Demo(url, tuple(re.findall(r"http://\S+[#?]\S+", log.read_text())), log)

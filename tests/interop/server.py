@@ -1,0 +1,161 @@
+"""Real servers in processes of their own, each with the same few accounts."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DOMAIN = "localhost"
+PASSWORD = "correct horse & <battery> \N{SNOWMAN}"
+PEOPLE = [f"{name}{number}" for number in range(50) for name in ("alice", "bob")]
+START_PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server. ``log`` holds everything it wrote."""
+
+    name: str
+    host: str
+    port: int
+    path: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where its WebSocket is."""
+        return self.url_through(self.port)
+
+    def url_through(self, port: int) -> str:
+        """Where its WebSocket is behind a proxy on another port."""
+        return f"ws://{self.host}:{port}{self.path}"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str],
+    port: int,
+    log: Path,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    user: str | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends; enter it when the port answers."""
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            env=environment,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        ) as process,
+    ):
+        try:
+            _wait_for_port(port, process, log)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')}")
+
+
+def andiron_command() -> str:
+    """Return the console script of the interpreter that runs the tests."""
+    return str(Path(sys.executable).with_name("andiron"))
+
+
+def andiron_environment(directory: Path) -> dict[str, str]:
+    """Return an environment in which Andiron sees nothing but its own directory's files."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("ANDIRON_")}
+    return inherited | {
+        "ANDIRON_DOMAIN": DOMAIN,
+        "ANDIRON_DATABASE": f"sqlite:///{directory / 'andiron.db'}",
+    }
+
+
+@contextlib.contextmanager
+def andiron(directory: Path, **settings: str) -> Iterator[Server]:
+    """Run ``andiron serve`` with the accounts of PEOPLE; settings are ``ANDIRON_`` names."""
+    environment = andiron_environment(directory) | settings
+    accounts = directory / "accounts"
+    accounts.write_text("".join(f"{person} {PASSWORD}\n" for person in PEOPLE))
+    subprocess.run(
+        [andiron_command(), "user", "add", "--from-file", str(accounts)],
+        check=True,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+    port, log = free_port(), directory / "andiron.log"
+    command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, port, log, environment=environment):
+        yield Server("andiron", "127.0.0.1", port, "/ws", log)
+
+
+PROSODY = """
+data_path = "{directory}/data"
+pidfile = "{directory}/prosody.pid"
+log = {{ {{ levels = {{ min = "info" }}, to = "console" }} }}
+modules_enabled = {{ "posix", "saslauth", "roster", "disco", "ping", "smacks", "websocket" }}
+modules_disabled = {{ "s2s", "offline" }}
+c2s_ports, s2s_ports, https_ports = {{}}, {{}}, {{}}
+http_ports, http_interfaces = {{ {port} }}, {{ "127.0.0.1" }}
+http_default_host = "{domain}"
+http_paths = {{ websocket = "/ws" }}
+consider_websocket_secure = true
+authentication = "internal_plain"
+storage = "internal"
+VirtualHost "{domain}"
+"""
+
+
+@contextlib.contextmanager
+def prosody(program: str) -> Iterator[Server]:
+    """Run Prosody with the accounts of PEOPLE: the control that shows what a client can do."""
+    user = "prosody" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="andiron-prosody-") as name:
+        directory, port = Path(name), free_port()
+        (directory / "prosody.cfg.lua").write_text(
+            PROSODY.format(directory=directory, port=port, domain=DOMAIN)
+        )
+        accounts = directory / "data" / DOMAIN / "accounts"
+        accounts.mkdir(parents=True)
+        for person in PEOPLE:
+            (accounts / f"{person}.dat").write_text(f'return {{ ["password"] = [[{PASSWORD}]] }}')
+        if user is not None:
+            for path in (directory, *directory.rglob("*")):
+                shutil.chown(path, user, user)
+        log = directory / "prosody.log"
+        command = [program, "-F", "--config", str(directory / "prosody.cfg.lua")]
+        with running(command, port, log, user=user):
+            yield Server("prosody", "127.0.0.1", port, "/ws", log)
