@@ -74,10 +74,14 @@ def with_child(text: str, child: str) -> str:
 
 
 def with_delay(text: str, by: str, when: float) -> str:
-    """Return a stanza's text with the time, in Unix seconds, it was first accepted (XEP-0203)."""
-    return with_child(
-        text, f"<delay xmlns='{ns.DELAY}' from='{escape(by)}' stamp='{timestamp(when)}'/>"
-    )
+    """Return a stanza's text with the time, in Unix seconds, it was first accepted (XEP-0203).
+
+    A delay that ``by`` put there before is the first time, and stays the only one.
+    """
+    mark = f"<delay xmlns='{ns.DELAY}' from='{escape(by)}' stamp='"
+    if text.startswith(mark, text.rfind("<", 0, text.rfind("</"))):
+        return text
+    return with_child(text, f"{mark}{timestamp(when)}'/>")
 
 
 def timestamp(when: float) -> str:
