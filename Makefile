@@ -1,0 +1,65 @@
+# make run     serve the demonstration: two accounts, two links to open in two windows
+# make test    all tests, with what they need from Debian and npm where that may be installed
+# make check   style, types, import layers, coverage of the last `make test`
+# make bench   the load generator against this checkout
+# make clean   forget everything that these made
+
+.POSIX:
+.PHONY: run test check bench clean
+.DELETE_ON_ERROR:
+
+VENV = .venv
+BIN = $(VENV)/bin
+CACHE = .cache
+COVERAGE = 90
+ARGS =
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+run: $(VENV)/.server
+	$(BIN)/andiron serve --demo $(ARGS)
+
+test: $(VENV)/.test
+	.ci/peers
+	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+check: $(VENV)/.check .coverage
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	rm -rf build $(CACHE)/installed
+	$(PIP) install --no-deps --target $(CACHE)/installed .
+	rm -rf build
+	cd $(CACHE) && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml
+	$(BIN)/mypy --explicit-package-bases --config-file pyproject.toml tests/conftest.py tests/interop
+	cd $(CACHE) && PYTHONPATH=installed ../$(BIN)/lint-imports --config ../pyproject.toml
+	$(BIN)/coverage report --format=total --fail-under=$(COVERAGE)
+
+.coverage:
+	$(MAKE) test
+
+bench: $(VENV)/.bench
+	$(BIN)/python bench/run $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(CACHE) build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache tests/interop/node_modules
+
+# An empty file for each extra that is installed; a later pyproject.toml makes it stale.
+$(VENV)/.server: $(VENV)/.made pyproject.toml
+	$(PIP) install --editable '.[server]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.made pyproject.toml
+	$(PIP) install --editable '.[test]'
+	touch $@
+
+$(VENV)/.check: $(VENV)/.made pyproject.toml
+	$(PIP) install --editable '.[check]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.made pyproject.toml
+	$(PIP) install --editable '.[server,bench]'
+	touch $@
+
+$(VENV)/.made:
+	python=$$(.ci/python) && "$$python" -m venv --clear $(VENV)
+	touch $@
