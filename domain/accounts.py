@@ -1,9 +1,37 @@
-"""Accounts of the embedded domain."""
+"""The accounts of the embedded domain, and the keys of their passwords."""
 
-from collections.abc import Iterable
+import asyncio
+import hmac
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
-from andiron.domain.credentials import Credentials
+from sqlalchemy import (
+    Integer,
+    LargeBinary,
+    Text,
+    column,
+    delete,
+    distinct,
+    insert,
+    select,
+    table,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.credentials import (
+    MAX_ITERATIONS,
+    MIN_ITERATIONS,
+    Credentials,
+    ScramKeys,
+    decoy,
+    derive,
+)
 from andiron.domain.database import Database
+from andiron.xmpp.jid import InvalidJID, account_jid
 
 __all__ = [
     "AccountError",
@@ -14,48 +42,262 @@ __all__ = [
     "NoSuchAccount",
 ]
 
+_ACCOUNTS: Final = table("accounts", column("username", Text))
+_CREDENTIALS: Final = table(
+    "credentials",
+    column("username", Text),
+    column("mechanism", Text),
+    column("iterations", Integer),
+    column("salt", LargeBinary),
+    column("stored_key", LargeBinary),
+    column("server_key", LargeBinary),
+)
+_DECOY_META: Final = "decoy_secret"
+_CHUNK: Final = 500
+"""Names that one query asks for, under every database's limit of parameters."""
+_KNOWN: Final = 10_000
+"""Accounts whose existence is remembered, so that a message to one needs no query first."""
+
 
 class AccountError(Exception):
     """An account cannot be made, changed or removed; the sentence says why."""
 
 
 class AccountExists(AccountError):  # noqa: N818
-    pass
+    """There is an account of that name."""
 
 
 class NoSuchAccount(AccountError):  # noqa: N818
-    pass
+    """There is no account of that name."""
 
 
 class InvalidName(AccountError):  # noqa: N818
-    pass
+    """No account can have that name."""
 
 
 class InvalidPassword(AccountError):  # noqa: N818
-    pass
+    """No account can have that password."""
 
 
 class Accounts:
+    """The accounts in a database.
+
+    A *name* is what a person typed; a *username* is the prepared localpart of
+    the account's JID (RFC 7622 section 3.3). Every method raises
+    :class:`DatabaseError` when the database fails.
+    """
+
     def __init__(self, database: Database, domain: str, iterations: int = 10_000) -> None:
+        """Take the rounds of hashing for new passwords; accounts keep those they were made with."""
+        if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
+            raise ValueError(
+                f"iterations must be between {MIN_ITERATIONS} and {MAX_ITERATIONS}: {iterations}"
+            )
         self._database = database
+        self._domain = domain
+        self._iterations = iterations
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._secret: bytes | None = None
+        self._iterations_in_use: set[int] = set()
 
-    async def create(self, name: str, password: str) -> None:
-        raise NotImplementedError
+    async def create(self, name: str, password: str) -> str:
+        """Make an account and return its username.
 
-    async def create_many(self, accounts: Iterable[tuple[str, str]]) -> int:
-        raise NotImplementedError
+        Raises :class:`AccountExists`, :class:`InvalidName` or :class:`InvalidPassword`.
+        """
+        return (await self.create_many([(name, password)]))[0]
+
+    async def create_many(self, accounts: Iterable[tuple[str, str]]) -> list[str]:
+        """Make accounts from names and passwords, all of them or none; return their usernames.
+
+        Raises what :meth:`create` raises, for the first account that cannot be.
+        """
+        named = [(self._username(name), password) for name, password in accounts]
+        _refuse_twice(named)
+        derived = await asyncio.to_thread(_derive_all, named, self._iterations)
+
+        usernames = [username for username, _ in derived]
+
+        async def operation(connection: AsyncConnection) -> None:
+            await _refuse_existing(connection, usernames)
+            await connection.execute(insert(_ACCOUNTS), [{"username": name} for name in usernames])
+            await _store(connection, derived)
+
+        if derived:
+            await self._database.write(operation)
+            self._iterations_in_use.add(self._iterations)
+        return usernames
 
     async def set_password(self, name: str, password: str) -> None:
-        raise NotImplementedError
+        """Replace an account's password.
+
+        Raises :class:`NoSuchAccount`, :class:`InvalidName` or :class:`InvalidPassword`.
+        """
+        username = self._username(name)
+        credentials = await asyncio.to_thread(_derive, username, password, self._iterations)
+
+        async def operation(connection: AsyncConnection) -> None:
+            if not await _exists(connection, username):
+                raise NoSuchAccount(f"There is no account {username}.")
+            await connection.execute(
+                delete(_CREDENTIALS).where(_CREDENTIALS.c.username == username)
+            )
+            await _store(connection, [(username, credentials)])
+
+        await self._database.write(operation)
+        self._iterations_in_use.add(self._iterations)
 
     async def remove(self, name: str) -> None:
-        raise NotImplementedError
+        """Remove an account and all that is stored for it.
+
+        Raises :class:`NoSuchAccount` or :class:`InvalidName`.
+        """
+        username = self._username(name)
+
+        async def operation(connection: AsyncConnection) -> None:
+            # What belongs to the account goes with it: its rows refer to it with a cascade.
+            removed = await connection.execute(
+                delete(_ACCOUNTS).where(_ACCOUNTS.c.username == username)
+            )
+            if not removed.rowcount:
+                raise NoSuchAccount(f"There is no account {username}.")
+
+        await self._database.write(operation)
+        self._known.pop(username, None)
 
     async def exists(self, username: str) -> bool:
-        raise NotImplementedError
+        """Tell whether there is an account.
+
+        One that another process removed may be remembered here as existing;
+        storing something for it raises :class:`NoSuchAccount`.
+        """
+        if username in self._known:
+            self._known.move_to_end(username)
+            return True
+
+        async def operation(connection: AsyncConnection) -> bool:
+            return await _exists(connection, username)
+
+        found = await self._database.read(operation)
+        if found:
+            self._known[username] = None
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        return found
 
     async def names(self) -> list[str]:
-        raise NotImplementedError
+        """Return all usernames in order."""
+
+        async def operation(connection: AsyncConnection) -> Sequence[str]:
+            query = select(_ACCOUNTS.c.username).order_by(_ACCOUNTS.c.username)
+            return (await connection.scalars(query)).all()
+
+        return list(await self._database.read(operation))
 
     async def credentials(self, username: str) -> Credentials:
-        raise NotImplementedError
+        """Return an account's credentials, or a decoy where there is no such account.
+
+        The caller cannot tell which, nor can whoever watches the time it takes.
+        """
+
+        async def operation(connection: AsyncConnection) -> dict[str, ScramKeys]:
+            query = select(
+                _CREDENTIALS.c.mechanism,
+                _CREDENTIALS.c.salt,
+                _CREDENTIALS.c.iterations,
+                _CREDENTIALS.c.stored_key,
+                _CREDENTIALS.c.server_key,
+            ).where(_CREDENTIALS.c.username == username)
+            return {name: ScramKeys(*keys) for name, *keys in await connection.execute(query)}
+
+        found = await self._database.read(operation)
+        made_up = await self._decoy(username)
+        return Credentials({**made_up.keys, **found})
+
+    async def _decoy(self, username: str) -> Credentials:
+        secret = self._secret or await self._load_secret()
+
+        def rank(iterations: int) -> bytes:
+            return hmac.digest(secret, f"{iterations} {username}".encode(), "sha256")
+
+        # Where the setting was changed, accounts differ in their iterations, and so must
+        # decoys. Ranking makes one that changes do so as if its password were set anew.
+        in_use = self._iterations_in_use or {self._iterations}
+        return decoy(secret, username, max(in_use, key=rank))
+
+    async def _load_secret(self) -> bytes:
+        async def operation(connection: AsyncConnection) -> Sequence[int]:
+            return (await connection.scalars(select(distinct(_CREDENTIALS.c.iterations)))).all()
+
+        self._iterations_in_use.update(await self._database.read(operation))
+        stored = await self._database.get_or_set_meta(_DECOY_META, secrets.token_hex(32))
+        self._secret = bytes.fromhex(stored)
+        return self._secret
+
+    def _username(self, name: str) -> str:
+        try:
+            return account_jid(name, self._domain).node
+        except InvalidJID:
+            raise InvalidName(
+                f"{name!r} cannot be the name of an account: it is empty, longer than 1023 bytes,"
+                " or contains a space, a control character or one of \"&'/:<>@ (RFC 7622)."
+            ) from None
+
+
+async def _exists(connection: AsyncConnection, username: str) -> bool:
+    query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username == username)
+    return await connection.scalar(query) is not None
+
+
+def _refuse_twice(named: Sequence[tuple[str, str]]) -> None:
+    seen = set()
+    for username, _ in named:
+        if username in seen:
+            raise AccountExists(f"The account {username} is named twice.")
+        seen.add(username)
+
+
+async def _refuse_existing(connection: AsyncConnection, usernames: Sequence[str]) -> None:
+    for first in range(0, len(usernames), _CHUNK):
+        chunk = usernames[first : first + _CHUNK]
+        query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username.in_(chunk)).limit(1)
+        existing = await connection.scalar(query)
+        if existing is not None:
+            raise AccountExists(f"There is an account {existing} already.")
+
+
+async def _store(connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]]) -> None:
+    await connection.execute(
+        insert(_CREDENTIALS),
+        [
+            {
+                "username": username,
+                "mechanism": mechanism,
+                "iterations": keys.iterations,
+                "salt": keys.salt,
+                "stored_key": keys.stored_key,
+                "server_key": keys.server_key,
+            }
+            for username, credentials in accounts
+            for mechanism, keys in credentials.keys.items()
+        ],
+    )
+
+
+def _derive_all(named: Sequence[tuple[str, str]], iterations: int) -> list[tuple[str, Credentials]]:
+    """Derive on every core: hashing lets go of the interpreter's lock."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        credentials = pool.map(lambda pair: _derive(*pair, iterations), named)
+        return [
+            (username, derived) for (username, _), derived in zip(named, credentials, strict=True)
+        ]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _derive(username: str, password: str, iterations: int) -> Credentials:
+    try:
+        return derive(password, iterations)
+    except ValueError as error:
+        raise InvalidPassword(f"The password for {username} is not possible: {error}") from None

@@ -1,13 +1,49 @@
-"""SCRAM keys."""
+"""What is kept of a password: SCRAM keys (RFC 5802 section 3), never the password itself."""
 
+import hmac
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Credentials", "ScramKeys", "decoy", "derive", "verify_password"]
+from scramp import ScramException, ScramMechanism
+from scramp.utils import saslprep
+
+from andiron.xmpp.xml import utf8_length
+
+__all__ = [
+    "MAX_ITERATIONS",
+    "MECHANISMS",
+    "MIN_ITERATIONS",
+    "Credentials",
+    "ScramKeys",
+    "decoy",
+    "derive",
+    "verify_password",
+]
+
+MECHANISMS: Final[Mapping[str, str]] = {
+    "SCRAM-SHA-512": "sha512",
+    "SCRAM-SHA-256": "sha256",
+    "SCRAM-SHA-1": "sha1",
+}
+"""Each SCRAM mechanism's hash function, strongest first (RFC 7677, RFC 5802)."""
+
+MIN_ITERATIONS: Final = 4096
+"""RFC 7677 section 4."""
+MAX_ITERATIONS: Final = 10_000_000
+
+_SALT_SIZE: Final = 16
+_MAX_PASSWORD: Final = 1024
+"""Bytes of UTF-8. Longer than any password, and cheap to prepare."""
+_PLAIN_MECHANISM: Final = "SCRAM-SHA-256"
+"""Whose keys a password in the clear is checked against: of sound hashes the cheapest."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScramKeys:
+    """What one mechanism needs to know of a password (RFC 5802 section 3)."""
+
     salt: bytes
     iterations: int
     stored_key: bytes
@@ -16,16 +52,84 @@ class ScramKeys:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
+    """The keys of every mechanism in :data:`MECHANISMS`, under its name."""
+
     keys: Mapping[str, ScramKeys]
 
 
 def derive(password: str, iterations: int = 10_000) -> Credentials:
-    raise NotImplementedError
+    """Return new credentials for ``password``; takes several milliseconds of a core.
+
+    Raises :class:`ValueError` with a sentence for a password that nobody could
+    sign in with: empty, too long, or with characters that SASLprep forbids
+    (RFC 4013).
+    """
+    _check(password)
+    return Credentials(
+        {
+            name: _derive_keys(name, password, secrets.token_bytes(_SALT_SIZE), iterations)
+            for name in MECHANISMS
+        }
+    )
 
 
 def verify_password(credentials: Credentials, password: str) -> bool:
-    raise NotImplementedError
+    """Tell whether ``password`` is the one; takes milliseconds, so call it in a thread.
+
+    How long it takes depends on nothing that is kept of the account but the
+    iterations.
+    """
+    expected = credentials.keys[_PLAIN_MECHANISM]
+    try:
+        _check(password)
+    except ValueError:
+        return False
+    given = _derive_keys(_PLAIN_MECHANISM, password, expected.salt, expected.iterations)
+    return hmac.compare_digest(given.stored_key, expected.stored_key)
 
 
 def decoy(secret: bytes, username: str, iterations: int) -> Credentials:
-    raise NotImplementedError
+    """Return credentials for an account that does not exist.
+
+    No password fits them, and without ``secret`` nobody can tell them from
+    real ones. The same arguments always give the same, as a real account would.
+    """
+    return Credentials(
+        {name: _decoy_keys(secret, username, name, iterations) for name in MECHANISMS}
+    )
+
+
+def _check(password: str) -> None:
+    if not password:
+        raise ValueError("A password cannot be empty.")
+    if utf8_length(password) > _MAX_PASSWORD:
+        raise ValueError(f"A password cannot be longer than {_MAX_PASSWORD} bytes.")
+    try:
+        prepared = saslprep(password)
+    except ScramException:
+        raise ValueError(
+            "A password cannot contain control characters, characters newer than Unicode 3.2"
+            " such as emoji, or a mix of right-to-left and left-to-right letters (RFC 4013)."
+        ) from None
+    if not prepared:
+        raise ValueError("A password cannot consist of invisible characters alone.")
+
+
+def _derive_keys(mechanism: str, password: str, salt: bytes, iterations: int) -> ScramKeys:
+    _, stored_key, server_key, _ = ScramMechanism(mechanism).make_auth_info(
+        password, iterations, salt
+    )
+    return ScramKeys(salt, iterations, stored_key, server_key)
+
+
+def _decoy_keys(secret: bytes, username: str, mechanism: str, iterations: int) -> ScramKeys:
+    def pseudorandom(purpose: str) -> bytes:
+        message = f"{purpose} {iterations} {mechanism} {username}".encode()
+        return hmac.digest(secret, message, MECHANISMS[mechanism])
+
+    return ScramKeys(
+        pseudorandom("salt")[:_SALT_SIZE],
+        iterations,
+        pseudorandom("stored key"),
+        pseudorandom("server key"),
+    )

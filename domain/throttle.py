@@ -97,7 +97,8 @@ class _Failures:
 
     def _count(self, key: str, now: float) -> float:
         count, since = self._counts.get(key, (0.0, now))
-        return count * 0.5 ** (max(0.0, now - since) / self._half_life)
+        decay: float = 0.5 ** (max(0.0, now - since) / self._half_life)
+        return count * decay
 
 
 def _network(address: str) -> str:
