@@ -1,0 +1,482 @@
+/**
+ * One XMPP session over whatever transport carries it: signing in, binding,
+ * stream management (XEP-0198), and coming back after a loss.
+ *
+ * It dispatches these events:
+ *
+ *   state     the state or a counter changed; read `status`
+ *   online    { resumed }: stanzas may be sent; after a resumption nothing was lost
+ *   stanza    an Element: message, presence or iq that came in
+ *   acked     ids of sent items that the server took over
+ *   frame     { way, text, time }: what passed over the wire, secrets masked
+ */
+
+import { chooseMechanism, SaslError, toBase64 } from './sasl.js';
+import { parseCount, StreamManagement } from './sm.js';
+import { child, condition, NS, xml } from './xml.js';
+
+const SETUP_PATIENCE = 20_000; // ms from connecting to online
+const ACK_DELAY = 200; // ms that an <r/> waits for company
+const ACK_EVERY = 10; // stanzas after which it does not wait
+const ACK_PATIENCE = 12_000; // ms for the answer
+const QUIET = 60_000; // ms without a frame after which we ask whether anyone is there
+const TICK = 5_000;
+const BACKOFF = { first: 1_000, most: 30_000 };
+const CUT_PAUSE = 1_500; // ms after a cut by hand, so that a person sees it
+const OUTBOX_LIMIT = 500;
+
+const STANZAS = new Set(['message', 'presence', 'iq']);
+const FATAL = new Set([
+  'host-gone',
+  'host-unknown',
+  'improper-addressing',
+  'invalid-from',
+  'invalid-namespace',
+  'not-authorized',
+  'unsupported-version',
+]);
+
+const SASL_WORDS = {
+  'not-authorized': 'The name or the password is wrong.',
+  'account-disabled': 'This account is disabled.',
+  'credentials-expired': 'The password has expired.',
+  'malformed-request': 'The name or the password is wrong.',
+  'mechanism-too-weak': 'The server does not accept this way of signing in.',
+  'encryption-required': 'The server accepts passwords over an encrypted connection only.',
+  'temporary-auth-failure': 'The server cannot check the password right now. Try again in a moment.',
+};
+
+const SECRET = /^(<(?:auth|response|challenge|success)\b[^>]*>)[^<]+/;
+
+export class Session extends EventTarget {
+  /** The full address, once bound. */
+  jid = '';
+  #account = null;
+  #connect;
+  #privately;
+  #transport = null;
+  #state = { name: 'offline' };
+  #mechanism = null;
+  #signedIn = false;
+  #sm = null;
+  #smOffered = false;
+  #outbox = [];
+  #resumes = 0;
+  #losses = 0;
+  #asked = null;
+  #unasked = 0;
+  #lastHeard = 0;
+  #timers = {};
+
+  /** `connect(handlers)` makes a transport; `privately` says whether a password may pass in clear. */
+  constructor(connect, privately) {
+    super();
+    this.#connect = connect;
+    this.#privately = privately;
+  }
+
+  /** What there is to show of the stream. */
+  get status() {
+    return {
+      ...this.#state,
+      transport: this.#transport?.label ?? null,
+      jid: this.jid,
+      managed: this.#sm !== null,
+      sessionId: this.#sm?.id ?? '',
+      handledIn: this.#sm?.handled ?? 0,
+      handledOut: this.#sm?.acked ?? 0,
+      unacked: this.#sm?.unacked.length ?? 0,
+      waiting: this.#outbox.length,
+      resumes: this.#resumes,
+    };
+  }
+
+  get online() {
+    return this.#state.name === 'online';
+  }
+
+  /** Begin a session for { name, password }. */
+  signIn(account) {
+    this.#account = account;
+    this.start();
+  }
+
+  /** Connect, unless a connection is there or on its way. */
+  start() {
+    if (this.#transport) return;
+    clearTimeout(this.#timers.retry);
+    this.#signedIn = false;
+    this.#mechanism = null;
+    let transport = null;
+    // Handlers of a transport that was let go must not touch its successor's stream.
+    const mine = (handler) => (...given) => {
+      if (transport && transport === this.#transport) handler(...given);
+    };
+    transport = this.#connect({
+      opened: mine(() => {}),
+      element: mine((element) => this.#receive(element)),
+      closed: mine(() => this.#lost()),
+      frame: (way, text) => this.#frame(way, text),
+    });
+    this.#transport = transport;
+    this.#timers.setup = setTimeout(() => this.#drop(), SETUP_PATIENCE);
+    this.#enter('connecting');
+    transport.open();
+  }
+
+  /**
+   * Send a stanza { id, text, keep }, now or as soon as the stream is back.
+   *
+   * What is not to be kept is dropped while there is no stream, and not sent
+   * again in a new session. Returns false when it was not taken.
+   */
+  send(item) {
+    if (this.online) {
+      this.#write(item);
+    } else if (item.keep && this.#outbox.length < OUTBOX_LIMIT) {
+      this.#outbox.push(item);
+    } else {
+      return false;
+    }
+    this.#changed();
+    return true;
+  }
+
+  /** Drop the connection without a word, as a tunnel or a lift does, and come back after a moment. */
+  cut() {
+    if (this.#transport) this.#drop(CUT_PAUSE);
+  }
+
+  /** The network or the page is back: do not sit out the wait, and doubt a connection that slept. */
+  wake() {
+    if (this.#state.name === 'waiting') this.start();
+    else if (this.online) this.#ask();
+  }
+
+  /** End the session politely and stay offline; what was not sent yet waits for `start`. */
+  leave(reason = 'left') {
+    if (this.online) this.#acknowledge();
+    this.#end({ reason });
+  }
+
+  /** Leave, and forget the account and whatever was not sent. */
+  signOut() {
+    this.leave('signed-out');
+    this.#account = null;
+    this.#outbox = [];
+    this.#resumes = 0;
+    this.jid = '';
+    this.#changed();
+  }
+
+  // --- The stream's life
+
+  #enter(name, facts = {}) {
+    this.#state = { name, ...facts };
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent('state'));
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #frame(way, text) {
+    const time = Date.now();
+    if (way === 'in') this.#lastHeard = time;
+    this.#emit('frame', { way, text: text.replace(SECRET, '$1••••••'), time });
+  }
+
+  /** Give up this connection and, after a pause, try another. */
+  #drop(pause) {
+    const transport = this.#transport;
+    this.#lost(pause);
+    transport?.cut();
+  }
+
+  #lost(pause) {
+    this.#forgetConnection();
+    const grown = Math.min(BACKOFF.most, BACKOFF.first * 2 ** this.#losses);
+    this.#losses += 1;
+    const wait = pause ?? grown * (0.5 + Math.random() / 2);
+    this.#timers.retry = setTimeout(() => this.start(), wait);
+    this.#enter('waiting', { until: Date.now() + wait });
+  }
+
+  /** Close for good; `facts` say why. */
+  #end(facts) {
+    const transport = this.#transport;
+    this.#forgetConnection();
+    clearTimeout(this.#timers.retry);
+    this.#startOver();
+    this.#losses = 0;
+    this.#enter('offline', facts);
+    transport?.close();
+  }
+
+  #forgetConnection() {
+    this.#transport = null;
+    this.#asked = null;
+    this.#unasked = 0;
+    clearTimeout(this.#timers.setup);
+    clearTimeout(this.#timers.ask);
+    clearInterval(this.#timers.tick);
+    this.#timers.ask = undefined;
+  }
+
+  /** Let the managed session go; what must not be lost waits for the next. */
+  #startOver() {
+    const unacked = this.#sm?.unacked.filter((item) => item.keep) ?? [];
+    this.#outbox = [...unacked, ...this.#outbox];
+    this.#sm = null;
+  }
+
+  #goOnline(resumed) {
+    clearTimeout(this.#timers.setup);
+    this.#losses = 0;
+    this.#timers.tick = setInterval(() => this.#tick(), TICK);
+    this.#enter('online');
+    this.#emit('online', { resumed });
+    const waiting = this.#outbox;
+    this.#outbox = [];
+    for (const item of waiting) this.#write(item);
+    this.#changed();
+  }
+
+  // --- What comes in
+
+  #receive(element) {
+    const { localName: name, namespaceURI: namespace } = element;
+    if (namespace === NS.client && STANZAS.has(name)) this.#stanza(element);
+    else if (namespace === NS.sm) this.#nonza(element);
+    else if (namespace === NS.stream && name === 'features') this.#features(element);
+    else if (namespace === NS.stream && name === 'error') this.#streamError(element);
+    else if (namespace === NS.sasl) this.#sasl(element, this.#transport);
+  }
+
+  #stanza(element) {
+    if (this.#state.name === 'binding') {
+      this.#bound(element);
+      return;
+    }
+    if (!this.online) return;
+    this.#sm?.received();
+    this.#emit('stanza', element);
+    this.#changed();
+  }
+
+  #features(features) {
+    if (!this.#signedIn) {
+      this.#authenticate(features);
+      return;
+    }
+    this.#smOffered = child(features, 'sm', NS.sm) !== undefined;
+    if (this.#sm?.id && this.#smOffered) {
+      this.#enter('resuming');
+      const { id, handled } = this.#sm;
+      this.#transport.send(xml`<resume xmlns='${NS.sm}' previd='${id}' h='${handled}'/>`);
+    } else {
+      this.#startOver();
+      this.#bind();
+    }
+  }
+
+  #streamError(element) {
+    const { name, text } = condition(element, NS.streams);
+    if (name === 'conflict') this.#end({ reason: 'replaced' });
+    else if (FATAL.has(name)) this.#end({ reason: 'refused', words: text || `The server says: ${name}.` });
+    else this.#drop();
+  }
+
+  // --- Signing in (RFC 6120 section 6) and binding (section 7)
+
+  #authenticate(features) {
+    this.#enter('authenticating');
+    const list = child(features, 'mechanisms', NS.sasl);
+    const offered = Array.from(list?.children ?? [], (node) => node.textContent.trim());
+    this.#mechanism = chooseMechanism(offered, this.#account, this.#privately);
+    if (!this.#mechanism) {
+      const words = globalThis.crypto?.subtle
+        ? 'The server offers no way to sign in that this page knows.'
+        : 'Signing in needs https here: without it the browser keeps its cryptography from this page.';
+      this.#end({ reason: 'auth', words });
+      return;
+    }
+    const { name } = this.#mechanism;
+    const first = toBase64(this.#mechanism.first());
+    this.#transport.send(xml`<auth xmlns='${NS.sasl}' mechanism='${name}'>${first}</auth>`);
+  }
+
+  async #sasl(element, transport) {
+    const mechanism = this.#mechanism;
+    if (!mechanism || this.#signedIn) return;
+    try {
+      if (element.localName === 'challenge') {
+        const answer = await mechanism.next(element.textContent);
+        // The proof takes a moment, and the connection may be gone by then.
+        if (transport !== this.#transport) return;
+        transport.send(xml`<response xmlns='${NS.sasl}'>${toBase64(answer)}</response>`);
+      } else if (element.localName === 'success') {
+        mechanism.finish(element.textContent);
+        this.#signedIn = true;
+        transport.restart();
+      } else if (element.localName === 'failure') {
+        this.#refused(element);
+      }
+    } catch (error) {
+      if (!(error instanceof SaslError)) throw error;
+      if (transport === this.#transport) this.#end({ reason: 'auth', words: error.message });
+    }
+  }
+
+  #refused(failure) {
+    const { name, text } = condition(failure, NS.sasl);
+    // Someone who was in already is not sent away for the server's bad moment.
+    if (name === 'temporary-auth-failure' && this.jid) this.#drop();
+    else this.#end({ reason: 'auth', words: SASL_WORDS[name] ?? (text || `The server says: ${name}.`) });
+  }
+
+  #bind() {
+    this.#enter('binding');
+    this.#transport.send(xml`<iq type='set' id='bind' xmlns='${NS.client}'><bind xmlns='${NS.bind}'/></iq>`);
+  }
+
+  #bound(iq) {
+    const jid = child(child(iq, 'bind', NS.bind) ?? iq, 'jid', NS.bind)?.textContent;
+    if (iq.getAttribute('type') !== 'result' || !jid) {
+      const error = child(iq, 'error');
+      const { name, text } = error ? condition(error, NS.stanzas) : { name: 'no address' };
+      this.#end({ reason: 'refused', words: text || `The server did not let us in: ${name}.` });
+      return;
+    }
+    this.jid = jid;
+    if (this.#smOffered) {
+      this.#enter('enabling');
+      this.#transport.send(xml`<enable xmlns='${NS.sm}' resume='true'/>`);
+    } else {
+      this.#goOnline(false);
+    }
+  }
+
+  // --- Stream management (XEP-0198)
+
+  #nonza(element) {
+    const { name: state } = this.#state;
+    const h = parseCount(element.getAttribute('h'));
+    switch (element.localName) {
+      case 'r':
+        this.#acknowledge();
+        break;
+      case 'a':
+        if (this.#sm && this.online) this.#confirmed(h);
+        break;
+      case 'enabled':
+        if (state === 'enabling') this.#enabled(element);
+        break;
+      case 'resumed':
+        if (state === 'resuming') this.#resumed(h);
+        break;
+      case 'failed':
+        if (state === 'enabling') {
+          this.#goOnline(false);
+        } else if (state === 'resuming') {
+          // An expired session may still tell what it had handled (section 5).
+          if (h === null || this.#confirmed(h)) {
+            this.#startOver();
+            this.#bind();
+          }
+        }
+        break;
+    }
+  }
+
+  #enabled(element) {
+    this.#sm = new StreamManagement();
+    const resume = element.getAttribute('resume');
+    if (resume === 'true' || resume === '1') this.#sm.id = element.getAttribute('id') ?? '';
+    this.#goOnline(false);
+  }
+
+  #resumed(h) {
+    if (!this.#confirmed(h)) return;
+    this.#resumes += 1;
+    for (const item of this.#sm.unacked) this.#transport.send(item.text);
+    if (this.#sm.unacked.length) this.#ask();
+    this.#goOnline(true);
+  }
+
+  /** Take the server's count; false when it was impossible and the stream is over. */
+  #confirmed(h) {
+    this.#asked = null;
+    let items;
+    try {
+      if (h === null) throw new RangeError('no count');
+      items = this.#sm.acknowledge(h);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#miscounted(h);
+      return false;
+    }
+    this.#emit('acked', items.map((item) => item.id));
+    if (this.#sm.unacked.length && this.online) this.#askSoon();
+    this.#changed();
+    return true;
+  }
+
+  #miscounted(h) {
+    const sent = this.#sm.total();
+    const high =
+      h !== null && xml`<handled-count-too-high xmlns='${NS.sm}' h='${h}' send-count='${sent}'/>`;
+    const transport = this.#transport;
+    transport.send(
+      xml`<stream:error xmlns:stream='${NS.stream}'><undefined-condition xmlns='${NS.streams}'/>${high}</stream:error>`,
+    );
+    this.#startOver();
+    this.#lost();
+    transport.close();
+  }
+
+  #acknowledge() {
+    if (this.#sm) this.#transport.send(xml`<a xmlns='${NS.sm}' h='${this.#sm.handled}'/>`);
+  }
+
+  #write(item) {
+    if (!this.#sm) {
+      this.#transport.send(item.text);
+      this.#emit('acked', [item.id]);
+      return;
+    }
+    this.#sm.sent(item);
+    this.#transport.send(item.text);
+    this.#unasked += 1;
+    if (this.#unasked >= ACK_EVERY) this.#ask();
+    else this.#askSoon();
+  }
+
+  #askSoon() {
+    this.#timers.ask ??= setTimeout(() => this.#ask(), ACK_DELAY);
+  }
+
+  #ask() {
+    clearTimeout(this.#timers.ask);
+    this.#timers.ask = undefined;
+    if (!this.#sm || this.#asked) return;
+    this.#unasked = 0;
+    this.#asked = { at: Date.now(), ticks: 0 };
+    this.#transport.send(xml`<r xmlns='${NS.sm}'/>`);
+  }
+
+  #tick() {
+    const now = Date.now();
+    if (this.#asked) {
+      this.#asked.ticks += 1;
+      // After a sleep the clock has jumped, but the answer may lie unread: give it one more tick.
+      if (now - this.#asked.at > ACK_PATIENCE && this.#asked.ticks > 1) this.#drop();
+    } else if (now - this.#lastHeard > QUIET) {
+      this.#ask();
+    }
+  }
+}

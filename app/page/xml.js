@@ -1,0 +1,91 @@
+/** XML out of strings and strings into XML, with the namespaces that the page speaks. */
+
+export const NS = {
+  bind: 'urn:ietf:params:xml:ns:xmpp-bind',
+  chatstates: 'http://jabber.org/protocol/chatstates',
+  client: 'jabber:client',
+  delay: 'urn:xmpp:delay',
+  discoInfo: 'http://jabber.org/protocol/disco#info',
+  framing: 'urn:ietf:params:xml:ns:xmpp-framing',
+  hints: 'urn:xmpp:hints',
+  ping: 'urn:xmpp:ping',
+  receipts: 'urn:xmpp:receipts',
+  sasl: 'urn:ietf:params:xml:ns:xmpp-sasl',
+  sm: 'urn:xmpp:sm:3',
+  stanzas: 'urn:ietf:params:xml:ns:xmpp-stanzas',
+  stream: 'http://etherx.jabber.org/streams',
+  streams: 'urn:ietf:params:xml:ns:xmpp-streams',
+};
+
+/** Text that is markup already, so that `xml` does not escape it again. */
+class Markup {
+  constructor(text) {
+    this.text = text;
+  }
+
+  toString() {
+    return this.text;
+  }
+}
+
+// Characters that XML 1.0 section 2.2 does not allow, lone surrogates among them.
+const FORBIDDEN = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+
+function escape(value) {
+  return String(value).replace(FORBIDDEN, '').replace(/[&<>"']/g, (c) => ENTITIES[c]);
+}
+
+function fill(value) {
+  if (value === null || value === undefined || value === false) return '';
+  if (value instanceof Markup) return value.text;
+  if (Array.isArray(value)) return value.map(fill).join('');
+  return escape(value);
+}
+
+/** A template tag: xml`<body>${text}</body>` escapes what is filled in, markup and lists of it aside. */
+export function xml(strings, ...values) {
+  return new Markup(strings.reduce((text, part, i) => text + fill(values[i - 1]) + part));
+}
+
+/**
+ * Parse one top-level element.
+ *
+ * A browser reports an error as an element in the document. That is not looked
+ * for: a stranger's message could contain one, and the server has refused what
+ * is not well-formed already.
+ */
+export function parse(text) {
+  return new DOMParser().parseFromString(text, 'text/xml').documentElement;
+}
+
+/** The first child element with this name and namespace, or undefined. */
+export function child(element, name, namespace = element.namespaceURI) {
+  for (const node of element.children) {
+    if (node.localName === name && node.namespaceURI === namespace) return node;
+  }
+  return undefined;
+}
+
+/** The defined condition and the text of a stream, stanza or SASL error. */
+export function condition(error, namespace) {
+  const found = [...error.children].find(
+    (node) => node.namespaceURI === namespace && node.localName !== 'text',
+  );
+  return {
+    name: found?.localName ?? 'undefined-condition',
+    text: child(error, 'text', namespace)?.textContent.trim() ?? '',
+  };
+}
+
+/** An unguessable id; randomUUID would need a secure context. */
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** The bare address of a full one. */
+export function bare(jid) {
+  const slash = jid.indexOf('/');
+  return slash < 0 ? jid : jid.slice(0, slash);
+}
