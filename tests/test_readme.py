@@ -1,0 +1,52 @@
+"""What the README says holds: examples run, defaults are the defaults, links lead on."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from andiron.settings import Settings, default_text
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROWS = re.findall(r"^\| `ANDIRON_(\w+)` \| (\S.*?) \|", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=["starlette", "fastapi"])
+async def test_example_mounts_and_starts(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), namespace)
+    app = namespace["app"]
+    async with app.router.lifespan_context(app):  # type: ignore[attr-defined]
+        assert (await get(app, "/chat/healthz")).text == "ok\n"  # type: ignore[arg-type]
+        assert (await get(app, "/chat/ws")).status_code == 426  # type: ignore[arg-type]
+    assert (await get(app, "/chat/healthz")).status_code == 503  # type: ignore[arg-type]
+
+
+async def get(app: ASGIApp, path: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        return await client.get(path)
+
+
+@pytest.mark.parametrize(("name", "default"), ROWS)
+def test_default_is_as_stated(name: str, default: str) -> None:
+    assert default_text(Settings.model_fields[name.lower()]) == default.strip("`")
+
+
+def test_ten_settings_are_named() -> None:
+    assert len(ROWS) >= 10
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
+def test_links_lead_to_files(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text())
+    missing = [link for link in links if not (path.parent / link).exists()]
+    assert missing == []
