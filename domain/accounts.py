@@ -15,7 +15,6 @@ from sqlalchemy import (
     Text,
     column,
     delete,
-    distinct,
     insert,
     select,
     table,
@@ -227,7 +226,7 @@ class Accounts:
 
     async def _load_secret(self) -> bytes:
         async def operation(connection: AsyncConnection) -> Sequence[int]:
-            return (await connection.scalars(select(distinct(_CREDENTIALS.c.iterations)))).all()
+            return (await connection.scalars(select(_CREDENTIALS.c.iterations).distinct())).all()
 
         self._iterations_in_use.update(await self._database.read(operation))
         stored = await self._database.get_or_set_meta(_DECOY_META, secrets.token_hex(32))
@@ -288,7 +287,7 @@ def _derive_all(named: Sequence[tuple[str, str]], iterations: int) -> list[tuple
     """Derive on every core: hashing lets go of the interpreter's lock."""
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        credentials = pool.map(lambda pair: _derive(*pair, iterations), named)
+        credentials = pool.map(lambda pair: _derive(pair[0], pair[1], iterations), named)
         return [
             (username, derived) for (username, _), derived in zip(named, credentials, strict=True)
         ]
