@@ -17,6 +17,7 @@ __all__ = [
     "MIN_ITERATIONS",
     "Credentials",
     "ScramKeys",
+    "check_password",
     "decoy",
     "derive",
     "verify_password",
@@ -64,7 +65,7 @@ def derive(password: str, iterations: int = 10_000) -> Credentials:
     sign in with: empty, too long, or with characters that SASLprep forbids
     (RFC 4013).
     """
-    _check(password)
+    check_password(password)
     return Credentials(
         {
             name: _derive_keys(name, password, secrets.token_bytes(_SALT_SIZE), iterations)
@@ -81,7 +82,7 @@ def verify_password(credentials: Credentials, password: str) -> bool:
     """
     expected = credentials.keys[_PLAIN_MECHANISM]
     try:
-        _check(password)
+        check_password(password)
     except ValueError:
         return False
     given = _derive_keys(_PLAIN_MECHANISM, password, expected.salt, expected.iterations)
@@ -99,7 +100,8 @@ def decoy(secret: bytes, username: str, iterations: int) -> Credentials:
     )
 
 
-def _check(password: str) -> None:
+def check_password(password: str) -> None:
+    """Raise :class:`ValueError` with a sentence for a password that :func:`derive` refuses."""
     if not password:
         raise ValueError("A password cannot be empty.")
     if utf8_length(password) > _MAX_PASSWORD:
