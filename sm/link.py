@@ -23,7 +23,6 @@ class CloseReason(StrEnum):
     CLIENT_CLOSED = "client-closed"
     CONNECTION_LOST = "connection-lost"
     REPLACED = "replaced"
-    RESUMED_ELSEWHERE = "resumed-elsewhere"
     EXPIRED = "expired"
     NEGOTIATION_TIMEOUT = "negotiation-timeout"
     DEAD_PEER = "dead-peer"
