@@ -1,0 +1,98 @@
+"""Resource binding, RFC 6120 section 7."""
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from andiron.domain.config import ConflictPolicy, DomainConfig
+from andiron.domain.registry import IqRequest, Registry, Target
+from andiron.domain.router import Router
+from andiron.sm.link import CloseReason
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamCondition, StreamError
+from andiron.xmpp.escape import escape
+from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.tree import Tree, children
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+FEATURE: Final = f"<bind xmlns='{ns.BIND}'/>"
+_TAG: Final = f"{{{ns.BIND}}}bind"
+_RESOURCE: Final = f"{{{ns.BIND}}}resource"
+
+
+def register(registry: Registry) -> None:
+    """Refuse to bind a second resource on a stream (section 7.3.1 allows one)."""
+    for target in Target:
+        registry.add(target, "set", ns.BIND, "bind", _refuse_second)
+
+
+def _refuse_second(_request: IqRequest) -> str:
+    raise StanzaError(StanzaCondition.NOT_ALLOWED, "one resource a stream")
+
+
+def read_request(element: Element) -> str | None:
+    """Return the resource a bind request asks for, ``""`` for any; None for any other iq.
+
+    Raises :class:`StanzaError` ``bad-request`` for a bind that is not well put.
+    """
+    payloads = children(element)
+    if not any(payload.tag == _TAG for payload in payloads):
+        return None
+    if len(payloads) != 1 or element.get("type") != "set" or "id" not in element.attributes:
+        raise StanzaError(StanzaCondition.BAD_REQUEST)
+    return _requested(payloads[0])
+
+
+def _requested(payload: Tree) -> str:
+    resources = payload.findall(_RESOURCE)
+    if len(resources) > 1 or any(len(resource) for resource in resources):
+        raise StanzaError(StanzaCondition.BAD_REQUEST)
+    return (resources[0].text or "").strip() if resources else ""
+
+
+def bind(link: "DomainLink", wish: str, router: Router, config: DomainConfig, now: float) -> str:
+    """Make a resource of the account the session's own and return the full JID.
+
+    Raises :class:`StanzaError`: ``bad-request`` for a resource that cannot be,
+    ``conflict`` where the policy refuses, ``resource-constraint`` at the bound.
+    """
+    account = link.account
+    jid = _full_jid(account, wish or _generated())
+    older = router.full.get(jid)
+    if older is not None:
+        if config.conflict is ConflictPolicy.REFUSE:
+            raise StanzaError(StanzaCondition.CONFLICT)
+        if config.conflict is ConflictPolicy.REPLACE:
+            older.session.close(
+                CloseReason.REPLACED,
+                now,
+                StreamError(StreamCondition.CONFLICT, "replaced by a newer session"),
+            )
+        else:
+            jid = _full_jid(account, f"{wish[:200]}-{_generated()}")
+    resources = router.accounts.get(account)
+    if resources is not None and len(resources.links) >= config.max_resources:
+        raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many resources")
+    return jid
+
+
+def result(element: Element, jid: str) -> str:
+    """Return the answer to a bind request (section 7.6.1)."""
+    return (
+        f"<iq xmlns='{ns.CLIENT}' type='result' id='{escape(element.get('id'))}'>"
+        f"<bind xmlns='{ns.BIND}'><jid>{escape(jid)}</jid></bind></iq>"
+    )
+
+
+def _full_jid(account: str, resource: str) -> str:
+    try:
+        jid: str = JID(f"{account}/{resource}").full
+    except InvalidJID:
+        raise StanzaError(StanzaCondition.BAD_REQUEST, "not a resource") from None
+    return jid
+
+
+def _generated() -> str:
+    return secrets.token_urlsafe(9)

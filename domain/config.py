@@ -1,0 +1,51 @@
+"""What the embedded domain may be told."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from andiron.domain.throttle import ThrottleConfig
+
+
+class ConflictPolicy(StrEnum):
+    """What happens when a client asks for a resource that is taken (RFC 6120 section 7.7.2.2)."""
+
+    REPLACE = "replace"
+    """The older session ends with the stream error ``conflict``."""
+    RENAME = "rename"
+    """The newer session gets a resource with a generated end."""
+    REFUSE = "refuse"
+    """The newer session's request gets the error ``conflict``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainConfig:
+    """The embedded domain's settings and bounds."""
+
+    domain: str = "localhost"
+    """The XMPP domain, as in ``alice@localhost``."""
+    database: str = "sqlite:///andiron.db"
+    """Where accounts and waiting messages are kept."""
+    plain: bool = True
+    """Offer SASL PLAIN where the channel is secure."""
+    anonymous: bool = False
+    """Let anybody in under a random name (SASL ANONYMOUS)."""
+    sasl_attempts: int = 5
+    """How often one stream may try to sign in."""
+    sasl_queue: int = 4
+    """How many SASL elements may wait while one is worked on."""
+    scram_iterations: int = 10_000
+    """The iterations of new SCRAM keys."""
+    throttle: ThrottleConfig = field(default_factory=ThrottleConfig)
+    """How failed sign-ins slow later ones."""
+    conflict: ConflictPolicy = ConflictPolicy.REPLACE
+    max_resources: int = 32
+    """How many resources one account may have bound at a time."""
+    max_offline: int = 1000
+    """How many messages may wait for one account to come online."""
+    max_held: int = 1000
+    """How many messages may wait for one session while its stored ones are fetched."""
+    max_directed: int = 1000
+    """To how many others one session may send directed presence."""
+    software_name: str = "Andiron"
+    software_version: str = ""
+    """Told to who asks (XEP-0092); an empty version is not told."""

@@ -1,0 +1,144 @@
+"""The embedded domain, put together: the backend behind the sessions."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from andiron.domain import bind, caps, entity_time, legacy_session, ping, version
+from andiron.domain.accounts import Accounts
+from andiron.domain.config import DomainConfig
+from andiron.domain.database import Database
+from andiron.domain.disco import Disco
+from andiron.domain.link import DomainLink
+from andiron.domain.offline import Offline
+from andiron.domain.offline_store import OfflineStore
+from andiron.domain.registry import Registry, Target
+from andiron.domain.router import Router
+from andiron.domain.sasl import Authenticator, SaslConfig
+from andiron.domain.throttle import Throttle
+from andiron.sm.link import Channel, Link
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.xml import Guard
+
+if TYPE_CHECKING:
+    from andiron.sm.session import Session
+
+logger = logging.getLogger("andiron.domain")
+
+
+class Domain:
+    """The embedded XMPP domain (a :class:`andiron.sm.link.Backend`).
+
+    Call :meth:`start` before the first session and :meth:`stop` after the last.
+    Raises ValueError for a domain that cannot be one.
+    """
+
+    def __init__(self, config: DomainConfig, guard: Guard) -> None:
+        self.config = config
+        self.name = _domain_name(config.domain)
+        self.router = Router(self.name)
+        self.registry = Registry()
+        self.caps = _register(self.registry, config)
+        self._guard = guard
+        self.database: Database | None = None
+        """None while the domain is stopped."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stores: set[asyncio.Task[None]] = set()
+        self.accounts: Accounts
+        self.authenticator: Authenticator
+        self.offline: Offline
+
+    async def start(self) -> None:
+        """Open the database. Raises :class:`DatabaseError` with a sentence for the operator."""
+        config = self.config
+        self.database = database = await Database.open(config.database)
+        self.accounts = Accounts(database, self.name, config.scram_iterations)
+        self.authenticator = Authenticator(
+            self.accounts,
+            Throttle(config.throttle),
+            SaslConfig(
+                domain=self.name,
+                plain=config.plain,
+                anonymous=config.anonymous,
+                max_attempts=config.sasl_attempts,
+            ),
+        )
+        self.offline = Offline(
+            self.router,
+            OfflineStore(database, config.max_offline),
+            _reader(self._guard),
+            self._spawn_store,
+        )
+
+    async def stop(self) -> None:
+        """Finish what is being stored, then close the database. The sessions have ended."""
+        while self._stores:
+            await asyncio.wait(self._stores)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self.database is not None:
+            self.authenticator.close()
+            await self.database.close()
+            self.database = None
+
+    def connect(self, session: "Session", channel: Channel) -> Link:  # noqa: ARG002
+        """Return the link for a new session."""
+        if self.database is None:
+            raise RuntimeError("the domain is not started")
+        return DomainLink(self, session)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the sessions; :meth:`stop` cancels it."""
+        self._track(coroutine, self._tasks)
+
+    def new_stream_id(self) -> str:
+        """Return an unguessable stream id (RFC 6120 section 4.7.3)."""
+        return secrets.token_urlsafe(12)
+
+    def _spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._track(coroutine, self._stores)
+
+    def _track(self, coroutine: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_log_failure)
+
+
+def _register(registry: Registry, config: DomainConfig) -> str:
+    """Register every specification the domain answers for; return its capabilities."""
+    disco = Disco(registry, config.software_name)
+    disco.register()
+    bind.register(registry)
+    legacy_session.register(registry)
+    ping.register(registry)
+    entity_time.register(registry)
+    version.register(registry, config.software_name, config.software_version)
+    registry.add_feature(Target.DOMAIN, ns.OFFLINE)
+    return caps.register(registry, disco)
+
+
+def _domain_name(name: str) -> str:
+    try:
+        jid = JID(name)
+    except InvalidJID:
+        jid = JID("")
+    domain = str(jid.domain)
+    if not domain or jid.node or jid.resource:
+        raise ValueError(f"not a domain: {name!r}")
+    return domain
+
+
+def _reader(guard: Guard) -> Guard:
+    """Return a guard for stanzas that passed ``guard`` and grew by addresses and a delay."""
+    return Guard(max_size=guard.max_size * 2 + 65_536, max_depth=guard.max_depth + 1)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a task failed", exc_info=error)

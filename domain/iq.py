@@ -1,0 +1,110 @@
+"""Iq requests: forwarded, or answered by the domain's handlers, each exactly once.
+
+RFC 6120 section 8.2.3 and RFC 6121 section 8.5.
+"""
+
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from andiron.domain.registry import IqRequest, Target
+from andiron.domain.router import IQS, Action, Situation, refuse
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.jid import JID, parse_jid
+from andiron.xmpp.stanza import iq_result, with_addresses, with_sender
+from andiron.xmpp.tree import children
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+logger = logging.getLogger("andiron.domain")
+
+
+def receive_iq(link: "DomainLink", element: Element, ticket: int, now: float) -> bool:
+    """Take an iq from a bound client; the result is that of :meth:`Link.receive`.
+
+    Raises :class:`StanzaError` for it.
+    """
+    row = IQS.get(element.get("type"))
+    if row is None or "id" not in element.attributes:
+        raise StanzaError(StanzaCondition.BAD_REQUEST, "an iq needs an id and a type")
+    to = element.attributes.get("to")
+    bound = link.router.full.get(to or "")
+    if bound is not None:
+        bound.session.deliver(with_sender(element, link.from_attribute), now)
+        return True
+    jid = JID(link.account) if to is None else parse_jid(to)
+    situation = link.router.situation(jid)
+    action = row[situation]
+    if action is Action.ANSWER:
+        return _answer(link, element, _target(link, jid, situation), ticket, now)
+    if action is Action.DELIVER:
+        bound = link.router.full[jid.full]
+        bound.session.deliver(with_addresses(element, link.jid, bound.jid), now)
+    refuse(action)
+    return True
+
+
+def _target(link: "DomainLink", jid: JID, situation: Situation) -> Target:
+    if situation is Situation.DOMAIN:
+        return Target.DOMAIN
+    if jid.bare == link.account:
+        return Target.ACCOUNT
+    raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+
+
+def _answer(link: "DomainLink", element: Element, target: Target, ticket: int, now: float) -> bool:
+    payloads = children(element)
+    if len(payloads) != 1:
+        raise StanzaError(StanzaCondition.BAD_REQUEST, "an iq request has one payload")
+    kind = element.get("type")
+    handler = link.registry.find(target, kind, payloads[0].tag)
+    if handler is None:
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+    request = IqRequest(
+        type=kind,
+        payload=payloads[0],
+        sender=link.jid,
+        account=link.account,
+        target=target,
+        wall=link.session.wall(now),
+    )
+    try:
+        answer = handler(request)
+    except StanzaError:
+        raise
+    except Exception:
+        # A request is answered whatever happens in a handler, and its stream goes on.
+        logger.exception("%s: a handler of %s failed", link.jid, payloads[0].tag)
+        raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
+    if isinstance(answer, str):
+        _deliver_result(link, element, answer, now)
+        return True
+    link.spawn(_answer_later(link, element, answer, ticket))
+    return False
+
+
+async def _answer_later(
+    link: "DomainLink", element: Element, answer: Awaitable[str], ticket: int
+) -> None:
+    try:
+        payload = await answer
+    except StanzaError as error:
+        link.refuse(element, error, link.session.clock())
+    except Exception:
+        # As above: there is no one else to answer.
+        logger.exception("%s: a handler failed", link.jid)
+        link.refuse(
+            element,
+            StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR),
+            link.session.clock(),
+        )
+    else:
+        _deliver_result(link, element, payload, link.session.clock())
+    link.session.handled(ticket, link.session.clock())
+
+
+def _deliver_result(link: "DomainLink", element: Element, payload: str, now: float) -> None:
+    sender = element.get("to") or link.account
+    link.session.deliver(iq_result(element, payload, sender=sender), now)

@@ -1,0 +1,433 @@
+"""A session's end in the embedded domain: it negotiates, then hands stanzas to the router.
+
+Before sign-in it takes SASL only, after it one bind request, then stanzas: RFC
+6120 sections 4.3.2, 6 and 7. What may come when stands in a table.
+"""
+
+import logging
+import re
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from enum import StrEnum
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from andiron.domain import bind, legacy_session
+from andiron.domain.config import DomainConfig
+from andiron.domain.iq import receive_iq
+from andiron.domain.offline import Offline
+from andiron.domain.presence import leave, receive_presence
+from andiron.domain.registry import Registry
+from andiron.domain.router import Router
+from andiron.domain.sasl import Authenticator, Exchange
+from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import (
+    SaslError,
+    StanzaCondition,
+    StanzaError,
+    StreamCondition,
+    StreamError,
+)
+from andiron.xmpp.jid import JID, InvalidJID, account_jid, parse_jid
+from andiron.xmpp.stanza import (
+    STANZA_NAMES,
+    error_reply,
+    from_attribute,
+    unprefixed,
+    with_addresses,
+    with_sender,
+)
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from weakref import WeakValueDictionary
+
+    from andiron.sm.session import Session
+
+logger = logging.getLogger("andiron.domain")
+
+_VERSION: Final = re.compile(r"([0-9]{1,4})\.[0-9]{1,4}", re.ASCII)
+
+
+class State(StrEnum):
+    """Where in its life a link is."""
+
+    NEGOTIATING = "negotiating"
+    RESTARTING = "signed in, the stream must restart"
+    AUTHENTICATED = "signed in, nothing bound"
+    BOUND = "bound"
+    CLOSED = "closed"
+
+
+class Kind(StrEnum):
+    """What a client may send at the top level."""
+
+    SASL = "sasl"
+    MESSAGE = "message"
+    PRESENCE = "presence"
+    IQ = "iq"
+    STRAY = "a stanza's name in another namespace, or no namespace at all"
+    OTHER = "anything else"
+
+
+class Environment(Protocol):
+    """What a link needs of its domain."""
+
+    name: str
+    config: DomainConfig
+    router: Router
+    registry: Registry
+    caps: str
+    authenticator: Authenticator
+    offline: Offline
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
+
+    def new_stream_id(self) -> str:
+        """Return an unguessable stream id."""
+
+
+class DomainLink:
+    """One session's end in the domain; see :class:`andiron.sm.link.Link`.
+
+    ``deliver`` takes a message for this resource: the session's own, but while
+    stored messages are fetched, which go first, it holds. It raises
+    :class:`StanzaError` when it holds too many.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_domain",
+        "_exchange",
+        "_full",
+        "_steps",
+        "account",
+        "deliver",
+        "directed",
+        "from_attribute",
+        "held",
+        "jid",
+        "presence",
+        "priority",
+        "router",
+        "session",
+        "state",
+    )
+
+    def __init__(self, domain: Environment, session: "Session") -> None:
+        self._domain = domain
+        self._exchange: Exchange | None = None
+        self._steps: deque[Element] | None = None
+        self.from_attribute = ""
+        self._full = domain.router.full
+        self.session = session
+        self.router = domain.router
+        self.state = State.NEGOTIATING
+        self.account = ""
+        self.jid = ""
+        self.priority: int | None = None
+        """None while the resource is not available."""
+        self.presence = ""
+        """The available presence it last sent, as others get it."""
+        self.directed: WeakValueDictionary[str, DomainLink] | None = None
+        """Who saw its directed presence, by full JID."""
+        self.held: deque[tuple[str, float]] | None = None
+        """Messages that wait, with their Unix times, while stored ones are fetched."""
+        self.deliver: Callable[[str, float], None] = session.deliver
+
+    # What the parts of the domain ask of it
+
+    @property
+    def reachable(self) -> bool:
+        """Whether messages to the account may come here (RFC 6121 section 8.5.2.1)."""
+        return self.priority is not None and self.priority >= 0
+
+    @property
+    def offline(self) -> Offline:
+        """Where messages wait."""
+        return self._domain.offline
+
+    @property
+    def registry(self) -> Registry:
+        """The handlers of iq requests."""
+        return self._domain.registry
+
+    @property
+    def max_directed(self) -> int:
+        """To how many others it may send directed presence."""
+        return self._domain.config.max_directed
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the sessions."""
+        self._domain.spawn(coroutine)
+
+    def hold(self) -> bool:
+        """Let messages wait from now on; False when they do already."""
+        if self.held is not None:
+            return False
+        self.held = deque()
+        self.deliver = self._hold
+        return True
+
+    def release(self) -> None:
+        """Let messages pass again; the caller has taken out those that wait."""
+        self.held = None
+        self.deliver = self.session.deliver
+
+    def _hold(self, text: str, now: float) -> None:
+        assert self.held is not None
+        if len(self.held) >= self._domain.config.max_held:
+            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "try again later")
+        self.held.append((text, self.session.wall(now)))
+
+    def refuse(self, element: Element, error: StanzaError, now: float) -> None:
+        """Answer a stanza of this client with an error, unless it is an answer itself."""
+        kind = element.get("type")
+        if kind == "error" or (kind == "result" and element.name == "iq"):
+            return
+        sender = element.get("to") or self.account
+        if error.condition == StanzaCondition.JID_MALFORMED:
+            sender = self._domain.name
+        self.session.deliver(error_reply(element, error, sender=sender, to=self.jid), now)
+
+    # The Link protocol
+
+    def open(self, opening: StreamOpen) -> StreamHeader:
+        """Begin or restart the stream (RFC 6120 sections 4.3.3 and 4.7)."""
+        if self.state not in _OPENED:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "the stream is open")
+        name = self._domain.name
+        if not opening.to:
+            raise StreamError(StreamCondition.IMPROPER_ADDRESSING, "a stream needs a to")
+        if _prepared(opening.to) != name:
+            raise StreamError(StreamCondition.HOST_UNKNOWN)
+        version = _VERSION.fullmatch(opening.version)
+        if version is None or int(version[1]) < 1:
+            raise StreamError(StreamCondition.UNSUPPORTED_VERSION)
+        self.state = _OPENED[self.state]
+        return StreamHeader(sender=name, id=self._domain.new_stream_id())
+
+    def features(self) -> Sequence[str]:
+        """Return what the client may negotiate next (RFC 6120 section 4.3.2)."""
+        if self.state is State.NEGOTIATING:
+            names = self._domain.authenticator.mechanisms(self.session.channel)
+            mechanisms = "".join(f"<mechanism>{name}</mechanism>" for name in names)
+            return (f"<mechanisms xmlns='{ns.SASL}'>{mechanisms}</mechanisms>",)
+        if self.state is State.AUTHENTICATED:
+            return bind.FEATURE, legacy_session.FEATURE, self._domain.caps
+        return ()
+
+    def receive(self, element: Element, ticket: int, now: float) -> bool:
+        """Take one element: route it, or go on with the negotiation."""
+        if self.state is not State.BOUND or element.namespace != ns.CLIENT:
+            return self._negotiate(element, now)
+        element = unprefixed(element)
+        attributes = element.attributes
+        if "from" in attributes:
+            self._check_sender(attributes["from"])
+        try:
+            if element.name == "message":
+                # What is bound under the very text of the address needs no preparing.
+                target = self._full.get(attributes.get("to", ""))
+                if target is None:
+                    return self._route_message(element, ticket, now)
+                target.deliver(with_sender(element, self.from_attribute), now)
+            elif element.name == "iq":
+                return receive_iq(self, element, ticket, now)
+            elif element.name == "presence":
+                receive_presence(self, element, now)
+            else:
+                raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
+        except StanzaError as error:
+            self.refuse(element, error, now)
+        return True
+
+    def detached(self, now: float) -> None:
+        """Do nothing: a hibernating resource stays available."""
+
+    def resumed(self, now: float) -> None:
+        """Do nothing: nobody noticed that it was away."""
+
+    def closed(self, reason: CloseReason, undelivered: Sequence[Undelivered], now: float) -> None:
+        """Leave the domain and find another way for what was not delivered."""
+        was_bound = self.state is State.BOUND
+        self.state = State.CLOSED
+        shared_since = self._shared_since() if was_bound else inf
+        if was_bound:
+            self.router.remove(self, now)
+            leave(self, now)
+            self.priority = None
+            self.presence = ""
+            self.directed = None
+        if undelivered:
+            self.offline.reroute(
+                undelivered,
+                self,
+                now,
+                shared_since=shared_since,
+                store=reason is CloseReason.SHUTDOWN,
+            )
+        if was_bound:
+            self.offline.left(self)
+
+    def abandoned(self) -> None:
+        """Forget this stream; another session goes on over its connection."""
+        self.state = State.CLOSED
+
+    # Negotiation
+
+    def _negotiate(self, element: Element, now: float) -> bool:
+        if self.state is State.CLOSED:
+            return True
+        step = _TABLE[self.state, _kind(element)]
+        if isinstance(step, StreamCondition):
+            raise StreamError(step, f"<{element.name}/>")
+        step(self, element, now)
+        return True
+
+    def _authenticate(self, element: Element, _now: float) -> None:
+        """Work on a SASL element; those that come meanwhile wait, a few of them."""
+        if self._steps is None:
+            self._steps = deque()
+            self._domain.spawn(self._take_steps(element))
+        elif len(self._steps) < self._domain.config.sasl_queue:
+            self._steps.append(element)
+        else:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "too many SASL elements at once")
+
+    async def _take_steps(self, element: Element) -> None:
+        # It is not cancelled when the client goes away, or who guesses passwords could
+        # escape the count of failures by leaving early.
+        try:
+            await self._take_step(element)
+            while self._steps and self.state is State.NEGOTIATING:
+                await self._take_step(self._steps.popleft())
+        except StreamError as error:
+            self._end(error)
+        except Exception:
+            # The client waits for an answer, whatever failed.
+            logger.exception("a sign-in failed")
+            self._end(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
+        self._steps = None
+
+    async def _take_step(self, element: Element) -> None:
+        session = self.session
+        if self._exchange is None:
+            self._exchange = self._domain.authenticator.exchange(session.channel)
+        try:
+            step = await self._exchange.step(element, session.clock())
+        except SaslError as error:
+            session.send(error.to_xml())
+            return
+        if self.state is not State.NEGOTIATING:
+            return
+        if step.done:
+            assert step.username is not None
+            self.account = account_jid(step.username, self._domain.name).bare
+            self.state = State.RESTARTING
+            self._exchange = None
+        session.send(step.xml)
+        if step.done:
+            session.authenticated(session.clock())
+
+    def _end(self, error: StreamError) -> None:
+        self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
+
+    def _bind(self, element: Element, now: float) -> None:
+        element = unprefixed(element)
+        try:
+            wish = bind.read_request(element)
+            if wish is None:
+                raise StreamError(StreamCondition.NOT_AUTHORIZED, "bind a resource first")
+            jid = bind.bind(self, wish, self.router, self._domain.config, now)
+        except StanzaError as error:
+            self.session.send(error_reply(element, error))
+            return
+        self.jid = jid
+        self.from_attribute = from_attribute(jid)
+        self.state = State.BOUND
+        self.router.add(self)
+        self.session.send(bind.result(element, jid))
+        self.session.bound(now)
+
+    # Stanzas
+
+    def _check_sender(self, sender: str) -> None:
+        """Refuse a ``from`` that is not the client's own (RFC 6120 section 8.1.2.1)."""
+        if sender not in (self.jid, self.account) and _prepared(sender) not in (
+            self.jid,
+            self.account,
+        ):
+            raise StreamError(StreamCondition.INVALID_FROM)
+
+    def _route_message(self, element: Element, ticket: int, now: float) -> bool:
+        """Route a message; one without ``to`` is for the own account (RFC 6120 section 10.3.1)."""
+        to = element.attributes.get("to")
+        jid = JID(self.account) if to is None else parse_jid(to)
+        recipient: str = jid.full
+        text = (
+            with_sender(element, self.from_attribute)
+            if to == recipient
+            else with_addresses(element, self.jid, recipient)
+        )
+        account = self.router.message(element, text, jid, now)
+        if not account:
+            return True
+        session = self.session
+        self.offline.keep(
+            account,
+            text,
+            session.wall(now),
+            lambda: session.handled(ticket, session.clock()),
+        )
+        return False
+
+    def _shared_since(self) -> float:
+        """Return since when messages to the account went to another resource as well as here."""
+        resources = self.router.accounts[self.account]
+        return resources.changed if self in resources.best and len(resources.best) > 1 else inf
+
+
+def _prepared(address: str) -> str:
+    try:
+        return str(JID(address))
+    except InvalidJID:
+        return ""
+
+
+def _kind(element: Element) -> Kind:
+    if element.namespace == ns.SASL:
+        return Kind.SASL
+    if element.name in STANZA_NAMES and element.namespace == ns.CLIENT:
+        return Kind(element.name)
+    if element.name in STANZA_NAMES or not element.namespace:
+        return Kind.STRAY
+    return Kind.OTHER
+
+
+_OPENED: Final[Mapping[State, State]] = {
+    State.NEGOTIATING: State.NEGOTIATING,
+    State.RESTARTING: State.AUTHENTICATED,
+    State.AUTHENTICATED: State.AUTHENTICATED,
+}
+"""What a stream header leads to; in other states there must be none."""
+
+_Step = Callable[[DomainLink, Element, float], None] | StreamCondition
+_REFUSED: Final[Mapping[Kind, _Step]] = {
+    Kind.SASL: StreamCondition.UNSUPPORTED_STANZA_TYPE,
+    Kind.MESSAGE: StreamCondition.NOT_AUTHORIZED,
+    Kind.PRESENCE: StreamCondition.NOT_AUTHORIZED,
+    Kind.IQ: StreamCondition.NOT_AUTHORIZED,
+    Kind.STRAY: StreamCondition.INVALID_NAMESPACE,
+    Kind.OTHER: StreamCondition.UNSUPPORTED_STANZA_TYPE,
+}
+_STEPS: Final[Mapping[State, Mapping[Kind, _Step]]] = {
+    State.NEGOTIATING: {**_REFUSED, Kind.SASL: DomainLink._authenticate},
+    State.RESTARTING: {**_REFUSED, Kind.SASL: StreamCondition.NOT_AUTHORIZED},
+    State.AUTHENTICATED: {**_REFUSED, Kind.IQ: DomainLink._bind},
+    State.BOUND: _REFUSED,
+}
+"""Stanzas of a bound client do not come here. RFC 6120 section 4.9.3 names the errors."""
+_TABLE: Final = {(state, kind): step for state, row in _STEPS.items() for kind, step in row.items()}

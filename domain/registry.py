@@ -1,0 +1,71 @@
+"""Where the domain's handlers of iq requests stand, by whom is asked, type and payload."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from andiron.xmpp.tree import Tree
+
+
+class Target(StrEnum):
+    """Who is asked: the domain itself, or it answers for the asker's own account."""
+
+    DOMAIN = "domain"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class IqRequest:
+    """A well-formed iq request that the domain shall answer (RFC 6120 section 8.2.3)."""
+
+    type: str
+    """``get`` or ``set``."""
+    payload: Tree
+    sender: str
+    """The asker's full JID."""
+    account: str
+    """The asker's bare JID."""
+    target: Target
+    wall: float
+    """When it came, in Unix seconds."""
+
+
+IqHandler = Callable[[IqRequest], str | Awaitable[str]]
+"""Returns the payload of the result, ``""`` for none; raises :class:`StanzaError`.
+
+One that must wait returns an awaitable; the answer goes out when it is done.
+"""
+
+
+class Registry:
+    """The handlers of a domain and the features they bring.
+
+    A specification's module has a function ``register`` that fills it in;
+    :mod:`andiron.domain.domain` lists those modules.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[tuple[Target, str, str], IqHandler] = {}
+        self._features: dict[Target, set[str]] = {target: set() for target in Target}
+
+    def add(self, target: Target, kind: str, namespace: str, name: str, handler: IqHandler) -> None:
+        """Let ``handler`` answer ``<iq type='kind'><name xmlns='namespace'/></iq>``.
+
+        Raises ValueError when another handler does so already.
+        """
+        key = (target, kind, f"{{{namespace}}}{name}")
+        if key in self._handlers:
+            raise ValueError(f"two handlers for {key}")
+        self._handlers[key] = handler
+
+    def add_feature(self, target: Target, feature: str) -> None:
+        """Announce a feature in the service discovery of ``target`` (XEP-0030)."""
+        self._features[target].add(feature)
+
+    def find(self, target: Target, kind: str, tag: str) -> IqHandler | None:
+        """Return the handler for a payload's tag, ``{namespace}name``."""
+        return self._handlers.get((target, kind, tag))
+
+    def features(self, target: Target) -> list[str]:
+        """Return the features of ``target`` in the order of their bytes."""
+        return sorted(self._features[target], key=str.encode)

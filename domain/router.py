@@ -1,0 +1,229 @@
+"""Where stanzas go: the bound resources, and RFC 6121 section 8 as a table."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.jid import JID
+from andiron.xmpp.tree import children
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+CHAT_STATES: Final = "http://jabber.org/protocol/chatstates"
+
+
+class Situation(StrEnum):
+    """What an address means at the moment (RFC 6121 section 8.5 and RFC 6120 section 10.3)."""
+
+    RESOURCE = "a full JID that is bound"
+    OTHERS = "a full JID that is not bound, of an account with another resource to talk to"
+    ABSENT = "a full JID that is not bound, of an account without such a resource"
+    ACCOUNT = "a bare JID with a resource to talk to"
+    OFFLINE = "a bare JID without: unknown, offline, or of negative priority only"
+    DOMAIN = "the domain"
+    SERVICE = "a resource of the domain"
+    FOREIGN = "another domain"
+
+
+class Action(StrEnum):
+    """What is done with a stanza."""
+
+    DELIVER = "deliver to the resource"
+    BEST = "deliver to the resources of the highest priority"
+    ALL = "deliver to all resources of non-negative priority"
+    EVERY = "deliver to all available resources"
+    STORE = "keep until the account comes online, or answer service-unavailable"
+    ANSWER = "answer by a handler"
+    REFUSE = "answer service-unavailable"
+    NOT_FOUND = "answer remote-server-not-found"
+    IGNORE = "let it go"
+
+
+def _row(*actions: Action) -> Mapping[Situation, Action]:
+    return dict(zip(Situation, actions, strict=True))
+
+
+_A = Action
+_SPOKEN: Final = _row(
+    _A.DELIVER, _A.BEST, _A.STORE, _A.BEST, _A.STORE, _A.REFUSE, _A.REFUSE, _A.NOT_FOUND
+)
+"""Of normal and chat messages: RFC 6121 lets a server drop a normal one to a full JID that
+is not bound; here nothing is lost in silence."""
+_SUBSCRIBE: Final = _row(*[_A.REFUSE] * 7, _A.NOT_FOUND)
+"""There is no roster: who asks for a subscription is told so, for any account alike."""
+_IGNORED: Final = _row(*[_A.IGNORE] * 8)
+_PRESENCE: Final = _row(
+    _A.DELIVER, _A.IGNORE, _A.IGNORE, _A.EVERY, _A.EVERY, _A.IGNORE, _A.IGNORE, _A.NOT_FOUND
+)
+_TO_RESOURCE_ONLY: Final = _row(_A.DELIVER, *[_A.IGNORE] * 7)
+_REQUEST: Final = _row(
+    _A.DELIVER, _A.REFUSE, _A.REFUSE, _A.ANSWER, _A.ANSWER, _A.ANSWER, _A.REFUSE, _A.NOT_FOUND
+)
+
+MESSAGES: Final[Mapping[str, Mapping[Situation, Action]]] = {
+    "normal": _SPOKEN,
+    "chat": _SPOKEN,
+    "groupchat": _row(_A.DELIVER, *[_A.REFUSE] * 6, _A.NOT_FOUND),
+    "headline": _row(
+        _A.DELIVER, _A.IGNORE, _A.IGNORE, _A.ALL, _A.IGNORE, _A.IGNORE, _A.IGNORE, _A.NOT_FOUND
+    ),
+    "error": _TO_RESOURCE_ONLY,
+}
+PRESENCES: Final[Mapping[str, Mapping[Situation, Action]]] = {
+    "": _PRESENCE,
+    "unavailable": {**_PRESENCE, Situation.FOREIGN: _A.IGNORE},
+    "subscribe": _SUBSCRIBE,
+    "subscribed": _IGNORED,
+    "unsubscribe": _IGNORED,
+    "unsubscribed": _IGNORED,
+    "probe": _IGNORED,
+    "error": _TO_RESOURCE_ONLY,
+}
+IQS: Final[Mapping[str, Mapping[Situation, Action]]] = {
+    "get": _REQUEST,
+    "set": _REQUEST,
+    "result": _TO_RESOURCE_ONLY,
+    "error": _TO_RESOURCE_ONLY,
+}
+"""``ANSWER`` for a bare JID holds for one's own; anybody else's refuses as if unknown."""
+
+
+class Resources:
+    """The bound resources of one account."""
+
+    __slots__ = ("best", "changed", "links")
+
+    def __init__(self) -> None:
+        self.links: dict[str, DomainLink] = {}
+        """By full JID, in the order of binding."""
+        self.best: tuple[DomainLink, ...] = ()
+        """Those of the highest priority, none when that is negative."""
+        self.changed = 0.0
+        """Since when ``best`` is what it is, in monotonic seconds."""
+
+    def available(self) -> list["DomainLink"]:
+        """Return those that sent available presence."""
+        return [link for link in self.links.values() if link.priority is not None]
+
+
+class Router:
+    """Knows who is bound and available, and where each stanza goes."""
+
+    def __init__(self, domain: str) -> None:
+        self.domain = domain
+        self.full: dict[str, DomainLink] = {}
+        """By prepared full JID; what is found here as written needs no parsing."""
+        self.accounts: dict[str, Resources] = {}
+        """By bare JID; only accounts with a bound resource."""
+
+    def add(self, link: "DomainLink") -> None:
+        """Note a newly bound resource."""
+        self.full[link.jid] = link
+        self.accounts.setdefault(link.account, Resources()).links[link.jid] = link
+
+    def remove(self, link: "DomainLink", now: float) -> None:
+        """Forget a resource, unless another session has taken its place already."""
+        if self.full.get(link.jid) is not link:
+            return
+        del self.full[link.jid]
+        resources = self.accounts[link.account]
+        del resources.links[link.jid]
+        if resources.links:
+            self.update(link.account, now)
+        else:
+            del self.accounts[link.account]
+
+    def update(self, account: str, now: float) -> None:
+        """Take note that the priority of one of the account's resources changed."""
+        resources = self.accounts[account]
+        ranked = [(link.priority, link) for link in resources.links.values() if link.reachable]
+        top = max((priority for priority, _ in ranked if priority is not None), default=0)
+        best = tuple(link for priority, link in ranked if priority == top)
+        if best != resources.best:
+            resources.best = best
+            resources.changed = now
+
+    def available(self, account: str) -> list["DomainLink"]:
+        """Return the account's available resources."""
+        resources = self.accounts.get(account)
+        return resources.available() if resources else []
+
+    def best(self, account: str) -> tuple["DomainLink", ...]:
+        """Return the account's resources of the highest priority, none when that is negative."""
+        resources = self.accounts.get(account)
+        return resources.best if resources else ()
+
+    def situation(self, jid: JID) -> Situation:
+        """Tell what an address means at the moment."""
+        if jid.domain != self.domain:
+            return Situation.FOREIGN
+        if not jid.node:
+            return Situation.SERVICE if jid.resource else Situation.DOMAIN
+        reachable = bool(self.best(jid.bare))
+        if not jid.resource:
+            return Situation.ACCOUNT if reachable else Situation.OFFLINE
+        if jid.full in self.full:
+            return Situation.RESOURCE
+        return Situation.OTHERS if reachable else Situation.ABSENT
+
+    def message(self, element: Element, text: str, jid: JID, now: float) -> str:
+        """Route a message to ``jid``; ``text`` is what is delivered of ``element``.
+
+        Returns the bare JID of the account for which the caller must have it
+        stored, else ``""``. Raises :class:`StanzaError` for its sender.
+        """
+        action = message_row(element)[self.situation(jid)]
+        match action:
+            case Action.DELIVER:
+                self.full[jid.full].deliver(text, now)
+            case Action.BEST:
+                _spread(self.best(jid.bare), text, now)
+            case Action.ALL:
+                _spread([link for link in self.available(jid.bare) if link.reachable], text, now)
+            case Action.STORE:
+                if worth_keeping(element):
+                    account: str = jid.bare
+                    return account
+            case _:
+                refuse(action)
+        return ""
+
+
+def message_row(element: Element) -> Mapping[Situation, Action]:
+    """Return the table's row for a message; unknown types are normal (RFC 6121 section 5.2.2)."""
+    return MESSAGES.get(element.get("type"), MESSAGES["normal"])
+
+
+def refuse(action: Action) -> None:
+    """Raise the error that ``action`` stands for, if any."""
+    if action is Action.REFUSE:
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+    if action is Action.NOT_FOUND:
+        raise StanzaError(StanzaCondition.REMOTE_SERVER_NOT_FOUND)
+
+
+def worth_keeping(element: Element) -> bool:
+    """Tell whether a message may be stored: not one of chat states only (XEP-0160 section 3)."""
+    if element.get("type") != "chat":
+        return True
+    return any(
+        not child.tag.startswith(f"{{{CHAT_STATES}}}") and not child.tag.endswith("}thread")
+        for child in children(element)
+    )
+
+
+def _spread(links: Iterable["DomainLink"], text: str, now: float) -> None:
+    """Deliver to several resources; the sender hears of an error when none took it."""
+    taken = False
+    error: StanzaError | None = None
+    for link in links:
+        try:
+            link.deliver(text, now)
+            taken = True
+        except StanzaError as refused:
+            error = refused
+    if error is not None and not taken:
+        raise error
