@@ -122,7 +122,8 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     """A fresh demo server; its links are read from what it prints."""
     port, log = servers.free_port(), tmp_path / "demo.log"
     command = [servers.andiron_command(), "serve", "--demo", "--port", str(port)]
-    environment = servers.andiron_environment(tmp_path) | {"PYTHONUNBUFFERED": "1"}
-    with servers.running(command, port, log, environment=environment):
-        url = f"http://127.0.0.1:{port}/"
-        yield Demo(url, tuple(re.findall(r"http://\S+[#?]\S+", log.read_text())), log)
+    environment = servers.andiron_environment(tmp_path)
+    url = f"http://127.0.0.1:{port}/"
+    with servers.running(command, port, log, environment=environment) as process:
+        links = servers.logged(re.compile(rf"{url}#\S+"), 2, log, process)
+        yield Demo(url, links, log)

@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def running(
         ) as process,
     ):
         try:
-            _wait_for_port(port, process, log)
+            _poll(lambda: _answers(port), process, log)
             yield process
         finally:
             process.terminate()
@@ -80,13 +81,33 @@ def running(
                 process.kill()
 
 
-def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def logged(
+    pattern: re.Pattern[str], times: int, log: Path, process: subprocess.Popen[bytes]
+) -> tuple[str, ...]:
+    """Wait until the log has so many matches, and return them."""
+    found: list[str] = []
+
+    def complete() -> bool:
+        found[:] = pattern.findall(log.read_text(errors="replace"))
+        return len(found) >= times
+
+    _poll(complete, process, log)
+    return tuple(found)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _poll(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for what another process does, which sends us no event."""
     deadline = time.monotonic() + START_PATIENCE
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')}")
         time.sleep(0.05)
-    raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')}")
 
 
 def andiron_command() -> str:
