@@ -2,13 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from andiron.sm.link import Channel, StreamHeader
 from andiron.sm.manager import SessionManager
 from andiron.websocket.config import WebSocketConfig
-from andiron.websocket.connection import Receive, Send, WebSocketConnection
+from andiron.websocket.connection import Message, Receive, Send, WebSocketConnection
 from andiron.websocket.handshake import (
     NOT_A_WEBSOCKET,
     SUBPROTOCOL,
@@ -20,6 +20,7 @@ from andiron.websocket.handshake import (
 from andiron.xmpp.xml import Guard
 
 Scope = Mapping[str, Any]
+Reply = Callable[[Message], Awaitable[None]]
 
 
 class WebSocketEndpoint:
@@ -95,12 +96,12 @@ class _Once:
             call()
 
 
-async def refuse_http(refusal: Refusal, send: Send) -> None:
+async def refuse_http(refusal: Refusal, send: Reply) -> None:
     """Answer an HTTP request with a refusal."""
     await _respond("http.response", refusal, send)
 
 
-async def refuse_websocket(refusal: Refusal, scope: Scope, send: Send) -> None:
+async def refuse_websocket(refusal: Refusal, scope: Scope, send: Reply) -> None:
     """Refuse a handshake with an HTTP answer, where the server can carry one, else with 403."""
     if "websocket.http.response" in scope.get("extensions", {}):
         await _respond("websocket.http.response", refusal, send)
@@ -108,7 +109,7 @@ async def refuse_websocket(refusal: Refusal, scope: Scope, send: Send) -> None:
         await send({"type": "websocket.close"})
 
 
-async def _respond(kind: str, refusal: Refusal, send: Send) -> None:
+async def _respond(kind: str, refusal: Refusal, send: Reply) -> None:
     body = refusal.text.encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
