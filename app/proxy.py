@@ -8,14 +8,14 @@ does, has moved the peer to the client, and there the walk ends at once.
 """
 
 import re
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 from andiron.sm.link import Channel
 
-Scope = MutableMapping[str, Any]
+Scope = Mapping[str, Any]
 Address = IPv4Address | IPv6Address
 
 _SECURE: Final = frozenset({"https", "wss"})

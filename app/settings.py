@@ -5,6 +5,7 @@ start with one sentence (:class:`SettingsError`).
 """
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
 from urllib.parse import urlsplit
@@ -18,8 +19,11 @@ from slixmpp.jid import JID, InvalidJID
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from andiron.domain.config import ConflictPolicy, DomainConfig
+from andiron.domain.throttle import ThrottleConfig
 from andiron.sm.config import SmConfig
 from andiron.sources import ConfigFile, Environment, SettingsError, Source, unknown
+from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
 
 __all__ = ["Settings", "SettingsError"]
@@ -47,7 +51,13 @@ def _database(value: str) -> str:
         url = make_url(value)
     except ArgumentError:
         url = None
-    if url is None or url.get_backend_name() != "sqlite":
+    if (
+        url is None
+        or url.drivername not in {"sqlite", "sqlite+aiosqlite"}
+        or url.host
+        or url.username
+        or url.query
+    ):
         raise ValueError("a database URL such as sqlite:///andiron.db")
     return value
 
@@ -140,6 +150,9 @@ class Settings(BaseSettings):
         5, description="How often a stream may fail to sign in before it is closed."
     )
 
+    auth_queue: AtLeastOne = Field(
+        4, description="How many sign-in steps of one stream may wait while one is worked on."
+    )
     auth_delay_first: PositiveSeconds = Field(
         0.25, description="How long a sign-in waits after one failure; each further one doubles it."
     )
@@ -158,6 +171,26 @@ class Settings(BaseSettings):
 
     offline_limit: Count = Field(
         1_000, description="The most messages kept for an account that is away; 0 keeps none."
+    )
+    offline_held: AtLeastOne = Field(
+        1_000,
+        description="How many messages a session may hold back while stored ones are fetched.",
+    )
+
+    resource_conflict: Literal["replace", "rename", "refuse"] = Field(
+        "replace",
+        description="When a resource is taken already: end the older session, give the newer one"
+        " another name, or refuse it.",
+    )
+    announce_version: bool = Field(
+        True, description="Tell clients that ask which version this is (XEP-0092)."
+    )
+
+    max_resources: AtLeastOne = Field(
+        32, description="How many sessions one account may have at a time."
+    )
+    max_directed: AtLeastOne = Field(
+        1_000, description="To how many others one session may send directed presence."
     )
 
     max_stanza_size: Annotated[Bytes, Field(ge=10_000, le=2**30)] = Field(
@@ -273,6 +306,31 @@ class Settings(BaseSettings):
         """Return these settings with some of them changed, checked like any others."""
         return type(self)(**(self.model_dump() | overrides)) if overrides else self
 
+    def domain_config(self) -> DomainConfig:
+        """Return what the embedded domain is told."""
+        return DomainConfig(
+            domain=self.domain,
+            database=self.database,
+            plain=self.auth_plain,
+            anonymous=self.auth_anonymous,
+            sasl_attempts=self.auth_attempts,
+            sasl_queue=self.auth_queue,
+            scram_iterations=self.auth_iterations,
+            throttle=ThrottleConfig(
+                first=self.auth_delay_first,
+                account_cap=self.auth_delay_account,
+                address_cap=self.auth_delay_address,
+                half_life=self.auth_delay_half_life,
+                capacity=self.auth_delay_capacity,
+            ),
+            conflict=ConflictPolicy(self.resource_conflict),
+            max_resources=self.max_resources,
+            max_offline=self.offline_limit,
+            max_held=self.offline_held,
+            max_directed=self.max_directed,
+            software_version=__version__ if self.announce_version else "",
+        )
+
     def sm_config(self) -> SmConfig:
         """Return what the session manager is told."""
         return SmConfig(
@@ -355,6 +413,14 @@ def expected(field: FieldInfo) -> str:
 def unit(field: FieldInfo) -> str:
     """Return what a setting's number counts, empty where it counts nothing of note."""
     return next((item.name for item in field.metadata if isinstance(item, Unit)), "")
+
+
+def shown_value(settings: Settings, name: str) -> str:
+    """Return a setting's value for an operator's eyes: a secret is masked."""
+    value = getattr(settings, name)
+    if Settings.model_fields[name].repr:
+        return value_text(value)
+    return re.sub(r"(?<=:)[^/:@]+(?=@)", "***", str(value))
 
 
 def default_text(field: FieldInfo) -> str:

@@ -110,6 +110,11 @@ class ConfigFile(Source):
             yield name, value
 
 
+def origins(settings_cls: type[BaseSettings]) -> dict[str, str]:
+    """Return where the settings that are not defaults come from, by name."""
+    return ConfigFile(settings_cls).spelled | Environment(settings_cls).spelled
+
+
 def config_path() -> Path | None:
     """Return the file to read settings from, None without one.
 

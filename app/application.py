@@ -1,0 +1,227 @@
+"""The application: one embedded domain behind the routes of one ASGI callable."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from andiron.domain.database import DatabaseError
+from andiron.domain.domain import Domain
+from andiron.pages import demo_routes, healthy
+from andiron.proxy import Proxies, channel_of
+from andiron.settings import Settings
+from andiron.signals import before_exit
+from andiron.sm.driver import TimerDriver
+from andiron.sm.manager import SessionManager
+from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
+from andiron.websocket.handshake import Refusal
+from andiron.xmpp.xml import Guard
+
+logger = logging.getLogger("andiron")
+
+NOT_STARTED: Final = Refusal(
+    503,
+    "Andiron has not been started. The application that mounts it must run its lifespan:\n"
+    "give it lifespan=andiron.lifespan, or serve andiron.wrap(application).\n",
+    ((b"cache-control", b"no-store"),),
+)
+NOT_FOUND: Final = Refusal(404, "Not found.\n")
+FAILED: Final = Refusal(500, "Internal server error.\n")
+
+
+def create_app(settings: Settings | None = None, **overrides: Any) -> "Andiron":
+    """Return an independent ASGI application; several in one process do not meet.
+
+    Without ``settings`` they are read from the environment and ``andiron.toml``.
+    ``overrides`` are settings by name. Raises :class:`~andiron.settings.SettingsError`.
+    """
+    if settings is None:
+        return Andiron(Settings(**overrides))
+    return Andiron(settings.replaced(**overrides))
+
+
+class Andiron:
+    """An ASGI application; made by :func:`create_app`.
+
+    It serves while its lifespan runs: a server runs that by itself; a host
+    that mounts it passes :attr:`lifespan` on, or is wrapped by :meth:`wrap`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.domain: Domain
+        """The embedded domain; there once the lifespan has started."""
+        self._router: Router | None = None
+        self._starting = False
+        self._connections = Connections()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one WebSocket, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+            return
+        router = self._router
+        if router is None:
+            logger.error("A request came, but the lifespan has not run: see docs/mounting.md")
+            await _refuse(NOT_STARTED, scope, receive, send)
+            return
+        with self._connections.one():
+            if scope["type"] == "websocket":
+                await router(scope, receive, send)
+            else:
+                await _serve_http(router, scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self, _host: object = None) -> AsyncIterator[None]:
+        """Run the application while the block runs: ``Starlette(…, lifespan=andiron.lifespan)``.
+
+        Within a lifespan of your own: ``async with andiron.lifespan(): …``.
+        Raises :class:`DatabaseError`, and :class:`RuntimeError` when it runs already.
+        """
+        if self._starting:
+            raise RuntimeError("this Andiron runs already: start its lifespan in one place only")
+        self._starting = True
+        try:
+            async with self._running() as self._router:
+                yield
+        finally:
+            self._router = None
+            self._starting = False
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[Router]:
+        settings = self.settings
+        loop = asyncio.get_running_loop()
+        guard = Guard(settings.max_stanza_size, settings.max_depth)
+        self.domain = domain = Domain(settings.domain_config(), guard)
+        await domain.start()
+        manager = SessionManager(settings.sm_config(), domain, clock=loop.time)
+        driver = TimerDriver(manager)
+        driver.start()
+        try:
+            routes = self._routes(manager, guard)
+            if settings.demo and domain.database is not None:
+                routes += demo_routes(domain.name, domain.database)
+            with before_exit(lambda: manager.shutdown(loop.time())):
+                yield Router(routes, default=_not_found, redirect_slashes=False)
+        finally:
+            manager.shutdown(loop.time())
+            await self._connections.ended(settings.shutdown_timeout)
+            driver.stop()
+            await domain.stop()
+
+    def _routes(self, manager: SessionManager, guard: Guard) -> list[BaseRoute]:
+        websocket = WebSocketEndpoint(
+            manager,
+            self.settings.websocket_config(),
+            domain=self.settings.domain,
+            guard=guard,
+            channel_of=channel_of(Proxies.of(self.settings.trusted_proxies)),
+        )
+        return [
+            Route("/healthz", healthy),
+            *(Route(path, websocket) for path in ("/ws", "/ws/")),
+            *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
+        ]
+
+    def wrap(self, host: ASGIApp, *, at: str = "") -> ASGIApp:
+        """Return an outermost application that starts this one around ``host``.
+
+        For hosts that know no lifespan, such as Django: it is answered here and
+        does not reach them. With ``at="/chat"`` what is below that path is
+        served by this application and ``host`` need not mount it.
+        """
+        routes = [Mount(at, self)] if at else []
+        router = Router([*routes, Mount("", host)])
+
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            await (self if scope["type"] == "lifespan" else router)(scope, receive, send)
+
+        return wrapped
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        stage = "startup"
+        await receive()
+        try:
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                stage = "shutdown"
+                await receive()
+        except DatabaseError as error:
+            await send({"type": f"lifespan.{stage}.failed", "message": f"andiron: {error}"})
+        except Exception:
+            # A server takes an exception for "no lifespan here" and would go on without one.
+            logger.exception("The %s failed", stage)
+            await send({"type": f"lifespan.{stage}.failed", "message": f"andiron: {stage} failed"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+
+class Connections:
+    """Counts what is being served, so that an end can wait for it."""
+
+    __slots__ = ("_count", "_idle")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle: asyncio.Event | None = None
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Count one more while the block runs."""
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count and self._idle is not None:
+                self._idle.set()
+
+    async def ended(self, patience: float) -> None:
+        """Return when nothing is being served, after ``patience`` seconds at the latest."""
+        if not self._count:
+            return
+        self._idle = asyncio.Event()
+        try:
+            async with asyncio.timeout(patience):
+                await self._idle.wait()
+        except TimeoutError:
+            logger.warning("%d connections did not end in time", self._count)
+        finally:
+            self._idle = None
+
+
+async def _serve_http(router: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    begun = False
+
+    async def noting_send(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await router(scope, receive, noting_send)
+    except HTTPException:
+        raise  # Starlette's word to a host, which may have a page of its own for it.
+    except Exception:
+        # Whatever went wrong, a host in debug mode must not show it to a client.
+        logger.exception("A request failed")
+        if not begun:
+            await refuse_http(FAILED, send)
+
+
+async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        await refuse_websocket(refusal, scope, send)
+    else:
+        await refuse_http(refusal, send)
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await _refuse(NOT_FOUND, scope, receive, send)
