@@ -47,31 +47,31 @@ class Domain:
         """None while the domain is stopped."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
-        self.accounts: Accounts
         self.authenticator: Authenticator
         self.offline: Offline
 
     async def start(self) -> None:
         """Open the database. Raises :class:`DatabaseError` with a sentence for the operator."""
         config = self.config
-        self.database = database = await Database.open(config.database)
-        self.accounts = Accounts(database, self.name, config.scram_iterations)
-        self.authenticator = Authenticator(
-            self.accounts,
-            Throttle(config.throttle),
-            SaslConfig(
-                domain=self.name,
-                plain=config.plain,
-                anonymous=config.anonymous,
-                max_attempts=config.sasl_attempts,
-            ),
+        database = await Database.open(config.database)
+        accounts = Accounts(database, self.name, config.scram_iterations)
+        sasl = SaslConfig(
+            domain=self.name,
+            plain=config.plain,
+            anonymous=config.anonymous,
+            max_attempts=config.sasl_attempts,
         )
-        self.offline = Offline(
-            self.router,
+        self.run(
+            database,
+            Authenticator(accounts, Throttle(config.throttle), sasl),
             OfflineStore(database, config.max_offline),
-            _reader(self._guard),
-            self._spawn_store,
         )
+
+    def run(self, database: Database, authenticator: Authenticator, store: OfflineStore) -> None:
+        """Begin to serve from parts that are ready; :meth:`start` makes the usual ones."""
+        self.database = database
+        self.authenticator = authenticator
+        self.offline = Offline(self.router, store, _reader(self._guard), self._spawn_store)
 
     async def stop(self) -> None:
         """Finish what is being stored, then close the database. The sessions have ended."""

@@ -134,7 +134,8 @@ class Offline:
         settle: Callable[[], None],
     ) -> None:
         async with lock:
-            await self._put(account, text, stamp)
+            pass  # A fetch is over; from here on the store keeps the order of the calls.
+        await self._put(account, text, stamp)
         settle()
 
     async def _put(self, account: str, text: str, stamp: float) -> None:

@@ -1,0 +1,264 @@
+"""What may come when, on a stream of the embedded domain."""
+
+import pytest
+from support.domains import AUTH, Stage, settle
+
+from andiron.domain.link import _TABLE, Kind, State
+from andiron.sm.link import StreamOpen
+from andiron.xmpp import namespaces as ns
+
+OPENING = StreamOpen("localhost", "1.0")
+
+ELEMENTS = {
+    Kind.SASL: AUTH.format("juliet"),
+    Kind.MESSAGE: "<message to='romeo@localhost'><body>a</body></message>",
+    Kind.PRESENCE: "<presence/>",
+    Kind.IQ: "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
+    Kind.STRAY: "<message xmlns='jabber:server'/>",
+    Kind.OTHER: "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+}
+EXPECTED = {
+    State.NEGOTIATING: {
+        Kind.SASL: None,
+        Kind.MESSAGE: "not-authorized",
+        Kind.PRESENCE: "not-authorized",
+        Kind.IQ: "not-authorized",
+        Kind.STRAY: "invalid-namespace",
+        Kind.OTHER: "unsupported-stanza-type",
+    },
+    State.RESTARTING: {
+        Kind.SASL: "not-authorized",
+        Kind.MESSAGE: "not-authorized",
+        Kind.PRESENCE: "not-authorized",
+        Kind.IQ: "not-authorized",
+        Kind.STRAY: "invalid-namespace",
+        Kind.OTHER: "unsupported-stanza-type",
+    },
+    State.AUTHENTICATED: {
+        Kind.SASL: "unsupported-stanza-type",
+        Kind.MESSAGE: "not-authorized",
+        Kind.PRESENCE: "not-authorized",
+        Kind.IQ: "not-authorized",
+        Kind.STRAY: "invalid-namespace",
+        Kind.OTHER: "unsupported-stanza-type",
+    },
+    State.BOUND: {
+        Kind.SASL: "unsupported-stanza-type",
+        Kind.MESSAGE: None,
+        Kind.PRESENCE: None,
+        Kind.IQ: None,
+        Kind.STRAY: "invalid-namespace",
+        Kind.OTHER: "unsupported-stanza-type",
+    },
+}
+
+
+@pytest.fixture
+async def stage():
+    stage = Stage()
+    yield stage
+    await stage.domain.stop()
+
+
+async def in_state(stage, state):
+    if state is State.BOUND:
+        return await stage.bind()
+    if state is State.AUTHENTICATED:
+        return await stage.sign_in()
+    client = stage.connect()
+    client.open()
+    if state is State.RESTARTING:
+        client.send(AUTH.format("juliet"))
+        await settle()
+    return client
+
+
+@pytest.mark.parametrize(("state", "kind"), [(state, kind) for state in EXPECTED for kind in Kind])
+async def test_each_element_in_each_state(stage, state, kind):
+    client = await in_state(stage, state)
+    assert client.link.state is state
+    client.send(ELEMENTS[kind])
+    assert client.error == EXPECTED[state][kind]
+
+
+def test_the_table_is_whole():
+    assert set(_TABLE) == {(s, k) for s in State if s is not State.CLOSED for k in Kind}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("<message/>", "invalid-namespace"),
+        ("<open xmlns=''/>", "invalid-namespace"),
+        ("<query xmlns='jabber:client'/>", "unsupported-stanza-type"),
+        ("<r xmlns='urn:example:nonza'/>", "unsupported-stanza-type"),
+    ],
+)
+async def test_roots_that_are_no_stanza_of_ours(stage, text, error):
+    client = await stage.bind()
+    client.session.receive(stage.guard.read(text), stage.now)
+    assert client.error == error
+
+
+@pytest.mark.parametrize(
+    ("to", "version", "error"),
+    [
+        ("localhost", "1.0", None),
+        ("LOCALHOST", "1.1", None),
+        ("localhost", "2.0", None),
+        ("", "1.0", "improper-addressing"),
+        ("elsewhere", "1.0", "host-unknown"),
+        ("juliet@localhost", "1.0", "host-unknown"),
+        ("local host", "1.0", "host-unknown"),
+        ("localhost", "", "unsupported-version"),
+        ("localhost", "0.9", "unsupported-version"),
+        ("localhost", "one", "unsupported-version"),
+    ],
+)
+async def test_stream_headers(stage, to, version, error):
+    client = stage.connect()
+    client.open(to, version)
+    assert client.error == error
+    assert (error is None) == any(
+        f"<mechanisms xmlns='{ns.SASL}'>" in x for x in client.transport.sent
+    )
+
+
+async def test_stream_ids_differ_and_features_follow_the_state(stage):
+    link = stage.connect().link
+    opened = {link.open(opening).id for opening in [OPENING] * 10}
+    assert len(opened) == 10
+    client = stage.connect()
+    client.open()
+    assert client.transport.take()[-1].count("<mechanism>TEST</mechanism>") == 1
+    client.send(AUTH.format("juliet"))
+    await settle()
+    assert client.transport.signed_in
+    client.open()
+    features = client.transport.take()[-1]
+    for feature in ("<bind ", "<session ", "<optional/>", f"<c xmlns='{ns.CAPS}'", "<sm "):
+        assert feature in features
+    assert "mechanism" not in features
+
+
+async def test_a_stream_opens_no_third_time(stage):
+    client = await stage.bind()
+    client.open()
+    assert client.error == "policy-violation"
+
+
+async def test_a_failed_sign_in_may_be_tried_again(stage):
+    client = stage.connect()
+    client.open()
+    client.take()
+    client.send(AUTH.format("wrong"))
+    await settle()
+    (failure,) = client.take()
+    assert failure.tag == f"{{{ns.SASL}}}failure"
+    client.send(AUTH.format("challenge"))
+    await settle()
+    client.send(AUTH.format("juliet"))
+    await settle()
+    assert [tree.tag for tree in client.take()] == [
+        f"{{{ns.SASL}}}challenge",
+        f"{{{ns.SASL}}}success",
+    ]
+    assert client.link.account == "juliet@localhost"
+
+
+async def test_sasl_elements_wait_for_each_other_but_not_many(stage):
+    client = stage.connect()
+    client.open()
+    client.take()
+    stage.authenticator.running.clear()
+    for _ in range(1 + 4):
+        client.send(AUTH.format("wrong"))
+    assert client.error is None
+    client.send(AUTH.format("wrong"))
+    assert client.error == "policy-violation"
+    stage.authenticator.running.set()
+    await settle()
+
+
+async def test_waiting_sasl_elements_are_answered_in_order(stage):
+    client = stage.connect()
+    client.open()
+    client.take()
+    stage.authenticator.running.clear()
+    for name in ("wrong", "challenge", "wrong", "juliet"):
+        client.send(AUTH.format(name))
+    stage.authenticator.running.set()
+    await settle()
+    names = [tree.tag.partition("}")[2] for tree in client.take()]
+    assert names == ["failure", "challenge", "failure", "success"]
+
+
+async def test_a_sign_in_that_fails_for_no_known_reason_ends_the_stream(stage):
+    client = stage.connect()
+    client.open()
+    client.send(AUTH.format("crash"))
+    await settle()
+    assert client.error == "internal-server-error"
+
+
+async def test_a_client_that_leaves_while_it_signs_in(stage):
+    client = stage.connect()
+    client.open()
+    stage.authenticator.running.clear()
+    client.send(AUTH.format("juliet"))
+    client.leave()
+    client.take()
+    stage.authenticator.running.set()
+    await settle()
+    assert client.link.state is State.CLOSED
+    assert client.link.account == ""
+    assert client.transport.sent == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "fine"),
+    [
+        ("juliet@localhost/balcony", True),
+        ("juliet@localhost", True),
+        ("JULIET@LocalHost/balcony", True),
+        ("juliet@localhost/chamber", False),
+        ("romeo@localhost", False),
+        ("localhost", False),
+        ("", False),
+        ("@@", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["message", "presence", "iq"])
+async def test_from_must_be_the_clients_own(stage, sender, fine, kind):
+    """RFC 6120 section 8.1.2.1."""
+    romeo = await stage.bind("romeo", "orchard")
+    client = await stage.bind("juliet", "balcony")
+    client.send(f"<{kind} from='{sender}' to='{romeo.jid}' type='error' id='1'/>")
+    assert client.error == (None if fine else "invalid-from")
+    assert [tree.get("from") for tree in romeo.take()] == ([client.jid] if fine else [])
+
+
+async def test_a_prefixed_stanza_is_delivered_in_the_default_namespace(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send(
+        f"<c:message xmlns:c='jabber:client' to='{romeo.jid}'><c:body>hi</c:body></c:message>"
+    )
+    (text,) = romeo.transport.take()
+    assert text.startswith("<message ")
+    assert "xmlns='jabber:client'" in text
+    assert "<body>hi</body>" in text
+
+
+async def test_an_abandoned_stream_changes_nothing(stage):
+    client = await stage.sign_in()
+    client.link.abandoned()
+    assert client.link.state is State.CLOSED
+    assert client.link.receive(stage.guard.read("<presence xmlns='jabber:client'/>"), 1, 0.0)
+    assert stage.domain.router.full == {}
+
+
+async def test_bind_takes_a_prefixed_request(stage):
+    client = await stage.sign_in()
+    client.send(f"<c:iq xmlns:c='jabber:client' type='set' id='b'><bind xmlns='{ns.BIND}'/></c:iq>")
+    assert client.link.state is State.BOUND

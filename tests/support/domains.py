@@ -1,0 +1,229 @@
+"""The embedded domain under real sessions, with connections and a store in memory."""
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+from xml.etree.ElementTree import Element as Tree
+from xml.etree.ElementTree import fromstring
+
+from support.sessions import MemoryTransport
+
+from andiron.domain.accounts import NoSuchAccount
+from andiron.domain.config import DomainConfig
+from andiron.domain.domain import Domain
+from andiron.domain.link import DomainLink
+from andiron.domain.offline_store import OfflineFull, StoredMessage
+from andiron.domain.sasl import Step
+from andiron.sm.config import SmConfig
+from andiron.sm.link import Channel, StreamOpen
+from andiron.sm.manager import SessionManager
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import SaslCondition, SaslError
+from andiron.xmpp.xml import Element, Guard
+
+AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='TEST' name='{}'/>"
+CLIENT = "{jabber:client}"
+START = 1_000.0
+
+
+class MemoryStore:
+    """An offline store that the test can stop, fill and break."""
+
+    def __init__(self) -> None:
+        self.accounts = {"romeo", "juliet"}
+        self.messages: defaultdict[str, list[StoredMessage]] = defaultdict(list)
+        self.limit = 1000
+        self.error: Exception | None = None
+        self.running = asyncio.Event()
+        self.running.set()
+        self._lock = asyncio.Lock()
+
+    async def add(self, username: str, text: str, stamp: float) -> None:
+        async with self._lock:
+            await self._work()
+            if username not in self.accounts:
+                raise NoSuchAccount(username)
+            if len(self.messages[username]) >= self.limit:
+                raise OfflineFull(username)
+            self.messages[username].append(StoredMessage(text, stamp))
+
+    async def take(self, username: str) -> list[StoredMessage]:
+        async with self._lock:
+            await self._work()
+            return self.messages.pop(username, [])
+
+    async def _work(self) -> None:
+        await self.running.wait()
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+
+    def bodies(self, username: str) -> list[str | None]:
+        return [body(message.text) for message in self.messages[username]]
+
+
+class MemoryAuthenticator:
+    """Lets in whoever says a name; ``wrong`` is refused, ``crash`` fails for no known reason."""
+
+    def __init__(self) -> None:
+        self.running = asyncio.Event()
+        self.running.set()
+
+    def mechanisms(self, channel: Channel) -> tuple[str, ...]:
+        return ("TEST",)
+
+    def exchange(self, channel: Channel) -> "MemoryAuthenticator":
+        return self
+
+    async def step(self, element: Element, now: float) -> Step:
+        await self.running.wait()
+        match element.get("name"):
+            case "wrong":
+                raise SaslError(SaslCondition.NOT_AUTHORIZED)
+            case "crash":
+                raise ZeroDivisionError
+            case "challenge":
+                return Step(f"<challenge xmlns='{ns.SASL}'/>")
+            case name:
+                return Step(f"<success xmlns='{ns.SASL}'/>", name, done=True)
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryDatabase:
+    async def close(self) -> None:
+        pass
+
+
+class Client:
+    """A client at the other end of a connection."""
+
+    def __init__(self, stage: "Stage", transport: MemoryTransport) -> None:
+        self.stage = stage
+        self.transport = transport
+        self.session = transport.session
+
+    @property
+    def link(self) -> DomainLink:
+        link = self.session.link
+        assert isinstance(link, DomainLink)
+        return link
+
+    @property
+    def jid(self) -> str:
+        return self.link.jid
+
+    @property
+    def error(self) -> str | None:
+        """The condition of the stream error that ended the stream, if one did."""
+        closed = self.transport.closed
+        return None if isinstance(closed, bool) or closed is None else closed.condition
+
+    def open(self, to: str = "localhost", version: str = "1.0") -> None:
+        self.session.open_stream(StreamOpen(to, version), self.stage.now)
+
+    def send(self, text: str) -> None:
+        """Send one element; a stanza may leave its namespace out."""
+        if text.startswith(("<message", "<presence", "<iq")) and "xmlns='jabber" not in text:
+            name, space, rest = text.partition(" ") if " " in text else (text[:-2], "", "/>")
+            text = f"{name} xmlns='jabber:client'{space}{rest}"
+        self.session.receive(self.stage.guard.read(text), self.stage.now)
+
+    async def ask(self, text: str) -> Tree:
+        """Send an iq request and return its one answer."""
+        self.transport.take()
+        self.send(text)
+        await settle()
+        (answer,) = self.take()
+        return answer
+
+    def take(self) -> list[Tree]:
+        """Return what was sent since the last call, parsed."""
+        return [fromstring(text) for text in self.transport.take()]
+
+    def bodies(self) -> list[str | None]:
+        """Return the bodies of the messages sent since the last call."""
+        return [
+            tree.findtext(CLIENT + "body") for tree in self.take() if tree.tag == f"{CLIENT}message"
+        ]
+
+    def lose(self) -> None:
+        self.session.transport_lost(self.transport, self.stage.now)
+
+    def leave(self) -> None:
+        self.session.client_closed(self.stage.now)
+
+
+class Stage:
+    """A domain, a manager of its sessions, and a clock that the test turns."""
+
+    def __init__(self, sm: SmConfig | None = None, **config: Any) -> None:
+        self.now = START
+        self.guard = Guard()
+        self.store = MemoryStore()
+        self.authenticator = MemoryAuthenticator()
+        self.domain = Domain(DomainConfig(**config), self.guard)
+        self.domain.run(MemoryDatabase(), self.authenticator, self.store)  # type: ignore[arg-type]
+        self.manager = SessionManager(sm or SmConfig(), self.domain, clock=lambda: self.now)
+
+    def connect(self) -> Client:
+        transport = MemoryTransport()
+        self.manager.connect(transport, self.now)
+        return Client(self, transport)
+
+    async def sign_in(self, name: str = "juliet") -> Client:
+        client = self.connect()
+        client.open()
+        client.send(AUTH.format(name))
+        await settle()
+        client.open()
+        client.take()
+        return client
+
+    async def bind(self, name: str = "juliet", resource: str = "", *, sm: bool = False) -> Client:
+        client = await self.sign_in(name)
+        client.send(bind_request(resource))
+        if sm:
+            client.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+        client.take()
+        return client
+
+    async def come(
+        self, name: str = "juliet", resource: str = "", priority: int = 0, *, sm: bool = False
+    ) -> Client:
+        """Return a client that is bound and available."""
+        client = await self.bind(name, resource, sm=sm)
+        client.send(f"<presence><priority>{priority}</priority></presence>")
+        await settle()
+        client.take()
+        return client
+
+    def wall(self, now: float) -> float:
+        return self.manager.wall(now)
+
+
+def bind_request(resource: str = "", identity: str = "b") -> str:
+    wish = f"<resource>{resource}</resource>" if resource else ""
+    return f"<iq type='set' id='{identity}'><bind xmlns='{ns.BIND}'>{wish}</bind></iq>"
+
+
+async def settle() -> None:
+    """Let every task that can go on do so."""
+    for _ in range(40):
+        await asyncio.sleep(0)
+
+
+def body(text: str) -> str | None:
+    return fromstring(text).findtext(CLIENT + "body")
+
+
+def condition(stanza: Tree) -> str:
+    """Return the condition of an error stanza."""
+    error = stanza.find(CLIENT + "error")
+    assert error is not None
+    return error[0].tag.partition("}")[2]
+
+
+def delays(stanza: Tree) -> list[str | None]:
+    return [delay.get("stamp") for delay in stanza.findall(f"{{{ns.DELAY}}}delay")]
