@@ -6,8 +6,6 @@ from typing import Any
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import fromstring
 
-from support.sessions import MemoryTransport
-
 from andiron.domain.accounts import NoSuchAccount
 from andiron.domain.config import DomainConfig
 from andiron.domain.domain import Domain
@@ -20,6 +18,7 @@ from andiron.sm.manager import SessionManager
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError
 from andiron.xmpp.xml import Element, Guard
+from support.sessions import MemoryTransport
 
 AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='TEST' name='{}'/>"
 CLIENT = "{jabber:client}"

@@ -33,7 +33,7 @@ class MemoryTransport:
         self.sent: list[str] = []
         self.congested = False
         self.room: int | None = None
-        self.closed: StreamError | None | bool = False
+        self.closed: StreamError | bool | None = False
         self.aborted = False
         self.paused = False
         self.signed_in = False
