@@ -11,7 +11,7 @@
  *   cleared   all are gone
  */
 
-import { bare, child, condition, newId, NS, xml } from './xml.js';
+import { bare, child, condition, newId, NS, sendable, xml } from './xml.js';
 
 const HISTORY_LIMIT = 2000; // messages a conversation
 const CONVERSATION_LIMIT = 200;
@@ -98,7 +98,9 @@ export class Chat extends EventTarget {
     return conversation;
   }
 
-  send(conversation, text) {
+  send(conversation, written) {
+    const text = sendable(written);
+    if (!text.trim()) return;
     const message = { id: newId(), own: true, text, time: Date.now(), state: 'queued' };
     conversation.add(message);
     this.#endTyping();
@@ -234,7 +236,10 @@ export class Chat extends EventTarget {
     if (!conversation) return;
     if (received) this.#delivered(conversation, received.getAttribute('id'));
     const state = [...stanza.children].find((node) => node.namespaceURI === NS.chatstates)?.localName;
-    if (state || body) this.#theyType(conversation, state === 'composing');
+    const stamp = Date.parse(child(stanza, 'delay', NS.delay)?.getAttribute('stamp') ?? '');
+    const delayed = !Number.isNaN(stamp);
+    // Who typed a while ago does not type now.
+    if (state || body) this.#theyType(conversation, state === 'composing' && !delayed);
     if (!body) return;
     const id = stanza.getAttribute('id') || newId();
     if (child(stanza, 'request', NS.receipts) && stanza.getAttribute('id')) this.#receipt(from, id);
@@ -243,8 +248,6 @@ export class Chat extends EventTarget {
       this.#emit('peer', { conversation });
       return;
     }
-    const stamp = Date.parse(child(stanza, 'delay', NS.delay)?.getAttribute('stamp') ?? '');
-    const delayed = !Number.isNaN(stamp);
     const time = delayed ? stamp : Date.now();
     const message = { id, own: false, text: body.textContent, time, delayed };
     conversation.add(message);

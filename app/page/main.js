@@ -18,8 +18,11 @@ const DOMAIN = /^[\p{L}\p{N}.:[\]-]{1,255}$/u;
 const byId = (id) => document.getElementById(id);
 const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
 
+/** A name as an address of this domain, or the address that it is already. */
+const address = (name) => (name.includes('@') ? name : `${name}@${domain}`);
+
 const domain = meta('andiron-domain');
-const peers = meta('andiron-peers').split(',').map((name) => name.trim()).filter(Boolean);
+const peers = meta('andiron-peers').split(/[\s,]+/).filter(Boolean).map(address);
 
 const privately = location.protocol === 'https:' || LOOPBACK.test(location.hostname);
 
@@ -32,7 +35,7 @@ function connect(handlers) {
 const session = new Session(connect, privately);
 const chat = new Chat(session);
 const drawers = new Drawers();
-const view = new View(chat, peers.map((name) => `${name}@${domain}`));
+const view = new View(chat, peers);
 new Panel(session, chat);
 
 let account = null;
@@ -70,7 +73,7 @@ function store(key, value) {
 function signIn({ name, password }) {
   account = { name, password };
   store(ACCOUNT, account);
-  const own = `${name}@${domain}`;
+  const own = address(name);
   byId('self-name').textContent = name;
   byId('self-name').title = own;
   byId('sign-in').hidden = true;
@@ -79,7 +82,7 @@ function signIn({ name, password }) {
   const history = stored(HISTORY);
   if (history?.own === own) chat.restore(history.conversations);
   for (const peer of peers) {
-    if (peer !== name) chat.open(`${peer}@${domain}`);
+    if (peer !== own) chat.open(peer);
   }
   const [first] = chat.conversations.values();
   if (first) view.select(first);
@@ -110,7 +113,7 @@ function askWho(words = '', name = '') {
 }
 
 function remember() {
-  if (account) store(HISTORY, { own: `${account.name}@${domain}`, conversations: chat.save() });
+  if (account) store(HISTORY, { own: address(account.name), conversations: chat.save() });
 }
 
 // --- What the stream's state means for the page

@@ -66,7 +66,7 @@ export class Panel {
     byId('resumes').textContent = status.resumes === 1 ? 'once' : `${status.resumes} times`;
     byId('repeats').textContent = this.#chat.repeats;
     byId('cut').disabled = status.name !== 'online';
-    this.#pips(status.unacked);
+    this.#pips(status);
     this.#state(status, word);
   }
 
@@ -82,11 +82,13 @@ export class Panel {
     this.#countdown = setInterval(count, COUNTDOWN);
   }
 
-  #pips(unacked) {
+  /** One glowing dot for each stanza sent and not acknowledged, an empty one for each not sent. */
+  #pips({ unacked, waiting }) {
     const pips = byId('pips');
-    const count = Math.min(unacked, PIP_LIMIT);
+    const count = Math.min(unacked + waiting, PIP_LIMIT);
     while (pips.childElementCount > count) pips.lastElementChild.remove();
     while (pips.childElementCount < count) pips.append(document.createElement('span'));
+    [...pips.children].forEach((pip, at) => pip.classList.toggle('unsent', at >= unacked));
   }
 
   // --- Frames

@@ -33,6 +33,7 @@ export class View {
   #last = null;
   #following = true; // the end is in sight, and is to stay so
   #missed = 0;
+  #settling = 0;
 
   /** `peers` are the demo's bare addresses; `opened(conversation)` is called when one is chosen. */
   constructor(chat, peers) {
@@ -105,7 +106,6 @@ export class View {
     text.value = '';
     this.#grow();
     this.#chat.send(this.#current, value);
-    this.#toEnd();
   }
 
   #grow() {
@@ -187,8 +187,10 @@ export class View {
     this.#showEmpty();
     if (follow) {
       this.#trim();
-      this.#toEnd();
+      this.#following = true;
       this.#markRead();
+      // Measuring after each of many messages would lay the page out as often.
+      this.#settling ||= requestAnimationFrame(() => this.#toEnd());
     } else {
       this.#missed += 1;
       this.#showMissed();
@@ -268,6 +270,8 @@ export class View {
   }
 
   #toEnd() {
+    cancelAnimationFrame(this.#settling);
+    this.#settling = 0;
     const scroller = byId('scroller');
     scroller.scrollTop = scroller.scrollHeight;
     this.#following = true;

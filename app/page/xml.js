@@ -32,8 +32,13 @@ class Markup {
 const FORBIDDEN = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
 
+/** The text without the characters that cannot be sent. */
+export function sendable(text) {
+  return text.replace(FORBIDDEN, '');
+}
+
 function escape(value) {
-  return String(value).replace(FORBIDDEN, '').replace(/[&<>"']/g, (c) => ENTITIES[c]);
+  return sendable(String(value)).replace(/[&<>"']/g, (c) => ENTITIES[c]);
 }
 
 function fill(value) {
