@@ -6,6 +6,8 @@ disk flush, so writes that arrive together share one commit.
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,8 +257,18 @@ def _sqlite_url(url: str) -> URL:
 
 
 def _create_private(path: Path) -> None:
+    """Make the file where there is none; what the database holds is nobody else's to read.
+
+    One that exists is not opened: closing it would release the locks that SQLite
+    may hold on it elsewhere in this process.
+    """
     try:
-        path.touch(mode=0o600, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        elif not path.is_file():
+            raise IsADirectoryError(errno.EISDIR, "it is not a file")
+        elif not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
     except OSError as error:
         raise DatabaseError(
             f"The database {path} cannot be written ({error.strerror}); let {_SETTING} name a file"
@@ -280,14 +292,16 @@ def _reading_engine(url: URL) -> AsyncEngine:
 def _prepare_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {_BUSY_TIMEOUT}",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        for pragma in (
+            f"busy_timeout = {_BUSY_TIMEOUT}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+    finally:
+        cursor.close()
 
 
 def _begin_immediate(connection: Connection) -> None:
