@@ -96,24 +96,31 @@ class Andiron:
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[Router]:
         settings = self.settings
-        loop = asyncio.get_running_loop()
         guard = Guard(settings.max_stanza_size, settings.max_depth)
         self.domain = domain = Domain(settings.domain_config(), guard)
         await domain.start()
-        manager = SessionManager(settings.sm_config(), domain, clock=loop.time)
+        try:
+            async with self._sessions(domain) as manager:
+                routes = self._routes(manager, guard)
+                if settings.demo and domain.database is not None:
+                    routes += demo_routes(domain.name, domain.database)
+                yield Router(routes, default=_not_found, redirect_slashes=False)
+        finally:
+            await domain.stop()
+
+    @asynccontextmanager
+    async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
+        loop = asyncio.get_running_loop()
+        manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
         driver = TimerDriver(manager)
         driver.start()
         try:
-            routes = self._routes(manager, guard)
-            if settings.demo and domain.database is not None:
-                routes += demo_routes(domain.name, domain.database)
             with before_exit(lambda: manager.shutdown(loop.time())):
-                yield Router(routes, default=_not_found, redirect_slashes=False)
+                yield manager
         finally:
             manager.shutdown(loop.time())
-            await self._connections.ended(settings.shutdown_timeout)
+            await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
-            await domain.stop()
 
     def _routes(self, manager: SessionManager, guard: Guard) -> list[BaseRoute]:
         websocket = WebSocketEndpoint(

@@ -12,6 +12,7 @@ import websockets  # noqa: F401 - uvicorn names it only when it serves the first
 
 from andiron.application import Andiron, create_app
 from andiron.demo import make_demo_accounts
+from andiron.domain.accounts import Accounts
 from andiron.logs import configure_logging
 from andiron.settings import Settings
 
@@ -52,10 +53,10 @@ def run(settings: Settings) -> None:
 
         async def announce() -> None:
             logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, url)
-            domain = andiron.domain
-            if settings.demo and domain.database is not None:
-                accounts = await make_demo_accounts(domain.database, domain.accounts)
-                click.echo(demo_links(url, accounts))
+            database = andiron.domain.database
+            if settings.demo and database is not None:
+                accounts = Accounts(database, settings.domain, settings.auth_iterations)
+                click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
 
         server = Server(server_config(settings, andiron), announce)
         with contextlib.suppress(KeyboardInterrupt):
