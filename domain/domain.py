@@ -47,6 +47,8 @@ class Domain:
         """None while the domain is stopped."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
+        self.accounts: Accounts
+        """The accounts, for the site's own code to create and remove; there once started."""
         self.authenticator: Authenticator
         self.offline: Offline
 
@@ -54,7 +56,7 @@ class Domain:
         """Open the database. Raises :class:`DatabaseError` with a sentence for the operator."""
         config = self.config
         database = await Database.open(config.database)
-        accounts = Accounts(database, self.name, config.scram_iterations)
+        accounts = self.accounts = Accounts(database, self.name, config.scram_iterations)
         sasl = SaslConfig(
             domain=self.name,
             plain=config.plain,
