@@ -15,7 +15,7 @@ from pathlib import Path
 
 DOMAIN = "localhost"
 PASSWORD = "correct horse & <battery> \N{SNOWMAN}"
-PEOPLE = [f"{name}{number}" for number in range(50) for name in ("alice", "bob")]
+PEOPLE = [f"{name}{number}" for number in range(40) for name in ("alice", "bob")]
 START_PATIENCE = 30.0
 
 
