@@ -73,7 +73,7 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=settings.max_stanza_size,
         ws_ping_interval=settings.websocket_ping_interval or None,
-        ws_ping_timeout=settings.websocket_ping_timeout or None,
+        ws_ping_timeout=settings.websocket_ping_timeout,
         ws_per_message_deflate=settings.websocket_compression,
         proxy_headers=False,
         server_header=False,

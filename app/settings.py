@@ -209,13 +209,13 @@ class Settings(BaseSettings):
         200, description="How many connections of one address may be signing in at one time."
     )
 
-    session_negotiation_timeout: Seconds = Field(
+    session_negotiation_timeout: PositiveSeconds = Field(
         30.0, description="How long a stream may take to sign in and bind a resource."
     )
     session_idle_probe: Seconds = Field(
         60.0, description="Probe a client that has been silent for so long; 0 turns that off."
     )
-    session_idle_timeout: Seconds = Field(
+    session_idle_timeout: PositiveSeconds = Field(
         30.0, description="How long a probed client may stay silent before it counts as lost."
     )
     session_pending: AtLeastOne = Field(
@@ -238,10 +238,10 @@ class Settings(BaseSettings):
     stream_management_request_every: AtLeastOne = Field(
         25, description="Ask `<r/>` after so many stanzas sent since the last answer."
     )
-    stream_management_request_quiet: Seconds = Field(
+    stream_management_request_quiet: PositiveSeconds = Field(
         3.0, description="Ask `<r/>` when something unacknowledged has waited so long."
     )
-    stream_management_request_timeout: Seconds = Field(
+    stream_management_request_timeout: PositiveSeconds = Field(
         60.0, description="How long `<r/>` may stay unanswered before the connection is dropped."
     )
     stream_management_queue_stanzas: AtLeastOne = Field(
@@ -262,7 +262,7 @@ class Settings(BaseSettings):
     websocket_buffer_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
         1_048_576, description="How much may wait for a slow reader before it is dropped."
     )
-    websocket_close_timeout: Seconds = Field(
+    websocket_close_timeout: PositiveSeconds = Field(
         5.0, description="How long the other side may take to finish a close."
     )
     websocket_see_other_uri: Annotated[str, AfterValidator(_uri)] = Field(
@@ -275,7 +275,7 @@ class Settings(BaseSettings):
     websocket_ping_interval: Seconds = Field(
         30.0, description="How often `andiron serve` pings each WebSocket; 0 turns that off."
     )
-    websocket_ping_timeout: Seconds = Field(
+    websocket_ping_timeout: PositiveSeconds = Field(
         30.0, description="How long a WebSocket may leave a ping unanswered."
     )
 
