@@ -1,6 +1,7 @@
 """The embedded domain under real sessions, with connections and a store in memory."""
 
 import asyncio
+import re
 from collections import defaultdict
 from typing import Any
 from xml.etree.ElementTree import Element as Tree
@@ -23,6 +24,7 @@ from support.sessions import MemoryTransport
 AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='TEST' name='{}'/>"
 CLIENT = "{jabber:client}"
 START = 1_000.0
+STANZA = re.compile("^<(message|presence|iq)")
 
 
 class MemoryStore:
@@ -124,9 +126,8 @@ class Client:
 
     def send(self, text: str) -> None:
         """Send one element; a stanza may leave its namespace out."""
-        if text.startswith(("<message", "<presence", "<iq")) and "xmlns='jabber" not in text:
-            name, space, rest = text.partition(" ") if " " in text else (text[:-2], "", "/>")
-            text = f"{name} xmlns='jabber:client'{space}{rest}"
+        if "xmlns='jabber:" not in text:
+            text = STANZA.sub(r"<\1 xmlns='jabber:client'", text)
         self.session.receive(self.stage.guard.read(text), self.stage.now)
 
     async def ask(self, text: str) -> Tree:
@@ -154,6 +155,13 @@ class Client:
         self.session.client_closed(self.stage.now)
 
 
+class Manager(SessionManager):
+    """A manager whose Unix time follows the test's clock."""
+
+    def wall(self, now: float) -> float:
+        return 1_700_000_000 + now
+
+
 class Stage:
     """A domain, a manager of its sessions, and a clock that the test turns."""
 
@@ -164,7 +172,7 @@ class Stage:
         self.authenticator = MemoryAuthenticator()
         self.domain = Domain(DomainConfig(**config), self.guard)
         self.domain.run(MemoryDatabase(), self.authenticator, self.store)  # type: ignore[arg-type]
-        self.manager = SessionManager(sm or SmConfig(), self.domain, clock=lambda: self.now)
+        self.manager = Manager(sm or SmConfig(idle_probe=0), self.domain, clock=lambda: self.now)
 
     def connect(self) -> Client:
         transport = MemoryTransport()

@@ -1,0 +1,480 @@
+"""Messages that wait, and stanzas that find another way (XEP-0160, design rule 12)."""
+
+import logging
+
+import pytest
+from support.domains import START, Stage, condition, delays, settle
+
+from andiron.sm.config import SmConfig
+from andiron.sm.link import CloseReason
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.stanza import timestamp
+
+JULIET = "juliet@localhost"
+STATE = "<active xmlns='http://jabber.org/protocol/chatstates'/>"
+
+
+def say(text, to=JULIET, kind="chat"):
+    return f"<message to='{to}' type='{kind}' id='{text}'><body>{text}</body></message>"
+
+
+@pytest.fixture
+async def stage():
+    stage = Stage()
+    yield stage
+    stage.store.running.set()
+    await stage.domain.stop()
+
+
+async def test_messages_wait_and_come_with_their_time(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    stamps = []
+    for text in ("one", "two"):
+        stamps.append(timestamp(stage.wall(stage.now))[:19])
+        romeo.send(say(text))
+        await settle()
+        stage.now += 60
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send("<presence/>")
+    await settle()
+    messages = [tree for tree in juliet.take() if tree.tag.endswith("}message")]
+    assert [m.get("from") for m in messages] == [romeo.jid, romeo.jid]
+    assert [m.findtext("{jabber:client}body") for m in messages] == ["one", "two"]
+    for message, stamp in zip(messages, stamps, strict=True):
+        (delay,) = message.findall(f"{{{ns.DELAY}}}delay")
+        assert delay.get("from") == "localhost"
+        assert delay.get("stamp", "").startswith(stamp)
+    assert stage.store.bodies("juliet") == []
+    assert romeo.take() == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(-1, 0), (None, 0), (-5, 3)], ids=["raised", "unavailable", "raised more"]
+)
+async def test_they_come_when_the_priority_allows(stage, first, second):
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("hello"))
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send(
+        "<presence type='unavailable'/>"
+        if first is None
+        else f"<presence><priority>{first}</priority></presence>"
+    )
+    await settle()
+    assert juliet.bodies() == []
+    juliet.send(f"<presence><priority>{second}</priority></presence>")
+    await settle()
+    assert juliet.bodies() == ["hello"]
+    juliet.send("<presence><priority>9</priority></presence>")
+    await settle()
+    assert juliet.bodies() == []
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("<message to='{}'><body>a</body></message>", True),
+        ("<message to='{}'/>", True),
+        ("<message to='{}' type='chat'><body>a</body></message>", True),
+        ("<message to='{}' type='chat'><body>a</body>" + STATE + "</message>", True),
+        ("<message to='{}' type='chat'>" + STATE + "</message>", False),
+        ("<message to='{}' type='chat'>" + STATE + "<thread>t</thread></message>", False),
+        ("<message to='{}' type='chat'/>", False),
+        (
+            "<message to='{}' type='chat'><received xmlns='urn:xmpp:receipts' id='1'/></message>",
+            True,
+        ),
+        ("<message to='{}' type='headline'><body>a</body></message>", False),
+        ("<message to='{}' type='error'><body>a</body></message>", False),
+    ],
+)
+async def test_what_is_worth_keeping(stage, message, kept):
+    """XEP-0160 section 3; for an unknown account the same goes without an answer."""
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(message.format(JULIET))
+    await settle()
+    assert len(stage.store.messages["juliet"]) == kept
+    assert romeo.take() == []
+    romeo.send(message.format("nobody@localhost"))
+    await settle()
+    assert [condition(answer) for answer in romeo.take()] == ["service-unavailable"] * kept
+
+
+async def test_a_full_store_is_told(stage):
+    stage.store.limit = 1
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("one"))
+    romeo.send(say("two"))
+    await settle()
+    (answer,) = romeo.take()
+    assert condition(answer) == "service-unavailable"
+    assert (answer.get("id"), answer.get("from"), answer.get("to")) == ("two", JULIET, romeo.jid)
+
+
+async def test_a_broken_store_is_told_and_logged_without_the_message(stage, caplog):
+    stage.store.error = OSError("disk full")
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("secret"))
+    await settle()
+    (answer,) = romeo.take()
+    assert condition(answer) == "internal-server-error"
+    assert "could not be stored" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_broken_store_keeps_nobody_from_talking(stage, caplog):
+    stage.store.error = OSError("disk full")
+    juliet = await stage.bind("juliet", "balcony")
+    romeo = await stage.bind("romeo", "orchard")
+    juliet.send("<presence/>")
+    romeo.send(say("now"))
+    await settle()
+    assert juliet.bodies() == ["now"]
+    assert "could not be fetched" in caplog.text
+
+
+async def test_h_waits_for_the_store(stage):
+    romeo = await stage.bind("romeo", "orchard", sm=True)
+    stage.store.running.clear()
+    romeo.send(say("one"))
+    await settle()
+    romeo.send("<r xmlns='urn:xmpp:sm:3'/>")
+    assert [a.get("h") for a in romeo.take()] == ["0"]
+    stage.store.running.set()
+    await settle()
+    romeo.send("<r xmlns='urn:xmpp:sm:3'/>")
+    assert romeo.take()[-1].get("h") == "1"
+
+
+async def test_what_comes_while_stored_messages_are_fetched_follows_them(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("stored"))
+    await settle()
+    juliet = await stage.bind("juliet", "balcony")
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    romeo.send(say("held"))
+    romeo.send(say("direct", juliet.jid))
+    romeo.send(f"<iq type='get' id='p' to='{juliet.jid}'><ping xmlns='urn:xmpp:ping'/></iq>")
+    await settle()
+    assert [tree.tag.partition("}")[2] for tree in juliet.take()] == ["presence", "iq"]
+    stage.store.running.set()
+    await settle()
+    romeo.send(say("after"))
+    messages = juliet.take()
+    assert [m.get("id") for m in messages] == ["stored", "held", "direct", "after"]
+    assert [len(delays(m)) for m in messages] == [1, 0, 0, 0]
+
+
+async def test_a_message_on_its_way_into_the_store_is_not_overtaken(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    stage.store.running.clear()
+    romeo.send(say("first"))
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send("<presence/>")
+    romeo.send(say("second"))
+    stage.store.running.set()
+    await settle()
+    assert juliet.bodies() == ["first", "second"]
+
+
+async def test_too_many_held_messages_are_refused(stage):
+    stage = Stage(max_held=2)
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.bind("juliet", "balcony")
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    for text in ("one", "two", "three"):
+        romeo.send(say(text))
+    (answer,) = romeo.take()
+    assert (answer.get("id"), condition(answer)) == ("three", "resource-constraint")
+    stage.store.running.set()
+    await settle()
+    assert juliet.bodies() == ["one", "two"]
+
+
+@pytest.mark.parametrize("away", ["leaves", "unavailable", "negative"])
+async def test_whoever_leaves_while_messages_are_fetched_loses_none(stage, away):
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("stored"))
+    await settle()
+    juliet = await stage.bind("juliet", "balcony")
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    stage.now += 10
+    romeo.send(say("held"))
+    await settle()
+    if away == "leaves":
+        juliet.leave()
+    elif away == "unavailable":
+        juliet.send("<presence type='unavailable'/>")
+    else:
+        juliet.send("<presence><priority>-1</priority></presence>")
+    stage.now += 10
+    romeo.send(say("later"))
+    stage.store.running.set()
+    await settle()
+    assert juliet.bodies() == []
+    assert stage.store.bodies("juliet") == ["stored", "held", "later"]
+    stamps = [round(m.stamp - stage.wall(START)) for m in stage.store.messages["juliet"]]
+    assert stamps == [0, 10, 20]
+    newcomer = await stage.bind("juliet", "chamber")
+    newcomer.send("<presence/>")
+    await settle()
+    assert newcomer.bodies() == ["stored", "held", "later"]
+
+
+async def test_whoever_comes_back_while_messages_are_fetched_gets_them(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("stored"))
+    await settle()
+    juliet = await stage.bind("juliet", "balcony")
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    romeo.send(say("held"))
+    juliet.send("<presence type='unavailable'/>")
+    juliet.send("<presence/>")
+    stage.store.running.set()
+    await settle()
+    assert juliet.bodies() == ["stored", "held"]
+
+
+async def test_another_resource_gets_what_the_one_that_left_was_fetching(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("stored"))
+    await settle()
+    other = await stage.bind("juliet", "chamber")
+    juliet = await stage.bind("juliet", "balcony")
+    stage.store.running.clear()
+    juliet.send("<presence><priority>5</priority></presence>")
+    romeo.send(say("held"))
+    await settle()
+    other.send("<presence/>")
+    juliet.leave()
+    romeo.send(say("after"))
+    stage.store.running.set()
+    await settle()
+    assert other.bodies() == ["stored", "held", "after"]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_an_available_resource_takes_over_what_was_fetched_for_one_that_left(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    other = await stage.come("juliet", "chamber")
+    juliet = await stage.bind("juliet", "balcony")
+    stage.store.running.clear()
+    juliet.send("<presence><priority>5</priority></presence>")
+    romeo.send(say("held"))
+    juliet.leave()
+    romeo.send(say("after"))
+    stage.store.running.set()
+    await settle()
+    assert other.bodies() == ["held", "after"]
+
+
+async def test_a_queue_that_fills_while_messages_are_fetched_keeps_their_order():
+    stage = Stage(SmConfig(queue_stanzas=3))
+    romeo = await stage.bind("romeo", "orchard")
+    texts = [str(number) for number in range(6)]
+    for text in texts:
+        romeo.send(say(text))
+    await settle()
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    juliet.send("<presence/>")
+    await settle()
+    assert juliet.error == "resource-constraint"
+    assert stage.store.bodies("juliet") == texts
+    assert romeo.take() == []
+
+
+async def expire(stage, client):
+    stage.now += 1
+    stage.manager.run_timers(stage.now)
+    stage.now += 601
+    stage.manager.run_timers(stage.now)
+    await settle()
+
+
+async def test_an_expired_sessions_messages_are_stored_with_their_time(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    stage.now += 5
+    for to in (JULIET, juliet.jid):
+        romeo.send(say(to, to))
+    await expire(stage, juliet)
+    assert stage.store.bodies("juliet") == [JULIET, juliet.jid]
+    assert [round(m.stamp - stage.wall(START)) for m in stage.store.messages["juliet"]] == [5, 5]
+    newcomer = await stage.bind("juliet", "chamber")
+    newcomer.send("<presence/>")
+    await settle()
+    messages = [tree for tree in newcomer.take() if tree.tag.endswith("}message")]
+    assert [delays(m) for m in messages] == [[timestamp(stage.wall(START + 5))]] * 2
+    assert romeo.take() == []
+
+
+async def test_an_expired_sessions_messages_go_to_another_resource(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", 5, sm=True)
+    other = await stage.come("juliet", "chamber", 1)
+    juliet.lose()
+    stage.now += 5
+    romeo.send(say("bare"))
+    romeo.send(say("full", juliet.jid))
+    await expire(stage, juliet)
+    messages = [tree for tree in other.take() if tree.tag.endswith("}message")]
+    assert [m.get("id") for m in messages] == ["bare", "full"]
+    assert [delays(m) for m in messages] == [[timestamp(stage.wall(START + 5))]] * 2
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_a_message_rerouted_twice_keeps_its_first_time(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    first = await stage.come("juliet", "first", 5, sm=True)
+    second = await stage.come("juliet", "second", 1, sm=True)
+    first.lose()
+    romeo.send(say("once"))
+    stage.now += 300
+    second.lose()
+    await expire(stage, first)
+    await expire(stage, second)
+    third = await stage.bind("juliet", "third")
+    third.send("<presence/>")
+    await settle()
+    messages = [tree for tree in third.take() if tree.tag.endswith("}message")]
+    assert [delays(m) for m in messages] == [[timestamp(stage.wall(START))]]
+
+
+async def test_what_several_got_is_not_doubled(stage):
+    """Resources of the same priority all get a message; one that expires has no claim to it."""
+    romeo = await stage.bind("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", sm=True)
+    twin = await stage.come("juliet", "twin")
+    lost.lose()
+    stage.now += 1
+    romeo.send(say("both"))
+    romeo.send(say("mine", lost.jid))
+    assert twin.bodies() == ["both"]
+    await expire(stage, lost)
+    assert twin.bodies() == ["mine"]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_what_came_before_the_other_was_there_is_not_taken_for_shared(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", sm=True)
+    lost.lose()
+    stage.now += 1
+    romeo.send(say("alone"))
+    stage.now += 1
+    twin = await stage.come("juliet", "twin")
+    await expire(stage, lost)
+    assert twin.bodies() == ["alone"]
+
+
+async def test_iq_requests_are_answered_when_nobody_will(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    for kind in ("get", "set", "result", "error"):
+        romeo.send(f"<iq type='{kind}' id='{kind}' to='{juliet.jid}'><q xmlns='urn:x'/></iq>")
+    await expire(stage, juliet)
+    answers = romeo.take()
+    assert [(a.get("id"), condition(a)) for a in answers] == [
+        ("get", "service-unavailable"),
+        ("set", "service-unavailable"),
+    ]
+    assert {(a.get("from"), a.get("to")) for a in answers} == {(juliet.jid, romeo.jid)}
+
+
+async def test_the_rest_is_let_go(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    other = await stage.come("juliet", "chamber")
+    juliet.lose()
+    other.take()
+    romeo.send(f"<presence to='{juliet.jid}'/>")
+    romeo.send(say("news", juliet.jid, "headline"))
+    romeo.send(say("oops", juliet.jid, "error"))
+    romeo.send(f"<message to='{juliet.jid}' type='chat'>{STATE}</message>")
+    await expire(stage, juliet)
+    assert [tree.get("type") for tree in other.take()] == ["unavailable"]
+    assert stage.store.bodies("juliet") == []
+    assert romeo.take() == []
+
+
+async def test_a_groupchat_message_to_nobody_is_answered(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    romeo.send(say("all", juliet.jid, "groupchat"))
+    await expire(stage, juliet)
+    assert [condition(a) for a in romeo.take()] == ["service-unavailable"]
+
+
+async def test_undelivered_messages_to_a_full_store_are_answered(stage):
+    stage.store.limit = 0
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    romeo.send(say("one"))
+    await expire(stage, juliet)
+    (answer,) = romeo.take()
+    assert (answer.get("id"), condition(answer)) == ("one", "service-unavailable")
+
+
+async def test_an_anonymous_users_messages_are_answered(stage):
+    """No account, no store."""
+    romeo = await stage.bind("romeo", "orchard")
+    guest = await stage.come("guest", "web", sm=True)
+    guest.lose()
+    romeo.send(say("one", guest.jid))
+    await expire(stage, guest)
+    assert [condition(a) for a in romeo.take()] == ["service-unavailable"]
+
+
+async def test_at_shutdown_messages_go_to_the_store_not_to_each_other(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    other = await stage.come("juliet", "chamber", -1, sm=True)
+    juliet.lose()
+    romeo.send(say("bare"))
+    romeo.send(say("full", juliet.jid))
+    other.send("<presence/>")
+    await settle()
+    other.take()
+    stage.manager.shutdown(stage.now)
+    await stage.domain.stop()
+    assert stage.store.bodies("juliet") == ["bare", "full"]
+    assert other.bodies() == []
+
+
+async def test_stopping_waits_for_the_store(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    for number in range(20):
+        romeo.send(say(str(number)))
+    stage.manager.shutdown(stage.now)
+    await stage.domain.stop()
+    assert stage.store.bodies("juliet") == [str(number) for number in range(20)]
+
+
+async def test_the_largest_stanza_can_be_rerouted(stage):
+    """Delivery adds addresses and a delay to what was just within the limit."""
+    romeo = await stage.bind("romeo", "o" * 1000)
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    head, tail = f"<message xmlns='jabber:client' to='{JULIET}'><body>", "</body></message>"
+    romeo.send(head + "x" * (stage.guard.max_size - len(head) - len(tail)) + tail)
+    await expire(stage, juliet)
+    assert len(stage.store.messages["juliet"]) == 1
+
+
+async def test_a_session_that_never_signed_in_leaves_nothing(stage, caplog):
+    client = stage.connect()
+    client.open()
+    client.transport.buffered = ["<stream:features xmlns:stream='x'/>", "<message"]
+    with caplog.at_level(logging.ERROR):
+        client.session.close(CloseReason.CONNECTION_LOST, stage.now)
+    await settle()
+    assert stage.store.messages == {}
+    assert len(caplog.records) == 1
