@@ -121,8 +121,8 @@ export class Panel {
   }
 }
 
-function shortId({ managed, sessionId }) {
-  if (!managed) return 'not managed';
+function shortId({ name, managed, sessionId }) {
+  if (!managed) return name === 'online' ? 'not managed' : '–';
   if (!sessionId) return 'not resumable';
   return sessionId.length > 10 ? `${sessionId.slice(0, 8)}…` : sessionId;
 }

@@ -18,7 +18,7 @@ const PRESENCE_WORDS = {
 const TICK_WORDS = { queued: 'Sending', acked: 'Sent', delivered: 'Delivered', failed: 'Not delivered' };
 
 const byId = (id) => document.getElementById(id);
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
 const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
@@ -34,6 +34,7 @@ export class View {
   #following = true; // the end is in sight, and is to stay so
   #missed = 0;
   #settling = 0;
+  #size = '';
 
   /** `peers` are the demo's bare addresses; `opened(conversation)` is called when one is chosen. */
   constructor(chat, peers) {
@@ -87,11 +88,7 @@ export class View {
       this.#send();
       text.focus();
     });
-    byId('scroller').addEventListener('scroll', () => {
-      this.#following = this.#atEnd();
-      if (this.#following) this.#caughtUp();
-      else this.#showMissed();
-    }, { passive: true });
+    byId('scroller').addEventListener('scroll', () => this.#scrolled(), { passive: true });
     byId('to-end').addEventListener('click', () => this.#toEnd());
     byId('earlier').addEventListener('click', () => this.#earlier());
     document.addEventListener('visibilitychange', () => this.#markRead());
@@ -146,6 +143,7 @@ export class View {
     badge.setAttribute('aria-label', `${conversation.unread} unread`);
     this.#unread();
     if (conversation !== this.#current) return;
+    this.#showEmpty();
     byId('peer-name').textContent = conversation.name;
     byId('peer-state').textContent = PRESENCE_WORDS[conversation.presence] ?? conversation.jid;
     byId('typing').textContent = conversation.typing ? `${conversation.name} is typing…` : '';
@@ -184,7 +182,6 @@ export class View {
     if (conversation !== this.#current) return;
     const follow = this.#following || message.own;
     this.#append(message);
-    this.#showEmpty();
     if (follow) {
       this.#trim();
       this.#following = true;
@@ -253,7 +250,8 @@ export class View {
     byId('composer').hidden = !conversation;
     if (conversation) {
       byId('empty-text').textContent = `Say hello to ${conversation.name}.`;
-      byId('empty-hint').textContent = this.#peers.includes(conversation.jid)
+      const absent = this.#peers.includes(conversation.jid) && conversation.presence !== 'online';
+      byId('empty-hint').textContent = absent
         ? `Open the other link in a second window to be ${conversation.name}.`
         : '';
     } else {
@@ -269,12 +267,34 @@ export class View {
     return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END;
   }
 
+  #scrolled() {
+    // A list that grew, or a window that shrank, scrolls too: only a person leaves the end.
+    const resized = this.#measured();
+    if (this.#following && resized) {
+      this.#toEnd();
+      return;
+    }
+    this.#following = this.#atEnd();
+    if (this.#following) this.#caughtUp();
+    else this.#showMissed();
+  }
+
+  /** Whether the list or its window has another size than when this was asked last. */
+  #measured() {
+    const { clientWidth, clientHeight, scrollHeight } = byId('scroller');
+    const size = `${clientWidth} ${clientHeight} ${scrollHeight}`;
+    const resized = size !== this.#size;
+    this.#size = size;
+    return resized;
+  }
+
   #toEnd() {
     cancelAnimationFrame(this.#settling);
     this.#settling = 0;
     const scroller = byId('scroller');
     scroller.scrollTop = scroller.scrollHeight;
     this.#following = true;
+    this.#measured();
     this.#caughtUp();
   }
 
