@@ -126,7 +126,7 @@ class Client:
 
     def send(self, text: str) -> None:
         """Send one element; a stanza may leave its namespace out."""
-        if "xmlns='jabber:" not in text:
+        if "xmlns=" not in text.partition(">")[0]:
             text = STANZA.sub(r"<\1 xmlns='jabber:client'", text)
         self.session.receive(self.stage.guard.read(text), self.stage.now)
 
