@@ -6,6 +6,7 @@ coroutine is driven by hand, and only what pushes back goes to a writer task.
 """
 
 import asyncio
+import logging
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
@@ -23,7 +24,9 @@ from andiron.websocket.framing import (
 )
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
-from andiron.xmpp.xml import Element, Guard
+from andiron.xmpp.xml import Element, Guard, utf8_length
+
+logger = logging.getLogger("andiron.websocket")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -48,19 +51,21 @@ class WebSocketConnection:
     """
 
     __slots__ = (
+        "_answered",
         "_asgi_send",
         "_buffered",
+        "_cancelled",
         "_closing",
         "_config",
+        "_finished",
         "_gate",
         "_guard",
         "_header",
         "_limit",
         "_loop",
+        "_losing",
         "_on_authenticated",
         "_open",
-        "_opened_once",
-        "_overflowed",
         "_pending",
         "_task",
         "_timer",
@@ -91,9 +96,11 @@ class WebSocketConnection:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._open = False
-        self._opened_once = False
+        self._answered = False
         self._closing = False
-        self._overflowed = False
+        self._finished = False
+        self._cancelled = False
+        self._losing = False
         self._pending: deque[str] | None = None
         self._buffered = 0
         self._writer: asyncio.Task[None] | None = None
@@ -107,10 +114,11 @@ class WebSocketConnection:
         try:
             await self._read(receive)
         except asyncio.CancelledError:
-            # Our own abort() ends the task this way; anyone else's cancellation goes on.
-            if not self._closing or self._task is None or self._task.uncancel() > 0:
+            # Dropping the connection ends the task this way; anyone else's cancellation goes on.
+            if not self._cancelled or self._task is None or self._task.uncancel() > 0:
                 raise
         finally:
+            self._task = None
             self._closing = True
             if self._timer is not None:
                 self._timer.cancel()
@@ -168,9 +176,11 @@ class WebSocketConnection:
 
     def _disconnected(self, code: int | None) -> None:
         """Take the WebSocket's end: a client that broke the protocol may not resume."""
+        ended, self._closing = self._closing, True
         condition = _BROKEN.get(code or 0)
-        if condition is not None and not self._closing:
-            self._fail(StreamError(condition, f"WebSocket closed with {code}"))
+        if condition is not None and not ended:
+            error = StreamError(condition, f"WebSocket closed with {code}")
+            self.session.close(CloseReason.STREAM_ERROR, self._loop.time(), error)
 
     def _fail(self, error: StreamError) -> None:
         if not self._closing:
@@ -190,7 +200,7 @@ class WebSocketConnection:
 
     def open(self, header: StreamHeader) -> None:
         """Send the server's ``<open/>``."""
-        self._opened_once = True
+        self._answered = True
         self.send(open_frame(header))
 
     def send(self, text: str) -> None:
@@ -211,6 +221,7 @@ class WebSocketConnection:
         """Lift the limits for strangers; the client opens the stream anew."""
         self._limit = self._config.max_stanza_size
         self._open = False
+        self._answered = False
         self._on_authenticated()
 
     def close(self, error: StreamError | None = None) -> None:
@@ -222,7 +233,7 @@ class WebSocketConnection:
         if self._closing:
             return
         if error is not None:
-            if not self._opened_once:
+            if not self._answered:
                 self.open(self._header())
             self.send(error.to_xml())
         self._farewell(CLOSE)
@@ -253,6 +264,9 @@ class WebSocketConnection:
 
     def _finish(self) -> None:
         """Close the WebSocket; where even that is held up, drop it."""
+        if self._finished:
+            return
+        self._finished = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -260,10 +274,15 @@ class WebSocketConnection:
             self._cancel()
         else:
             self._start({"type": "websocket.close", "code": _NORMAL})
+            self._timer = self._loop.call_later(self._config.close_timeout, self._cancel)
 
     def _cancel(self) -> None:
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
+        # Not at once: it may be this very task that runs, and will not wait for anything again.
+        self._loop.call_soon(self._cancel_reading)
+
+    def _cancel_reading(self) -> None:
+        if self._task is not None and not self._cancelled:
+            self._cancelled = self._task.cancel()
 
     def _start(self, message: Message) -> None:
         coroutine = self._asgi_send(message)
@@ -274,30 +293,45 @@ class WebSocketConnection:
         except OSError:
             # The peer is gone; the reader learns it from the server, too.
             return
+        except Exception:
+            # Whatever a server raises, it must not reach the other session that just delivered.
+            logger.exception("%s: a frame could not be sent", self.channel.address)
+            self._lose_soon(CloseReason.CONNECTION_LOST)
+            return
         self._writer = self._loop.create_task(self._write(_continue(coroutine, waits_for)))
 
     def _buffer(self, text: str) -> None:
         if self._pending is None:
             self._pending = deque()
         self._pending.append(text)
-        self._buffered += len(text)
-        if self._buffered > self._config.buffer_bytes and not self._overflowed:
-            self._overflowed = True
-            self._loop.call_soon(self._overflow)
+        self._buffered += utf8_length(text)
+        if self._buffered > self._config.buffer_bytes:
+            self._lose_soon(CloseReason.SLOW_READER)
 
-    def _overflow(self) -> None:
+    def _lose_soon(self, reason: CloseReason) -> None:
+        """Drop the connection, not before whoever is sending has returned."""
+        if not self._losing:
+            self._losing = True
+            self._loop.call_soon(self._lose, reason)
+
+    def _lose(self, reason: CloseReason) -> None:
         if not self._closing:
-            self.session.transport_lost(self, self._loop.time(), CloseReason.SLOW_READER)
-            self.abort()
+            self.session.transport_lost(self, self._loop.time(), reason)
+        self.abort()
 
     async def _write(self, started: Awaitable[None]) -> None:
         try:
             await started
             while self._pending:
                 text = self._pending.popleft()
-                self._buffered -= len(text)
+                self._buffered -= utf8_length(text)
                 await self._asgi_send({"type": "websocket.send", "text": text})
         except OSError:
+            return
+        except Exception:
+            # As above; here nobody would hear of it, and the connection would stay.
+            logger.exception("%s: a frame could not be sent", self.channel.address)
+            self._lose_soon(CloseReason.CONNECTION_LOST)
             return
         finally:
             self._writer = None

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 SUBPROTOCOL: Final = "xmpp"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_IPV6_NETWORK: Final = 64
+"""Bits of an IPv6 address that one customer has to himself at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +101,44 @@ def _host_and_port(origin: str) -> tuple[str, str, int] | None:
 
 
 class Strangers:
-    """Counts the connections that have not signed in, in all and by address."""
+    """Counts the connections that have not signed in, in all and by address.
 
-    __slots__ = ("_by_address", "_most", "_most_per_address", "count")
+    The addresses of one IPv6 network of 64 bits count as one.
+    """
+
+    __slots__ = ("_by_network", "_most", "_most_per_address", "count")
 
     def __init__(self, most: int, most_per_address: int) -> None:
         self._most = most
         self._most_per_address = most_per_address
-        self._by_address: Counter[str] = Counter()
+        self._by_network: Counter[str] = Counter()
         self.count = 0
 
     def admit(self, address: str) -> bool:
         """Count one more connection, or return False where there is no room."""
-        if self.count >= self._most or self._by_address[address] >= self._most_per_address:
-            if not self._by_address[address]:
-                del self._by_address[address]
+        network = _network(address)
+        if self.count >= self._most or self._by_network[network] >= self._most_per_address:
             return False
         self.count += 1
-        self._by_address[address] += 1
+        self._by_network[network] += 1
         return True
 
     def release(self, address: str) -> None:
         """Count one less: it signed in, or it ended."""
+        network = _network(address)
         self.count -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        self._by_network[network] -= 1
+        if not self._by_network[network]:
+            del self._by_network[network]
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return (int(parsed) >> (128 - _IPV6_NETWORK)).to_bytes(_IPV6_NETWORK // 8).hex()
