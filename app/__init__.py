@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     app: Andiron
 
-__all__ = ["Settings", "__version__", "app", "create_app"]
+__all__ = ["Settings", "__version__", "create_app"]
 
 _HOMES = {
     "Settings": "andiron.settings",

@@ -212,7 +212,7 @@ def _run(settings: Settings, work: Callable[[Database, Accounts], Awaitable[T]])
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    if not sys.stdin.isatty():
+    if not _on_terminal():
         raise click.UsageError("Standard input is no terminal to ask on: use --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt="Once more"))
 
@@ -224,3 +224,7 @@ def _lines(file: TextIO) -> Iterator[str]:
         raise AccountFileError(
             f"The file is not UTF-8: {error.reason}. No account was made."
         ) from None
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
