@@ -15,7 +15,7 @@ from pathlib import Path
 
 DOMAIN = "localhost"
 PASSWORD = "correct horse & <battery> \N{SNOWMAN}"
-PEOPLE = [f"{name}{number}" for number in range(40) for name in ("alice", "bob")]
+PEOPLE = [f"{name}{number}" for number in range(30) for name in ("alice", "bob")]
 START_PATIENCE = 30.0
 
 
@@ -121,6 +121,7 @@ def andiron_environment(directory: Path) -> dict[str, str]:
     return inherited | {
         "ANDIRON_DOMAIN": DOMAIN,
         "ANDIRON_DATABASE": f"sqlite:///{directory / 'andiron.db'}",
+        "ANDIRON_AUTH_ITERATIONS": "4096",
     }
 
 
