@@ -30,6 +30,7 @@ from andiron.xmpp.errors import (
     StreamError,
 )
 from andiron.xmpp.jid import JID, InvalidJID, account_jid, parse_jid
+from andiron.xmpp.namespaces import CLIENT
 from andiron.xmpp.stanza import (
     STANZA_NAMES,
     error_reply,
@@ -58,6 +59,9 @@ class State(StrEnum):
     AUTHENTICATED = "signed in, nothing bound"
     BOUND = "bound"
     CLOSED = "closed"
+
+
+_BOUND: Final = State.BOUND
 
 
 class Kind(StrEnum):
@@ -221,7 +225,7 @@ class DomainLink:
 
     def receive(self, element: Element, ticket: int, now: float) -> bool:
         """Take one element: route it, or go on with the negotiation."""
-        if self.state is not State.BOUND or element.namespace != ns.CLIENT:
+        if self.state is not _BOUND or element.namespace != CLIENT:
             return self._negotiate(element, now)
         element = unprefixed(element)
         attributes = element.attributes
@@ -400,7 +404,7 @@ def _prepared(address: str) -> str:
 def _kind(element: Element) -> Kind:
     if element.namespace == ns.SASL:
         return Kind.SASL
-    if element.name in STANZA_NAMES and element.namespace == ns.CLIENT:
+    if element.name in STANZA_NAMES and element.namespace == CLIENT:
         return Kind(element.name)
     if element.name in STANZA_NAMES or not element.namespace:
         return Kind.STRAY
