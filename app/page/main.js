@@ -39,6 +39,7 @@ const view = new View(chat, peers);
 new Panel(session, chat);
 
 let account = null;
+let wasOnline = false;
 
 // --- Signing in and out
 
@@ -91,6 +92,7 @@ function signIn({ name, password }) {
 
 function signOut() {
   account = null;
+  wasOnline = false;
   try {
     sessionStorage.removeItem(ACCOUNT);
     sessionStorage.removeItem(HISTORY);
@@ -118,8 +120,6 @@ function remember() {
 
 // --- What the stream's state means for the page
 
-let wasOnline = false;
-
 function banner(text, action = '', act = null) {
   byId('banner').hidden = !text;
   // Said again, the same words would be read aloud again.
@@ -144,8 +144,10 @@ function showState() {
     banner(words, 'Try again', () => session.start());
   } else if (reason === 'auth' && account) {
     const { name: tried } = account;
+    // The demonstration makes new passwords at each start, while pages of the last still come back.
+    const late = wasOnline ? ' Perhaps it has changed: open the newest link.' : '';
     signOut();
-    askWho(words, tried);
+    askWho(words + late, tried);
   }
 }
 
