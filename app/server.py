@@ -61,8 +61,6 @@ def run(settings: Settings) -> None:
         server = Server(server_config(settings, andiron), announce)
         with contextlib.suppress(KeyboardInterrupt):
             server.run([listener])
-    if not server.started:
-        raise SystemExit(1)
 
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:

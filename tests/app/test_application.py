@@ -1,6 +1,7 @@
 """The application as its hosts see it: started, mounted, forgotten, ended."""
 
 import asyncio
+import base64
 import logging
 import signal
 from contextlib import asynccontextmanager
@@ -65,6 +66,12 @@ class WebSocket:
             await self.task
             raise EOFError
         return getting.result()
+
+    async def until(self, words):
+        """Return the next frame that holds ``words``."""
+        while words not in (text := (await self.receive()).get("text", "")):
+            pass
+        return text
 
     def send(self, text):
         self._incoming.put_nowait({"type": "websocket.receive", "text": text})
@@ -303,6 +310,50 @@ async def test_the_end_waits_no_longer_than_it_may(caplog):
     assert (await server.end())["type"] == "lifespan.shutdown.complete"
     assert "1 connections did not end in time" in caplog.text
     await socket.leave()
+
+
+def plain(name, password):
+    secret = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+    return f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>"
+
+
+async def online(app, name):
+    """Return a WebSocket of an account that is available and has stream management on."""
+    socket = await opened(app)
+    socket.send(plain(name, "secret"))
+    await socket.until("<success")
+    socket.send(OPEN.format("localhost"))
+    await socket.until("features")
+    socket.send(
+        "<iq xmlns='jabber:client' type='set' id='b'>"
+        "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+    )
+    await socket.until("id='b'")
+    socket.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    await socket.until("<enabled")
+    socket.send("<presence xmlns='jabber:client'/>")
+    await socket.until("<presence")
+    return socket
+
+
+async def test_what_was_not_confirmed_is_there_after_a_restart(tmp_path):
+    chat = create_app(database=f"sqlite:///{tmp_path}/a.db", auth_iterations=4096)
+    async with chat.lifespan():
+        accounts = Accounts(chat.domain.database, "localhost", 4096)
+        await accounts.create_many([("alice", "secret"), ("bob", "secret")])
+        alice, bob = await online(chat, "alice"), await online(chat, "bob")
+        alice.send(
+            "<message xmlns='jabber:client' to='bob@localhost' type='chat' id='m1'>"
+            "<body>kept</body></message>"
+        )
+        await bob.until("kept")
+        await alice.leave()
+        await bob.leave()  # without a word, so his session waits to be resumed
+    async with chat.lifespan():
+        bob = await online(chat, "bob")
+        text = await bob.until("kept")
+        assert "<delay" in text
+        await bob.leave()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
