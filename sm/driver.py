@@ -1,6 +1,7 @@
 """Wakes a session manager on an asyncio event loop."""
 
 import asyncio
+from math import inf
 
 from andiron.sm.manager import SessionManager
 
@@ -22,17 +23,19 @@ class TimerDriver:
     def stop(self) -> None:
         """Wake no more."""
         self._manager.on_schedule = lambda _at: None
-        if self._handle is not None:
-            self._handle.cancel()
+        self._schedule(inf)
 
     def _schedule(self, at: float) -> None:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        if self._loop is not None and at != float("inf"):
+        if self._loop is not None and at != inf:
             self._handle = self._loop.call_at(at, self._fire)
 
     def _fire(self) -> None:
         assert self._loop is not None
-        self._manager.run_timers(self._loop.time())
-        self._schedule(self._manager.next_deadline())
+        try:
+            self._manager.run_timers(self._loop.time())
+        finally:
+            # One session's failure is reported by the loop; the others are still to be woken.
+            self._schedule(self._manager.next_deadline())

@@ -11,7 +11,7 @@ from math import inf
 from typing import Final
 
 from andiron.sm.config import SmConfig
-from andiron.sm.counters import parse_count
+from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.link import Backend, CloseReason, Transport
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.session import Session, State, count_too_high
@@ -49,7 +49,7 @@ class SessionManager:
         self.detached: Counter[CloseReason] = Counter()
         self.resumed = 0
         self._resumable: dict[str, Session] = {}
-        self._expired: OrderedDict[str, tuple[str, str, int]] = OrderedDict()
+        self._expired: OrderedDict[str, tuple[str, str, Inbound]] = OrderedDict()
         self._timers: list[tuple[float, int, Session]] = []
         self._timer_count = 0
         self._closing = False
@@ -100,6 +100,7 @@ class SessionManager:
             raise count_too_high(h, session.queue.sent, element.namespace) from None
         transport = asking.give_up_transport()
         self.sessions.discard(asking)
+        asking.wake_at = inf
         self.resumed += 1
         session.sm_namespace = element.namespace
         session.adopt(transport, h, now)
@@ -112,9 +113,9 @@ class SessionManager:
             if _same(session.sm_id, sm_id) and session.link.account == account:
                 return session
         else:
-            known, owner, handled = self._expired.get(selector, ("", "", 0))
-            if known and _same(known, sm_id) and owner == account:
-                raise SmError(StanzaCondition.ITEM_NOT_FOUND, "expired", handled=handled)
+            expired = self._expired.get(selector)
+            if expired is not None and _same(expired[0], sm_id) and expired[1] == account:
+                raise SmError(StanzaCondition.ITEM_NOT_FOUND, "expired", handled=expired[2].h)
         raise SmError(StanzaCondition.ITEM_NOT_FOUND)
 
     # What sessions tell
@@ -129,13 +130,14 @@ class SessionManager:
     ) -> None:
         """Forget a session that ended, but for the last ``h`` of one that expired."""
         self.sessions.discard(session)
+        session.wake_at = inf
         self.closed[reason] += 1
         if session.sm_id:
             selector = session.sm_id[:_SELECTOR_LENGTH]
             if self._resumable.get(selector) is session:
                 del self._resumable[selector]
             if reason is CloseReason.EXPIRED or reason is CloseReason.QUEUE_FULL:
-                self._expired[selector] = (session.sm_id, session.link.account, session.inbound.h)
+                self._expired[selector] = (session.sm_id, session.link.account, session.inbound)
                 while len(self._expired) > self.config.remember_expired:
                     self._expired.popitem(last=False)
         logger.info(
@@ -154,7 +156,8 @@ class SessionManager:
         session.wake_at = at
         self._timer_count += 1
         if len(self._timers) > 4 * len(self.sessions) + 64:
-            self._timers = [entry for entry in self._timers if entry[0] == entry[2].wake_at]
+            due = {entry[2]: entry for entry in self._timers if entry[0] == entry[2].wake_at}
+            self._timers = list(due.values())
             heapify(self._timers)
         first = not self._timers or at < self._timers[0][0]
         heappush(self._timers, (at, self._timer_count, session))

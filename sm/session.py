@@ -163,6 +163,14 @@ class Session:
                 self.link.receive(element, 0, now)
         except StreamError as error:
             self.close(CloseReason.STREAM_ERROR, now, error)
+        except Exception:
+            # What the backend failed on is never settled: kept, the session could not be resumed.
+            logger.exception("%s: the backend failed on <%s/>", self.link.jid, element.name)
+            self.close(
+                CloseReason.STREAM_ERROR,
+                now,
+                StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
+            )
 
     def client_closed(self, now: float) -> None:
         """Take the client's clean end of the stream: the session is over."""
@@ -179,7 +187,7 @@ class Session:
         if transport is not self.transport:
             return
         if not self.resumable:
-            self.close(reason, now)
+            self._end(reason, now, None)
             return
         self._unbind_transport()
         self.state = State.DETACHED
@@ -190,7 +198,7 @@ class Session:
 
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
-        if self._unsent and self.transport is not None and not self._resuming():
+        if self._writer is None and self.transport is not None and not self._resuming():
             self._replay(now)
 
     # From the link
@@ -203,6 +211,8 @@ class Session:
 
     def bound(self, now: float) -> None:
         """Note that the client has bound its resource."""
+        if self.state is not State.NEGOTIATING:
+            return
         self.state = State.BOUND
         self._negotiate_by = inf
         self._wake_for_idleness(now)
@@ -246,8 +256,6 @@ class Session:
 
     def handled(self, ticket: int, now: float) -> None:
         """Note that the backend has taken over a stanza it had not at once."""
-        if self.state is State.CLOSED:
-            return
         self.inbound.handle(ticket)
         if self._resuming():
             if not self.inbound.pending:
@@ -259,22 +267,30 @@ class Session:
 
     def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
         """End the session for good; what the client never confirmed goes back to the link."""
-        if self.state is State.CLOSED:
-            return
-        transport = self.transport
-        undelivered: list[Undelivered] = []
-        if self.queue is not None:
-            if transport is not None and not self._resuming():
-                transport.send(self._ack())
+        if self.state is not State.CLOSED:
+            self._end(reason, now, self.transport, error)
+
+    def _end(
+        self,
+        reason: CloseReason,
+        now: float,
+        farewell: Transport | None,
+        error: StreamError | None = None,
+    ) -> None:
+        unsent = [] if self.transport is None else self.transport.unsent()
+        if self.queue is None:
+            undelivered = [Undelivered(text, now) for text in unsent]
+        else:
+            # What of ``unsent`` are stanzas is in the queue, and must not go both ways.
+            if farewell is not None and not self._resuming():
+                farewell.send(self._ack())
             undelivered = [Undelivered(text, since) for text, since, _ in self.queue.drain()]
             self.queue = None
-        elif transport is not None:
-            undelivered = [Undelivered(text, now) for text in transport.unsent()]
         self._unbind_transport()
         self.state = State.CLOSED
         self._manager.note_closed(self, reason, error)
-        if transport is not None:
-            transport.close(error)
+        if farewell is not None:
+            farewell.close(error)
         self.link.closed(reason, undelivered, now)
 
     # Stream management
@@ -314,9 +330,9 @@ class Session:
         self.queue = UnackedQueue(self._manager.first_count)
         self._acked_settled = self.inbound.received
         answer = f"<enabled xmlns='{self.sm_namespace}'"
-        if element.get("resume") in _TRUE and self._config.max > 0:
-            wished = parse_count(element.attributes.get("max"))
-            self.max = self._config.max if wished is None else min(wished, self._config.max)
+        wished = parse_count(element.attributes.get("max"))
+        self.max = self._config.max if wished is None else min(wished, self._config.max)
+        if element.get("resume") in _TRUE and self.max > 0:
             self.resumable = True
             self.sm_id = self._manager.new_sm_id(self)
             answer += f" id='{self.sm_id}' resume='true' max='{self.max}'"
@@ -325,7 +341,7 @@ class Session:
         self.send(answer + "/>")
 
     def _ack(self) -> str:
-        self._acked_settled = self.inbound.settled
+        self._acked_settled = max(self._acked_settled, self.inbound.settled)
         if self.inbound.settled >= self._owed:
             self._owed = 0
         return f"<a xmlns='{self.sm_namespace}' h='{self.inbound.h}'/>"
@@ -353,12 +369,14 @@ class Session:
         except CountTooHighError:
             self.resumable = False
             raise count_too_high(h, self.queue.sent, self.sm_namespace) from None
-        self._unsent = min(self._unsent, len(self.queue))
         self._request_by = inf
         self._quiet_at = inf
+        self._unrequested = 0
         if self.queue:
             self._quiet_at = now + self._config.request_quiet
             self._wake_by(self._quiet_at)
+        self._unsent = min(self._unsent, len(self.queue))
+        self.writable(now)
 
     def _request(self, now: float) -> None:
         self._unrequested = 0
@@ -388,6 +406,7 @@ class Session:
         previous = self.transport
         self._unbind_transport()
         if previous is not None:
+            previous.unsent()
             previous.close(StreamError(StreamCondition.CONFLICT, "resumed on another connection"))
         self.queue.ack(h)
         self.transport = transport
@@ -457,7 +476,9 @@ class Session:
                 now,
                 StreamError(StreamCondition.CONNECTION_TIMEOUT, "signing in took too long"),
             )
-        elif now >= min(self._request_by, self._negotiate_by) or self._is_dead(now):
+        elif now >= self._negotiate_by:
+            self._drop(CloseReason.NEGOTIATION_TIMEOUT, now)
+        elif now >= self._request_by or self._is_dead(now):
             self._drop(CloseReason.DEAD_PEER, now)
         else:
             if now >= self._quiet_at and self.queue is not None:
@@ -478,23 +499,22 @@ class Session:
         )
 
     def _idle_deadline(self) -> float:
-        if self.state is not State.BOUND or not self._config.idle_probe:
+        if self.state is not State.BOUND or self._resuming() or not self._config.idle_probe:
             return inf
-        if self._probed_at >= self._heard_at and self._probed_at != inf:
+        if self._unanswered():
             return self._probed_at + self._config.idle_timeout
         return self._heard_at + self._config.idle_probe
 
+    def _unanswered(self) -> bool:
+        # A clock of milliseconds gives a quick answer the very time of its probe.
+        return self._heard_at < self._probed_at < inf
+
     def _is_dead(self, now: float) -> bool:
-        return (
-            self.state is State.BOUND
-            and self._probed_at != inf
-            and self._probed_at >= self._heard_at
-            and now >= self._probed_at + self._config.idle_timeout
-        )
+        return self._unanswered() and now >= self._probed_at + self._config.idle_timeout
 
     def _probe_if_idle(self, now: float) -> None:
         """Ask a silent client for a sign of life: ``<r/>``, else a ping (XEP-0199)."""
-        if now < self._idle_deadline() or self._resuming():
+        if now < self._idle_deadline():
             return
         self._probed_at = now
         if self.queue is not None:
