@@ -10,7 +10,7 @@ from andiron.domain.registry import Registry, Target
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.escape import escape
 
-NODE: Final = "https://pypi.org/project/andiron/"
+NODE: Final = "urn:x-andiron"
 """Names the software (section 4)."""
 
 
