@@ -13,7 +13,7 @@ BIN = $(VENV)/bin
 CACHE = .cache
 COVERAGE = 90
 ARGS =
-PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 run: $(VENV)/.server
 	$(BIN)/andiron serve --demo $(ARGS)
