@@ -1,6 +1,7 @@
 """``andiron serve``: uvicorn, set up for long-lived connections; needs the ``server`` extra."""
 
 import contextlib
+import functools
 import logging
 import math
 import socket
@@ -13,7 +14,9 @@ import websockets  # noqa: F401 - uvicorn names it only when it serves the first
 from andiron.application import Andiron, create_app
 from andiron.demo import make_demo_accounts
 from andiron.domain.accounts import Accounts
+from andiron.limits import allow_open_files, drop_stalled
 from andiron.logs import configure_logging
+from andiron.protocols import HttpProtocol, Silent, WebSocketProtocol
 from andiron.settings import Settings
 
 logger = logging.getLogger("andiron")
@@ -47,8 +50,10 @@ def run(settings: Settings) -> None:
     SystemExit when the application does not start, which is logged.
     """
     configure_logging(settings.log_level)
+    allow_open_files()
     andiron = create_app(settings)
     with listen(settings.host, settings.port) as listener:
+        drop_stalled(listener, settings.websocket_ping_timeout)
         url = base_url(settings.host, listener.getsockname()[1])
 
         async def announce() -> None:
@@ -65,10 +70,12 @@ def run(settings: Settings) -> None:
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
     """Return uvicorn's configuration for these settings."""
+    silent = Silent(settings.max_negotiating, settings.session_negotiation_timeout)
     return uvicorn.Config(
         andiron,
         lifespan="on",
-        ws="websockets-sansio",
+        http=functools.partial(HttpProtocol, silent=silent),  # type: ignore[arg-type]
+        ws=WebSocketProtocol,
         ws_max_size=settings.max_stanza_size,
         ws_ping_interval=settings.websocket_ping_interval or None,
         ws_ping_timeout=settings.websocket_ping_timeout,

@@ -1,6 +1,7 @@
 """The ASGI endpoint of ``/ws/``: who may connect, and what others are told."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from andiron.websocket.handshake import (
     check_handshake,
 )
 from andiron.xmpp.xml import Guard
+
+logger = logging.getLogger("andiron.websocket")
 
 Scope = Mapping[str, Any]
 Reply = Callable[[Message], Awaitable[None]]
@@ -52,13 +55,13 @@ class WebSocketEndpoint:
             await refuse_http(NOT_A_WEBSOCKET, send)
             return
         await receive()  # websocket.connect
-        refusal = check_handshake(scope, self._config.origins)
-        if refusal is not None:
-            await refuse_websocket(refusal, scope, send)
-            return
         channel = self._channel_of(scope)
-        if not self.strangers.admit(channel.address):
-            await refuse_websocket(TOO_MANY, scope, send)
+        refusal = check_handshake(scope, self._config.origins)
+        if refusal is None and not self.strangers.admit(channel.address):
+            refusal = TOO_MANY
+        if refusal is not None:
+            logger.info("%s refused: %s", channel.address, refusal.text.partition("\n")[0])
+            await refuse_websocket(refusal, scope, send)
             return
         stranger = _Once(lambda: self.strangers.release(channel.address))
         try:
