@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.errors import StanzaError
+from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.tree import parse_tree, serialise
 from andiron.xmpp.xml import Element
@@ -13,8 +13,22 @@ from andiron.xmpp.xml import Element
 STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
 
 _ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
-_ADDRESSES: Final = re.compile(r"""\s+(?:from|to)\s*=\s*(?:"[^"]*"|'[^']*')""")
-_FROM: Final = re.compile(r"""\s+from\s*=\s*(?:"[^"]*"|'[^']*')""")
+_GROWTH: Final = 4
+_END_OF_NAME: Final = frozenset("\t\n\r />")
+
+
+def _attribute(name: str) -> re.Pattern[str]:
+    """Match a start tag from the end of its name to the end of one attribute, the group.
+
+    The tag is sound and holds the attribute. Passing the others one by one
+    keeps what stands inside their quotes from being taken for it.
+    """
+    value = r"""\s*=\s*(?:"[^"]*"|'[^']*')"""
+    return re.compile(rf"(?:\s+(?!{name}[\s=])[^\s=]+{value})*(\s+{name}{value})")
+
+
+_FROM: Final = _attribute("from")
+_TO: Final = _attribute("to")
 
 
 def is_stanza(element: Element) -> bool:
@@ -31,13 +45,17 @@ def unprefixed(element: Element) -> Element:
     """Return the stanza with ``jabber:client`` as its default namespace.
 
     A content namespace under a prefix is sound XML, but RFC 6120 section 4.8.5
-    keeps it from the wire and many clients cannot read it.
+    keeps it from the wire and many clients cannot read it. Raises
+    :class:`StreamError` ``policy-violation`` where writing it anew would make
+    it several times as long: a prefix is short, and stands for much.
     """
     text, name = element.text, element.name
-    if text.startswith(name, 1) and text[len(name) + 1] != ":":
+    if text.startswith(name, 1) and text[len(name) + 1] in _END_OF_NAME:
         return element
-    tree = parse_tree(element)
-    return Element(serialise(tree), element.namespace, name, element.attributes)
+    rewritten = serialise(parse_tree(element))
+    if len(rewritten) > _GROWTH * len(text):
+        raise StreamError(StreamCondition.POLICY_VIOLATION, "too many prefixes")
+    return Element(rewritten, element.namespace, name, element.attributes)
 
 
 def with_sender(element: Element, from_attr: str) -> str:
@@ -48,18 +66,19 @@ def with_sender(element: Element, from_attr: str) -> str:
     text = element.text
     at = len(element.name) + 1
     if "from" in element.attributes:
-        tag = root_tag(text)
-        return f"{text[:at]}{from_attr}{_remove(_FROM, tag[at:])}{text[len(tag) :]}"
+        return f"{text[:at]}{from_attr}{_without(_FROM, text, at)}"
     return f"{text[:at]}{from_attr}{text[at:]}"
 
 
 def with_addresses(element: Element, sender: str, recipient: str) -> str:
     """Return the text of an unprefixed stanza with both addresses put right."""
-    text = element.text
-    at = len(element.name) + 1
-    tag = root_tag(text)
-    rest = _remove(_ADDRESSES, tag[at:])
-    return f"{text[:at]}{from_attribute(sender)} to='{escape(recipient)}'{rest}{text[len(tag) :]}"
+    head = f"<{element.name}"
+    rest = element.text[len(head) :]
+    if "from" in element.attributes:
+        rest = _without(_FROM, rest, 0)
+    if "to" in element.attributes:
+        rest = _without(_TO, rest, 0)
+    return f"{head}{from_attribute(sender)} to='{escape(recipient)}'{rest}"
 
 
 def with_child(text: str, child: str) -> str:
@@ -118,24 +137,17 @@ def _answer_head(request: Element, kind: str, sender: str, to: str = "") -> str:
     )
 
 
-def root_tag(text: str) -> str:
-    """Return the root's start tag of a guarded element's text."""
-    match = _ROOT_TAG.match(text)
+def root_tag(text: str, at: int = 0) -> str:
+    """Return the start tag of the element that begins at ``at`` in a guarded text."""
+    match = _ROOT_TAG.match(text, at)
     if match is None:
         raise ValueError("not an element")
     return match.group()
 
 
-def _remove(pattern: re.Pattern[str], tag: str) -> str:
-    """Remove attributes from a tag, never touching what stands inside another's quotes."""
-    kept: list[str] = []
-    at = 0
-    for part in _ATTRIBUTE.finditer(tag):
-        if pattern.fullmatch(part.group()):
-            kept.append(tag[at : part.start()])
-            at = part.end()
-    kept.append(tag[at:])
-    return "".join(kept)
-
-
-_ATTRIBUTE: Final = re.compile(r"""\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*')""")
+def _without(attribute: re.Pattern[str], text: str, at: int) -> str:
+    """Return ``text`` from ``at``, the end of the root's name, without one of its attributes."""
+    match = attribute.match(text, at)
+    if match is None:
+        raise ValueError("not the root tag's attribute")
+    return text[at : match.start(1)] + text[match.end(1) :]

@@ -2,11 +2,13 @@
 
 from typing import Final
 from xml.etree.ElementTree import Element as Tree
+from xml.etree.ElementTree import ParseError
 
 from defusedxml.ElementTree import fromstring
 
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.escape import escape
+from andiron.xmpp.errors import StreamCondition, StreamError
+from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.xml import Element
 
 __all__ = ["Tree", "children", "parse_tree", "serialise"]
@@ -15,8 +17,14 @@ _XML_PREFIX: Final = "{" + ns.XML + "}"
 
 
 def parse_tree(element: Element) -> Tree:
-    """Parse an element that the guard let pass; tags read ``{namespace}name``."""
-    tree: Tree = fromstring(element.text, forbid_dtd=True)
+    """Parse an element that the guard let pass; tags read ``{namespace}name``.
+
+    Raises :class:`StreamError` ``not-well-formed`` for one that no guard saw.
+    """
+    try:
+        tree: Tree = fromstring(element.text, forbid_dtd=True)
+    except ParseError:
+        raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
     return tree
 
 
@@ -37,12 +45,13 @@ def serialise(tree: Tree, parent_namespace: str = "") -> str:
             parts.append(f" xml:{key[len(_XML_PREFIX) :]}='{escape(value)}'")
         elif key.startswith("{"):
             uri, local = _split(key)
-            parts.append(f" xmlns:n{prefixes}='{escape(uri)}' n{prefixes}:{local}='{escape(value)}'")
+            prefix = f"n{prefixes}"
+            parts.append(f" xmlns:{prefix}='{escape(uri)}' {prefix}:{local}='{escape(value)}'")
             prefixes += 1
         else:
             parts.append(f" {key}='{escape(value)}'")
-    inner = escape(tree.text or "") + "".join(
-        serialise(child, namespace) + escape(child.tail or "") for child in tree
+    inner = escape_text(tree.text or "") + "".join(
+        serialise(child, namespace) + escape_text(child.tail or "") for child in tree
     )
     parts.append(f">{inner}</{name}>" if inner else "/>")
     return "".join(parts)

@@ -6,9 +6,10 @@ DTD, no processing instruction, no comment and no entity but the five
 predefined ones.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType, errors
 
 from andiron.xmpp.errors import StreamCondition, StreamError
@@ -25,6 +26,14 @@ _ENTITY_CODES: Final = frozenset(
     )
 )
 _MISPLACED_DECLARATION: Final = errors.codes[errors.XML_ERROR_MISPLACED_XML_PI]
+
+# The same as ElementTree's: expat refuses a namespace name that holds it, so a
+# tree can be made of whatever the guard lets pass.
+_SEPARATOR: Final = "}"
+
+# expat writes a namespace name anew for every prefixed attribute, and for every
+# element that has a handler. Below this length that costs nothing worth a check.
+_SMALL: Final = 1024
 
 
 @dataclass(slots=True)
@@ -50,89 +59,134 @@ class Guard:
     """Reads untrusted elements under fixed limits; one guard serves many sessions.
 
     ``max_size`` is in bytes of UTF-8 and ``max_depth`` in nested elements, the
-    root being the first. A guard holds no state between calls.
+    root being the first. ``max_namespace`` is in characters of a namespace
+    name as written; it binds elements of more than 1,024 characters, in which
+    a long name used often would cost far more memory than it took to send.
+    A guard holds no state between calls.
     """
 
-    __slots__ = ("_attributes", "_depth", "_name", "_parser", "max_depth", "max_size")
+    __slots__ = ("_long_namespace", "max_depth", "max_namespace", "max_size")
 
-    def __init__(self, max_size: int = 262_144, max_depth: int = 64) -> None:
+    def __init__(
+        self, max_size: int = 262_144, max_depth: int = 64, max_namespace: int = 255
+    ) -> None:
         self.max_size = max_size
         self.max_depth = max_depth
-        self._name = ""
-        self._attributes: dict[str, str] = {}
-        self._depth = 0
-        self._parser = ParserCreate(None, " ")
+        self.max_namespace = max_namespace
+        over = f"{{{max_namespace + 1}}}"
+        self._long_namespace = re.compile(
+            rf"""xmlns(?::[^\s=:]*)?\s*=\s*(?:"[^"]{over}|'[^']{over})"""
+        ).search
 
     def read(self, text: str, max_size: int = 0) -> Element:
         """Check one whole element and return it with its root tag read.
 
-        ``max_size`` lowers the limit for this element, as before sign-in.
+        ``max_size`` replaces the guard's own for this element, as before sign-in.
         Raises :class:`StreamError` with the condition RFC 6120 names; the
         caller must then close the stream.
         """
-        size = len(text)
-        limit = max_size or self.max_size
-        if size > limit or (size * 4 > limit and utf8_length(text) > limit):
-            raise StreamError(StreamCondition.POLICY_VIOLATION, f"over {limit} bytes")
-        parser = self._parser = ParserCreate(None, " ")
-        if "<!" in text or "<?" in text:
-            self._refuse_restricted(parser)
-        # Every level of depth has a "<" of its own, so few of them cannot nest deep.
-        if text.count("<") > self.max_depth:
-            self._depth = 0
-            parser.StartElementHandler = self._start_nested
-            parser.EndElementHandler = self._end_nested
+        parser = self.parser(text, max_size)
+        # What is this short cannot nest deeper: every level takes "<a></a>". Nor can
+        # what has few "<", of which every level has its own.
+        if len(text) > 7 * self.max_depth and text.count("<") > self.max_depth:
+            root: _Root | _Depth = _Depth(self.max_depth)
+            parser.EndElementHandler = root.end
         else:
-            parser.StartElementHandler = self._start_root
-        try:
-            parser.Parse(text, True)
-        except ExpatError as error:
-            raise _stream_error(error) from None
-        except UnicodeEncodeError:
-            raise StreamError(StreamCondition.UNSUPPORTED_ENCODING, "not UTF-8") from None
-        finally:
-            parser.StartElementHandler = None
-            parser.EndElementHandler = None
-        namespace, _, name = self._name.rpartition(" ")
+            root = _Root(parser)
+        parser.StartElementHandler = root.start
+        parse(parser, text)
         if text[0] != "<" or text[-1] != ">":
-            text = text.strip("\t\n\r ")
-        return Element(text, namespace, name, self._attributes)
+            text = _trimmed(text)
+        return tagged(text, root.name, root.attributes)
 
     def read_bytes(self, data: bytes, max_size: int = 0) -> Element:
         """Check one element that came as bytes, which must be UTF-8 (RFC 6120 section 11.6)."""
         limit = max_size or self.max_size
         if len(data) > limit:
-            raise StreamError(StreamCondition.POLICY_VIOLATION, f"over {limit} bytes")
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            raise StreamError(StreamCondition.UNSUPPORTED_ENCODING, "not UTF-8") from None
-        return self.read(text, limit)
+            raise _over(limit)
+        return self.read(decode(data), limit)
 
-    def _start_root(self, name: str, attributes: dict[str, str]) -> None:
-        self._name = name
-        self._attributes = attributes
-        self._parser.StartElementHandler = None
-
-    def _start_nested(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth == 1:
-            self._name = name
-            self._attributes = attributes
-        elif self._depth > self.max_depth:
+    def parser(self, text: str, max_size: int = 0) -> XMLParserType:
+        """Return a parser for ``text``, which is not too large, that refuses restricted XML."""
+        size = len(text)
+        limit = max_size or self.max_size
+        if size > limit or (size * 4 > limit and utf8_length(text) > limit):
+            raise _over(limit)
+        if size > _SMALL and self._long_namespace(text):
             raise StreamError(
-                StreamCondition.POLICY_VIOLATION, f"nested deeper than {self.max_depth}"
+                StreamCondition.POLICY_VIOLATION,
+                f"a namespace name longer than {self.max_namespace} characters",
             )
+        parser = ParserCreate(None, _SEPARATOR, None)
+        if "!" in text or "?" in text:
+            parser.StartDoctypeDeclHandler = _refuse_doctype
+            parser.CommentHandler = _refuse_comment
+            parser.ProcessingInstructionHandler = _refuse_instruction
+            parser.XmlDeclHandler = _refuse_declaration
+        return parser
 
-    def _end_nested(self, _name: str) -> None:
-        self._depth -= 1
 
-    @staticmethod
-    def _refuse_restricted(parser: XMLParserType) -> None:
-        parser.StartDoctypeDeclHandler = _refuse("a document type declaration")
-        parser.CommentHandler = _refuse("a comment")
-        parser.ProcessingInstructionHandler = _refuse("a processing instruction")
-        parser.XmlDeclHandler = _refuse("an XML declaration")
+class _Root:
+    """A handler that keeps the root tag and then takes itself off."""
+
+    __slots__ = ("attributes", "name", "parser")
+
+    def __init__(self, parser: XMLParserType) -> None:
+        self.parser = parser
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.parser.StartElementHandler = None
+
+
+class _Depth:
+    """Handlers that keep the root tag and refuse what nests too deep."""
+
+    __slots__ = ("attributes", "limit", "name", "now")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.now = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.now += 1
+        if self.now == 1:
+            self.name = name
+            self.attributes = attributes
+        elif self.now > self.limit:
+            raise too_deep(self.limit)
+
+    def end(self, _name: str) -> None:
+        self.now -= 1
+
+
+def parse(parser: XMLParserType, text: str) -> None:
+    """Let ``parser`` read the whole of ``text``; raise what is wrong as a :class:`StreamError`."""
+    try:
+        parser.Parse(text, True)
+    except ExpatError as error:
+        parser.StartElementHandler = None  # it may refer to the parser
+        raise _stream_error(error) from None
+    except UnicodeEncodeError:
+        parser.StartElementHandler = None
+        raise _not_utf8() from None
+
+
+def tagged(text: str, name: str, attributes: dict[str, str]) -> Element:
+    """Return the element with the root tag as a parser of the guard's reported it."""
+    namespace, _, local = name.rpartition(_SEPARATOR)
+    if _SEPARATOR in "".join(attributes):
+        attributes = {key.replace(_SEPARATOR, " "): value for key, value in attributes.items()}
+    return Element(text, namespace, local, attributes)
+
+
+def decode(data: bytes) -> str:
+    """Return bytes as text; raises ``unsupported-encoding`` where they are not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise _not_utf8() from None
 
 
 def utf8_length(text: str) -> int:
@@ -140,11 +194,38 @@ def utf8_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def _refuse(what: str) -> Callable[..., None]:
-    def handler(*_args: object) -> None:
+def too_deep(limit: int) -> StreamError:
+    """Return the error for elements nested deeper than ``limit``."""
+    return StreamError(StreamCondition.POLICY_VIOLATION, f"nested deeper than {limit}")
+
+
+def _over(limit: int) -> StreamError:
+    return StreamError(StreamCondition.POLICY_VIOLATION, f"over {limit} bytes")
+
+
+def _not_utf8() -> StreamError:
+    return StreamError(StreamCondition.UNSUPPORTED_ENCODING, "not UTF-8")
+
+
+def _trimmed(text: str) -> str:
+    """Strip white space; a byte order mark, which expat skips, is no part of an element."""
+    text = text.strip("\t\n\r ")
+    if text[0] != "<":
+        raise StreamError(StreamCondition.NOT_WELL_FORMED)
+    return text
+
+
+def _refuse(what: str) -> Callable[..., NoReturn]:
+    def handler(*_args: object) -> NoReturn:
         raise StreamError(StreamCondition.RESTRICTED_XML, f"{what} is not allowed")
 
     return handler
+
+
+_refuse_doctype: Final = _refuse("a document type declaration")
+_refuse_comment: Final = _refuse("a comment")
+_refuse_instruction: Final = _refuse("a processing instruction")
+_refuse_declaration: Final = _refuse("an XML declaration")
 
 
 def _stream_error(error: ExpatError) -> StreamError:
