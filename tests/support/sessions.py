@@ -35,6 +35,7 @@ class MemoryTransport:
         self.room: int | None = None
         self.closed: StreamError | bool | None = False
         self.aborted = False
+        self.lost = False
         self.paused = False
         self.signed_in = False
         self.buffered: list[str] = []
@@ -45,6 +46,7 @@ class MemoryTransport:
     def send(self, text: str) -> None:
         assert not self.closed
         assert not self.aborted
+        assert not self.lost
         self.sent.append(text)
         if self.room is not None:
             self.room -= 1
@@ -58,6 +60,7 @@ class MemoryTransport:
         self.signed_in = True
 
     def close(self, error: StreamError | None = None) -> None:
+        assert not self.lost
         self.closed = error or True
 
     def abort(self) -> None:
@@ -209,6 +212,7 @@ class World:
 
     def lose(self, transport: MemoryTransport) -> None:
         """Cut a connection."""
+        transport.lost = True
         transport.session.transport_lost(transport, self.now)
 
     def pass_time(self, seconds: float) -> None:

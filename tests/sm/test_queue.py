@@ -1,0 +1,129 @@
+"""The queue of unacknowledged stanzas, held against a plain list."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from andiron.sm.counters import MODULUS
+from andiron.sm.queue import CountTooHighError, UnackedQueue
+
+LAST = MODULUS - 1
+
+
+def filled(start: int, stanzas: int, unsent: int = 0) -> UnackedQueue:
+    queue = UnackedQueue(start)
+    for number in range(stanzas):
+        queue.push(f"s{number}", float(number), 10)
+    queue.unsent = unsent
+    return queue
+
+
+@pytest.mark.parametrize(
+    ("start", "stanzas", "unsent", "h", "confirmed"),
+    [
+        (0, 3, 0, 0, 0),
+        (0, 3, 0, 2, 2),
+        (0, 3, 0, 3, 3),
+        (0, 3, 1, 2, 2),
+        (0, 0, 0, 0, 0),
+        (7, 3, 0, 10, 3),
+        (LAST, 3, 0, LAST, 0),
+        (LAST, 3, 0, 0, 1),
+        (LAST, 3, 0, 2, 3),
+        (LAST - 2, 2, 0, LAST, 2),
+    ],
+)
+def test_a_count_confirms_the_oldest(start, stanzas, unsent, h, confirmed):
+    queue = filled(start, stanzas, unsent)
+    assert queue.check(h) == confirmed
+    assert len(queue) == stanzas, "a check changes nothing"
+    assert queue.ack(h) == confirmed
+    assert [text for text, _, _ in queue] == [f"s{n}" for n in range(confirmed, stanzas)]
+    assert queue.bytes == 10 * (stanzas - confirmed)
+    assert queue.acked == h
+
+
+@pytest.mark.parametrize(
+    ("start", "stanzas", "unsent", "h", "sent"),
+    [
+        (0, 3, 0, 4, 3),
+        (0, 0, 0, 1, 0),
+        (0, 3, 0, LAST, 3),
+        (7, 3, 0, 6, 10),
+        (7, 3, 0, 11, 10),
+        (LAST, 3, 0, 3, 2),
+        (LAST, 3, 0, LAST - 1, 2),
+        (0, 3, 1, 3, 2),
+        (0, 3, 3, 1, 0),
+        (LAST, 3, 2, 1, 0),
+    ],
+)
+def test_a_count_beyond_what_was_sent_or_below_the_last_changes_nothing(
+    start, stanzas, unsent, h, sent
+):
+    queue = filled(start, stanzas, unsent)
+    with pytest.raises(CountTooHighError, match=f"{h} acknowledged, {sent} sent"):
+        queue.ack(h)
+    assert (len(queue), queue.bytes, queue.acked, queue.sent) == (
+        stanzas,
+        10 * stanzas,
+        start,
+        sent,
+    )
+
+
+def test_drain_takes_everything_in_order():
+    queue = filled(5, 3, unsent=2)
+    assert queue.drain() == [("s0", 0.0, 10), ("s1", 1.0, 10), ("s2", 2.0, 10)]
+    assert (len(queue), queue.bytes, queue.unsent, queue.acked) == (0, 0, 0, 5)
+    assert queue.drain() == []
+
+
+class QueueAgainstIntegers(RuleBasedStateMachine):
+    """Pushes, sends and acks in any order; the model counts from zero without an end."""
+
+    start = LAST - 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = UnackedQueue(self.start)
+        self.texts: list[str] = []
+        self.acked = self.sent = 0
+
+    @rule(size=st.integers(1, 99), at_once=st.booleans())
+    def push(self, size: int, at_once: bool) -> None:
+        self.queue.push("x" * size, 0.0, size)
+        self.texts.append("x" * size)
+        if at_once and self.sent == len(self.texts) - 1:
+            self.sent += 1
+        else:
+            self.queue.unsent += 1
+
+    @rule()
+    def send_the_rest(self) -> None:
+        self.queue.unsent = 0
+        self.sent = len(self.texts)
+
+    @rule(step=st.integers(-3, 8))
+    def ack(self, step: int) -> None:
+        h = (self.start + self.acked + step) % MODULUS
+        if 0 <= step <= self.sent - self.acked:
+            assert self.queue.ack(h) == step
+            self.acked += step
+        else:
+            with pytest.raises(CountTooHighError):
+                self.queue.ack(h)
+
+    @invariant()
+    def agrees(self) -> None:
+        waiting = self.texts[self.acked :]
+        assert [text for text, _, _ in self.queue] == waiting
+        assert self.queue.bytes == sum(map(len, waiting))
+        assert self.queue.sent == (self.start + self.sent) % MODULUS
+
+
+def test_the_queue_agrees_with_plain_integers():
+    case = QueueAgainstIntegers.TestCase
+    case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+    case("runTest").runTest()
