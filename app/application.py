@@ -58,6 +58,7 @@ class Andiron:
         """The embedded domain; there once the lifespan has started."""
         self._router: Router | None = None
         self._starting = False
+        self._complained = False
         self._connections = Connections()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +68,9 @@ class Andiron:
             return
         router = self._router
         if router is None:
-            logger.error("A request came, but the lifespan has not run: see docs/mounting.md")
+            if not self._complained:
+                self._complained = True
+                logger.error("Not started: the host must run the lifespan (see docs/mounting.md)")
             await _refuse(NOT_STARTED, scope, receive, send)
             return
         with self._connections.one():

@@ -2,11 +2,10 @@
 
 import contextlib
 import socket
+import sys
 
-try:
+if sys.platform != "win32":
     import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 
 def allow_open_files() -> None:
@@ -14,7 +13,7 @@ def allow_open_files() -> None:
 
     Every client is one; the usual 1024 serve old programs that cannot count further.
     """
-    if resource is None:
+    if sys.platform == "win32":
         return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import click
 import uvicorn
-import websockets  # noqa: F401 - uvicorn names it only when it serves the first one
 
 from andiron.application import Andiron, create_app
 from andiron.demo import make_demo_accounts

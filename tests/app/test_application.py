@@ -213,6 +213,12 @@ async def test_a_forgotten_lifespan_is_named(chat, path):
     assert answer.headers["cache-control"] == "no-store"
 
 
+async def test_a_forgotten_lifespan_is_logged_once(chat, caplog):
+    for _ in range(3):
+        await get(chat, "/healthz")
+    assert [record.levelname for record in caplog.records if record.name == "andiron"] == ["ERROR"]
+
+
 async def test_a_forgotten_lifespan_is_named_in_a_handshake(chat):
     socket = WebSocket(chat)
     start, body = await socket.receive(), await socket.receive()
