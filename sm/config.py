@@ -17,7 +17,7 @@ class SmConfig:
     """Where clients should reconnect, as ``host:port``; empty: not told."""
     request_every: int = 25
     """Ask ``<r/>`` after so many stanzas that were sent since the last answer."""
-    request_quiet: float = 3.0
+    request_quiet: float = 1.0
     """Ask ``<r/>`` when something unacknowledged has waited so long."""
     request_timeout: float = 60.0
     """How long ``<r/>`` may stay unanswered before the connection counts as lost."""
