@@ -5,7 +5,7 @@
 # make clean   forget everything that these made
 
 .POSIX:
-.PHONY: run test check bench clean
+.PHONY: run test check style installed types layers coverage bench clean
 .DELETE_ON_ERROR:
 
 VENV = .venv
@@ -20,17 +20,29 @@ run: $(VENV)/.server
 
 test: $(VENV)/.test
 	.ci/peers
-	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest -ra --cov --cov-report=term:skip-covered $(ARGS)
 
-check: $(VENV)/.check .coverage
+check: style types layers coverage
+
+style: $(VENV)/.check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+# What checks imports must see the package as it is installed: an editable
+# installation hides the mapping of folders to packages.
+installed: $(VENV)/.check
 	rm -rf build $(CACHE)/installed
 	$(PIP) install --no-deps --target $(CACHE)/installed .
 	rm -rf build
+
+types: installed
 	cd $(CACHE) && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml
-	$(BIN)/mypy --explicit-package-bases --config-file pyproject.toml tests/conftest.py tests/interop
+	$(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
+
+layers: installed
 	cd $(CACHE) && PYTHONPATH=installed ../$(BIN)/lint-imports --config ../pyproject.toml
+
+coverage: $(VENV)/.test .coverage
 	$(BIN)/coverage report --format=total --fail-under=$(COVERAGE)
 
 .coverage:
