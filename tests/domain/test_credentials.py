@@ -75,13 +75,14 @@ def test_a_password_nobody_could_sign_in_with_is_refused(password: str, sentence
         derive(password, MIN_ITERATIONS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_a_password_is_either_refused_or_works(password: str):
     try:
         made = derive(password, MIN_ITERATIONS)
-    except ValueError as error:
-        assert str(error).endswith(".") or "(RFC 4013)" in str(error)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"^A password cannot "):
+            derive(password, MIN_ITERATIONS)
     else:
         assert verify_password(made, password)
 

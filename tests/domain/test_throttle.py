@@ -4,9 +4,7 @@ from hypothesis import strategies as st
 
 from andiron.domain.throttle import Throttle, ThrottleConfig
 
-CONFIG = ThrottleConfig(
-    first=0.25, account_cap=3.0, address_cap=10.0, half_life=60.0, capacity=100
-)
+CONFIG = ThrottleConfig(first=0.25, account_cap=3.0, address_cap=10.0, half_life=60.0, capacity=100)
 
 
 @pytest.fixture
