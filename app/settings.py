@@ -239,7 +239,7 @@ class Settings(BaseSettings):
         25, description="Ask `<r/>` after so many stanzas sent since the last answer."
     )
     stream_management_request_quiet: PositiveSeconds = Field(
-        3.0, description="Ask `<r/>` when something unacknowledged has waited so long."
+        1.0, description="Ask `<r/>` when something unacknowledged has waited so long."
     )
     stream_management_request_timeout: PositiveSeconds = Field(
         60.0, description="How long `<r/>` may stay unanswered before the connection is dropped."
