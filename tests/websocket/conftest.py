@@ -1,0 +1,120 @@
+"""An endpoint over a backend in memory, and clients that leave nothing behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from support.asgi import OPEN, AsgiClient
+from support.sessions import BIND, SIGN_IN, MemoryBackend, MemoryLink
+
+from andiron.sm.config import SmConfig
+from andiron.sm.driver import TimerDriver
+from andiron.sm.link import Channel
+from andiron.sm.manager import SessionManager
+from andiron.websocket.config import WebSocketConfig
+from andiron.websocket.endpoint import WebSocketEndpoint
+from andiron.xmpp.xml import Guard
+
+ENABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
+
+
+class Place:
+    """One endpoint, its manager under the loop's clock, and everyone who connected."""
+
+    def __init__(self, sm: SmConfig | None = None, **config: Any) -> None:
+        loop = asyncio.get_running_loop()
+        self.backend = MemoryBackend()
+        self.manager = SessionManager(sm or SmConfig(), self.backend, clock=loop.time)
+        self.driver = TimerDriver(self.manager)
+        self.driver.start()
+        self.endpoint = WebSocketEndpoint(
+            self.manager,
+            WebSocketConfig(**config),
+            domain="localhost",
+            guard=Guard(),
+            channel_of=lambda scope: Channel(scope["client"][0], secure=True, kind="websocket"),
+        )
+        self.clients: list[AsgiClient] = []
+
+    def dial(self, **options: Any) -> AsgiClient:
+        """Begin a handshake."""
+        client = AsgiClient(self.endpoint, **options)
+        self.clients.append(client)
+        return client
+
+    async def connect(self, **options: Any) -> AsgiClient:
+        """Return a client whose WebSocket is accepted."""
+        return await self.dial(**options).connected()
+
+    async def open(self, **options: Any) -> AsgiClient:
+        """Return a client whose stream is open."""
+        client = await self.connect(**options)
+        client.send(OPEN)
+        await client.texts(2)
+        return client
+
+    async def sign_in(self, account: str = "juliet", **options: Any) -> AsgiClient:
+        """Return a client that has signed in and restarted its stream."""
+        client = await self.open(**options)
+        client.send(SIGN_IN.format(account))
+        assert await client.text() == "<success/>"
+        client.send(OPEN)
+        await client.texts(2)
+        return client
+
+    async def bind(self, account: str = "juliet", *, sm: bool = False) -> AsgiClient:
+        """Return a client that is bound, with stream management if wished."""
+        client = await self.sign_in(account)
+        client.send(BIND)
+        await client.text()
+        if sm:
+            client.send(ENABLE)
+            await client.text()
+        return client
+
+    def link(self, account: str = "juliet") -> MemoryLink:
+        """Return the latest bound link of an account."""
+        return self.backend.links[f"{account}@localhost"][-1]
+
+    def deliver(self, *texts: str, account: str = "juliet") -> None:
+        """Deliver stanzas to an account's latest session."""
+        for text in texts:
+            self.link(account).session.deliver(text, asyncio.get_running_loop().time())
+
+    async def end(self) -> None:
+        """Send everybody home."""
+        for client in self.clients:
+            if not client.task.done():
+                client.leave()
+                await asyncio.wait([client.task])
+        self.driver.stop()
+
+    def check(self) -> None:
+        """Check that nothing is left of anybody."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
+        assert self.endpoint.strangers.count == 0
+        assert all(session.transport is None for session in self.manager.sessions)
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Callable[..., Place]]:
+    """Return a function that makes a place from settings."""
+    places: list[Place] = []
+
+    def make(sm: SmConfig | None = None, **config: Any) -> Place:
+        places.append(Place(sm, **config))
+        return places[-1]
+
+    yield make
+    for place in places:
+        await place.end()
+    for place in places:
+        place.check()
+
+
+@pytest.fixture
+async def place(at: Callable[..., Place]) -> Place:
+    """A place with the default settings."""
+    return at()
