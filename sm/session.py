@@ -306,6 +306,8 @@ class Session:
                 try:
                     self._negotiate_sm(element, now)
                 except SmError as error:
+                    who = self.link.account or self.channel.address
+                    logger.info("%s: <%s/> refused: %s", who, element.name, error)
                     self.send(error.to_xml(element.namespace))
             case name:
                 raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{name}/>")
