@@ -190,7 +190,7 @@ class Database:
             except _Spoiled:
                 async with self._writer.begin() as connection:
                     outcomes = await _run_apart(connection, group)
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 - the writer lives on, and who waits must hear
             outcomes = [(write, error) for write in group]
         for write, outcome in outcomes:
             if write.done.done():
