@@ -118,10 +118,11 @@ class _Reader:
                 )
             at = self.parser.CurrentByteIndex
             self.tags.append(_Tag(name, attributes, self.declared, at))
+            self.declared = {}
         elif self.depth > self.max_depth + 1:
             raise too_deep(self.max_depth)
-        if self.declared:
-            self.declared = {}
+        else:
+            self.declared.clear()
 
     def end(self, _name: str) -> None:
         self.depth -= 1

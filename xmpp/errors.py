@@ -143,7 +143,12 @@ class StanzaError(XmppError):
     """An error that answers one stanza, RFC 6120 section 8.3."""
 
     def __init__(
-        self, condition: StanzaCondition, text: str = "", *, type: str = "", extra: str = ""
+        self,
+        condition: StanzaCondition,
+        text: str = "",
+        *,
+        type: str = "",  # noqa: A002  (the attribute's name)
+        extra: str = "",
     ) -> None:
         """Take the condition and, where it is not the recommended one, the error type."""
         super().__init__(condition, text, extra)

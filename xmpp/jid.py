@@ -16,7 +16,7 @@ def parse_jid(text: str) -> JID:
     if text:
         try:
             return JID(text)
-        except InvalidJID:
+        except (InvalidJID, UnicodeEncodeError):
             pass
     raise StanzaError(StanzaCondition.JID_MALFORMED, "not an address")
 
@@ -29,7 +29,10 @@ def account_jid(name: str, domain: str) -> JID:
     """
     if not name or "@" in name or "/" in name:
         raise InvalidJID("not a localpart")
-    jid = JID(f"{name}@{domain}")
+    try:
+        jid = JID(f"{name}@{domain}")
+    except UnicodeEncodeError:
+        raise InvalidJID("not Unicode") from None
     if not jid.node:
         raise InvalidJID("not a localpart")
     return jid

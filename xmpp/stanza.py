@@ -13,6 +13,7 @@ from andiron.xmpp.xml import Element
 STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
 
 _ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
+_SMALL: Final = 4096
 _GROWTH: Final = 4
 _END_OF_NAME: Final = frozenset("\t\n\r />")
 
@@ -53,7 +54,7 @@ def unprefixed(element: Element) -> Element:
     if text.startswith(name, 1) and text[len(name) + 1] in _END_OF_NAME:
         return element
     rewritten = serialise(parse_tree(element))
-    if len(rewritten) > _GROWTH * len(text):
+    if len(rewritten) > max(_SMALL, _GROWTH * len(text)):
         raise StreamError(StreamCondition.POLICY_VIOLATION, "too many prefixes")
     return Element(rewritten, element.namespace, name, element.attributes)
 

@@ -89,8 +89,9 @@ class Guard:
         # What is this short cannot nest deeper: every level takes "<a></a>". Nor can
         # what has few "<", of which every level has its own.
         if len(text) > 7 * self.max_depth and text.count("<") > self.max_depth:
-            root: _Root | _Depth = _Depth(self.max_depth)
-            parser.EndElementHandler = root.end
+            depth = _Depth(self.max_depth)
+            parser.EndElementHandler = depth.end
+            root: _Root | _Depth = depth
         else:
             root = _Root(parser)
         parser.StartElementHandler = root.start
@@ -117,6 +118,9 @@ class Guard:
                 StreamCondition.POLICY_VIOLATION,
                 f"a namespace name longer than {self.max_namespace} characters",
             )
+        # A NUL among the first two bytes makes expat read the rest as UTF-16.
+        if "\0" in text:
+            raise StreamError(StreamCondition.NOT_WELL_FORMED)
         parser = ParserCreate(None, _SEPARATOR, None)
         if "!" in text or "?" in text:
             parser.StartDoctypeDeclHandler = _refuse_doctype

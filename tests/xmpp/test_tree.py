@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import example, given
+
+from andiron.xmpp.errors import StreamError
+from andiron.xmpp.tree import Tree, children, parse_tree, serialise
+from andiron.xmpp.xml import Element, Guard
+from tests.support.trees import TREES, flat
+
+guard = Guard()
+
+
+@given(TREES)
+@example(Tree("{urn:a}x", {"{urn:a}k": "1", "{urn:a}l": "2", "{urn:b}k": "3", "k": "4"}))
+def test_what_is_written_is_read_back_equal(tree):
+    assert flat(parse_tree(guard.read(serialise(tree)))) == flat(tree)
+
+
+def test_tags_carry_their_namespace():
+    tree = parse_tree(guard.read("<a:iq xmlns:a='jabber:client' a:x='1'><b xmlns='u'/></a:iq>"))
+    assert (tree.tag, tree.attrib) == ("{jabber:client}iq", {"{jabber:client}x": "1"})
+    assert [child.tag for child in tree] == ["{u}b"]
+
+
+def test_children_are_elements_only():
+    assert [child.tag for child in children(guard.read("<a>x<b/>y<c/>z</a>"))] == ["b", "c"]
+
+
+def test_a_namespace_is_declared_only_where_it_changes():
+    tree = parse_tree(guard.read("<iq xmlns='jabber:client'><b/><c xmlns='u'><d/></c></iq>"))
+    written = "<iq xmlns='jabber:client'><b/><c xmlns='u'><d/></c></iq>"
+    assert serialise(tree) == written
+    assert serialise(tree, "jabber:client") == written.replace(" xmlns='jabber:client'", "")
+
+
+@pytest.mark.parametrize("text", ["", "<a>", "<a xmlns='a}b'/>"])
+def test_what_no_guard_saw_is_a_stream_error(text):
+    with pytest.raises(StreamError, match="not-well-formed"):
+        parse_tree(Element(text, "", "a", {}))
