@@ -1,0 +1,194 @@
+"""The manager: what it remembers, whom it wakes, and how everything ends."""
+
+import logging
+import time
+from math import inf
+
+import pytest
+from support.conversation import again, closed_with, resumable, undelivered
+from support.sessions import MemoryTransport, World
+
+from andiron.sm.config import SmConfig
+from andiron.sm.link import CloseReason
+from andiron.sm.session import State
+
+RESUMABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
+ENABLED = "<enable xmlns='urn:xmpp:sm:3'/>"
+
+
+def test_ends_and_losses_are_counted_and_told(caplog):
+    caplog.set_level(logging.INFO, "andiron.sm")
+    world = World()
+    world.connect().session.client_closed(world.now)
+    transport = world.bind(enable=RESUMABLE)
+    world.lose(transport)
+    world.pass_time(600)
+    assert world.manager.closed == {CloseReason.CLIENT_CLOSED: 1, CloseReason.EXPIRED: 1}
+    assert world.manager.detached == {CloseReason.CONNECTION_LOST: 1}
+    assert "192.0.2.1 closed: client-closed" in caplog.text
+    assert "juliet@localhost/0 detached: connection-lost" in caplog.text
+    assert "juliet@localhost/0 closed: expired" in caplog.text
+
+
+def test_the_error_that_ended_a_session_is_told(caplog):
+    caplog.set_level(logging.INFO, "andiron.sm")
+    juliet = resumable()
+    juliet.world.receive(juliet.transport, "<a xmlns='urn:xmpp:sm:3' h='7'/>")
+    assert "closed: stream-error (undefined-condition: you acknowledged 7 stanzas" in caplog.text
+
+
+def test_ids_are_not_logged(caplog):
+    caplog.set_level(logging.DEBUG)
+    juliet = resumable()
+    juliet.world.lose(juliet.transport)
+    again(juliet).talk("""
+        C: <resume previd='{sm}' h='0'/>
+        S: <resumed previd='{sm}' h='0'/>
+    """)
+    assert "resumed over websocket" in caplog.text
+    assert juliet.known["sm"][:12] not in caplog.text
+
+
+def test_a_session_is_resumed_over_another_kind_of_transport():
+    juliet = resumable()
+    world = juliet.world
+    world.lose(juliet.transport)
+    bosh = world.sign_in(kind="bosh")
+    world.receive(bosh, f"<resume xmlns='urn:xmpp:sm:3' previd='{juliet.known['sm']}' h='0'/>")
+    assert bosh.session is juliet.transport.session
+    assert bosh.session.channel.kind == "bosh"
+
+
+def test_what_expired_is_remembered_within_a_bound():
+    world = World(SmConfig(remember_expired=3))
+    gone = [resumable(world=world) for _ in range(5)]
+    for juliet in gone:
+        world.lose(juliet.transport)
+        world.pass_time(1)
+    world.pass_time(600)
+    told = []
+    for juliet in gone:
+        back = again(juliet)
+        world.receive(
+            back.transport,
+            f"<resume xmlns='urn:xmpp:sm:3' previd='{juliet.known['sm']}' h='0'/>",
+        )
+        told.append("h='0'" in back.transport.take()[0])
+    assert told == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("end", ["close", "lose", "resume", "kick", "expire"])
+def test_nothing_is_left_of_sessions_that_ended(end):
+    world = World(SmConfig(max=1, remember_expired=0))
+    manager = world.manager
+    for _ in range(300):
+        juliet = resumable(world=world)
+        if end == "close":
+            juliet.transport.session.client_closed(world.now)
+        elif end == "lose":
+            world.lose(world.bind(enable=ENABLED))
+        elif end == "expire":
+            world.lose(juliet.transport)
+            world.pass_time(2)
+        elif end == "resume":
+            back = again(juliet)
+            back.talk("C: <resume previd='{sm}' h='0'/>\nS: <resumed previd='{sm}' h='0'/>")
+            back.transport.session.client_closed(world.now)
+        manager.kick("juliet@localhost", world.now)
+        assert len(manager._timers) < 80, "the time of those that ended never comes"
+    assert not manager.sessions
+    assert not manager._resumable
+    assert not manager._expired
+
+
+def test_timers_stay_bounded_while_sessions_live():
+    world = World(SmConfig(request_quiet=1, idle_probe=60, idle_timeout=30))
+    everyone = [world.bind(enable=RESUMABLE) for _ in range(20)]
+    for _ in range(500):
+        for transport in everyone:
+            session = transport.session
+            session.deliver("<message xmlns='jabber:client'/>", world.now)
+            world.pass_time(0.07)
+            h = session.queue.sent
+            world.receive(transport, f"<a xmlns='urn:xmpp:sm:3' h='{h}'/>")
+        assert len(world.manager._timers) <= 4 * 20 + 65
+    assert all(transport.session.state is State.BOUND for transport in everyone)
+
+
+def test_the_driver_hears_of_nearer_times_only():
+    world = World(SmConfig(negotiation_timeout=30))
+    heard: list[float] = []
+    world.manager.on_schedule = heard.append
+    assert world.manager.next_deadline() == inf
+    world.connect()
+    assert heard == [1030.0]
+    world.now += 1
+    world.connect()
+    assert heard == [1030.0]
+    assert world.manager.next_deadline() == 1030.0
+    world.bind(enable=RESUMABLE).session.deliver("<message xmlns='jabber:client'/>", world.now)
+    assert heard == [1030.0, 1001.0 + world.manager.config.request_quiet]
+
+
+def test_one_sessions_failure_does_not_hold_up_the_others():
+    world = World(SmConfig(negotiation_timeout=30))
+    failing, other = world.connect(), world.connect()
+
+    def fail(reason, undelivered, now):
+        raise RuntimeError("a bug")
+
+    failing.session.link.closed = fail
+    world.now += 30
+    with pytest.raises(RuntimeError):
+        world.manager.run_timers(world.now)
+    world.manager.run_timers(world.now)
+    assert failing.session.state is State.CLOSED
+    assert other.session.state is State.CLOSED
+    assert world.manager.next_deadline() == inf
+
+
+def test_kick_ends_an_accounts_sessions_or_one_of_them():
+    world = World()
+    manager = world.manager
+    first, second = world.bind(enable=RESUMABLE), world.bind(enable=RESUMABLE)
+    romeo, stranger = world.bind("romeo"), world.connect()
+    world.lose(second)
+    assert manager.kick("nobody@localhost", world.now) == 0
+    assert manager.kick("juliet@localhost/0", world.now) == 1
+    assert first.closed
+    assert second.session.state is State.DETACHED
+    third = world.bind()
+    signing_in = world.sign_in()
+    assert manager.kick("juliet@localhost", world.now) == 3
+    assert {third.closed.condition, signing_in.closed.condition} == {"not-authorized"}
+    assert second.session.state is State.CLOSED
+    assert manager.sessions == {romeo.session, stranger.session}
+    assert manager.closed == {CloseReason.KICKED: 4}
+
+
+def test_shutdown_ends_every_session_and_each_new_one():
+    world = World()
+    juliet = resumable(world=world)
+    juliet.transport.session.deliver("<message xmlns='jabber:client' id='x'/>", world.now)
+    juliet.transport.take()
+    hibernating = resumable(world=world)
+    world.lose(hibernating.transport)
+    stranger = world.connect()
+    world.manager.shutdown(world.now)
+    assert "<system-shutdown " in closed_with(juliet)
+    juliet.talk("S: <a h='0'/>")
+    assert stranger.closed.condition == "system-shutdown"
+    assert undelivered(world) == ["<message xmlns='jabber:client' id='x'/>"]
+    late = MemoryTransport()
+    world.manager.connect(late, world.now)
+    assert late.closed.condition == "system-shutdown"
+    assert world.manager.closed == {CloseReason.SHUTDOWN: 4}
+    assert not world.manager.sessions
+    assert not world.manager._resumable
+
+
+def test_wall_tells_the_unix_time_of_an_instant(monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 5_000_000.0)
+    world = World()
+    assert world.manager.wall(world.now) == 5_000_000.0
+    assert world.manager.wall(world.now - 60) == 5_000_000.0 - 60
