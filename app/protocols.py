@@ -15,6 +15,8 @@ from websockets.frames import CloseCode, Frame
 
 logger = logging.getLogger("andiron")
 
+_GRACE = 1.0
+"""Seconds in which those who have just connected can ask, however many they are."""
 _MOST_FRAGMENTS = 1024
 """Fragments of one message; a client has no reason to send them smaller than some hundred bytes."""
 
@@ -22,14 +24,15 @@ _MOST_FRAGMENTS = 1024
 class Silent:
     """The connections on which no request is under way: few of them, each not for long.
 
-    ``most`` may wait at a time, ``patience`` seconds each. One more drops the
-    one that has waited longest, so whoever speaks at once always gets in.
+    ``most`` may wait at a time, ``patience`` seconds each. Where there are more,
+    those that have waited longest are dropped, so whoever speaks gets in.
     """
 
     def __init__(self, most: int, patience: float) -> None:
         self._most = most
         self._patience = patience
         self._timers: dict[HttpProtocol, asyncio.TimerHandle] = {}
+        self._trimming: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._timers)
@@ -37,15 +40,20 @@ class Silent:
     def add(self, protocol: "HttpProtocol") -> None:
         """Wait for a request on this connection."""
         self.remove(protocol)
-        if len(self._timers) >= self._most:
-            self._drop(next(iter(self._timers)))
         self._timers[protocol] = protocol.loop.call_later(self._patience, self._drop, protocol)
+        if len(self._timers) > self._most and self._trimming is None:
+            self._trimming = protocol.loop.call_later(_GRACE, self._trim)
 
     def remove(self, protocol: "HttpProtocol") -> None:
         """Wait no more: a request came, or the connection ended."""
         timer = self._timers.pop(protocol, None)
         if timer is not None:
             timer.cancel()
+
+    def _trim(self) -> None:
+        self._trimming = None
+        for _ in range(len(self._timers) - self._most):
+            self._drop(next(iter(self._timers)))
 
     def _drop(self, protocol: "HttpProtocol") -> None:
         self.remove(protocol)
@@ -86,8 +94,9 @@ class HttpProtocol(HttpToolsProtocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket on which nothing is kept for a client that does not read."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, close_timeout: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.close_timeout = close_timeout
         self._pong = b""
 
     def handle_ping(self) -> None:

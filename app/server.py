@@ -74,7 +74,9 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         andiron,
         lifespan="on",
         http=functools.partial(HttpProtocol, silent=silent),  # type: ignore[arg-type]
-        ws=WebSocketProtocol,
+        ws=functools.partial(  # type: ignore[arg-type]
+            WebSocketProtocol, close_timeout=settings.websocket_close_timeout
+        ),
         ws_max_size=settings.max_stanza_size,
         ws_ping_interval=settings.websocket_ping_interval or None,
         ws_ping_timeout=settings.websocket_ping_timeout,

@@ -168,6 +168,8 @@ class WebSocketConnection:
             return
         elif name != "open":
             self._fail(StreamError(StreamCondition.BAD_FORMAT, f"<{name}/> is not a frame"))
+        elif self._open:
+            self._fail(StreamError(StreamCondition.POLICY_VIOLATION, "the stream is open"))
         elif self._config.see_other_uri:
             self._redirect()
         else:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import struct
-from types import TracebackType
 from typing import Self
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -45,6 +44,7 @@ class Wire:
         self.writer = writer
         self.status = 0
         self.headers = ""
+        self.jid = ""
         self.code: int | None = None
         """The code of the server's WebSocket close frame."""
 
@@ -58,21 +58,6 @@ class Wire:
         connection.bind((source, 0))
         await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
         return cls(*await asyncio.open_connection(sock=connection, limit=2**22))
-
-    @classmethod
-    async def connect(
-        cls,
-        port: int,
-        *headers: str,
-        path: str = "/ws",
-        source: str = "127.0.0.1",
-        receive_buffer: int = 0,
-    ) -> Self:
-        """Connect and ask for a WebSocket; ``status`` holds the answer."""
-        wire = await cls.dial(port, source=source, receive_buffer=receive_buffer)
-        wire.ask(port, *headers, path=path)
-        await wire.answer()
-        return wire
 
     def ask(self, port: int, *headers: str, path: str = "/ws") -> None:
         """Send a handshake, with ``headers`` added."""
@@ -154,8 +139,8 @@ class Wire:
                 while await self.reader.read(2**16):
                     pass
 
-    async def sign_in(self, name: str, password: str) -> str:
-        """Sign in by PLAIN, bind, and return the full JID."""
+    async def sign_in(self, name: str, password: str) -> None:
+        """Sign in by PLAIN and bind; ``jid`` holds the full JID."""
         await self.send(OPEN)
         await self.until("<stream:features")
         await self.send(plain(name, password))
@@ -166,7 +151,7 @@ class Wire:
             "<iq xmlns='jabber:client' type='set' id='b'>"
             "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
         )
-        return (await self.until("<jid>")).partition("<jid>")[2].partition("<")[0]
+        self.jid = (await self.until("<jid>")).partition("<jid>")[2].partition("<")[0]
 
     def close(self) -> None:
         self.writer.close()
@@ -178,16 +163,9 @@ class Wire:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.writer.close()
+    async def gone(self) -> None:
+        """Vanish, and wait until that is done."""
+        self.reset()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 

@@ -102,6 +102,14 @@ async def test_a_bad_opening_is_answered_by_open_error_close(place, caplog, fram
     assert f"192.0.2.9 closed: stream-error ({expected}" in caplog.text
 
 
+@pytest.mark.parametrize("signed_in", [False, True])
+@pytest.mark.parametrize("to", ["localhost", "elsewhere.example"])
+async def test_the_stream_opens_once(place, to, signed_in):
+    client = await (place.sign_in() if signed_in else place.open())
+    client.send(open_to(to))
+    assert await ended_with(client) == "policy-violation"
+
+
 async def test_a_binary_frame_is_refused(place):
     client = await place.open()
     client.send_binary(OPEN.encode())

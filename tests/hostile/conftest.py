@@ -1,0 +1,166 @@
+"""``andiron serve`` in a process of its own, with short patience, to be maltreated."""
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile.wire import PATIENCE, Wire
+from tests.interop.server import andiron_command, andiron_environment, free_port, running
+
+PASSWORD = "correct horse"
+SETTINGS = {
+    "SESSION_NEGOTIATION_TIMEOUT": "2",
+    "SESSION_IDLE_PROBE": "2",
+    "SESSION_IDLE_TIMEOUT": "1",
+    "STREAM_MANAGEMENT_REQUEST_TIMEOUT": "2",
+    "WEBSOCKET_CLOSE_TIMEOUT": "0.5",
+    "WEBSOCKET_PING_TIMEOUT": "1",
+    "MAX_NEGOTIATING": "200",
+    "MAX_NEGOTIATING_PER_ADDRESS": "100",
+    "AUTH_DELAY_FIRST": "0.01",
+    "AUTH_DELAY_ACCOUNT": "0.01",
+    "AUTH_DELAY_ADDRESS": "0.01",
+}
+
+
+@dataclass
+class Victim:
+    """The server, its log and what it takes of the machine."""
+
+    port: int
+    pid: int
+    log: Path
+    wires: list[Wire] = field(default_factory=list, repr=False)
+    _mark: int = field(default=0, repr=False)
+
+    def mark(self) -> None:
+        """Look at the log from here on."""
+        self._mark = self.log.stat().st_size
+
+    def said(self) -> str:
+        """Return what the log says since the mark."""
+        with self.log.open("rb") as log:
+            log.seek(self._mark)
+            return log.read().decode(errors="replace")
+
+    async def logged(self, part: str, times: int = 1) -> None:
+        """Wait until the log says ``part`` so many times."""
+        await eventually(lambda: self.said().count(part) >= times, lambda: f"{part}\n{self.said()}")
+
+    @property
+    def memory(self) -> int:
+        """Return the resident memory, in MiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found
+        return int(found[1]) // 1024
+
+    @property
+    def sockets(self) -> int:
+        """Return how many sockets the process has open."""
+        count = 0
+        for file in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                count += str(file.readlink()).startswith("socket:")
+        return count
+
+    async def dial(self, **options: Any) -> Wire:
+        """Connect and say nothing."""
+        self.wires.append(await Wire.dial(self.port, **options))
+        return self.wires[-1]
+
+    async def ask(self, *headers: str, path: str = "/ws", **options: Any) -> Wire:
+        """Ask for a WebSocket; the wire's ``status`` is the answer."""
+        wire = await self.dial(**options)
+        wire.ask(self.port, *headers, path=path)
+        await wire.answer()
+        return wire
+
+    async def connect(self, *headers: str, **options: Any) -> Wire:
+        wire = await self.ask(*headers, **options)
+        assert wire.status == 101
+        return wire
+
+    async def sign_in(self, name: str = "alice", **options: Any) -> Wire:
+        """Return a client that is bound; its address is the wire's ``jid``."""
+        wire = await self.connect(**options)
+        await wire.sign_in(name, PASSWORD)
+        return wire
+
+    async def still_serves(self, **options: Any) -> None:
+        """Check that somebody with honest intentions is served."""
+        wire = await self.sign_in("bob", **options)
+        await wire.send(
+            f"<message xmlns='jabber:client' to='{wire.jid}'><body>hello</body></message>"
+        )
+        assert "<body>hello</body>" in await wire.until("<message")
+        wire.close()
+
+
+async def eventually(condition: Callable[[], bool], what: Callable[[], str] = str) -> None:
+    """Wait for what another process does, which sends us no event."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"it did not happen: {what()}") from None
+
+
+@contextlib.contextmanager
+def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
+    """Run a server with two accounts; settings are names without ``ANDIRON_``."""
+    chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
+    environment = andiron_environment(directory) | chosen
+    accounts = directory / "accounts"
+    accounts.write_text(f"alice {PASSWORD}\nbob {PASSWORD}\n")
+    subprocess.run(
+        [andiron_command(), "user", "add", "--from-file", str(accounts)],
+        check=True,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    port, log = free_port(), directory / "andiron.log"
+    command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, port, log, environment=environment) as process:
+        yield Victim(port, process.pid, log)
+
+
+@pytest.fixture(scope="session")
+def shared_victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    if not Path("/proc/self/fd").is_dir() or os.name != "posix":
+        pytest.skip("memory and sockets of a process are read from /proc, which is missing")
+    with maltreated(tmp_path_factory.mktemp("victim")) as victim:
+        yield victim
+
+
+@pytest.fixture
+async def victim(shared_victim: Victim) -> AsyncIterator[Victim]:
+    """The server; its log is looked at from the test's beginning."""
+    shared_victim.mark()
+    yield shared_victim
+    for wire in shared_victim.wires:
+        await wire.gone()
+    shared_victim.wires.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the server logged in a failed test."""
+    report = yield
+    victim = getattr(item, "funcargs", {}).get("victim")
+    if report.failed and isinstance(victim, Victim):
+        report.sections.append(("server's log", victim.said()[-10_000:]))
+    return report

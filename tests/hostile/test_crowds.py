@@ -1,0 +1,108 @@
+"""Many connections that never speak: others get in, and when they are gone nothing is left."""
+
+import asyncio
+import contextlib
+
+from tests.hostile.conftest import eventually
+
+CROWD = 300
+
+
+async def crowd(making):
+    return await asyncio.gather(*[making() for _ in range(CROWD)])
+
+
+async def test_connections_that_never_ask(victim):
+    sockets, before = victim.sockets, victim.memory
+    wires = await crowd(lambda: victim.dial(source="127.0.0.3"))
+    await victim.logged("127.0.0.3 dropped: no request came", CROWD - 200)
+    await victim.still_serves(source="127.0.0.3")
+    for wire in wires:
+        await wire.ended()
+    await victim.logged("127.0.0.3 dropped: no request came", CROWD)
+    await eventually(lambda: victim.sockets <= sockets)
+    assert victim.memory - before < 16
+
+
+async def test_requests_that_never_end(victim):
+    sockets = victim.sockets
+    wires = await crowd(lambda: victim.dial(source="127.0.0.4"))
+    for wire in wires:
+        wire.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+    await victim.logged("127.0.0.4 dropped: no request came", CROWD - 200)
+    await victim.still_serves(source="127.0.0.4")
+    ended = asyncio.gather(*[wire.ended() for wire in wires])
+    with contextlib.suppress(OSError):
+        while not ended.done():
+            for wire in wires:
+                wire.write(b"x")
+            await asyncio.sleep(0.1)
+    await ended
+    await eventually(lambda: victim.sockets <= sockets)
+
+
+async def test_a_body_that_never_comes(victim):
+    sockets = victim.sockets
+    wire = await victim.dial(source="127.0.0.5")
+    wire.write(b"POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
+    await wire.answer()
+    assert wire.status == 426
+
+    async def trickle():
+        while True:
+            wire.write(b"x")
+            await asyncio.sleep(0.05)
+
+    trickling = asyncio.create_task(trickle())
+    await wire.ended()
+    trickling.cancel()
+    await asyncio.wait([trickling])
+    await victim.logged("127.0.0.5 dropped: no request came")
+    await eventually(lambda: victim.sockets <= sockets)
+
+
+async def test_websockets_that_never_open(victim):
+    sockets, before = victim.sockets, victim.memory
+    wires = await crowd(lambda: victim.ask(source="127.0.0.6"))
+    statuses = [wire.status for wire in wires]
+    assert statuses.count(101) == 100
+    assert statuses.count(503) == CROWD - 100
+    refused = next(wire for wire in wires if wire.status == 503)
+    assert "retry-after: 5" in refused.headers
+    assert b"try again soon" in await refused.reader.read()
+    await victim.logged("127.0.0.6 refused: Too many connections are signing in", CROWD - 100)
+    await victim.still_serves(source="127.0.0.7")
+    for wire in wires:
+        if wire.status == 101:
+            texts = await wire.rest()
+            assert "<connection-timeout " in texts[1]
+    await victim.logged("127.0.0.6 closed: negotiation-timeout", 100)
+    await eventually(lambda: victim.sockets <= sockets)
+    assert victim.memory - before < 32
+    await victim.still_serves(source="127.0.0.6")
+
+
+async def test_strangers_from_everywhere(victim):
+    async def stranger(number):
+        return await victim.ask(f"X-Forwarded-For: 203.0.113.{number % 250}")
+
+    wires = await asyncio.gather(*[stranger(number) for number in range(CROWD)])
+    statuses = [wire.status for wire in wires]
+    assert statuses.count(101) == 200
+    assert statuses.count(503) == CROWD - 200
+    for wire in wires:
+        wire.reset()
+    await victim.logged("closed: connection-lost", 200)
+    await victim.still_serves(source="127.0.0.8")
+
+
+async def test_the_guests_of_one_network(victim):
+    async def stranger(number):
+        address = f"X-Forwarded-For: 2001:db8:0:1::{number:x}"
+        return await victim.ask(address)
+
+    wires = await asyncio.gather(*[stranger(number) for number in range(150)])
+    assert [wire.status for wire in wires].count(101) == 100
+    for wire in wires:
+        wire.reset()
+    await victim.logged("closed: connection-lost", 100)
