@@ -29,13 +29,6 @@ def test_a_system_that_does_not_allow_it(monkeypatch, error):
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
 
 
-def test_a_system_that_does_not_know_it(monkeypatch):
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    monkeypatch.setattr(limits, "resource", None)
-    limits.allow_open_files()
-    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
-
-
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
 @pytest.mark.parametrize(("seconds", "kernels"), [(0.0, 0), (1.5, 1500), (30, 30_000)])
 def test_connections_inherit_the_kernels_patience(seconds, kernels):
