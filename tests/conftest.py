@@ -5,6 +5,11 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine makes no test fail.
+settings.register_profile("andiron", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("andiron")
 
 
 def require(what: str, path: str | None) -> str:
