@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from andiron.discovery import discovery_routes
 from andiron.domain.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.pages import demo_routes, healthy
@@ -54,6 +55,7 @@ class Andiron:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._proxies = Proxies.of(settings.trusted_proxies)
         self.domain: Domain
         """The embedded domain; there once the lifespan has started."""
         self._router: Router | None = None
@@ -131,22 +133,33 @@ class Andiron:
             self.settings.websocket_config(),
             domain=self.settings.domain,
             guard=guard,
-            channel_of=channel_of(Proxies.of(self.settings.trusted_proxies)),
+            channel_of=channel_of(self._proxies),
         )
         return [
             Route("/healthz", healthy),
+            *self.discovery_routes(),
             *(Route(path, websocket) for path in ("/ws", "/ws/")),
             *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
         ]
 
-    def wrap(self, host: ASGIApp, *, at: str = "") -> ASGIApp:
+    def discovery_routes(self, *, at: str = "") -> list[BaseRoute]:
+        """Return the routes of ``/.well-known/host-meta`` and ``host-meta.json`` (XEP-0156).
+
+        For the root of a host site that mounts this application at ``at``, since
+        that is where clients look; they answer whether or not the lifespan runs.
+        """
+        return [*discovery_routes(self._proxies, public_url=self.settings.public_url, at=at)]
+
+    def wrap(self, host: ASGIApp, *, at: str = "", discovery: bool = False) -> ASGIApp:
         """Return an outermost application that starts this one around ``host``.
 
         For hosts that know no lifespan, such as Django: it is answered here and
         does not reach them. With ``at="/chat"`` what is below that path is
-        served by this application and ``host`` need not mount it.
+        served by this application and ``host`` need not mount it; with
+        ``discovery`` so are :meth:`discovery_routes`.
         """
-        routes = [Mount(at, self)] if at else []
+        routes: list[BaseRoute] = self.discovery_routes(at=at) if discovery else []
+        routes += [Mount(at, self)] if at else []
         router = Router([*routes, Mount("", host)])
 
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:

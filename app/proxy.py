@@ -63,18 +63,40 @@ def channel(scope: Scope, proxies: Proxies) -> Channel:
     The way is secure when it ends here in TLS, when trusted proxies say that
     it began so, or when it is a loopback connection that nobody forwarded.
     """
-    client = scope.get("client")
     kind = "websocket" if scope["type"] == "websocket" else "bosh"
-    secure = scope.get("scheme") in _SECURE
-    headers = [(name, value) for name, value in scope["headers"] if name in _FORWARDING]
-    peer = parse_address(client[0]) if client and client[0] else None
-    on_socket_file = not (client and client[0])
+    headers = _forwarding(scope)
+    peer, secure = _way(scope, headers, proxies)
     if not headers:
         secure = secure or (peer is not None and peer.is_loopback)
-    elif proxies.unix if on_socket_file else peer is not None and proxies.trust(peer):
-        peer, secure = _believed(headers, peer, secure, proxies)
+    on_socket_file = not _peer(scope)
     address = str(peer) if peer is not None else "unix" if on_socket_file else "unknown"
     return Channel(address, secure, kind)
+
+
+def arrived_by_tls(scope: Scope, proxies: Proxies) -> bool:
+    """Tell whether the client used https or wss, by what is seen here or trusted proxies say."""
+    return _way(scope, _forwarding(scope), proxies)[1]
+
+
+def _way(
+    scope: Scope, headers: list[tuple[bytes, bytes]], proxies: Proxies
+) -> tuple[Address | None, bool]:
+    """Return the client's address, None where it has none, and whether it used TLS."""
+    name = _peer(scope)
+    peer = parse_address(name) if name else None
+    secure = scope.get("scheme") in _SECURE
+    trusted = proxies.trust(peer) if peer is not None else proxies.unix and not name
+    return _believed(headers, peer, secure, proxies) if headers and trusted else (peer, secure)
+
+
+def _peer(scope: Scope) -> str:
+    """Return the address at the connection's other end, empty on a socket file."""
+    client = scope.get("client")
+    return client[0] or "" if client else ""
+
+
+def _forwarding(scope: Scope) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in scope["headers"] if name in _FORWARDING]
 
 
 def parse_address(text: str) -> Address | None:

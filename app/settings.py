@@ -90,6 +90,17 @@ def _uri(value: str) -> str:
     return value
 
 
+def _public_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if value and (not usable or not re.fullmatch(r"[^\s\"'<>@?#]+", value)):
+        raise ValueError("a URL such as https://www.example.org/chat, or empty")
+    return value.rstrip("/")
+
+
 Seconds = Annotated[float, Unit("seconds"), Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Unit("seconds"), Field(gt=0, allow_inf_nan=False)]
 WholeSeconds = Annotated[int, Unit("seconds"), Field(ge=0)]
@@ -133,6 +144,11 @@ class Settings(BaseSettings):
         ("127.0.0.1", "::1"),
         description="Proxies whose `X-Forwarded-*` and `Forwarded` headers are believed:"
         " addresses, networks, or `unix` for a socket file.",
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        "",
+        description="Where clients find this application, for those that look it up (XEP-0156);"
+        " empty: where their request was sent to.",
     )
 
     auth_plain: bool = Field(

@@ -33,7 +33,7 @@ def django(monkeypatch):
 
 
 def test_every_host_has_an_example():
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
 
 
 @pytest.mark.parametrize(("title", "code"), EXAMPLES, ids=[title for title, _ in EXAMPLES])
@@ -56,3 +56,13 @@ async def test_example_is_started_by_its_server(title, code):
 
     await app({"type": "lifespan", "state": {}}, receive, send)
     assert statuses == [("lifespan.startup.complete", 200), ("lifespan.shutdown.complete", 503)]
+
+
+async def test_the_example_of_being_found_tells_where_the_endpoints_are():
+    namespace = {}
+    exec(compile(dict(EXAMPLES)["Being found"], str(DOC), "exec"), namespace)
+    transport = httpx.ASGITransport(namespace["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="https://example.org") as client:
+        answer = await client.get("/.well-known/host-meta.json")
+    hrefs = [link["href"] for link in answer.json()["links"]]
+    assert hrefs == ["wss://example.org/chat/ws", "https://example.org/chat/http-bind"]

@@ -52,6 +52,7 @@ NOT_OF_A_PACKAGE = {
     "demo",
     "log_level",
     "trusted_proxies",
+    "public_url",
     "max_depth",
     "websocket_compression",
     "websocket_ping_interval",
