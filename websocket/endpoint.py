@@ -8,6 +8,7 @@ from typing import Any
 
 from andiron.sm.link import Channel, StreamHeader
 from andiron.sm.manager import SessionManager
+from andiron.sm.strangers import Strangers
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.connection import Message, Receive, Send, WebSocketConnection
 from andiron.websocket.handshake import (
@@ -15,7 +16,6 @@ from andiron.websocket.handshake import (
     SUBPROTOCOL,
     TOO_MANY,
     Refusal,
-    Strangers,
     check_handshake,
 )
 from andiron.xmpp.xml import Guard
@@ -30,7 +30,8 @@ class WebSocketEndpoint:
     """An ASGI application for ``http`` and ``websocket`` scopes of one path.
 
     ``domain`` names the server in errors that come before a stream is open;
-    ``channel_of`` tells who connects and whether passwords may pass.
+    ``channel_of`` tells who connects and whether passwords may pass. Endpoints
+    that are given one ``strangers`` have room for so many together.
     """
 
     def __init__(
@@ -41,13 +42,16 @@ class WebSocketEndpoint:
         domain: str,
         guard: Guard,
         channel_of: Callable[[Scope], Channel],
+        strangers: Strangers | None = None,
     ) -> None:
         self._manager = manager
         self._config = config
         self._domain = domain
         self._guard = guard
         self._channel_of = channel_of
-        self.strangers = Strangers(config.max_negotiating, config.max_negotiating_per_address)
+        self.strangers = strangers or Strangers(
+            config.max_negotiating, config.max_negotiating_per_address
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end."""

@@ -1,0 +1,65 @@
+import pytest
+
+from andiron.sm.origin import origin_allowed, read_origin
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "listed", "allowed"),
+    [
+        # The page's own host, by default ports and by others.
+        ("https://chat.example", "chat.example", (), True),
+        ("https://chat.example", "chat.example:443", (), True),
+        ("http://chat.example", "chat.example:80", (), True),
+        ("http://localhost:8000", "localhost:8000", (), True),
+        ("https://CHAT.Example", "chat.eXample", (), True),
+        ("http://[::1]:8000", "[::1]:8000", (), True),
+        ("https://[2001:DB8::1]", "[2001:db8::1]", (), True),
+        # Anything else.
+        ("https://evil.example", "chat.example", (), False),
+        ("https://chat.example:8443", "chat.example", (), False),
+        ("http://chat.example", "chat.example:443", (), False),
+        ("https://chat.example", "chat.example:80", (), False),
+        ("https://chat.example.evil.example", "chat.example", (), False),
+        ("https://sub.chat.example", "chat.example", (), False),
+        ("http://[::1]:8001", "[::1]:8000", (), False),
+        ("https://chat.example", "", (), False),
+        # What is no origin of a page.
+        ("null", "chat.example", (), False),
+        ("", "chat.example", (), False),
+        ("null", "null", (), False),
+        ("chat.example", "chat.example", (), False),
+        ("file://", "", (), False),
+        ("ftp://chat.example", "chat.example", (), False),
+        ("https://chat.example:port", "chat.example", (), False),
+        ("https://chat.example:99999", "chat.example", (), False),
+        ("https://[::1", "[::1", (), False),
+        ("https://chat.example/page", "chat.example", (), False),
+        ("https://evil.example", "chat.example/../", (), False),
+        # Listed ones, which are compared with the scheme.
+        ("https://www.example", "chat.example", ("https://www.example",), True),
+        ("https://WWW.example:443", "chat.example", ("https://www.example",), True),
+        ("https://www.example", "chat.example", ("https://a.example", "https://www.example"), True),
+        ("http://www.example", "chat.example", ("https://www.example",), False),
+        ("https://www.example:8443", "chat.example", ("https://www.example",), False),
+        ("https://evil.example", "chat.example", ("https://www.example",), False),
+        ("null", "chat.example", ("https://www.example",), False),
+        ("https://evil.example", "chat.example", ("*",), True),
+        ("null", "chat.example", ("*",), True),
+    ],
+)
+def test_origins(origin, host, listed, allowed):
+    assert origin_allowed(origin, host, listed) is allowed
+
+
+@pytest.mark.parametrize(
+    ("headers", "given"),
+    [
+        ([(b"host", b"a.example")], None),
+        ([(b"Host", b"a.example"), (b"Origin", b"https://b")], ("https://b", "a.example")),
+        ([(b"origin", b"https://\xff")], ("https://\xff", "")),
+        ([(b"origin", b"https://a"), (b"origin", b"https://a")], ("", "")),
+        ([(b"host", b"a"), (b"host", b"a"), (b"origin", b"https://a")], ("", "")),
+    ],
+)
+def test_reading_the_headers(headers, given):
+    assert read_origin(headers) == given
