@@ -11,7 +11,7 @@
 VENV = .venv
 BIN = $(VENV)/bin
 CACHE = .cache
-COVERAGE = 90
+COVERAGE = 95
 ARGS =
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
