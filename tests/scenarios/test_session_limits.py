@@ -167,6 +167,11 @@ def test_any_sign_of_life_answers_a_probe(script, probe, answer, after):
     assert len(juliet.transport.take()) == (0 if script and answer == "<presence/>" else 1)
 
 
+def test_a_client_that_falls_silent_as_it_binds_is_probed_in_time():
+    juliet = silence(SmConfig(idle_probe=60, negotiation_timeout=3600))
+    juliet.talk(PING)
+
+
 def test_a_client_that_speaks_is_not_probed():
     juliet = bound(SmConfig(idle_probe=60))
     for _ in range(10):

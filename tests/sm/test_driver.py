@@ -81,12 +81,15 @@ async def test_a_failure_is_reported_and_the_others_are_woken(manager, driver):
 
 async def test_a_stopped_driver_wakes_nobody(manager, driver):
     driver.start()
-    link = connect(manager)
     driver.stop()
-    connect(manager)
+    link = connect(manager)
     passed = asyncio.Event()
     asyncio.get_running_loop().call_at(manager.next_deadline() + 0.01, passed.set)
     await passed.wait()
     assert not link.ended.done()
     driver.start()
+    driver.stop()
+    later = connect(manager)
+    driver.start()
     assert await ended(link) is CloseReason.NEGOTIATION_TIMEOUT
+    assert await ended(later) is CloseReason.NEGOTIATION_TIMEOUT
