@@ -1,28 +1,41 @@
-"""Wakes a session manager on an asyncio event loop."""
+"""Wakes what has deadlines on an asyncio event loop."""
 
 import asyncio
+from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
-from andiron.sm.manager import SessionManager
+
+class Timed(Protocol):
+    """What must be woken, such as a session manager."""
+
+    on_schedule: Callable[[float], None]
+    """Told when :meth:`next_deadline` came nearer."""
+
+    def next_deadline(self) -> float:
+        """Return when :meth:`run_timers` has something to do."""
+
+    def run_timers(self, now: float) -> None:
+        """Do what is due."""
 
 
 class TimerDriver:
-    """One loop timer for all of a manager's sessions; the manager's clock must be the loop's."""
+    """One loop timer for all that ``timed`` knows of; its clock must be the loop's."""
 
-    def __init__(self, manager: SessionManager) -> None:
-        self._manager = manager
+    def __init__(self, timed: Timed) -> None:
+        self._timed = timed
         self._handle: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin waking on the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._manager.on_schedule = self._schedule
-        self._schedule(self._manager.next_deadline())
+        self._timed.on_schedule = self._schedule
+        self._schedule(self._timed.next_deadline())
 
     def stop(self) -> None:
         """Wake no more."""
-        self._manager.on_schedule = lambda _at: None
+        self._timed.on_schedule = lambda _at: None
         self._schedule(inf)
 
     def _schedule(self, at: float) -> None:
@@ -35,7 +48,7 @@ class TimerDriver:
     def _fire(self) -> None:
         assert self._loop is not None
         try:
-            self._manager.run_timers(self._loop.time())
+            self._timed.run_timers(self._loop.time())
         finally:
             # One session's failure is reported by the loop; the others are still to be woken.
-            self._schedule(self._manager.next_deadline())
+            self._schedule(self._timed.next_deadline())

@@ -125,7 +125,6 @@ class Session:
         transport = self.transport
         if transport is None:
             return
-        self._heard_at = now
         try:
             header = self.link.open(opening)
         except StreamError as error:
@@ -171,6 +170,17 @@ class Session:
                 now,
                 StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
             )
+
+    def vouch(self, until: float, *, away: bool = False) -> None:
+        """Take the transport's word that silence until then is no sign of a dead client.
+
+        A BOSH client that has a request held has no reason to speak; its
+        transport finds out itself when it is gone. ``away``: it said that it
+        will not listen meanwhile, so what was asked may wait as well.
+        """
+        self._heard_at = max(self._heard_at, until)
+        if away and self._request_by != inf:
+            self._request_by = max(self._request_by, until + self._config.request_timeout)
 
     def client_closed(self, now: float) -> None:
         """Take the client's clean end of the stream: the session is over."""
@@ -383,7 +393,7 @@ class Session:
     def _request(self, now: float) -> None:
         self._unrequested = 0
         self._quiet_at = inf
-        self._request_by = now + self._config.request_timeout
+        self._request_by = max(now, self._heard_at) + self._config.request_timeout
         self.send(f"<r xmlns='{self.sm_namespace}'/>")
         self._wake_by(self._request_by)
 

@@ -84,6 +84,24 @@ class SaslCondition(StrEnum):
     TEMPORARY_AUTH_FAILURE = "temporary-auth-failure"
 
 
+class BoshCondition(StrEnum):
+    """Terminal binding conditions, XEP-0124 section 17.2."""
+
+    BAD_REQUEST = "bad-request"
+    HOST_GONE = "host-gone"
+    HOST_UNKNOWN = "host-unknown"
+    IMPROPER_ADDRESSING = "improper-addressing"
+    INTERNAL_SERVER_ERROR = "internal-server-error"
+    ITEM_NOT_FOUND = "item-not-found"
+    OTHER_REQUEST = "other-request"
+    POLICY_VIOLATION = "policy-violation"
+    REMOTE_CONNECTION_FAILED = "remote-connection-failed"
+    REMOTE_STREAM_ERROR = "remote-stream-error"
+    SEE_OTHER_URI = "see-other-uri"
+    SYSTEM_SHUTDOWN = "system-shutdown"
+    UNDEFINED_CONDITION = "undefined-condition"
+
+
 _CANCEL, _AUTH, _MODIFY, _WAIT = "cancel", "auth", "modify", "wait"
 
 ERROR_TYPES: Final[dict[StanzaCondition, str]] = {
@@ -192,6 +210,13 @@ class SmError(XmppError):
             f"<failed xmlns='{namespace}'{h}><{self.condition} xmlns='{ns.STANZA_ERRORS}'/>"
             f"{_text(ns.STANZA_ERRORS, self.text)}</failed>"
         )
+
+
+class BoshError(XmppError):
+    """An error that ends a BOSH session; ``bosh/body.py`` knows the ``<body/>`` it goes in."""
+
+    def __init__(self, condition: BoshCondition, text: str = "") -> None:
+        super().__init__(condition, text)
 
 
 def _text(namespace: str, text: str) -> str:

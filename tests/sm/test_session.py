@@ -25,6 +25,7 @@ CONFIG = SmConfig(
     request_quiet=3,
     request_timeout=60,
 )
+ENABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
 ONE = "<message xmlns='jabber:client' id='one'/>"
 TWO = "<message xmlns='jabber:client' id='two'/>"
 
@@ -122,6 +123,8 @@ class Case:
         state = self.session.state
         parts = [f"now {state}"] if state != self.old_state else []
         parts += [*said, *self.link.events[self.old_events :]]
+        if self.world.backend.undelivered["nobody@localhost"]:
+            parts.append("routed")
         lost = len(self.undelivered) - self.old_undelivered
         if lost:
             parts.append(f"{lost} goes another way")
@@ -168,6 +171,7 @@ EVENTS = {
     "deliver": lambda case: case.session.deliver(TWO, case.world.now),
     "settle": lambda case: case.world.backend.settle_all(),
     "nonza from the link": lambda case: case.session.send("<x/>"),
+    "signed in late": lambda case: case.session.authenticated(case.world.now),
     "bound again": lambda case: case.session.bound(case.world.now),
     "resumed elsewhere": lambda case: case.elsewhere(0),
     "resumed elsewhere, all had": lambda case: case.elsewhere(1),
@@ -248,7 +252,8 @@ TABLE = {
     "stanza": [
         ("stranger", "now closed; not-authorized; closed stream-error"),
         ("signed in", "now bound; iq"),
-        ("bound, enabled, resumable, resuming, closed", ""),
+        ("bound, enabled, resumable", "routed"),
+        ("resuming, closed", ""),
     ],
     "other": [
         ("stranger", "now closed; not-authorized; closed stream-error"),
@@ -288,11 +293,14 @@ TABLE = {
     ],
     "settle": [
         ("stranger, signed in, bound, enabled, resumable, detached, closed", ""),
-        ("resuming", "resumed 2; message; r; resumed"),
+        ("resuming", "resumed 2; message; r; resumed; routed"),
     ],
     "nonza from the link": [
         ("stranger, signed in, bound, enabled, resumable, resuming", "x"),
         ("detached, closed", ""),
+    ],
+    "signed in late": [
+        ("stranger, signed in, bound, enabled, resumable, detached, resuming, closed", ""),
     ],
     "bound again": [
         ("stranger, signed in", "now bound"),
@@ -495,3 +503,30 @@ def test_what_the_backend_settles_late_is_counted_over_the_next_connection():
     case.world.backend.settle_all()
     case.elsewhere(1)
     assert [brief(text) for text in case.other.sent] == ["resumed 2"]
+
+
+@pytest.mark.parametrize("sm", [False, True])
+def test_a_transport_vouches_for_a_silent_client(sm):
+    world = World(SmConfig(idle_probe=60, idle_timeout=30, request_timeout=60))
+    transport = world.bind(enable=ENABLE if sm else None)
+    transport.take()
+    transport.session.vouch(world.now + 100)
+    world.pass_time(159)
+    assert transport.take() == []
+    world.pass_time(1)
+    assert len(transport.take()) == 1, "a probe"
+    world.pass_time(60)
+    assert transport.aborted
+
+
+def test_a_client_that_is_away_need_not_answer_yet():
+    world = World(SmConfig(request_timeout=60))
+    transport = world.bind(enable=ENABLE)
+    transport.session.deliver("<message xmlns='jabber:client'/>", world.now)
+    world.pass_time(2)
+    assert transport.take()[-1] == "<r xmlns='urn:xmpp:sm:3'/>"
+    transport.session.vouch(world.now + 120, away=True)
+    world.pass_time(179)
+    assert not transport.aborted
+    world.pass_time(1)
+    assert transport.aborted
