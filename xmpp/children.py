@@ -13,7 +13,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import root_tag
-from andiron.xmpp.xml import Element, Guard, parse, tagged, too_deep
+from andiron.xmpp.xml import Element, Guard, parse, tagged, too_deep, utf8_length
 
 _SPACE: Final = "\t\n\r "
 _LANG: Final = f"{ns.XML} lang"
@@ -36,10 +36,11 @@ def read_children(
     namespace of its own is thus in the root's.
 
     ``max_size``, in bytes, replaces the guard's own for the whole; the guard's
-    depth holds for each child. Raises :class:`StreamError` as
+    size and depth hold for each child. Raises :class:`StreamError` as
     :meth:`Guard.read` does; ``bad-format`` for text between the children;
     ``policy-violation`` for too many children or prefixes declared on the
-    root, and where what the children inherit comes to more than the size limit.
+    root, for a child over its size, and where all that the children inherit
+    comes to more than the size of the whole may be.
     """
     text = text.strip(_SPACE)
     parser = guard.parser(text, max_size)
@@ -62,8 +63,8 @@ def read_children(
         own = piece if flat is text else _unflat(piece)
         child = _self_contained(own, tag, root)
         budget -= len(child.text) - len(own)
-        if budget < 0:
-            raise StreamError(StreamCondition.POLICY_VIOLATION, "too much inherited")
+        if budget < 0 or utf8_length(child.text) > guard.max_size:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "a child too large")
         children.append(child)
     if not head.endswith("/>"):
         _refuse_text(flat[at : root.last])

@@ -14,7 +14,7 @@ STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
 
 _ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
 _SMALL: Final = 4096
-_GROWTH: Final = 4
+_GROWTH: Final = 2
 _END_OF_NAME: Final = frozenset("\t\n\r />")
 
 
@@ -48,7 +48,7 @@ def unprefixed(element: Element) -> Element:
     A content namespace under a prefix is sound XML, but RFC 6120 section 4.8.5
     keeps it from the wire and many clients cannot read it. Raises
     :class:`StreamError` ``policy-violation`` where writing it anew would make
-    it several times as long: a prefix is short, and stands for much.
+    it over twice as long: a prefix is short, and stands for much.
     """
     text, name = element.text, element.name
     if text.startswith(name, 1) and text[len(name) + 1] in _END_OF_NAME:
@@ -106,8 +106,8 @@ def with_delay(text: str, by: str, when: float) -> str:
 
 def timestamp(when: float) -> str:
     """Return Unix seconds as an XEP-0082 date and time in UTC."""
-    moment = datetime.fromtimestamp(when, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    moment = datetime.fromtimestamp(when, UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def iq_result(request: Element, payload: str = "", *, sender: str = "") -> str:

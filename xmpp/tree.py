@@ -35,10 +35,38 @@ def children(element: Element) -> list[Tree]:
 
 def serialise(tree: Tree, parent_namespace: str = "") -> str:
     """Write a tree with default namespaces only, as XMPP clients expect."""
-    namespace, name = _split(tree.tag)
-    parts = [f"<{name}"]
-    if namespace != parent_namespace:
-        parts.append(f" xmlns='{escape(namespace)}'")
+    parts: list[str] = []
+    # Not by recursion: how deep an element may nest is a setting, Python's stack is not.
+    todo: list[str | tuple[Tree, str]] = [(tree, parent_namespace)]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            parts.append(item)
+            continue
+        element, outer = item
+        namespace, name = _split(element.tag)
+        declared = "" if namespace == outer else f" xmlns='{escape(namespace)}'"
+        parts.append(f"<{name}{declared}{_attributes(element)}")
+        if not (element.text or len(element)):
+            parts.append("/>")
+            continue
+        parts.append(">" + escape_text(element.text or ""))
+        todo.append(f"</{name}>")
+        for child in reversed(element):
+            todo.append(escape_text(child.tail or ""))
+            todo.append((child, namespace))
+    return "".join(parts)
+
+
+def _split(tag: str) -> tuple[str, str]:
+    if tag.startswith("{"):
+        namespace, _, name = tag[1:].rpartition("}")
+        return namespace, name
+    return "", tag
+
+
+def _attributes(tree: Tree) -> str:
+    parts: list[str] = []
     prefixes = 0
     for key, value in tree.attrib.items():
         if key.startswith(_XML_PREFIX):
@@ -50,15 +78,4 @@ def serialise(tree: Tree, parent_namespace: str = "") -> str:
             prefixes += 1
         else:
             parts.append(f" {key}='{escape(value)}'")
-    inner = escape_text(tree.text or "") + "".join(
-        serialise(child, namespace) + escape_text(child.tail or "") for child in tree
-    )
-    parts.append(f">{inner}</{name}>" if inner else "/>")
     return "".join(parts)
-
-
-def _split(tag: str) -> tuple[str, str]:
-    if tag.startswith("{"):
-        namespace, _, name = tag[1:].rpartition("}")
-        return namespace, name
-    return "", tag

@@ -181,7 +181,8 @@ def tagged(text: str, name: str, attributes: dict[str, str]) -> Element:
     """Return the element with the root tag as a parser of the guard's reported it."""
     namespace, _, local = name.rpartition(_SEPARATOR)
     if _SEPARATOR in "".join(attributes):
-        attributes = {key.replace(_SEPARATOR, " "): value for key, value in attributes.items()}
+        for key in [key for key in attributes if _SEPARATOR in key]:
+            attributes[key.replace(_SEPARATOR, " ")] = attributes.pop(key)
     return Element(text, namespace, local, attributes)
 
 

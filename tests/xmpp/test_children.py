@@ -172,7 +172,15 @@ def test_the_size_is_that_of_the_whole():
     assert len(read_children(small, text)[1]) == 1
     assert refused(text + " ", guard=Guard(max_size=len(text.encode()) - 1)) == "policy-violation"
     assert refused(text, max_size=10) == "policy-violation"
-    assert len(read_children(Guard(max_size=10), text, max_size=100)[1]) == 1
+    assert len(read_children(Guard(max_size=9), text, max_size=100)[1]) == 1
+    assert refused(text, guard=Guard(max_size=8), max_size=100) == "policy-violation"
+
+
+def test_what_a_child_inherits_counts_as_its_own():
+    text = "<body xmlns='é'><a/></body>"
+    size = len("<a xmlns='é'/>".encode())
+    assert len(read_children(Guard(max_size=size), text, max_size=100)[1]) == 1
+    assert refused(text, guard=Guard(max_size=size - 1), max_size=100) == "policy-violation"
 
 
 def test_inheritance_cannot_make_much_of_little():

@@ -32,6 +32,11 @@ def test_a_namespace_is_declared_only_where_it_changes():
     assert serialise(tree, "jabber:client") == written.replace(" xmlns='jabber:client'", "")
 
 
+def test_depth_is_the_guards_matter():
+    text = "<a>" * 5_000 + "<b/>" + "</a>" * 5_000
+    assert serialise(parse_tree(Guard(max_depth=10_000).read(text))) == text
+
+
 @pytest.mark.parametrize("text", ["", "<a>", "<a xmlns='a}b'/>"])
 def test_what_no_guard_saw_is_a_stream_error(text):
     with pytest.raises(StreamError, match="not-well-formed"):
