@@ -138,7 +138,12 @@ def _domain_name(name: str) -> str:
 
 def _reader(guard: Guard) -> Guard:
     """Return a guard for stanzas that passed ``guard`` and grew by addresses and a delay."""
-    return Guard(max_size=guard.max_size * 2 + 65_536, max_depth=guard.max_depth + 1)
+    # Long namespace names are refused in long elements alone, and a short one may have grown.
+    return Guard(
+        max_size=guard.max_size * 2 + 65_536,
+        max_depth=guard.max_depth + 1,
+        max_namespace=guard.max_size,
+    )
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -3,12 +3,12 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 from hypothesis import example, given
+from support.trees import XML_LANG, flat, written
 
 from andiron.xmpp.children import read_children
 from andiron.xmpp.errors import StreamError
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element, Guard
-from tests.support.trees import XML_LANG, flat, written
 
 B = "xmlns='http://jabber.org/protocol/httpbind'"
 C = "xmlns='jabber:client'"

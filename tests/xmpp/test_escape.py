@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from support.trees import CHARACTERS
 
 from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Guard
-from tests.support.trees import CHARACTERS
 
 guard = Guard()
 

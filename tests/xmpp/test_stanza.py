@@ -4,6 +4,7 @@ from xml.etree.ElementTree import SubElement, fromstring
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.trees import TEXT, flat, written
 
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
@@ -22,7 +23,6 @@ from andiron.xmpp.stanza import (
 )
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Guard
-from tests.support.trees import TEXT, flat, written
 
 guard = Guard()
 C = "xmlns='jabber:client'"

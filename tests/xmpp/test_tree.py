@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import example, given
+from support.trees import TREES, flat
 
 from andiron.xmpp.errors import StreamError
 from andiron.xmpp.tree import Tree, children, parse_tree, serialise
 from andiron.xmpp.xml import Element, Guard
-from tests.support.trees import TREES, flat
 
 guard = Guard()
 

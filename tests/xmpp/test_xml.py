@@ -6,11 +6,11 @@ from xml.etree.ElementTree import fromstring
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.trees import flat, written
 
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element, Guard, utf8_length
-from tests.support.trees import flat, written
 
 C = "xmlns='jabber:client'"
 MALFORMED = StreamCondition.NOT_WELL_FORMED
