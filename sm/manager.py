@@ -151,8 +151,6 @@ class SessionManager:
 
     def schedule(self, session: Session, at: float) -> None:
         """Wake ``session`` at ``at``, in place of any later time."""
-        if at == inf:
-            return
         session.wake_at = at
         self._timer_count += 1
         if len(self._timers) > 4 * len(self.sessions) + 64:

@@ -391,7 +391,6 @@ class Session:
         self.writable(now)
 
     def _request(self, now: float) -> None:
-        self._unrequested = 0
         self._quiet_at = inf
         self._request_by = max(now, self._heard_at) + self._config.request_timeout
         self.send(f"<r xmlns='{self.sm_namespace}'/>")

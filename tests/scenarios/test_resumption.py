@@ -225,6 +225,17 @@ def test_resume_after_bind_is_refused_and_changes_nothing(enabled):
     juliet.talk("C: <r/>\nS: <a h='0'/>")
 
 
+def test_a_stream_may_be_resumed_in_the_other_version():
+    juliet = resumable()
+    juliet.world.lose(juliet.transport)
+    again(juliet).talk("""
+        C: <resume xmlns='urn:xmpp:sm:2' previd='{sm}' h='0'/>
+        S: <resumed xmlns='urn:xmpp:sm:2' previd='{sm}' h='0'/>
+        C: <r xmlns='urn:xmpp:sm:2'/>
+        S: <a xmlns='urn:xmpp:sm:2' h='0'/>
+    """)
+
+
 def test_a_resumed_stream_does_not_resume_again():
     juliet = resumable()
     back = again(juliet)
@@ -429,8 +440,6 @@ def test_a_replay_that_an_ack_makes_needless_gives_way_to_what_comes_next():
     """)
     # All three went over the old connection, and may have come late.
     back.talk("C: <a h='3'/>")
-    back.transport.room, back.transport.congested = None, False
-    back.transport.session.writable(world.now)
     deliver(back, "4")
     back.talk("S: <message id='4'/>\nC: <a h='4'/>")
 

@@ -428,6 +428,10 @@ def test_r_goes_out_by_quiet_time():
     juliet.talk("S: <r/>\nC: <a h='1'/>")
     world.pass_time(20)
     juliet.talk("")
+    deliver(juliet, "2")
+    juliet.talk("S: <message id='2'/>\nC: <a h='2'/>")
+    world.pass_time(20)
+    juliet.talk("")
 
 
 def test_without_an_answer_the_connection_is_dropped_and_the_session_kept():
