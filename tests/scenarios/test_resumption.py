@@ -428,7 +428,6 @@ def test_a_replay_cut_short_goes_on_from_what_was_handled():
 
 def test_a_replay_that_an_ack_makes_needless_gives_way_to_what_comes_next():
     juliet = resumable()
-    world = juliet.world
     deliver(juliet, "1", "2", "3")
     juliet.transport.take()
     back = again(juliet)
