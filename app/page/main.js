@@ -1,7 +1,9 @@
 /** The page: who signs in, and how session, conversations and screen come together. */
 
+import { BoshTransport } from './bosh.js';
 import { Chat } from './chat.js';
 import { Drawers } from './drawers.js';
+import { FallbackTransport } from './fallback.js';
 import { Panel } from './panel.js';
 import { Session } from './session.js';
 import { View } from './view.js';
@@ -10,6 +12,7 @@ import { bare } from './xml.js';
 
 const ACCOUNT = 'andiron.account';
 const HISTORY = 'andiron.history';
+const WAY = 'andiron.transport';
 const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
 
 const LOCALPART = /^[^\s"&'/:<>@]{1,255}$/u;
@@ -26,17 +29,39 @@ const peers = meta('andiron-peers').split(/[\s,]+/).filter(Boolean).map(address)
 
 const privately = location.protocol === 'https:' || LOOPBACK.test(location.hostname);
 
-function connect(handlers) {
+function overWebSocket(handlers) {
   const url = new URL('ws', location.href);
   url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
   return new WebSocketTransport(url.href, domain, handlers);
 }
 
-const session = new Session(connect, privately);
+function overBosh(handlers) {
+  return new BoshTransport(new URL('http-bind', location.href).href, domain, handlers);
+}
+
+const ways = {
+  automatic: (handlers) => new FallbackTransport([overWebSocket, overBosh], handlers),
+  websocket: overWebSocket,
+  bosh: overBosh,
+};
+const LABELS = { automatic: 'WebSocket', websocket: 'WebSocket', bosh: 'BOSH' };
+let way = Object.hasOwn(ways, stored(WAY) ?? '') ? stored(WAY) : 'automatic';
+let proven = way;
+
+/** Connect this way from now on; a session that is there moves, unless it came this way. */
+function choose(wanted) {
+  const { transport, next } = session.status;
+  if (!next) proven = way;
+  way = wanted;
+  store(WAY, way);
+  if (next || transport !== LABELS[way]) session.move();
+}
+
+const session = new Session((handlers) => ways[way](handlers), privately);
 const chat = new Chat(session);
 const drawers = new Drawers();
 const view = new View(chat, peers);
-new Panel(session, chat);
+const panel = new Panel(session, chat, way, choose);
 
 let account = null;
 let wasOnline = false;
@@ -96,6 +121,7 @@ function signOut() {
   try {
     sessionStorage.removeItem(ACCOUNT);
     sessionStorage.removeItem(HISTORY);
+    sessionStorage.removeItem(WAY);
   } catch {
     // Nothing was stored either.
   }
@@ -152,6 +178,11 @@ function showState() {
 }
 
 session.addEventListener('state', showState);
+session.addEventListener('stayed', () => {
+  way = proven;
+  store(WAY, way);
+  panel.stay(way);
+});
 session.addEventListener('online', () => {
   byId('self-name').title = session.jid;
   byId('self-name').textContent = bare(session.jid).split('@')[0];

@@ -1,4 +1,4 @@
-/** The panel beside the chat: the stream as it lives, and the button that cuts it. */
+/** The panel beside the chat: the stream as it lives, the way it goes, and the button that cuts it. */
 
 export const STATE_WORDS = {
   offline: 'Offline',
@@ -31,7 +31,8 @@ export class Panel {
   #countdown = 0;
   #drawing = 0;
 
-  constructor(session, chat) {
+  /** `way` is how to connect, `choose(way)` is called when somebody wants another. */
+  constructor(session, chat, way, choose) {
     this.#session = session;
     this.#chat = chat;
     session.addEventListener('state', () => this.#soon());
@@ -39,9 +40,24 @@ export class Panel {
     chat.addEventListener('peer', () => this.#soon());
     chat.addEventListener('cleared', () => this.#clear());
     byId('cut').addEventListener('click', () => session.cut());
+    byId('ways').addEventListener('change', ({ target }) => {
+      byId('ways-problem').textContent = '';
+      choose(target.value);
+    });
+    this.#choose(way);
     byId('frames-toggle').addEventListener('click', () => this.#toggleFrames());
     byId('frames-clear').addEventListener('click', () => this.#clear());
     this.#draw();
+  }
+
+  /** The move did not succeed: the session goes on this way. */
+  stay(way) {
+    this.#choose(way);
+    byId('ways-problem').textContent = 'That way does not get through: nothing was changed.';
+  }
+
+  #choose(way) {
+    byId('ways').querySelector(`[value="${way}"]`).checked = true;
   }
 
   // Many counters change at once; a hidden tab draws when it is shown.
@@ -60,7 +76,7 @@ export class Panel {
     byId('h-out').textContent = status.handledOut;
     byId('unacked').textContent = status.unacked;
     byId('waiting').textContent = status.waiting;
-    byId('transport').textContent = status.transport ?? '–';
+    byId('transport').textContent = [status.transport ?? '–', status.next].filter(Boolean).join(' → ');
     byId('session-id').textContent = shortId(status);
     byId('session-id').title = status.jid;
     byId('resumes').textContent = status.resumes === 1 ? 'once' : `${status.resumes} times`;
@@ -129,7 +145,7 @@ function shortId({ name, managed, sessionId }) {
 
 function frameRow({ way, text, time }) {
   const row = document.createElement('li');
-  row.className = /^<(message|presence|iq)\b/.test(text) ? `${way} stanza` : way;
+  row.className = /^(<body\b[^>]*>)?<(message|presence|iq)\b/.test(text) ? `${way} stanza` : way;
   const label = document.createElement('span');
   label.className = 'visually-hidden';
   label.textContent = way === 'in' ? 'received ' : 'sent ';

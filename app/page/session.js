@@ -1,18 +1,20 @@
 /**
- * One XMPP session over whatever transport carries it: signing in, binding,
- * stream management (XEP-0198), and coming back after a loss.
+ * One XMPP session over whatever transport carries it: binding, stream
+ * management (XEP-0198), coming back after a loss, and moving from one
+ * transport to another.
  *
  * It dispatches these events:
  *
  *   state     the state or a counter changed; read `status`
+ *   stayed    a move to another transport did not succeed; nothing else changed
  *   online    { resumed }: stanzas may be sent; after a resumption nothing was lost
  *   stanza    an Element: message, presence or iq that came in
  *   acked     ids of sent items that the server took over
  *   frame     { way, text, time }: what passed over the wire, secrets masked
  */
 
-import { chooseMechanism, SaslError, toBase64 } from './sasl.js';
 import { parseCount, StreamManagement } from './sm.js';
+import { Stream } from './stream.js';
 import { child, condition, NS, xml } from './xml.js';
 
 const SETUP_PATIENCE = 20_000; // ms from connecting to online
@@ -36,17 +38,7 @@ const FATAL = new Set([
   'unsupported-version',
 ]);
 
-const SASL_WORDS = {
-  'not-authorized': 'The name or the password is wrong.',
-  'account-disabled': 'This account is disabled.',
-  'credentials-expired': 'The password has expired.',
-  'malformed-request': 'The name or the password is wrong.',
-  'mechanism-too-weak': 'The server does not accept this way of signing in.',
-  'encryption-required': 'The server accepts passwords over an encrypted connection only.',
-  'temporary-auth-failure': 'The server cannot check the password right now. Try again in a moment.',
-};
-
-const SECRET = /^(<(?:auth|response|challenge|success)\b[^>]*>)[^<]+/;
+const SECRET = /^((?:<body\b[^>]*>)?<(?:auth|response|challenge|success)\b[^>]*>)[^<]+/;
 
 export class Session extends EventTarget {
   /** The full address, once bound. */
@@ -54,10 +46,9 @@ export class Session extends EventTarget {
   #account = null;
   #connect;
   #privately;
-  #transport = null;
+  #stream = null;
+  #next = null; // the stream that is to take the session over from the one that carries it
   #state = { name: 'offline' };
-  #mechanism = null;
-  #signedIn = false;
   #sm = null;
   #smOffered = false;
   #outbox = [];
@@ -80,6 +71,7 @@ export class Session extends EventTarget {
     return {
       ...this.#state,
       transport: this.#transport?.label ?? null,
+      next: this.#next?.transport.label ?? null,
       jid: this.jid,
       managed: this.#sm !== null,
       sessionId: this.#sm?.id ?? '',
@@ -103,25 +95,36 @@ export class Session extends EventTarget {
 
   /** Connect, unless a connection is there or on its way. */
   start() {
-    if (this.#transport) return;
+    if (this.#stream) return;
     clearTimeout(this.#timers.retry);
-    this.#signedIn = false;
-    this.#mechanism = null;
-    let transport = null;
-    // Handlers of a transport that was let go must not touch its successor's stream.
-    const mine = (handler) => (...given) => {
-      if (transport && transport === this.#transport) handler(...given);
-    };
-    transport = this.#connect({
-      opened: mine(() => {}),
-      element: mine((element) => this.#receive(element)),
-      closed: mine(() => this.#lost()),
-      frame: (way, text) => this.#frame(way, text),
-    });
-    this.#transport = transport;
+    this.#stream = this.#open();
     this.#timers.setup = setTimeout(() => this.#drop(), SETUP_PATIENCE);
     this.#enter('connecting');
-    transport.open();
+    this.#transport.open();
+  }
+
+  /**
+   * Go on over the transport that `connect` makes now, losing nothing.
+   *
+   * The present one carries the session until the other has signed in, and
+   * keeps it when that does not succeed.
+   */
+  move() {
+    if (!this.#stream) {
+      this.wake();
+    } else if (!this.online) {
+      this.#drop(0);
+    } else if (!this.#sm?.id) {
+      this.leave();
+      this.start();
+    } else {
+      this.#next?.transport.cut();
+      clearTimeout(this.#timers.move);
+      this.#next = this.#open();
+      this.#timers.move = setTimeout(() => this.#stay(), SETUP_PATIENCE);
+      this.#changed();
+      this.#next.transport.open();
+    }
   }
 
   /**
@@ -144,7 +147,7 @@ export class Session extends EventTarget {
 
   /** Drop the connection without a word, as a tunnel or a lift does, and come back after a moment. */
   cut() {
-    if (this.#transport) this.#drop(CUT_PAUSE);
+    if (this.#stream) this.#drop(CUT_PAUSE);
   }
 
   /** The network or the page is back: do not sit out the wait, and doubt a connection that slept. */
@@ -170,6 +173,56 @@ export class Session extends EventTarget {
   }
 
   // --- The stream's life
+
+  get #transport() {
+    return this.#stream?.transport ?? null;
+  }
+
+  #open() {
+    // A stream that was let go must not touch its successor's.
+    const mine = (present, next) => (...given) => {
+      if (stream === this.#stream) present(...given);
+      else if (stream === this.#next) next(...given);
+    };
+    const stream = new Stream(this.#connect, this.#account, this.#privately, {
+      authenticating: mine(() => this.#enter('authenticating'), () => {}),
+      element: mine((element) => this.#receive(element), (element) => this.#takeOver(element)),
+      refused: mine((condition, words) => this.#refused(condition, words), () => this.#stay()),
+      closed: mine(() => this.#lost(), () => this.#stay()),
+      frame: (way, text) => this.#frame(way, text),
+    });
+    return stream;
+  }
+
+  /** Let the next stream carry the session, once it has signed in. */
+  #takeOver(element) {
+    if (element.namespaceURI !== NS.stream) return;
+    if (element.localName !== 'features' || !child(element, 'sm', NS.sm)) {
+      this.#stay();
+      return;
+    }
+    const { transport: former } = this.#stream;
+    const next = this.#next;
+    this.#next = null;
+    this.#forgetConnection();
+    // What still comes by the former way is not counted, so the server sends it again.
+    former.cut();
+    this.#stream = next;
+    this.#timers.setup = setTimeout(() => this.#drop(), SETUP_PATIENCE);
+    this.#features(element);
+  }
+
+  #stay() {
+    this.#forgetNext();
+    this.#changed();
+    this.#emit('stayed');
+  }
+
+  #forgetNext() {
+    clearTimeout(this.#timers.move);
+    this.#next?.transport.cut();
+    this.#next = null;
+  }
 
   #enter(name, facts = {}) {
     this.#state = { name, ...facts };
@@ -218,7 +271,8 @@ export class Session extends EventTarget {
   }
 
   #forgetConnection() {
-    this.#transport = null;
+    this.#forgetNext();
+    this.#stream = null;
     this.#asked = null;
     this.#unasked = 0;
     clearTimeout(this.#timers.setup);
@@ -254,7 +308,6 @@ export class Session extends EventTarget {
     else if (namespace === NS.sm) this.#nonza(element);
     else if (namespace === NS.stream && name === 'features') this.#features(element);
     else if (namespace === NS.stream && name === 'error') this.#streamError(element);
-    else if (namespace === NS.sasl) this.#sasl(element, this.#transport);
   }
 
   #stanza(element) {
@@ -269,10 +322,6 @@ export class Session extends EventTarget {
   }
 
   #features(features) {
-    if (!this.#signedIn) {
-      this.#authenticate(features);
-      return;
-    }
     this.#smOffered = child(features, 'sm', NS.sm) !== undefined;
     if (this.#sm?.id && this.#smOffered) {
       this.#enter('resuming');
@@ -291,52 +340,12 @@ export class Session extends EventTarget {
     else this.#drop();
   }
 
-  // --- Signing in (RFC 6120 section 6) and binding (section 7)
+  // --- Signing in and binding (RFC 6120 sections 6 and 7)
 
-  #authenticate(features) {
-    this.#enter('authenticating');
-    const list = child(features, 'mechanisms', NS.sasl);
-    const offered = Array.from(list?.children ?? [], (node) => node.textContent.trim());
-    this.#mechanism = chooseMechanism(offered, this.#account, this.#privately);
-    if (!this.#mechanism) {
-      const words = globalThis.crypto?.subtle
-        ? 'The server offers no way to sign in that this page knows.'
-        : 'Signing in needs https here: without it the browser keeps its cryptography from this page.';
-      this.#end({ reason: 'auth', words });
-      return;
-    }
-    const { name } = this.#mechanism;
-    const first = toBase64(this.#mechanism.first());
-    this.#transport.send(xml`<auth xmlns='${NS.sasl}' mechanism='${name}'>${first}</auth>`);
-  }
-
-  async #sasl(element, transport) {
-    const mechanism = this.#mechanism;
-    if (!mechanism || this.#signedIn) return;
-    try {
-      if (element.localName === 'challenge') {
-        const answer = await mechanism.next(element.textContent);
-        // The proof takes a moment, and the connection may be gone by then.
-        if (transport !== this.#transport) return;
-        transport.send(xml`<response xmlns='${NS.sasl}'>${toBase64(answer)}</response>`);
-      } else if (element.localName === 'success') {
-        mechanism.finish(element.textContent);
-        this.#signedIn = true;
-        transport.restart();
-      } else if (element.localName === 'failure') {
-        this.#refused(element);
-      }
-    } catch (error) {
-      if (!(error instanceof SaslError)) throw error;
-      if (transport === this.#transport) this.#end({ reason: 'auth', words: error.message });
-    }
-  }
-
-  #refused(failure) {
-    const { name, text } = condition(failure, NS.sasl);
+  #refused(condition, words) {
     // Someone who was in already is not sent away for the server's bad moment.
-    if (name === 'temporary-auth-failure' && this.jid) this.#drop();
-    else this.#end({ reason: 'auth', words: SASL_WORDS[name] ?? (text || `The server says: ${name}.`) });
+    if (condition === 'temporary-auth-failure' && this.jid) this.#drop();
+    else this.#end({ reason: 'auth', words });
   }
 
   #bind() {

@@ -8,6 +8,7 @@ export const NS = {
   discoInfo: 'http://jabber.org/protocol/disco#info',
   framing: 'urn:ietf:params:xml:ns:xmpp-framing',
   hints: 'urn:xmpp:hints',
+  httpbind: 'http://jabber.org/protocol/httpbind',
   ping: 'urn:xmpp:ping',
   receipts: 'urn:xmpp:receipts',
   sasl: 'urn:ietf:params:xml:ns:xmpp-sasl',
@@ -15,6 +16,7 @@ export const NS = {
   stanzas: 'urn:ietf:params:xml:ns:xmpp-stanzas',
   stream: 'http://etherx.jabber.org/streams',
   streams: 'urn:ietf:params:xml:ns:xmpp-streams',
+  xbosh: 'urn:xmpp:xbosh',
 };
 
 /** Text that is markup already, so that `xml` does not escape it again. */
