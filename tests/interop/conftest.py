@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -39,11 +40,13 @@ def _tail(log: Path) -> str:
 
 @pytest.fixture(scope="session")
 def node(program: Callable[..., str]) -> str:
-    """The path of Node.js, with the packages of package.json at hand."""
-    path = program("node", "nodejs")
+    """The path of a Node.js that is new enough, with the packages of package.json at hand."""
     packages = HERE / "node_modules"
     require("the tests' npm packages", str(packages) if packages.is_dir() else None)
-    return path
+    own = packages / ".bin" / "node"
+    path = str(own) if own.exists() else program("node", "nodejs")
+    version = subprocess.run([path, "--version"], check=True, capture_output=True, text=True).stdout
+    return require("Node.js 20 or later", path if int(version[1:].split(".")[0]) >= 20 else None)
 
 
 @pytest.fixture(scope="session")
