@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from andiron.bosh.endpoint import BoshEndpoint
+from andiron.bosh.registry import BoshRegistry
 from andiron.discovery import discovery_routes
 from andiron.domain.database import DatabaseError
 from andiron.domain.domain import Domain
@@ -19,6 +21,7 @@ from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import TimerDriver
 from andiron.sm.manager import SessionManager
+from andiron.sm.strangers import Strangers
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.xml import Guard
@@ -105,8 +108,14 @@ class Andiron:
         self.domain = domain = Domain(settings.domain_config(), guard)
         await domain.start()
         try:
+            strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
             async with self._sessions(domain) as manager:
-                routes = self._routes(manager, guard)
+                loop = asyncio.get_running_loop()
+                bosh = BoshRegistry(
+                    manager, settings.bosh_config(), guard, strangers, loop.call_soon
+                )
+                TimerDriver(bosh).start()
+                routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
                 yield Router(routes, default=_not_found, redirect_slashes=False)
@@ -127,15 +136,22 @@ class Andiron:
             await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
 
-    def _routes(self, manager: SessionManager, guard: Guard) -> list[BaseRoute]:
+    def _routes(
+        self, manager: SessionManager, guard: Guard, strangers: Strangers, registry: BoshRegistry
+    ) -> list[BaseRoute]:
         websocket = WebSocketEndpoint(
             manager,
             self.settings.websocket_config(),
             domain=self.settings.domain,
             guard=guard,
             channel_of=channel_of(self._proxies),
+            strangers=strangers,
+        )
+        bosh = BoshEndpoint(
+            registry, self.settings.bosh_config(), channel_of=channel_of(self._proxies)
         )
         return [
+            *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
             Route("/healthz", healthy),
             *self.discovery_routes(),
             *(Route(path, websocket) for path in ("/ws", "/ws/")),

@@ -19,6 +19,7 @@ from slixmpp.jid import JID, InvalidJID
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from andiron.bosh.config import BoshConfig
 from andiron.domain.config import ConflictPolicy, DomainConfig
 from andiron.domain.throttle import ThrottleConfig
 from andiron.sm.config import SmConfig
@@ -295,6 +296,43 @@ class Settings(BaseSettings):
         30.0, description="How long a WebSocket may leave a ping unanswered."
     )
 
+    bosh_origins: Origins = Field(
+        (),
+        description="Origins whose pages may use BOSH besides the site's own,"
+        " as `https://host[:port]`; `*` lets all.",
+    )
+    bosh_wait: Annotated[int, Unit("seconds"), Field(ge=0, le=3600)] = Field(
+        60, description="The longest that a BOSH request is held before it is answered."
+    )
+    bosh_hold: Annotated[int, Field(ge=0, le=16)] = Field(
+        3, description="The most BOSH requests of one session that are held at a time."
+    )
+    bosh_inactivity: Annotated[int, Unit("seconds"), Field(ge=1, le=3600)] = Field(
+        30, description="How long a BOSH client may leave the server without a request to hold."
+    )
+    bosh_polling: Annotated[int, Unit("seconds"), Field(ge=0, le=3600)] = Field(
+        5, description="The shortest time between two empty requests of a BOSH client that polls."
+    )
+    bosh_maxpause: Annotated[int, Unit("seconds"), Field(ge=0, le=3600)] = Field(
+        120, description="The longest pause that a BOSH client may ask for; 0 offers none."
+    )
+    bosh_max_body_size: Annotated[Bytes, Field(ge=10_000, le=2**30)] = Field(
+        1_048_576, description="The largest BOSH body a client may send after sign-in."
+    )
+    bosh_max_stanzas: AtLeastOne = Field(
+        256, description="The most stanzas in one BOSH body of a client."
+    )
+    bosh_buffer_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
+        1_048_576,
+        description="How much may wait for a BOSH client's next request before it counts as lost.",
+    )
+    bosh_compress_from: Annotated[Bytes, Field(ge=0)] = Field(
+        2_048, description="The smallest BOSH answer that is compressed on demand; 0 turns it off."
+    )
+    bosh_script_syntax: bool = Field(
+        False, description="Answer GET requests of script elements, for pages of old browsers."
+    )
+
     shutdown_timeout: Seconds = Field(
         5.0, description="How long a stopping server waits for connections to end by themselves."
     )
@@ -377,6 +415,24 @@ class Settings(BaseSettings):
             buffer_bytes=self.websocket_buffer_bytes,
             close_timeout=self.websocket_close_timeout,
             see_other_uri=self.websocket_see_other_uri,
+        )
+
+    def bosh_config(self) -> BoshConfig:
+        """Return what the BOSH endpoint is told."""
+        return BoshConfig(
+            origins=self.bosh_origins,
+            wait=self.bosh_wait,
+            hold=self.bosh_hold,
+            inactivity=self.bosh_inactivity,
+            polling=self.bosh_polling,
+            maxpause=self.bosh_maxpause,
+            max_body_size=self.bosh_max_body_size,
+            max_negotiation_size=self.max_negotiation_size,
+            max_stanzas=self.bosh_max_stanzas,
+            buffer_bytes=self.bosh_buffer_bytes,
+            request_timeout=self.session_negotiation_timeout,
+            compress_from=self.bosh_compress_from,
+            script_syntax=self.bosh_script_syntax,
         )
 
 

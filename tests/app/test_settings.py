@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from andiron.bosh.config import BoshConfig
 from andiron.domain.config import ConflictPolicy, DomainConfig
 from andiron.settings import Settings, SettingsError, shown_value
 from andiron.sm.config import SmConfig
@@ -34,6 +35,7 @@ OTHER = {
     "domain": "example.org",
     "database": "sqlite:///other.db",
     "resource_conflict": "rename",
+    "bosh_origins": ("https://www.example.org",),
     "websocket_origins": ("https://www.example.org",),
     "websocket_see_other_uri": "wss://example.org/ws",
     "stream_management_location": "example.org:443",
@@ -67,6 +69,7 @@ def test_each_setting_reaches_a_package(name):
     assert (
         settings.sm_config() != SmConfig()
         or settings.websocket_config() != WebSocketConfig()
+        or settings.bosh_config() != BoshConfig()
         or settings.domain_config() != DomainConfig(software_version=__version__)
     )
 

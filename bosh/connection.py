@@ -1,0 +1,436 @@
+"""One BOSH session as a transport: requests in by the window, stanzas out in its answers."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Final, Protocol
+
+from andiron.bosh import body as wire
+from andiron.bosh.body import Body
+from andiron.bosh.config import BoshConfig
+from andiron.bosh.terms import creation_attributes, negotiate
+from andiron.bosh.window import Window
+from andiron.sm.link import Channel, CloseReason, StreamHeader, StreamOpen
+from andiron.sm.session import Session
+from andiron.xmpp.errors import (
+    BoshCondition,
+    BoshError,
+    StreamCondition,
+    StreamError,
+)
+from andiron.xmpp.xml import Element, utf8_length
+
+logger = logging.getLogger("andiron.bosh")
+
+_STANZAS: Final = ("<message", "<presence", "<iq")
+_LEGACY_STATUS: Final = {
+    BoshCondition.BAD_REQUEST: 400,
+    BoshCondition.POLICY_VIOLATION: 403,
+    BoshCondition.ITEM_NOT_FOUND: 404,
+}
+_OK: Final = 200
+# Stream errors for which XEP-0124 section 17.2 has a condition of its own.
+_CONDITIONS: Final = {
+    StreamCondition.HOST_GONE: BoshCondition.HOST_GONE,
+    StreamCondition.HOST_UNKNOWN: BoshCondition.HOST_UNKNOWN,
+    StreamCondition.IMPROPER_ADDRESSING: BoshCondition.IMPROPER_ADDRESSING,
+    StreamCondition.SYSTEM_SHUTDOWN: BoshCondition.SYSTEM_SHUTDOWN,
+}
+
+
+class Call(Protocol):
+    """An HTTP request that waits for its answer."""
+
+    def reply(self, text: str, status: int, content_type: str) -> None:
+        """Answer it; the second time and after its connection is gone this does nothing."""
+
+
+class Host(Protocol):
+    """What a connection needs of whoever keeps it."""
+
+    config: BoshConfig
+
+    def clock(self) -> float:
+        """Return the present of ``now``."""
+
+    def soon(self, callback: Callable[[], None]) -> object:
+        """Call back when what runs now has returned."""
+
+    def schedule(self, connection: "BoshConnection", at: float) -> None:
+        """Call :meth:`BoshConnection.on_timer` at ``at``, in place of any later time."""
+
+    def authenticated(self, connection: "BoshConnection") -> None:
+        """Lift the limits for strangers."""
+
+    def forget(self, connection: "BoshConnection") -> None:
+        """Know its ``sid`` no more."""
+
+
+class BoshConnection:
+    """The :class:`~andiron.sm.link.Transport` of one BOSH session."""
+
+    __slots__ = (
+        "_buffered",
+        "_closed",
+        "_config",
+        "_created",
+        "_farewell",
+        "_first",
+        "_flushing",
+        "_header",
+        "_host",
+        "_lang",
+        "_losing",
+        "_open",
+        "_outbox",
+        "_paused",
+        "_signed_in",
+        "_stalled",
+        "_status",
+        "_terms",
+        "_to",
+        "_todo",
+        "_version",
+        "_window",
+        "channel",
+        "session",
+        "sid",
+        "wake_at",
+    )
+
+    session: Session
+
+    def __init__(
+        self,
+        host: Host,
+        sid: str,
+        channel: Channel,
+        body: Body,
+        call: Call,
+    ) -> None:
+        """Take a session creation request; the caller then connects a session and calls start."""
+        now = host.clock()
+        attributes = body.attributes
+        self.sid = sid
+        self.channel = channel
+        self.wake_at = inf
+        self._host = host
+        self._config = host.config
+        self._terms = negotiate(body, host.config)
+        self._window: Window[Call] = Window(self._terms, body, call, now)
+        self._first = body.rid
+        self._to = attributes.get("to", "")
+        self._lang = attributes.get(wire.LANG, "")
+        # XEP-0206 section 3: it SHOULD be there; without it 1.0 is what all clients speak.
+        self._version = attributes.get(wire.VERSION, "1.0")
+        self._header: StreamHeader | None = None
+        self._created = False
+        self._open = False
+        self._signed_in = False
+        self._outbox: list[str] = []
+        self._buffered = 0
+        self._todo: deque[Element | Body] = deque()
+        self._paused = False
+        self._stalled = False
+        self._flushing = False
+        self._losing = False
+        self._closed = False
+        self._farewell = ""
+        self._status = _OK
+
+    @property
+    def limit(self) -> int:
+        """The largest body that may come now, in bytes."""
+        config = self._config
+        return config.max_body_size if self._signed_in else config.max_negotiation_size
+
+    @property
+    def content_type(self) -> str:
+        """What all answers of this session are sent as (XEP-0124 section 7.1)."""
+        return self._terms.content_type
+
+    @property
+    def held(self) -> int:
+        """How many requests are held."""
+        return len(self._window.held)
+
+    # Requests
+
+    def start(self, body: Body) -> None:
+        """Open the stream that the session creation request asks for."""
+        self._open_stream(body, body.attributes.get("from", ""))
+
+    def _open_stream(self, body: Body, sender: str = "") -> None:
+        now = self._host.clock()
+        self._open = True
+        opening = StreamOpen(
+            body.attributes.get("to") or self._to,
+            body.attributes.get(wire.VERSION, self._version),
+            sender,
+            body.attributes.get(wire.LANG, self._lang),
+        )
+        self.session.open_stream(opening, now)
+        if not self._closed:
+            self.session.vouch(now + self._window.silence())
+            self._flush_soon()
+
+    def receive(self, body: Body, call: Call) -> None:
+        """Take a request of this session."""
+        if self._closed:
+            self._reply(call, self._farewell, self._status)
+            return
+        now = self._host.clock()
+        try:
+            at_once = self._window.arrive(body, call, now, self._config.max_repeats)
+        except BoshError as error:
+            self._break(error, call)
+            return
+        if at_once is not None:
+            older, known = at_once
+            text = (
+                wire.RECOVERABLE if known is None else wire.answer(known.attributes, known.payload)
+            )
+            self._reply(older, text)
+        self._take()
+
+    def gone(self, call: Call) -> None:
+        """Note that a request's connection was lost before it was answered."""
+        if not self._closed:
+            self._window.gone(call, self._host.clock())
+            self._wake()
+
+    def _take(self) -> None:
+        """Process what has come, in order, for as long as the session reads."""
+        window = self._window
+        while not self._paused and not self._closed:
+            if self._todo:
+                self._step(self._todo.popleft())
+                continue
+            early = window.next()
+            if early is None:
+                break
+            try:
+                body = window.take(early, self._host.clock())
+            except BoshError as error:
+                self._break(error, early.call)
+                return
+            if not body.restart:
+                self._todo.extend(body.children)
+            self._todo.append(body)
+        if not self._closed:
+            self._flush_soon()
+
+    def _step(self, item: Element | Body) -> None:
+        session, now = self.session, self._host.clock()
+        if isinstance(item, Element):
+            if self._open:
+                session.receive(item, now)
+            else:
+                error = StreamError(StreamCondition.NOT_AUTHORIZED, "the stream must restart")
+                session.close(CloseReason.STREAM_ERROR, now, error)
+            return
+        if item.restart:
+            self._open_stream(item)
+        elif item.terminate:
+            session.client_closed(now)
+        if not self._closed:
+            self.session.vouch(now + self._window.silence(), away=item.pause is not None)
+
+    # Writing: the Transport protocol
+
+    @property
+    def congested(self) -> bool:
+        """Whether more waits for the client's requests than one answer carries."""
+        if self._buffered < self._config.answer_bytes:
+            return False
+        self._stalled = True
+        return True
+
+    def open(self, header: StreamHeader) -> None:
+        """Take the server's stream header, which goes with the first answer."""
+        self._header = header
+
+    def send(self, text: str) -> None:
+        """Put one element into the next answer."""
+        self._outbox.append(text)
+        self._buffered += len(text) if text.isascii() else utf8_length(text)
+        if not self._flushing:
+            self._flush_soon()
+        if self._buffered > self._config.buffer_bytes and not self._losing:
+            self._losing = True
+            self._host.soon(self._lose_slow_reader)
+
+    def unsent(self) -> list[str]:
+        """Take back the stanzas that wait, and those the client has not confirmed."""
+        taken = [text for text in self._window.unconfirmed() if text.startswith(_STANZAS)]
+        taken += [text for text in self._outbox if text.startswith(_STANZAS)]
+        self._outbox = [text for text in self._outbox if not text.startswith(_STANZAS)]
+        return taken
+
+    def authenticated(self) -> None:
+        """Lift the limits for strangers; the client restarts the stream."""
+        self._open = False
+        self._signed_in = True
+        self._host.authenticated(self)
+
+    def close(self, error: StreamError | None = None) -> None:
+        """End the BOSH session: the oldest request is told why, or the next one to come."""
+        if self._closed:
+            return
+        if error is None:
+            self._end(None, self._outbox)
+            return
+        condition = _CONDITIONS.get(StreamCondition(error.condition))
+        if condition is not None:
+            self._end(condition, self._outbox)
+        else:
+            self._end(BoshCondition.REMOTE_STREAM_ERROR, [*self._outbox, error.to_xml()])
+
+    def abort(self) -> None:
+        """Forget the BOSH session; its client finds that out with its next request."""
+        if not self._closed:
+            self._end(BoshCondition.ITEM_NOT_FOUND, ())
+        self._host.forget(self)
+
+    def pause(self) -> None:
+        """Process nothing more until :meth:`unpause`."""
+        self._paused = True
+
+    def unpause(self) -> None:
+        """Go on with what has come meanwhile."""
+        if self._paused:
+            self._paused = False
+            self._host.soon(self._take)
+
+    # How answers get out
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._host.soon(self._flush)
+
+    def _flush(self) -> None:
+        """Answer every request that must be, with what waits."""
+        self._flushing = False
+        if self._closed:
+            return
+        now, window = self._host.clock(), self._window
+        while (held := window.due(now, ready=bool(self._outbox))) is not None:
+            call = held.call
+            attributes = self._creation() if held.rid == self._first else ""
+            payload = self._payload() if call is not None and not held.pause else ()
+            answer = window.answer(held, payload, now, attributes)
+            if call is not None:
+                self._reply(call, wire.answer(answer.attributes, payload))
+        if self._stalled and self._buffered < self._config.answer_bytes:
+            self._stalled = False
+            self.session.writable(now)
+        self._wake()
+
+    def _payload(self) -> list[str]:
+        """Return what the next answer carries."""
+        outbox = self._outbox
+        if self._buffered <= self._config.answer_bytes:
+            self._outbox = []
+            self._buffered = 0
+            return outbox
+        size = count = 0
+        for text in outbox:
+            length = utf8_length(text)
+            if count and size + length > self._config.answer_bytes:
+                break
+            size += length
+            count += 1
+        self._outbox = outbox[count:]
+        self._buffered -= size
+        return outbox[:count]
+
+    def _creation(self) -> str:
+        assert self._header is not None
+        self._created = True
+        return creation_attributes(self._terms, self.sid, self._first, self._header)
+
+    def _reply(self, call: Call, text: str, status: int = _OK) -> None:
+        call.reply(text, status, self._terms.content_type)
+
+    # The end
+
+    def _break(self, error: BoshError, call: Call | None) -> None:
+        """End the BOSH session for a request that broke its rules; that one is told which.
+
+        The XMPP session hibernates where that was agreed: a client with a bad
+        network may have lost count, and resumes in a new BOSH session.
+        """
+        logger.info("%s: BOSH session ended: %s", self.channel.address, error)
+        now = self._host.clock()
+        self.session.transport_lost(self, now, CloseReason.STREAM_ERROR)
+        condition = BoshCondition(error.condition)
+        if call is not None:
+            self._reply(call, wire.terminal(condition), self._status_of(condition))
+        self._end(condition, (), others=BoshCondition.OTHER_REQUEST if call is not None else None)
+
+    def _end(
+        self,
+        condition: BoshCondition | None,
+        payload: "list[str] | tuple[()]",
+        *,
+        others: BoshCondition | None = None,
+    ) -> None:
+        """Answer all that is held and keep the last word for who comes too late to hear it.
+
+        By XEP-0124 section 13 a client's ``terminate`` is confirmed on the
+        oldest request, and all others get an empty answer.
+        """
+        self._closed = True
+        calls = self._window.calls()
+        first = wire.terminal(others or condition, payload)
+        status = self._status_of(condition)
+        for index, call in enumerate(calls):
+            if index == 0:
+                self._reply(call, first, _OK if others else status)
+            elif condition is None:
+                self._reply(call, wire.answer("", ()))
+            else:
+                self._reply(call, wire.terminal(BoshCondition.OTHER_REQUEST))
+        self._farewell = wire.terminal(condition, () if calls else payload)
+        self._status = status
+        self._outbox = []
+        self._todo.clear()
+        if self._created and (self._signed_in or not calls):
+            self.wake_at = inf
+            self._host.schedule(self, self._host.clock() + self._terms.inactivity)
+        else:
+            self._host.forget(self)
+
+    def _status_of(self, condition: BoshCondition | None) -> int:
+        if condition is None or not self._terms.legacy:
+            return _OK
+        return _LEGACY_STATUS.get(condition, _OK)
+
+    def _lose_slow_reader(self) -> None:
+        if not self._closed:
+            self._lose(CloseReason.SLOW_READER)
+
+    def _lose(self, reason: CloseReason) -> None:
+        self.session.transport_lost(self, self._host.clock(), reason)
+        self.abort()
+
+    # Time
+
+    def on_timer(self, now: float) -> None:
+        """Do what is due by ``now``: answers, or an end to a client that is gone."""
+        if self._closed:
+            self._host.forget(self)
+            return
+        for call in self._window.lapsed(now):
+            self._reply(call, wire.RECOVERABLE)
+        if self._window.expired(now):
+            self._lose(CloseReason.CONNECTION_LOST)
+        else:
+            self._flush()
+
+    def _wake(self) -> None:
+        at = self._window.next_deadline()
+        if at < self.wake_at:
+            self._host.schedule(self, at)

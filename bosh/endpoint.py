@@ -1,0 +1,172 @@
+"""The ASGI endpoint of ``/http-bind``: HTTP requests to BOSH sessions, and what others are told."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from andiron.bosh import body as wire
+from andiron.bosh.config import BoshConfig
+from andiron.bosh.http import Headers, RequestHeaders, Scope, compressed, preflight
+from andiron.bosh.registry import BoshRegistry
+from andiron.bosh.terms import TEXT_XML
+from andiron.bosh.waiting import HttpCall, Message, Receive
+from andiron.sm.link import Channel
+from andiron.xmpp.errors import BoshCondition
+
+logger = logging.getLogger("andiron.bosh")
+
+Send = Callable[[Message], Awaitable[None]]
+
+_TEXT: Final = b"text/plain; charset=utf-8"
+_SCRIPT: Final = "text/javascript; charset=utf-8"
+_BAD_REQUEST: Final = wire.terminal(BoshCondition.BAD_REQUEST)
+_EXPLANATION: Final = (
+    b"This is an XMPP endpoint for BOSH clients (XEP-0124, XEP-0206).\n"
+    b"They send POST requests to this address.\n"
+)
+_WRONG_ORIGIN: Final = (
+    b"Pages of this origin may not connect.\n"
+    b"The operator can allow it with the setting bosh_origins.\n"
+)
+_ALLOW: Final = (b"allow", b"GET, POST, OPTIONS")
+_CLOSE: Final = (b"connection", b"close")
+# Whoever is led to look at an answer as at a page must not have scripts run from it.
+_HARMLESS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"sandbox"),
+)
+
+
+class BoshEndpoint:
+    """An ASGI application for ``http`` scopes of one path.
+
+    ``channel_of`` tells who connects and whether passwords may pass.
+    """
+
+    def __init__(
+        self,
+        registry: BoshRegistry,
+        config: BoshConfig,
+        *,
+        channel_of: Callable[[Scope], Channel],
+    ) -> None:
+        self._registry = registry
+        self._config = config
+        self._channel_of = channel_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers = RequestHeaders(scope)
+        cors = headers.cors(self._config.origins)
+        if cors is None:
+            logger.info("refused: the origin %r may not connect", headers.origin)
+            await _respond(send, 403, _WRONG_ORIGIN, [(b"content-type", _TEXT)])
+            return
+        method = scope["method"]
+        if method == "POST":
+            await self._post(scope, receive, send, headers, cors)
+        elif method == "OPTIONS":
+            await _respond(send, 200, b"", preflight(cors))
+        elif method not in ("GET", "HEAD"):
+            await _respond(send, 405, _EXPLANATION, [(b"content-type", _TEXT), _ALLOW, *cors])
+        elif self._config.script_syntax and scope.get("query_string"):
+            await self._script(scope, receive, send, cors)
+        else:
+            content = b"" if method == "HEAD" else _EXPLANATION
+            await _respond(send, 200, content, [(b"content-type", _TEXT), *cors])
+
+    async def _post(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: RequestHeaders,
+        cors: Headers,
+    ) -> None:
+        data = None
+        if headers.length <= self._config.max_body_size and headers.encoding in (b"", b"identity"):
+            try:
+                async with asyncio.timeout(self._config.request_timeout):
+                    data = await self._read(receive)
+            except _Gone:
+                return
+            except TimeoutError:
+                logger.debug("a request took too long to come in")
+        if data is None:
+            content = [(b"content-type", TEXT_XML.encode()), _CLOSE, *cors]
+            await _respond(send, 200, _BAD_REQUEST.encode(), content)
+            return
+        call = HttpCall()
+        if await self._answered(data, call, scope, receive):
+            assert call.text is not None
+            body = call.text.encode()
+            if headers.gzip and 0 < self._config.compress_from <= len(body):
+                body = compressed(body)
+                cors.append((b"content-encoding", b"gzip"))
+            content = [(b"content-type", call.content_type.encode()), *_HARMLESS, *cors]
+            await _respond(send, call.status, body, content)
+
+    async def _script(self, scope: Scope, receive: Receive, send: Send, cors: Headers) -> None:
+        """Answer a script element: the body comes in the query, and goes in a call of ``_BOSH_``.
+
+        This was the alternative script syntax, for pages of browsers without CORS.
+        """
+        call = HttpCall()
+        if await self._answered(unquote_to_bytes(scope["query_string"]), call, scope, receive):
+            text = json.dumps(call.text).replace("<", "\\u003c")
+            content = [(b"content-type", _SCRIPT.encode()), *_HARMLESS[:1], *cors]
+            await _respond(send, call.status, f"_BOSH_({text})".encode(), content)
+
+    async def _answered(self, data: bytes, call: HttpCall, scope: Scope, receive: Receive) -> bool:
+        connection = self._registry.receive(
+            data,
+            call,
+            lambda: self._channel_of(scope),
+            encrypted=scope.get("scheme") == "https",
+        )
+        try:
+            answered = await call.answered(receive)
+        except BaseException:
+            if connection is not None:
+                connection.gone(call)
+            raise
+        if not answered and connection is not None:
+            connection.gone(call)
+        return answered
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """Return a request's body; None for one that is larger than its sender's may be."""
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _Gone
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        parts = bytearray(body)
+        limit = 0
+        while message.get("more_body"):
+            if not limit and len(parts) > self._config.max_negotiation_size:
+                limit = self._registry.limit(bytes(parts))
+            if limit and len(parts) > limit:
+                return None
+            message = await receive()
+            if message["type"] != "http.request":
+                raise _Gone
+            parts += message.get("body", b"")
+        return bytes(parts)
+
+
+class _Gone(Exception):  # noqa: N818
+    """The connection was lost before the request had come in."""
+
+
+async def _respond(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    headers.append((b"content-length", b"%d" % len(body)))
+    try:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+    except OSError:
+        return  # The client has left; it will ask again.

@@ -1,0 +1,70 @@
+"""The HTTP around a ``<body/>``: headers read and written, origins, compression."""
+
+import gzip
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from andiron.sm.origin import origin_allowed
+
+Scope = Mapping[str, Any]
+Headers = list[tuple[bytes, bytes]]
+
+_LEVEL: Final = 3
+_GZIP: Final = re.compile(rb"(?:^|,)[ \t]*(?:gzip|\*)[ \t]*(?:;[ \t]*q=([0-9.]+)[ \t]*)?(?=,|$)")
+_PREFLIGHT: Final = [
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"Content-Type, Content-Encoding"),
+    (b"access-control-max-age", b"86400"),
+]
+
+
+class RequestHeaders:
+    """What of a request's headers matters here."""
+
+    __slots__ = ("encoding", "gzip", "host", "length", "origin")
+
+    def __init__(self, scope: Scope) -> None:
+        """Read a scope's headers; two of ``Origin`` or ``Host`` are no origin of anybody."""
+        self.origin: bytes | None = None
+        self.host = b""
+        self.gzip = False
+        self.encoding = b""
+        self.length = 0
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                self.origin = value if self.origin is None else b""
+            elif name == b"host":
+                self.host = b"," if self.host else value
+            elif name == b"accept-encoding":
+                self.gzip = self.gzip or _accepts_gzip(value)
+            elif name == b"content-encoding":
+                self.encoding = value.strip().lower()
+            elif name == b"content-length" and value.isdigit():
+                self.length = int(value[:18])
+
+    def cors(self, origins: Iterable[str]) -> Headers | None:
+        """Return the headers that let the page read the answer; None: it may not ask at all."""
+        if self.origin is None:
+            return []
+        origin = self.origin.decode("latin-1")
+        if not (origin and origin_allowed(origin, self.host.decode("latin-1"), origins)):
+            return None
+        return [(b"access-control-allow-origin", self.origin), (b"vary", b"Origin")]
+
+
+def preflight(cors: Headers) -> Headers:
+    """Return the headers that answer a browser which asks before it posts."""
+    return [*cors, *(_PREFLIGHT if cors else ()), (b"allow", b"GET, POST, OPTIONS")]
+
+
+def compressed(data: bytes) -> bytes:
+    """Return ``data`` as gzip, without a time or a name in it."""
+    return gzip.compress(data, _LEVEL, mtime=0)
+
+
+def _accepts_gzip(value: bytes) -> bool:
+    match = _GZIP.search(value.lower())
+    if match is None:
+        return False
+    return match[1] is None or match[1].strip(b"0.") != b""

@@ -1,0 +1,164 @@
+"""Every BOSH session, found by its ``sid`` and woken in time."""
+
+import hmac
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from math import inf
+from typing import Final
+
+from andiron.bosh import body as wire
+from andiron.bosh.body import Body, read_body
+from andiron.bosh.config import BoshConfig
+from andiron.bosh.connection import BoshConnection, Call
+from andiron.bosh.terms import TEXT_XML
+from andiron.sm.link import Channel
+from andiron.sm.manager import SessionManager
+from andiron.sm.strangers import Strangers
+from andiron.xmpp.errors import BoshCondition, BoshError
+from andiron.xmpp.xml import Guard
+
+logger = logging.getLogger("andiron.bosh")
+
+_SELECTOR_LENGTH: Final = 12
+_SID: Final = re.compile(rb"""[\t\n\r ]sid\s*=\s*["']([\w-]{1,64})["']""")
+
+
+class BoshRegistry:
+    """Owns the BOSH sessions of one application; single-threaded, like its event loop.
+
+    ``soon`` calls back when what runs now has returned. ``on_schedule`` is told
+    when :meth:`next_deadline` came nearer; time is that of the manager's clock.
+    """
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        config: BoshConfig,
+        guard: Guard,
+        strangers: Strangers,
+        soon: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self.config = config
+        self.strangers = strangers
+        self.soon = soon
+        self.clock = manager.clock
+        self.on_schedule: Callable[[float], None] = lambda _at: None
+        self._manager = manager
+        self._guard = guard
+        self._connections: dict[str, BoshConnection] = {}
+        self._negotiating: set[BoshConnection] = set()
+        self._timers: list[tuple[float, int, BoshConnection]] = []
+        self._timer_count = 0
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    # Requests
+
+    def limit(self, start: bytes) -> int:
+        """Return how large a body may be that begins so: more for who has signed in."""
+        match = _SID.search(start, 0, start.find(b">") + 1 or len(start))
+        found = None if match is None else self._find(match[1].decode())
+        return self.config.max_negotiation_size if found is None else found.limit
+
+    def receive(
+        self, data: bytes, call: Call, channel: Callable[[], Channel], *, encrypted: bool
+    ) -> BoshConnection | None:
+        """Take a request's body; the session it belongs to is returned, where it has one.
+
+        ``channel`` tells the way it came, which need not be found out for
+        every request; ``encrypted`` says that it is TLS without asking. The
+        call is answered at once or later, but always.
+        """
+        try:
+            size = self.limit(data) if len(data) > self.config.max_negotiation_size else 0
+            body = read_body(
+                self._guard, data, size or self.config.max_negotiation_size, self.config.max_stanzas
+            )
+            if not body.sid and "sid" not in body.attributes:
+                return self._create(body, call, channel())
+            connection = self._session(body.sid)
+            if connection.channel.secure and not encrypted:
+                _check_secure(channel())
+        except BoshError as error:
+            logger.debug("a request refused: %s", error)
+            call.reply(wire.terminal(BoshCondition(error.condition)), 200, TEXT_XML)
+            return None
+        connection.receive(body, call)
+        return connection
+
+    def _create(self, body: Body, call: Call, channel: Channel) -> BoshConnection:
+        if not self.strangers.admit(channel.address):
+            logger.info("%s refused: too many sessions are signing in", channel.address)
+            raise BoshError(BoshCondition.POLICY_VIOLATION, "too many sessions are signing in")
+        sid = secrets.token_urlsafe(9) + secrets.token_urlsafe(18)
+        connection = BoshConnection(self, sid, channel, body, call)
+        self._connections[sid[:_SELECTOR_LENGTH]] = connection
+        self._negotiating.add(connection)
+        self._manager.connect(connection, self.clock())
+        connection.start(body)
+        return connection
+
+    def _session(self, sid: str) -> BoshConnection:
+        connection = self._find(sid)
+        if connection is None:
+            raise BoshError(BoshCondition.ITEM_NOT_FOUND, "no such session")
+        return connection
+
+    def _find(self, sid: str) -> BoshConnection | None:
+        connection = self._connections.get(sid[:_SELECTOR_LENGTH])
+        if connection is None or not hmac.compare_digest(connection.sid.encode(), sid.encode()):
+            return None
+        return connection
+
+    # What connections ask
+
+    def authenticated(self, connection: BoshConnection) -> None:
+        """Count a session among the strangers no more."""
+        if connection in self._negotiating:
+            self._negotiating.discard(connection)
+            self.strangers.release(connection.channel.address)
+
+    def forget(self, connection: BoshConnection) -> None:
+        """Know a session no more."""
+        connection.wake_at = inf
+        self._connections.pop(connection.sid[:_SELECTOR_LENGTH], None)
+        self.authenticated(connection)
+
+    def schedule(self, connection: BoshConnection, at: float) -> None:
+        """Wake ``connection`` at ``at``, in place of any later time."""
+        connection.wake_at = at
+        self._timer_count += 1
+        timers = self._timers
+        if len(timers) > 4 * len(self._connections) + 64:
+            due = {entry[2]: entry for entry in timers if entry[0] == entry[2].wake_at}
+            self._timers = timers = list(due.values())
+            heapify(timers)
+        first = not timers or at < timers[0][0]
+        heappush(timers, (at, self._timer_count, connection))
+        if first:
+            self.on_schedule(at)
+
+    def next_deadline(self) -> float:
+        """Return when :meth:`run_timers` has something to do."""
+        return self._timers[0][0] if self._timers else inf
+
+    def run_timers(self, now: float) -> None:
+        """Wake every session whose time has come."""
+        while self._timers and self._timers[0][0] <= now:
+            at, _, connection = heappop(self._timers)
+            if connection.wake_at == at:
+                connection.wake_at = inf
+                connection.on_timer(now)
+
+
+def _check_secure(channel: Channel) -> None:
+    """Refuse a request in the clear for a session that began over TLS (section 19.1).
+
+    The session goes on for who has the right to it.
+    """
+    if not channel.secure:
+        raise BoshError(BoshCondition.ITEM_NOT_FOUND, "the session is a secure one")
