@@ -38,6 +38,7 @@ from andiron.xmpp.stanza import (
     unprefixed,
     with_addresses,
     with_sender,
+    without_delay,
 )
 from andiron.xmpp.xml import Element
 
@@ -233,6 +234,7 @@ class DomainLink:
             self._check_sender(attributes["from"])
         try:
             if element.name == "message":
+                element = without_delay(element, self._domain.name)
                 # What is bound under the very text of the address needs no preparing.
                 target = self._full.get(attributes.get("to", ""))
                 if target is None:

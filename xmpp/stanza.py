@@ -7,7 +7,7 @@ from typing import Final
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.tree import parse_tree, serialise
+from andiron.xmpp.tree import Tree, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
 STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
@@ -53,10 +53,29 @@ def unprefixed(element: Element) -> Element:
     text, name = element.text, element.name
     if text.startswith(name, 1) and text[len(name) + 1] in _END_OF_NAME:
         return element
-    rewritten = serialise(parse_tree(element))
-    if len(rewritten) > max(_SMALL, _GROWTH * len(text)):
+    return _rewritten(element, parse_tree(element))
+
+
+def without_delay(element: Element, by: str) -> Element:
+    """Return a stanza without the delays that its sender put there in the name of ``by``.
+
+    XEP-0203 section 5 warns of forged ones; :func:`with_delay` would take
+    one for its own. Raises :class:`StreamError` as :func:`unprefixed` does.
+    """
+    if ns.DELAY not in element.text:
+        return element
+    tree = parse_tree(element)
+    for child in tree.findall(f"{{{ns.DELAY}}}delay"):
+        if child.get("from") == by:
+            tree.remove(child)
+    return _rewritten(element, tree)
+
+
+def _rewritten(element: Element, tree: Tree) -> Element:
+    text = serialise(tree)
+    if len(text) > max(_SMALL, _GROWTH * len(element.text)):
         raise StreamError(StreamCondition.POLICY_VIOLATION, "too many prefixes")
-    return Element(rewritten, element.namespace, name, element.attributes)
+    return Element(text, element.namespace, element.name, element.attributes)
 
 
 def with_sender(element: Element, from_attr: str) -> str:

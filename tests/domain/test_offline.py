@@ -478,3 +478,16 @@ async def test_a_session_that_never_signed_in_leaves_nothing(stage, caplog):
     await settle()
     assert stage.store.messages == {}
     assert len(caplog.records) == 1
+
+
+async def test_a_sender_cannot_forge_the_time_a_message_was_kept(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    forged = f"<delay xmlns='{ns.DELAY}' from='localhost' stamp='2001-01-01T00:00:00.000Z'/>"
+    romeo.send(f"<message to='{JULIET}' type='chat'><body>old</body>{forged}</message>")
+    await settle()
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send("<presence/>")
+    await settle()
+    (message,) = [tree for tree in juliet.take() if tree.tag.endswith("}message")]
+    (delay,) = message.findall(f"{{{ns.DELAY}}}delay")
+    assert not delay.get("stamp", "").startswith("2001")

@@ -20,6 +20,7 @@ from andiron.xmpp.stanza import (
     with_child,
     with_delay,
     with_sender,
+    without_delay,
 )
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Guard
@@ -273,3 +274,29 @@ def test_the_root_tag_is_all_of_it_and_no_more(text):
 def test_no_root_tag(text):
     with pytest.raises(ValueError, match="not an element"):
         root_tag(text)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        f"<delay xmlns='{ns.DELAY}' from='localhost' stamp='2001-01-01T00:00:00Z'/>",
+        f'<delay stamp="2001-01-01T00:00:00Z" from="localhost" xmlns="{ns.DELAY}"></delay>',
+        f"<d:delay xmlns:d='{ns.DELAY}' from='localhost' stamp='2001-01-01T00:00:00Z'/>",
+        f"<x xmlns='a'/><delay xmlns='{ns.DELAY}' from='localhost' stamp=''/>",
+        f"<body><![CDATA[<delay xmlns='{ns.DELAY}' from='localhost' stamp='x'/>]]></body>",
+    ],
+)
+def test_a_forged_delay_does_not_pass_for_the_servers(forged):
+    cleaned = without_delay(guard.read(f"<message {C}>{forged}</message>"), "localhost")
+    dated = with_delay(cleaned.text, "localhost", 0.0)
+    delays = [child for child in tree(dated) if child.tag == f"{{{ns.DELAY}}}delay"]
+    assert [child.get("stamp") for child in delays] == ["1970-01-01T00:00:00.000Z"]
+
+
+def test_delays_of_others_stay():
+    element = guard.read(
+        f"<message {C}><delay xmlns='{ns.DELAY}' from='room@muc' stamp='x'/></message>"
+    )
+    assert flat(tree(without_delay(element, "localhost").text)) == flat(tree(element.text))
+    untouched = guard.read(f"<message {C}><body>delay</body></message>")
+    assert without_delay(untouched, "localhost") is untouched
