@@ -425,7 +425,6 @@ class Session:
         self.channel = transport.channel
         self.state = State.BOUND
         self.expires_at = inf
-        self._heard_at = now
         self._unsent = len(self.queue)
         self._owed = 0
         if self.inbound.pending:
@@ -477,8 +476,6 @@ class Session:
 
     def on_timer(self, now: float) -> None:
         """Do what is due by ``now`` and say when to be woken next."""
-        if self.state is State.CLOSED:
-            return
         if now >= self.expires_at:
             self.close(CloseReason.EXPIRED, now)
         elif now >= self._negotiate_by and self.state is State.NEGOTIATING:

@@ -1,5 +1,7 @@
 """Conversations of XEP-0198 sections 5 and 7: resumption, and what ends a session for good."""
 
+from math import inf
+
 import pytest
 from support.conversation import (
     EXPIRED,
@@ -79,7 +81,7 @@ def test_only_messages_are_dated_and_with_the_time_they_were_accepted(monkeypatc
 
 
 def test_the_session_hibernates_from_each_loss_anew():
-    juliet = resumable(SmConfig(max=600))
+    juliet = resumable(SmConfig(max=600, idle_probe=0))
     world, session = juliet.world, juliet.transport.session
     link = session.link
     for _ in range(3):
@@ -90,6 +92,7 @@ def test_the_session_hibernates_from_each_loss_anew():
         assert session.state is State.DETACHED
         juliet = again(juliet)
         juliet.talk("C: <resume previd='{sm}' h='0'/>\nS: <resumed previd='{sm}' h='0'/>")
+        world.pass_time(700)
     assert link.events == ["detached", "resumed"] * 3
     world.lose(juliet.transport)
     world.pass_time(600)
@@ -314,6 +317,55 @@ def test_resumed_waits_for_what_the_backend_holds():
         S: <r/>
         C: <a h='2'/>
     """)
+    world.pass_time(59)
+    back.talk("C: <message to='c@localhost'/>")
+    backend.settle_all()
+    back.talk("C: <r/>\nS: <a h='3'/>")
+
+
+def test_what_was_asked_on_the_old_connection_is_answered_by_resumed_alone():
+    juliet = resumable(SmConfig(unsolicited_ack_frequency=3))
+    world, backend = juliet.world, juliet.world.backend
+    juliet.talk("C: <presence/>")
+    backend.deferring = True
+    juliet.talk("C: <message to='a@localhost'/>\nC: <r/>\nS: <a h='1'/>")
+    world.lose(juliet.transport)
+    back = again(juliet)
+    back.talk("C: <resume previd='{sm}' h='0'/>")
+    backend.settle_all()
+    backend.deferring = False
+    back.talk("""
+        S: <resumed previd='{sm}' h='2'/>
+        C: <presence/>
+        C: <presence/>
+        C: <presence/>
+        S: <a h='5'/>
+    """)
+
+
+def test_a_client_that_falls_silent_as_it_resumes_is_probed_in_time():
+    juliet = resumable(SmConfig(idle_probe=60))
+    juliet.world.lose(juliet.transport)
+    juliet.world.pass_time(100)
+    back = again(juliet)
+    back.talk("C: <resume previd='{sm}' h='0'/>\nS: <resumed previd='{sm}' h='0'/>")
+    juliet.world.pass_time(60)
+    back.talk("S: <r/>")
+
+
+def test_the_stream_that_asked_to_resume_is_over():
+    juliet = resumable()
+    world = juliet.world
+    back = again(juliet)
+    asking = back.transport.session
+    back.talk("C: <resume previd='{sm}' h='0'/>\nS: <resumed previd='{sm}' h='0'/>")
+    assert (asking.state, asking.transport) == (State.CLOSED, None)
+    assert asking.link.events == ["abandoned"]
+    assert asking.next_deadline() == asking.wake_at == inf
+    asking.close(CloseReason.KICKED, world.now)
+    asking.deliver("<message xmlns='jabber:client' id='x'/>", world.now)
+    back.talk("C: <r/>\nS: <a h='0'/>")
+    assert undelivered(world) == ["<message xmlns='jabber:client' id='x'/>"]
 
 
 def test_of_two_resumes_that_race_the_later_wins():

@@ -461,6 +461,16 @@ def test_without_resumption_what_is_unanswered_goes_another_way():
     assert juliet.world.manager.closed[CloseReason.DEAD_PEER] == 1
 
 
+def test_the_deadline_holds_for_what_was_asked_by_count_too():
+    juliet = resumable(SmConfig(request_every=1, request_timeout=60, idle_probe=0))
+    deliver(juliet, "1")
+    juliet.talk("S: <message id='1'/>\nS: <r/>")
+    juliet.world.pass_time(59)
+    assert not juliet.transport.aborted
+    juliet.world.pass_time(1)
+    assert juliet.transport.aborted
+
+
 def test_an_answer_lifts_the_deadline():
     juliet = resumable(SmConfig(request_quiet=3, request_timeout=60, idle_probe=0))
     deliver(juliet, "1")
