@@ -305,7 +305,9 @@ class Settings(BaseSettings):
         60, description="The longest that a BOSH request is held before it is answered."
     )
     bosh_hold: Annotated[int, Field(ge=0, le=16)] = Field(
-        3, description="The most BOSH requests of one session that are held at a time."
+        1,
+        description="The most BOSH requests of one session that are held at a time;"
+        " with more than one some clients cannot speak until the server does.",
     )
     bosh_inactivity: Annotated[int, Unit("seconds"), Field(ge=1, le=3600)] = Field(
         30, description="How long a BOSH client may leave the server without a request to hold."

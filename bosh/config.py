@@ -15,8 +15,11 @@ class BoshConfig:
     """Origins allowed besides the site's own, as ``https://host[:port]``; ``*`` allows all."""
     wait: int = 60
     """The longest that a request is held."""
-    hold: int = 3
-    """The most requests of one session that are held at a time."""
+    hold: int = 1
+    """The most requests of one session that are held at a time.
+
+    stanza.io asks for two and has two channels, so that it can say nothing while both are held.
+    """
     inactivity: int = 30
     """How long a client may leave the server without a request to hold."""
     polling: int = 5
