@@ -1,16 +1,17 @@
 """The soak of bench/, small: many sessions of real sockets whose connections are killed."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
-QUICK = "--sessions 60 --seconds 6 --warm 1 --life 3 --rate 4 --expiry 3".split()
+QUICK = shlex.split("--sessions 60 --seconds 6 --warm 1 --life 3 --rate 4 --expiry 3")
 
 
 def test_nothing_is_lost_doubled_or_left_over():
     command = [sys.executable, str(SOAK), *QUICK]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "ok   every message came" in result.stdout
     assert "FAIL" not in result.stdout

@@ -21,7 +21,10 @@ from andiron.xmpp.xml import Element, Guard
 CHANNEL = Channel("192.0.2.1", secure=True, kind="websocket")
 GUARD = Guard()
 SIGN_IN = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='TEST'>{}</auth>"
-BIND = "<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+BIND = (
+    "<iq xmlns='jabber:client' type='set' id='b'>"
+    "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+)
 
 
 class MemoryTransport:
