@@ -5,7 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.interop.server import ORIGIN
+
 HERE = Path(__file__).parent
+BOSH = "-bosh"
+UNMANAGED = "strophe-bosh"
+"""Strophe.js knows no stream management over BOSH."""
 PATIENCE = 20.0
 """Seconds within which an expected event must come; on a healthy machine it is milliseconds."""
 
@@ -24,10 +29,10 @@ class NodeClient:
 
     @classmethod
     async def start(cls, node: str, library: str) -> "NodeClient":
-        """Run ``clients/<library>.mjs``."""
+        """Run ``clients/<library>.mjs``; ``<library>-bosh`` is the same over BOSH."""
         process = await asyncio.create_subprocess_exec(
             node,
-            f"clients/{library}.mjs",
+            f"clients/{library.removesuffix(BOSH)}.mjs",
             cwd=HERE,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -52,13 +57,26 @@ class NodeClient:
         """Send a chat message; its id is its body's first word."""
         self.command("send", to=to, body=body, id=body.split(maxsplit=1)[0])
 
+    def connect(
+        self, url: str, domain: str, user: str, password: str, origin: str = ORIGIN
+    ) -> None:
+        """Begin to sign in."""
+        self.command(
+            "connect",
+            url=url,
+            origin=origin,
+            domain=domain,
+            user=user,
+            password=password,
+            resource=self.library,
+        )
+
     async def sign_in(self, url: str, domain: str, user: str, password: str) -> None:
         """Connect, wait until stream management is on, and become available."""
-        self.command(
-            "connect", url=url, domain=domain, user=user, password=password, resource=self.library
-        )
+        self.connect(url, domain, user, password)
         self.jid = (await self.expect("online"))["jid"]
-        await self.expect("managed")
+        if self.library != UNMANAGED:
+            await self.expect("managed")
         self.command("presence")
 
     def count(self, event: str) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import require
 from tests.interop import server as servers
-from tests.interop.client import NodeClient
+from tests.interop.client import BOSH, NodeClient
 from tests.interop.proxy import CuttableProxy
 from tests.interop.server import Server
 
@@ -104,7 +104,9 @@ async def sign_in(node: str, server: Server) -> AsyncIterator[Callable[..., Awai
         async def start(name: str, library: str, proxy: CuttableProxy | None = None) -> NodeClient:
             client = await NodeClient.start(node, library)
             stack.push_async_callback(client.stop)
-            url = server.url if proxy is None else server.url_through(proxy.port)
+            port = server.port if proxy is None else proxy.port
+            bosh = library.endswith(BOSH)
+            url = server.bosh_url_through(port) if bosh else server.url_through(port)
             await client.sign_in(url, servers.DOMAIN, f"{name}{number}", servers.PASSWORD)
             return client
 

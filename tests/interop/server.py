@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DOMAIN = "localhost"
+ORIGIN = "https://pages.example"
+"""Where the pages come from that use BOSH from another site."""
 PASSWORD = "correct horse & <battery> \N{SNOWMAN}"
 PEOPLE = [f"{name}{number}" for number in range(30) for name in ("alice", "bob")]
 START_PATIENCE = 30.0
@@ -34,9 +36,18 @@ class Server:
         """Where its WebSocket is."""
         return self.url_through(self.port)
 
+    @property
+    def bosh_url(self) -> str:
+        """Where its BOSH is."""
+        return self.bosh_url_through(self.port)
+
     def url_through(self, port: int) -> str:
         """Where its WebSocket is behind a proxy on another port."""
         return f"ws://{self.host}:{port}{self.path}"
+
+    def bosh_url_through(self, port: int) -> str:
+        """Where its BOSH is behind a proxy on another port."""
+        return f"http://{self.host}:{port}/http-bind"
 
 
 def free_port() -> int:
@@ -122,6 +133,7 @@ def andiron_environment(directory: Path) -> dict[str, str]:
         "ANDIRON_DOMAIN": DOMAIN,
         "ANDIRON_DATABASE": f"sqlite:///{directory / 'andiron.db'}",
         "ANDIRON_AUTH_ITERATIONS": "4096",
+        "ANDIRON_BOSH_ORIGINS": ORIGIN,
     }
 
 
@@ -148,13 +160,17 @@ PROSODY = """
 data_path = "{directory}/data"
 pidfile = "{directory}/prosody.pid"
 log = {{ {{ levels = {{ min = "info" }}, to = "console" }} }}
-modules_enabled = {{ "posix", "saslauth", "roster", "disco", "ping", "smacks", "websocket" }}
+modules_enabled = {{
+    "posix", "saslauth", "roster", "disco", "ping", "smacks", "websocket", "bosh"
+}}
 modules_disabled = {{ "s2s", "offline" }}
 c2s_ports, s2s_ports, https_ports = {{}}, {{}}, {{}}
 http_ports, http_interfaces = {{ {port} }}, {{ "127.0.0.1" }}
 http_default_host = "{domain}"
-http_paths = {{ websocket = "/ws" }}
+http_paths = {{ websocket = "/ws", bosh = "/http-bind" }}
+http_cors_override = {{ bosh = {{ enabled = true }} }}
 consider_websocket_secure = true
+consider_bosh_secure = true
 authentication = "internal_plain"
 storage = "internal"
 VirtualHost "{domain}"

@@ -155,14 +155,7 @@ async def test_conversation_through_many_cuts(
 @library
 async def test_wrong_password_is_reported(node: str, server: Server, library: str) -> None:
     client = await NodeClient.start(node, library)
-    client.command(
-        "connect",
-        url=server.url,
-        domain="localhost",
-        user="alice0",
-        password="wrong",
-        resource="test",
-    )
+    client.connect(server.url, "localhost", "alice0", "wrong")
     await client.expect("error")
     assert client.count("online") == 0
     await client.stop()

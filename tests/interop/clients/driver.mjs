@@ -1,14 +1,19 @@
 // The line protocol that every client driver speaks with the tests: one JSON
 // object a line, commands on standard input, events on standard output.
 //
-//   {"command": "connect", "url", "domain", "user", "password", "resource"}
+//   {"command": "connect", "url", "origin", "domain", "user", "password", "resource"}
+//                             over WebSocket or, as a page of that origin, over BOSH
 //   {"command": "presence"}
 //   {"command": "send", "to", "body", "id"}
 //   {"command": "cut"}        destroy the socket, as a network that vanishes would
+//   {"command": "restore"}    reload the page and take the cached session up again
+//   {"command": "attach"}     show another page, told the session's sid and rid
 //   {"command": "quit"}       close the stream properly
 //
 //   {"event": "online", "jid"}      signed in and bound
 //   {"event": "managed"}            stream management is on
+//   {"event": "attached", "jid"}    restored or attached
+//   {"event": "blocked", "text"}    CORS forbids to go on
 //   {"event": "resumed"}            the stream went on over a new socket
 //   {"event": "offline"}            the socket is gone
 //   {"event": "message", "from", "body", "id", "delay"}

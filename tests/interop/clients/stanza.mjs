@@ -1,17 +1,32 @@
 // stanza (stanza.io) behind the tests' line protocol.
 
+import { visit } from "./browser.mjs";
 import stanza from "stanza";
 import { drive, report, RECONNECT_MS } from "./driver.mjs";
 
 let client;
 
+function cut() {
+  const { transport } = client;
+  if (transport.socket) {
+    transport.socket.terminate();
+    return;
+  }
+  // As if every answer were lost until the library gives up, which takes it a while.
+  transport.process = () => {};
+  transport.isEnded = true;
+  client.emit("--transport-disconnected");
+}
+
 drive({
-  connect({ url, domain, user, password, resource }) {
+  connect({ url, origin, domain, user, password, resource }) {
+    const bosh = url.startsWith("http");
+    if (bosh) visit(origin, (text) => report("blocked", { text }));
     client = stanza.createClient({
       jid: `${user}@${domain}`,
       resource,
       password,
-      transports: { websocket: url, bosh: false },
+      transports: bosh ? { websocket: false, bosh: url } : { websocket: url, bosh: false },
       autoReconnect: true,
       maxReconnectBackoff: RECONNECT_MS / 1000,
     });
@@ -29,6 +44,6 @@ drive({
   },
   presence: () => void client.sendPresence(),
   send: ({ to, body, id }) => void client.sendMessage({ to, id, body, type: "chat" }),
-  cut: () => client.transport.socket.terminate(),
+  cut,
   quit: () => client.disconnect(),
 });

@@ -1,10 +1,12 @@
 // Strophe.js behind the tests' line protocol.
 
+import { visit } from "./browser.mjs";
 import { $msg, $pres, Strophe } from "strophe.js";
 import { drive, report, RECONNECT_MS } from "./driver.mjs";
 
 let connection;
 let quitting = false;
+let open;
 
 function onMessage(message) {
   const [body] = message.getElementsByTagName("body");
@@ -26,6 +28,9 @@ function onStatus(status, condition, signIn) {
     connection.addHandler(onMessage, null, "message");
     if (connection.hasResumed()) report("resumed");
     else report("online", { jid: connection.jid });
+  } else if (status === Strophe.Status.ATTACHED) {
+    connection.addHandler(onMessage, null, "message");
+    report("attached", { jid: connection.jid });
   } else if (status === Strophe.Status.DISCONNECTED) {
     report("offline");
     if (!quitting) setTimeout(signIn, RECONNECT_MS);
@@ -35,10 +40,21 @@ function onStatus(status, condition, signIn) {
   }
 }
 
+/** What the end of a page does to a connection: its requests are aborted, its timers are gone. */
+function leavePage() {
+  clearTimeout(connection._idleTimeout);
+  connection._proto._abortAllRequests();
+}
+
 drive({
-  connect({ url, domain, user, password, resource }) {
-    connection = new Strophe.Connection(url, { enableStreamManagement: true });
-    connection.sm.onEnabled = () => report("managed");
+  connect({ url, origin, domain, user, password, resource }) {
+    const bosh = url.startsWith("http");
+    open = () => {
+      if (bosh) visit(origin, (text) => report("blocked", { text }));
+      connection = new Strophe.Connection(url, bosh ? { keepalive: true } : { enableStreamManagement: true });
+      if (!bosh) connection.sm.onEnabled = () => report("managed");
+    };
+    open();
     const signIn = () =>
       connection.connect(`${user}@${domain}/${resource}`, password, (status, condition) =>
         onStatus(status, condition, signIn),
@@ -48,6 +64,20 @@ drive({
   presence: () => connection.send($pres()),
   send: ({ to, body, id }) => connection.send($msg({ to, id, type: "chat" }).c("body").t(body)),
   cut: () => connection._proto.socket.terminate(),
+  restore() {
+    const { jid } = connection;
+    leavePage();
+    open();
+    connection.restore(Strophe.getBareJidFromJid(jid), onStatus);
+  },
+  attach() {
+    const { jid } = connection;
+    const { sid, rid } = connection._proto;
+    leavePage();
+    sessionStorage.clear();
+    open();
+    connection.attach(jid, sid, rid, onStatus);
+  },
   quit() {
     quitting = true;
     connection.disconnect();
