@@ -297,7 +297,7 @@ class Window(Generic[C]):
         kept = Answer(held, attributes, payload, now)
         self._answers[held.rid] = kept
         self._forget()
-        if not self._unanswered():
+        if held.call is not None and not self._unanswered():
             self._idle_since = now
         return kept
 

@@ -1,0 +1,93 @@
+import pytest
+from support.bosh import OPEN
+from support.sessions import GUARD
+
+from andiron.bosh.body import answer, read_body, terminal
+from andiron.xmpp.errors import BoshCondition, BoshError
+
+
+def read(text):
+    return read_body(GUARD, text.encode(), 10_000, 10)
+
+
+@pytest.mark.parametrize(
+    ("child", "text", "namespace"),
+    [
+        ("<message/>", "<message xmlns='jabber:client'/>", "jabber:client"),
+        (
+            "<message><body>x</body></message>",
+            "<message xmlns='jabber:client'><body>x</body></message>",
+            "jabber:client",
+        ),
+        ("<iq xmlns='jabber:client'/>", "<iq xmlns='jabber:client'/>", "jabber:client"),
+        ('<iq xmlns="jabber:client"/>', '<iq xmlns="jabber:client"/>', "jabber:client"),
+        ("<presence id='1'/>", "<presence xmlns='jabber:client' id='1'/>", "jabber:client"),
+        ("<auth xmlns='a'/>", "<auth xmlns='a'/>", "a"),
+    ],
+)
+def test_stanzas_stand_in_jabber_client(child, text, namespace):
+    (element,) = read(f"{OPEN} rid='1'>{child}</body>").children
+    assert (element.text, element.namespace) == (text, namespace)
+    assert GUARD.read(element.text).namespace == namespace
+
+
+def test_other_elements_keep_the_wrappers_namespace():
+    (element,) = read(f"{OPEN} rid='1'><uri/></body>").children
+    assert element.namespace == "http://jabber.org/protocol/httpbind"
+
+
+def test_prefixes_of_the_wrapper_stay_valid():
+    (element,) = read(f"{OPEN} rid='1' xmlns:x='urn:x'><message><x:y/></message></body>").children
+    assert GUARD.read(element.text).namespace == "jabber:client"
+    assert "xmlns:x='urn:x'" in element.text
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "<?xml version='1.0'?>",
+        '<?xml version="1.0" encoding="UTF-8"?>\n',
+        "<?xml version='1.0' encoding='utf-8' standalone='yes' ?>",
+    ],
+)
+def test_an_xml_declaration_is_tolerated(declaration):
+    assert read(f"{declaration}{OPEN} rid='7'/>").rid == 7
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    ["<?xml version='1.0' encoding='latin-1'?>", "<?php ?>", "<?xml version='1.0'?>" * 2],
+)
+def test_other_instructions_are_not(declaration):
+    with pytest.raises(BoshError, match="bad-request"):
+        read(f"{declaration}{OPEN} rid='7'/>")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "empty"),
+    [
+        ("", True),
+        ("key='x' ack='4'", True),
+        ("pause='0'", False),
+        ("type='terminate'", False),
+        ("type='other'", True),
+        ("xmlns:xmpp='urn:xmpp:xbosh' xmpp:restart='true'", False),
+        ("xmlns:xmpp='urn:xmpp:xbosh' xmpp:restart='1'", False),
+        ("xmlns:xmpp='urn:xmpp:xbosh' xmpp:restart='false'", True),
+        ("restart='true'", True),
+        ("route='xmpp:example.org:5222' secure='false' stream='s' to='elsewhere'", True),
+    ],
+)
+def test_what_is_empty(attributes, empty):
+    assert read(f"{OPEN} rid='1' sid='s' {attributes}/>").empty is empty
+
+
+def test_answers():
+    assert answer("", ()) == f"{OPEN}/>"
+    assert answer(" a='1'", ["<x/>", "<y/>"]) == f"{OPEN} a='1'><x/><y/></body>"
+    features = "<stream:features xmlns:stream='http://etherx.jabber.org/streams'/>"
+    assert answer("", [features]) == (
+        f"{OPEN} xmlns:stream='http://etherx.jabber.org/streams'>{features}</body>"
+    )
+    assert terminal(None) == f"{OPEN} type='terminate'/>"
+    assert terminal(BoshCondition.HOST_GONE) == f"{OPEN} type='terminate' condition='host-gone'/>"
