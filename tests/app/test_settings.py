@@ -27,6 +27,7 @@ def test_names_and_defaults_that_stay():
 def test_defaults_are_those_of_the_packages():
     settings = Settings()
     assert settings.sm_config() == SmConfig()
+    assert settings.bosh_config() == BoshConfig()
     assert settings.websocket_config() == WebSocketConfig()
     assert settings.domain_config() == DomainConfig(software_version=__version__)
 
