@@ -1,32 +1,46 @@
-"""Many connections that never speak: others get in, and when they are gone nothing is left."""
+"""Many connections that never speak: others get in, and when they are gone nothing is left.
+
+``CROWD=10000 pytest tests/hostile/test_crowds.py`` makes the crowd larger; both
+the tests and the server must be allowed that many open files.
+"""
 
 import asyncio
 import contextlib
+import os
 
 from tests.hostile.conftest import eventually
 
-CROWD = 300
+CROWD = int(os.environ.get("CROWD", "300"))
+ROOM = 16 + CROWD // 400
+"""MiB that the server may take meanwhile and not give back."""
 
 
 async def crowd(making):
-    return await asyncio.gather(*[making() for _ in range(CROWD)])
+    """Return what ``making`` returns for each number, some of them at a time."""
+    gate = asyncio.Semaphore(100)
+
+    async def one(number):
+        async with gate:
+            return await making(number)
+
+    return await asyncio.gather(*[one(number) for number in range(CROWD)])
 
 
 async def test_connections_that_never_ask(victim):
     sockets, before = victim.sockets, victim.memory
-    wires = await crowd(lambda: victim.dial(source="127.0.0.3"))
+    wires = await crowd(lambda _: victim.dial(source="127.0.0.3"))
     await victim.logged("127.0.0.3 dropped: no request came", CROWD - 200)
     await victim.still_serves(source="127.0.0.3")
     for wire in wires:
         await wire.ended()
     await victim.logged("127.0.0.3 dropped: no request came", CROWD)
     await eventually(lambda: victim.sockets <= sockets)
-    assert victim.memory - before < 16
+    assert victim.memory - before < ROOM
 
 
 async def test_requests_that_never_end(victim):
     sockets = victim.sockets
-    wires = await crowd(lambda: victim.dial(source="127.0.0.4"))
+    wires = await crowd(lambda _: victim.dial(source="127.0.0.4"))
     for wire in wires:
         wire.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
     await victim.logged("127.0.0.4 dropped: no request came", CROWD - 200)
@@ -63,36 +77,35 @@ async def test_a_body_that_never_comes(victim):
 
 async def test_websockets_that_never_open(victim):
     sockets, before = victim.sockets, victim.memory
-    wires = await crowd(lambda: victim.ask(source="127.0.0.6"))
+    wires = await crowd(lambda _: victim.ask(source="127.0.0.6"))
     statuses = [wire.status for wire in wires]
-    assert statuses.count(101) == 100
-    assert statuses.count(503) == CROWD - 100
+    # While a large crowd comes, the first of it are sent home and others take their places.
+    admitted = statuses.count(101)
+    assert 100 <= admitted <= CROWD / 3
+    assert statuses.count(503) == CROWD - admitted
     refused = next(wire for wire in wires if wire.status == 503)
     assert "retry-after: 5" in refused.headers
     assert b"try again soon" in await refused.reader.read()
-    await victim.logged("127.0.0.6 refused: Too many connections are signing in", CROWD - 100)
+    await victim.logged("127.0.0.6 refused: Too many connections are signing in", CROWD - admitted)
     await victim.still_serves(source="127.0.0.7")
     for wire in wires:
         if wire.status == 101:
-            texts = await wire.rest()
-            assert "<connection-timeout " in texts[1]
-    await victim.logged("127.0.0.6 closed: negotiation-timeout", 100)
+            assert "<connection-timeout " in (await wire.rest())[1]
+    await victim.logged("127.0.0.6 closed: negotiation-timeout", admitted)
     await eventually(lambda: victim.sockets <= sockets)
-    assert victim.memory - before < 32
+    assert victim.memory - before < 2 * ROOM
     await victim.still_serves(source="127.0.0.6")
 
 
 async def test_strangers_from_everywhere(victim):
-    async def stranger(number):
-        return await victim.ask(f"X-Forwarded-For: 203.0.113.{number % 250}")
-
-    wires = await asyncio.gather(*[stranger(number) for number in range(CROWD)])
+    wires = await crowd(lambda number: victim.ask(f"X-Forwarded-For: 203.0.113.{number % 250}"))
     statuses = [wire.status for wire in wires]
-    assert statuses.count(101) == 200
-    assert statuses.count(503) == CROWD - 200
+    admitted = statuses.count(101)
+    assert 200 <= admitted <= CROWD * 2 / 3
+    assert statuses.count(503) == CROWD - admitted
     for wire in wires:
         wire.reset()
-    await victim.logged("closed: connection-lost", 200)
+    await victim.logged(" closed: ", admitted)
     await victim.still_serves(source="127.0.0.8")
 
 
