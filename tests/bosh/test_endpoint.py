@@ -1,0 +1,406 @@
+"""The HTTP around BOSH: what any client, browser or passer-by sees."""
+
+import asyncio
+import gzip
+import json
+from urllib.parse import quote
+
+import httpx
+import pytest
+from support.asgi import settle
+from support.bosh import EMPTY, OPEN, attributes, terminal
+from support.sessions import GUARD, SIGN_IN, MemoryBackend
+
+from andiron.bosh.config import BoshConfig
+from andiron.bosh.endpoint import BoshEndpoint
+from andiron.bosh.registry import BoshRegistry
+from andiron.bosh.waiting import HttpCall
+from andiron.sm.config import SmConfig
+from andiron.sm.driver import TimerDriver
+from andiron.sm.link import Channel
+from andiron.sm.manager import SessionManager
+from andiron.sm.strangers import Strangers
+
+CREATE = f"{OPEN} rid='100' to='localhost' wait='60' hold='1' ver='1.6'/>"
+PAGE = "https://chat.example"
+
+
+class Site:
+    """An endpoint under the running loop, and a client for it."""
+
+    def __init__(self, scheme="http", **config):
+        loop = asyncio.get_running_loop()
+        self.manager = SessionManager(SmConfig(), MemoryBackend(), clock=loop.time)
+        self.config = BoshConfig(**config)
+        self.registry = BoshRegistry(
+            self.manager, self.config, GUARD, Strangers(100, 100), loop.call_soon
+        )
+        self.driver = TimerDriver(self.registry)
+        self.driver.start()
+        self.endpoint = BoshEndpoint(
+            self.registry,
+            self.config,
+            channel_of=lambda scope: Channel(
+                scope["client"][0], secure=scope["scheme"] == "https", kind="bosh"
+            ),
+        )
+        self.http = self.client(scheme)
+
+    def client(self, scheme):
+        transport = httpx.ASGITransport(self.endpoint)
+        return httpx.AsyncClient(
+            transport=transport,
+            base_url=f"{scheme}://chat.example",
+            headers={"accept-encoding": ""},
+        )
+
+    async def post(self, content, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.post("/http-bind", content=content, headers=named)
+
+    async def create(self):
+        answer = await self.post(CREATE)
+        return attributes(answer.text)["sid"]
+
+
+@pytest.fixture
+async def at():
+    sites = []
+
+    def make(*args, **config):
+        sites.append(Site(*args, **config))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.driver.stop()
+        await site.http.aclose()
+
+
+@pytest.fixture
+async def site(at):
+    return at()
+
+
+async def test_a_session_is_created(site):
+    answer = await site.post(CREATE)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/xml; charset=utf-8"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert attributes(answer.text)["sid"]
+
+
+async def test_the_content_type_that_the_client_asked_for(site):
+    first = await site.post(CREATE.replace("/>", " content='text/html'/>"))
+    assert first.headers["content-type"] == "text/html"
+    sid = attributes(first.text)["sid"]
+    answer = await site.post(f"{OPEN} rid='101' sid='{sid}' type='terminate'/>")
+    assert answer.headers["content-type"] == "text/html"
+    refused = await site.post(f"{OPEN} rid='101' sid='x'/>")
+    assert refused.headers["content-type"] == "text/xml; charset=utf-8"
+
+
+async def test_a_held_request_is_answered_when_there_is_something(site):
+    sid = await site.create()
+    answer = await site.post(f"{OPEN} rid='101' sid='{sid}'>{SIGN_IN.format('juliet')}</body>")
+    assert "<success/>" in answer.text
+
+
+async def test_get_says_what_this_is(site):
+    answer = await site.http.get("/http-bind")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "XEP-0124" in answer.text
+    head = await site.http.head("/http-bind")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_other_methods(method, site):
+    answer = await site.http.request(method, "/http-bind")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST, OPTIONS"
+
+
+@pytest.mark.parametrize("origins", [(PAGE,), ("*",)])
+@pytest.mark.parametrize("body", [CREATE, "nonsense", f"{OPEN} rid='1' sid='none'/>"])
+async def test_every_answer_may_be_read_by_allowed_origins(body, origins, at):
+    site = at(origins=origins)
+    answer = await site.post(body, origin=PAGE, host="other.example")
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert answer.headers["vary"] == "Origin"
+
+
+async def test_cors_on_what_is_no_post(at):
+    site = at(origins=(PAGE,), max_body_size=20_000)
+    headers = {"origin": PAGE, "host": "other.example"}
+    for method in ("GET", "PUT", "OPTIONS"):
+        answer = await site.http.request(method, "/", headers=headers)
+        assert answer.headers["access-control-allow-origin"] == PAGE
+    large = await site.post("x" * 30_000, **headers)
+    assert large.headers["access-control-allow-origin"] == PAGE
+
+
+async def test_the_own_origin_is_allowed(site):
+    answer = await site.post(CREATE, origin="http://chat.example")
+    assert answer.headers["access-control-allow-origin"] == "http://chat.example"
+
+
+async def test_other_origins_are_refused(site):
+    answer = await site.post(CREATE, origin="https://evil.example")
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+    assert "bosh_origins" in answer.text
+    assert len(site.registry) == 0
+
+
+async def test_two_origins_are_none(site):
+    headers = [("origin", "http://chat.example")] * 2
+    answer = await site.http.post("/", content=CREATE, headers=headers)
+    assert answer.status_code == 403
+
+
+async def test_preflight(at):
+    site = at(origins=(PAGE,))
+    headers = {
+        "origin": PAGE,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type",
+    }
+    answer = await site.http.options("/http-bind", headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "Content-Type" in answer.headers["access-control-allow-headers"]
+    assert answer.headers["access-control-max-age"] == "86400"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "zipped"),
+    [
+        ("gzip, deflate", True),
+        ("gzip;q=0.5", True),
+        ("*", True),
+        ("deflate", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, deflate", False),
+        ("xgzip", False),
+        ("", False),
+    ],
+)
+async def test_compression_when_asked(accepted, zipped, at):
+    site = at(compress_from=100)
+    answer = await site.post(CREATE, accept_encoding=accepted)
+    assert (answer.headers.get("content-encoding") == "gzip") is zipped
+    assert attributes(answer.text)["sid"]
+
+
+@pytest.mark.parametrize("compress_from", [0, 10_000])
+async def test_compression_when_worth_it(compress_from, at):
+    site = at(compress_from=compress_from)
+    answer = await site.post(CREATE, accept_encoding="gzip")
+    assert "content-encoding" not in answer.headers
+
+
+async def test_compressed_requests_are_not_taken(site):
+    answer = await site.post(gzip.compress(CREATE.encode()), content_encoding="gzip")
+    assert answer.text == terminal("bad-request")
+
+
+async def pieces(*parts):
+    for part in parts:
+        yield part.encode()
+        await asyncio.sleep(0)
+
+
+async def test_chunked_requests(site):
+    half = len(CREATE) // 2
+    answer = await site.post(pieces(CREATE[:half], CREATE[half:]))
+    assert attributes(answer.text)["sid"]
+
+
+async def test_what_is_too_large_is_not_read_to_its_end(at):
+    site = at(max_negotiation_size=1_000)
+    read = []
+
+    async def endless():
+        for number in range(1000):
+            read.append(number)
+            yield b"x" * 100
+
+    answer = await site.post(endless())
+    assert answer.text == terminal("bad-request")
+    assert answer.headers["connection"] == "close"
+    assert len(read) < 20
+
+
+async def test_a_session_that_signed_in_may_send_more(at):
+    site = at(max_negotiation_size=1_000, max_body_size=5_000)
+    sid = await site.create()
+    large = f"<message xmlns='jabber:client' to='x' id='{'x' * 2000}'/>"
+
+    def body(rid):
+        return pieces(f"{OPEN} rid='{rid}' sid='{sid}'>", large[:1500], large[1500:], "</body>")
+
+    assert (await site.post(body(101))).text == terminal("bad-request")
+    await site.post(f"{OPEN} rid='101' sid='{sid}'>{SIGN_IN.format('juliet')}</body>")
+    restart = "to='localhost' xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh'"
+    await site.post(f"{OPEN} rid='102' sid='{sid}' {restart}/>")
+    posted = asyncio.create_task(site.post(body(103)))
+    await settle()
+    assert site.registry._find(sid)._window.last == 103
+    await site.post(f"{OPEN} rid='104' sid='{sid}' type='terminate'/>")
+    await posted
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(at):
+    site = at(request_timeout=0.01)
+
+    async def never():
+        yield b"<body"
+        await asyncio.Event().wait()
+
+    answer = await site.post(never())
+    assert answer.text == terminal("bad-request")
+
+
+async def test_a_secure_session_is_refused_over_http(at):
+    site = at("https")
+    sid = await site.create()
+    async with site.client("http") as plain:
+        answer = await plain.post("/", content=f"{OPEN} rid='101' sid='{sid}'/>")
+    assert answer.text == terminal("item-not-found")
+    answer = await site.post(f"{OPEN} rid='101' sid='{sid}' type='terminate'/>")
+    assert "condition" not in answer.text
+
+
+async def test_clients_of_old_get_http_codes(site):
+    created = await site.post(CREATE.replace(" ver='1.6'", ""))
+    sid = attributes(created.text)["sid"]
+    answer = await site.post(f"{OPEN} rid='900' sid='{sid}'/>")
+    assert answer.status_code == 404
+
+
+async def test_script_syntax(at):
+    site = at(script_syntax=True)
+    answer = await site.http.get(f"/http-bind?{quote(CREATE)}")
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.text.startswith("_BOSH_(")
+    text = json.loads(answer.text[len("_BOSH_(") : -1])
+    assert attributes(text)["sid"]
+    assert "<" not in answer.text
+
+
+async def test_script_syntax_is_off_unless_wished(site):
+    answer = await site.http.get(f"/http-bind?{quote(CREATE)}")
+    assert "POST" in answer.text
+    assert len(site.registry) == 0
+
+
+class Request:
+    """An ASGI request whose connection the test breaks."""
+
+    def __init__(self, endpoint, content):
+        self.incoming = asyncio.Queue()
+        self.incoming.put_nowait({"type": "http.request", "body": content.encode()})
+        self.sent = []
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/",
+            "scheme": "http",
+            "headers": [],
+            "client": ("127.0.0.1", 1),
+        }
+        self.task = asyncio.create_task(endpoint(scope, self.incoming.get, self.send))
+
+    async def send(self, message):
+        self.sent.append(message)
+
+    async def leave(self):
+        self.incoming.put_nowait({"type": "http.disconnect"})
+        await self.task
+
+
+async def test_a_connection_that_is_lost_is_noticed(site):
+    sid = await site.create()
+    held = Request(site.endpoint, f"{OPEN} rid='101' sid='{sid}'/>")
+    await settle()
+    connection = site.registry._find(sid)
+    assert [entry.call is not None for entry in connection._window.held] == [True]
+    await held.leave()
+    assert held.sent == []
+    assert [entry.call is not None for entry in connection._window.held] == [False]
+    again = Request(site.endpoint, f"{OPEN} rid='101' sid='{sid}'/>")
+    await settle()
+    await site.post(f"{OPEN} rid='102' sid='{sid}' type='terminate'/>")
+    await again.task
+    assert again.sent[1]["body"].decode() == f"{OPEN} type='terminate'/>"
+
+
+async def test_a_task_that_is_cancelled_lets_the_request_go(site):
+    sid = await site.create()
+    held = Request(site.endpoint, f"{OPEN} rid='101' sid='{sid}'/>")
+    await settle()
+    held.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await held.task
+    assert [entry.call for entry in site.registry._find(sid)._window.held] == [None]
+
+
+async def test_a_client_that_leaves_while_it_posts(site):
+    request = Request(site.endpoint, "")
+    request.incoming.get_nowait()
+    await request.leave()
+    assert request.sent == []
+
+
+# Waiting for an answer and for a connection's end at once
+
+
+async def test_an_answer_that_is_there_is_not_waited_for():
+    call = HttpCall()
+    call.reply(EMPTY, 200, "text/xml")
+    call.reply("another", 500, "text/plain")
+    assert await call.answered(asyncio.Queue().get)
+    assert (call.text, call.status) == (EMPTY, 200)
+
+
+async def test_messages_that_are_no_disconnect_are_passed_over():
+    call = HttpCall()
+    incoming = asyncio.Queue()
+    waiting = asyncio.create_task(call.answered(incoming.get))
+    for _ in range(3):
+        incoming.put_nowait({"type": "http.request"})
+        await settle()
+    assert not waiting.done()
+    incoming.put_nowait({"type": "http.disconnect"})
+    assert await waiting is False
+
+
+async def test_what_waits_for_the_connection_is_cancelled_with_the_answer():
+    call = HttpCall()
+    ended = []
+
+    async def receive():
+        try:
+            await asyncio.sleep(0)
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    waiting = asyncio.create_task(call.answered(receive))
+    await settle()
+    call.reply(EMPTY, 200, "text/xml")
+    assert await waiting is True
+    assert ended == [True]
+
+
+async def test_a_failure_of_the_server_is_not_swallowed():
+    async def receive():
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await HttpCall().answered(receive)
