@@ -19,9 +19,10 @@ const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
-// What Chromium itself writes to the console about a connection that we broke.
+const SHOWN = 60; // messages of one side that the page shows at least; earlier ones go on demand
 const OTHER_WINDOW = 'from the other window, in its gap';
-const OUR_DOING = /^WebSocket connection to .* failed/;
+// What Chromium itself writes to the console about a connection that we broke.
+const OUR_DOING = /^WebSocket connection to .* failed|^Failed to load resource: net::ERR_/;
 
 const [baseUrl, linkA, linkB, outdir] = process.argv.slice(2);
 if (!outdir) {
@@ -57,6 +58,12 @@ class Person {
     page.on('websocket', (socket) => {
       socket.on('framesent', ({ payload }) => person.frames.push(payload));
       socket.on('framereceived', ({ payload }) => person.frames.push(payload));
+    });
+    const byBosh = (message) => message.url().endsWith('/http-bind');
+    page.on('request', (request) => byBosh(request) && person.frames.push(request.postData()));
+    page.on('response', (response) => {
+      // Of an answer that is cut short there is nothing to see.
+      if (byBosh(response)) response.text().then((text) => person.frames.push(text), () => {});
     });
     await options.prepare?.(page);
     await page.goto(link);
@@ -109,7 +116,7 @@ class Person {
     return this.until(`${texts.length} messages are there, ${texts.at(-1)} the last`, ([count, last]) => {
       const bodies = [...document.querySelectorAll('.message.other .body')].map((node) => node.textContent);
       return bodies.length >= count && bodies.includes(last);
-    }, [texts.length, texts.at(-1)]);
+    }, [Math.min(texts.length, SHOWN), texts.at(-1)]);
   }
 
   settled() {
@@ -118,6 +125,17 @@ class Person {
       const own = [...document.querySelectorAll('.message.own')];
       return empty && own.every((row) => row.dataset.state === 'delivered');
     });
+  }
+
+  /** Choose a transport in the panel, and wait until it carries the session. */
+  async moveTo(value, label = value === 'bosh' ? 'BOSH' : 'WebSocket') {
+    await this.page.check(`#ways [value=${value}]`);
+    await this.carriedBy(label);
+  }
+
+  carriedBy(label) {
+    return this.until(`online over ${label}`, (wanted) =>
+      document.body.dataset.stream === 'online' && document.querySelector('#transport').textContent === wanted, label);
   }
 
   screenshot(name) {
@@ -155,10 +173,15 @@ async function complete() {
   await bob.sees(said.alice);
   await alice.settled();
   await bob.settled();
-  assert.deepEqual(await bob.shown('other'), said.alice);
-  assert.deepEqual(await alice.shown('other'), said.bob);
-  assert.deepEqual(await alice.shown('own'), said.alice.filter((text) => text !== OTHER_WINDOW));
-  assert.deepEqual(await bob.shown('own'), said.bob);
+  for (const [shown, texts] of [
+    [await bob.shown('other'), said.alice],
+    [await alice.shown('other'), said.bob],
+    [await alice.shown('own'), said.alice.filter((text) => text !== OTHER_WINDOW)],
+    [await bob.shown('own'), said.bob],
+  ]) {
+    assert.ok(shown.length >= Math.min(texts.length, SHOWN));
+    assert.deepEqual(shown, texts.slice(-shown.length));
+  }
   for (const person of [alice, bob]) assert.equal(await person.text('#repeats'), '0');
 }
 
@@ -272,6 +295,156 @@ await step('frames are shown, secrets are not', async () => {
   assert.ok(await alice.page.$eval('#frames', (list) => list.hidden));
 });
 
+/** Alice's session moves while both write; what they wrote before, during and after arrives. */
+async function moveUnderTraffic(mover, value, name) {
+  const lines = (word) => [numbered(`${word} before ${name}`, 5), numbered(`${word} during ${name}`, 5), numbered(`${word} after ${name}`, 5)];
+  const [mine, theirs] = [lines('alice'), lines('bob')];
+  await Promise.all([alice.burst(mine[0], mover === alice ? `#ways [value=${value}]` : null), bob.burst(theirs[0], mover === bob ? `#ways [value=${value}]` : null)]);
+  await Promise.all([alice.burst(mine[1]), bob.burst(theirs[1])]);
+  await mover.carriedBy(value === 'bosh' ? 'BOSH' : 'WebSocket');
+  await Promise.all([alice.burst(mine[2]), bob.burst(theirs[2])]);
+  said.alice.push(...mine.flat());
+  said.bob.push(...theirs.flat());
+  await complete();
+}
+
+await step('a live session moves to BOSH and back, messages under way both ways', async () => {
+  const sessions = [await alice.text('#session-id'), await bob.text('#session-id')];
+  for (let round = 1; round <= 2; round += 1) {
+    await moveUnderTraffic(alice, 'bosh', `alice moves there ${round}`);
+    if (round === 1) await alice.screenshot('bosh-desktop-light');
+    await moveUnderTraffic(bob, 'bosh', `bob moves there ${round}`);
+    await moveUnderTraffic(alice, 'websocket', `alice moves back ${round}`);
+    await moveUnderTraffic(bob, 'websocket', `bob moves back ${round}`);
+  }
+  assert.deepEqual([await alice.text('#session-id'), await bob.text('#session-id')], sessions);
+});
+
+await step('over BOSH: typing, a new line, and frames without secrets', async () => {
+  await Promise.all([alice.moveTo('bosh'), bob.moveTo('bosh')]);
+  await alice.page.type('#text', 'slowly');
+  await bob.until('the other is seen typing', () => document.querySelector('#typing').textContent.includes('is typing'));
+  await alice.page.press('#text', 'Enter');
+  said.alice.push('slowly');
+  await complete();
+  await alice.page.click('#frames-toggle');
+  const frames = await alice.page.$$eval('#frames code', (nodes) => nodes.map((node) => node.textContent));
+  const bodies = frames.filter((frame) => frame.startsWith('<body'));
+  assert.ok(bodies.length >= 4, `${bodies.length} bodies`);
+  const secret = frames.filter((frame) => /<(auth|response|challenge|success)\b[^>/]*>[^<•]/.test(frame));
+  assert.deepEqual(secret, []);
+  await alice.screenshot('frames-bosh-desktop-light');
+  await alice.page.click('#frames-toggle');
+});
+
+await step('over BOSH: cut by the button, messages in flight both ways', async () => {
+  const [before, during, after] = [numbered('alice before the cut over BOSH', 5), numbered('bob meanwhile over BOSH', 5), numbered('alice in that gap', 3)];
+  await alice.burst(before, '#cut');
+  await Promise.all([bob.burst(during), alice.burst(after)]);
+  await alice.until('the gap is seen', () => document.body.dataset.stream === 'waiting');
+  said.alice.push(...before, ...after);
+  said.bob.push(...during);
+  await complete();
+  await alice.carriedBy('BOSH');
+  assert.ok(!alice.frames.some((frame) => /<body[^>]*type='terminate'/.test(frame)), 'the cut said goodbye');
+});
+
+await step('over BOSH: connection lost with everything on its way', async () => {
+  for (let round = 1; round <= 3; round += 1) {
+    const lostBefore = proxy.lost();
+    proxy.lose();
+    const lines = numbered(`bob into the void over BOSH ${round}`, 10);
+    const answers = numbered(`alice to the void over BOSH ${round}`, 10);
+    await Promise.all([bob.burst(lines), alice.burst(answers)]);
+    while (proxy.lost() < lostBefore + 2000) await new Promise((done) => setTimeout(done, 20));
+    proxy.cut();
+    said.bob.push(...lines);
+    said.alice.push(...answers);
+    await bob.online();
+    await complete();
+  }
+});
+
+await step('a reload keeps the transport', async () => {
+  await bob.page.reload();
+  await bob.carriedBy('BOSH');
+  said.bob.push('after the reload over BOSH');
+  await bob.write('after the reload over BOSH');
+  await complete();
+});
+
+await step('over BOSH: signing out and leaving the page are heard at once', async () => {
+  const third = await Person.open(linkA);
+  await third.online();
+  await third.moveTo('bosh');
+  const peer = await third.page.getAttribute('.conversation', 'title');
+  const jid = await third.page.getAttribute('#self-name', 'title');
+  assert.ok(peer && jid);
+  await third.page.click('#sign-out');
+  await third.until('the form is there', () => !document.querySelector('#sign-in').hidden);
+  await heard(jid, true);
+  const fourth = await Person.open(linkA);
+  await fourth.online();
+  await fourth.moveTo('bosh');
+  const other = await fourth.page.getAttribute('#self-name', 'title');
+  await fourth.page.goto('about:blank');
+  await heard(other, true);
+  await third.context.close();
+  await fourth.context.close();
+});
+
+await step('back by the keyboard', async () => {
+  await alice.page.focus('#ways [value=bosh]');
+  await alice.page.keyboard.press('ArrowLeft');
+  await alice.carriedBy('WebSocket');
+  assert.ok(await alice.page.$eval('#ways [value=websocket]', (radio) => radio.checked && radio === document.activeElement));
+  await alice.screenshot('ways-focus-desktop-light');
+  await bob.moveTo('automatic');
+  await complete();
+});
+
+await step('without WebSockets the page falls back to BOSH', async () => {
+  const behind = await Person.open(linkA, {
+    prepare: (page) => page.addInitScript(() => {
+      globalThis.WebSocket = class extends WebSocket {
+        constructor(url, protocols) {
+          super(`${url}-is-not-here`, protocols);
+        }
+      };
+    }),
+  });
+  await behind.carriedBy('BOSH');
+  assert.ok(await behind.page.isChecked('#ways [value=automatic]'));
+  await behind.context.close();
+});
+
+await step('a WebSocket that hangs is not waited for', async () => {
+  const behind = await Person.open(linkA, {
+    prepare: (page) => page.routeWebSocket(/\/ws$/, () => {}),
+  });
+  await behind.carriedBy('BOSH');
+  await behind.context.close();
+});
+
+await step('where BOSH does not get through, the session stays on its WebSocket', async () => {
+  const { page } = alice;
+  const session = await alice.text('#session-id');
+  const resumes = await alice.text('#resumes');
+  await page.route('**/http-bind', (route) => route.abort());
+  await page.click('#ways [value=bosh]');
+  await alice.until('it says so', () => document.querySelector('#ways-problem').textContent);
+  assert.ok(await page.isChecked('#ways [value=websocket]'));
+  await alice.screenshot('stays-desktop-light');
+  await page.unroute('**/http-bind');
+  said.alice.push('still here');
+  await alice.write('still here');
+  await complete();
+  assert.deepEqual([await alice.text('#session-id'), await alice.text('#resumes')], [session, resumes]);
+  await alice.moveTo('bosh');
+  assert.equal(await alice.text('#ways-problem'), '');
+  await alice.moveTo('websocket');
+});
+
 await step('another window of the same person, whose resumption is refused', async () => {
   let refuse = false;
   const second = await Person.open(linkA, {
@@ -291,7 +464,7 @@ await step('another window of the same person, whose resumption is refused', asy
   await second.online();
   assert.notEqual(await second.text('#session-id'), session);
   assert.equal(await second.text('#resumes'), '0 times');
-  assert.deepEqual(await bob.shown('other'), said.alice);
+  assert.deepEqual((await bob.shown('other')).slice(-SHOWN), said.alice.slice(-SHOWN));
   await second.page.click('#sign-out');
   await second.until('the form is there', () => !document.querySelector('#sign-in').hidden);
   await second.context.close();
@@ -344,10 +517,11 @@ await step('a stream replaced elsewhere is left to the other, and 2,000 messages
 });
 
 await step('a reload signs in again and keeps what was said', async () => {
-  const before = [await bob.shown('own'), await bob.shown('other')];
+  const latest = async (side) => (await bob.shown(side)).slice(-SHOWN);
+  const before = [await latest('own'), await latest('other')];
   await bob.page.reload();
   await bob.online();
-  assert.deepEqual([await bob.shown('own'), await bob.shown('other')], before);
+  assert.deepEqual([await latest('own'), await latest('other')], before);
   said.bob.push('after the reload');
   await bob.write('after the reload');
   await complete();
@@ -411,7 +585,7 @@ await step('the keyboard alone', async () => {
 async function heard(jid, gone) {
   const deadline = Date.now() + PATIENCE;
   const matches = (frame) =>
-    frame.startsWith('<presence') && frame.includes(jid) && gone === /type=.unavailable/.test(frame);
+    (frame.match(/<presence\b[^>]*>/g) ?? []).some((tag) => tag.includes(jid) && gone === /type=.unavailable/.test(tag));
   while (!bob.frames.some(matches)) {
     assert.ok(Date.now() < deadline, `nothing was heard of ${jid}`);
     await new Promise((done) => setTimeout(done, 20));
