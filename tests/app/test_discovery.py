@@ -1,6 +1,7 @@
 """What a client is told that looks up where to connect (XEP-0156)."""
 
 import json
+import re
 from xml.etree.ElementTree import fromstring
 
 import httpx
@@ -162,6 +163,12 @@ async def test_a_wrapped_host_keeps_its_own_file_unless_told_otherwise():
     chat = create_app(database="sqlite://")
     app = chat.wrap(PlainTextResponse("host"), at="/chat")
     assert (await request(app, FILES[0])).text == "host"
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_every_link_leads_to_an_endpoint(app, path):
+    for url in links(await request(app, path)).values():
+        assert (await request(app, re.sub(r"^\w+://[^/]+", "", url))).status_code != 404
 
 
 async def test_files_are_found_at_the_paths_of_the_rfc():
