@@ -10,11 +10,12 @@ from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Final
 
+from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.link import Backend, CloseReason, Transport
 from andiron.sm.queue import CountTooHighError
-from andiron.sm.session import Session, State, count_too_high
+from andiron.sm.session import Session, State
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
 from andiron.xmpp.xml import Element
 
@@ -97,7 +98,7 @@ class SessionManager:
         try:
             session.queue.check(h)
         except CountTooHighError:
-            raise count_too_high(h, session.queue.sent, element.namespace) from None
+            raise nonzas.count_too_high(h, session.queue.sent, element.namespace) from None
         transport = asking.give_up_transport()
         self.sessions.discard(asking)
         asking.wake_at = inf

@@ -10,8 +10,11 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from andiron.sm import nonzas
+from andiron.sm.acks import Acks
 from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
+from andiron.sm.liveness import Liveness
 from andiron.sm.queue import CountTooHighError, UnackedQueue
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("andiron.sm")
 
-SM_NAMESPACES: Final = (ns.SM_3, ns.SM_2)
 _TRUE: Final = frozenset({"true", "1"})
 
 
@@ -52,16 +54,11 @@ class Session:
     """
 
     __slots__ = (
-        "_acked_settled",
+        "_acks",
         "_config",
-        "_heard_at",
+        "_life",
         "_manager",
-        "_negotiate_by",
-        "_owed",
         "_paused",
-        "_probed_at",
-        "_quiet_at",
-        "_request_by",
         "_unrequested",
         "_unsent",
         "_writer",
@@ -98,15 +95,10 @@ class Session:
         self.resumes = 0
         self.wake_at = inf
         self.expires_at = inf
-        self._negotiate_by = now + self._config.negotiation_timeout
-        self._heard_at = now
-        self._probed_at = inf
-        self._request_by = inf
-        self._quiet_at = inf
+        self._life = Liveness(self._config, now)
+        self._acks = Acks(self.inbound, self._config.unsolicited_ack_frequency)
         self._unrequested = 0
         self._unsent = 0
-        self._acked_settled = 0
-        self._owed = 0
         self._paused = False
         self.link: Link = manager.backend.connect(self, transport.channel)
 
@@ -134,7 +126,7 @@ class Session:
         transport.open(header)
         features = "".join(self.link.features())
         if self._config.active and self.link.account:
-            features += "".join(f"<sm xmlns='{namespace}'/>" for namespace in SM_NAMESPACES)
+            features += nonzas.FEATURES
         transport.send(
             f"<stream:features xmlns:stream='{ns.STREAMS}'>{features}</stream:features>"
             if features
@@ -143,7 +135,7 @@ class Session:
 
     def receive(self, element: Element, now: float) -> None:
         """Take one guarded top-level element from the client."""
-        self._heard_at = now
+        self._life.heard_at = now
         if self.state is State.CLOSED:
             return
         try:
@@ -152,11 +144,11 @@ class Session:
                 ticket = inbound.arrive()
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
-                    if self._owed or self._config.unsolicited_ack_frequency:
+                    if self._acks.watching:
                         self._acknowledge_progress()
                 elif inbound.pending >= self._config.pending and not self._paused:
                     self._pause()
-            elif element.namespace in SM_NAMESPACES:
+            elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
             else:
                 self.link.receive(element, 0, now)
@@ -178,9 +170,7 @@ class Session:
         transport finds out itself when it is gone. ``away``: it said that it
         will not listen meanwhile, so what was asked may wait as well.
         """
-        self._heard_at = max(self._heard_at, until)
-        if away and self._request_by != inf:
-            self._request_by = max(self._request_by, until + self._config.request_timeout)
+        self._life.vouch(until, away=away)
 
     def client_closed(self, now: float) -> None:
         """Take the client's clean end of the stream: the session is over."""
@@ -215,7 +205,7 @@ class Session:
 
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
-        self._heard_at = now
+        self._life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
 
@@ -224,7 +214,7 @@ class Session:
         if self.state is not State.NEGOTIATING:
             return
         self.state = State.BOUND
-        self._negotiate_by = inf
+        self._life.negotiate_by = inf
         self._wake_for_idleness(now)
 
     def send(self, xml: str) -> None:
@@ -257,12 +247,13 @@ class Session:
             return
         writer.send(text)
         self._unrequested += 1
-        if self._request_by == inf:
+        life = self._life
+        if life.request_by == inf:
             if self._unrequested >= config.request_every:
                 self._request(now)
-            elif self._quiet_at == inf:
-                self._quiet_at = now + config.request_quiet
-                self._wake_by(self._quiet_at)
+            elif life.quiet_at == inf:
+                life.sent(now)
+                self._wake_by(life.quiet_at)
 
     def handled(self, ticket: int, now: float) -> None:
         """Note that the backend has taken over a stanza it had not at once."""
@@ -308,7 +299,7 @@ class Session:
     def _receive_nonza(self, element: Element, now: float) -> None:
         match element.name:
             case "r" if self.queue is not None:
-                self._owed = self.inbound.received
+                self._acks.ask()
                 self.send(self._ack())
             case "a" if self.queue is not None:
                 self._acknowledged(element, now)
@@ -340,33 +331,25 @@ class Session:
         self.sm_namespace = element.namespace
         self.inbound.begin(self._manager.first_count)
         self.queue = UnackedQueue(self._manager.first_count)
-        self._acked_settled = self.inbound.received
-        answer = f"<enabled xmlns='{self.sm_namespace}'"
+        self._acks.begin()
         wished = parse_count(element.attributes.get("max"))
         self.max = self._config.max if wished is None else min(wished, self._config.max)
         if element.get("resume") in _TRUE and self.max > 0:
             self.resumable = True
             self.sm_id = self._manager.new_sm_id(self)
-            answer += f" id='{self.sm_id}' resume='true' max='{self.max}'"
-            if self._config.location:
-                answer += f" location='{escape(self._config.location)}'"
-        self.send(answer + "/>")
+            self.send(
+                nonzas.enabled_to_resume(
+                    self.sm_namespace, self.sm_id, self.max, self._config.location
+                )
+            )
+        else:
+            self.send(nonzas.enabled(self.sm_namespace))
 
     def _ack(self) -> str:
-        self._acked_settled = max(self._acked_settled, self.inbound.settled)
-        if self.inbound.settled >= self._owed:
-            self._owed = 0
-        return f"<a xmlns='{self.sm_namespace}' h='{self.inbound.h}'/>"
+        return nonzas.ack(self.sm_namespace, self._acks.tell())
 
     def _acknowledge_progress(self) -> None:
-        """Send ``<a/>`` when enough was handled unasked, or what was asked for now is."""
-        if self.queue is None:
-            return
-        frequency = self._config.unsolicited_ack_frequency
-        settled = self.inbound.settled
-        if (self._owed and settled >= self._owed) or (
-            frequency and settled - self._acked_settled >= frequency
-        ):
+        if self.queue is not None and self._acks.due():
             self.send(self._ack())
 
     def _acknowledged(self, element: Element, now: float) -> None:
@@ -380,21 +363,19 @@ class Session:
             self.queue.ack(h)
         except CountTooHighError:
             self.resumable = False
-            raise count_too_high(h, self.queue.sent, self.sm_namespace) from None
-        self._request_by = inf
-        self._quiet_at = inf
+            raise nonzas.count_too_high(h, self.queue.sent, self.sm_namespace) from None
+        self._life.answered()
         self._unrequested = 0
         if self.queue:
-            self._quiet_at = now + self._config.request_quiet
-            self._wake_by(self._quiet_at)
+            self._life.sent(now)
+            self._wake_by(self._life.quiet_at)
         self._unsent = min(self._unsent, len(self.queue))
         self.writable(now)
 
     def _request(self, now: float) -> None:
-        self._quiet_at = inf
-        self._request_by = max(now, self._heard_at) + self._config.request_timeout
-        self.send(f"<r xmlns='{self.sm_namespace}'/>")
-        self._wake_by(self._request_by)
+        self._life.asked(now)
+        self.send(nonzas.request(self.sm_namespace))
+        self._wake_by(self._life.request_by)
 
     # Resumption; the manager has validated it whole
 
@@ -426,27 +407,23 @@ class Session:
         self.state = State.BOUND
         self.expires_at = inf
         self._unsent = len(self.queue)
-        self._owed = 0
+        self._acks.begin()
         if self.inbound.pending:
-            self._negotiate_by = now + self._config.negotiation_timeout
-            self._wake_by(self._negotiate_by)
+            self._life.negotiate(now)
+            self._wake_by(self._life.negotiate_by)
             self._pause()
         else:
             self._finish_resume(now)
 
     def _resuming(self) -> bool:
         """Whether a resumption waits for the backend to settle."""
-        return self.state is State.BOUND and self._negotiate_by != inf
+        return self.state is State.BOUND and self._life.negotiate_by != inf
 
     def _finish_resume(self, now: float) -> None:
         assert self.queue is not None
-        self._negotiate_by = inf
+        self._life.negotiate_by = inf
         self.resumes += 1
-        self._acked_settled = self.inbound.settled
-        self.send(
-            f"<resumed xmlns='{self.sm_namespace}' previd='{escape(self.sm_id)}'"
-            f" h='{self.inbound.h}'/>"
-        )
+        self.send(nonzas.resumed(self.sm_namespace, self.sm_id, self._acks.tell()))
         self.link.resumed(now)
         self._replay(now)
         if self._paused:
@@ -469,7 +446,7 @@ class Session:
                 else text
             )
         self._writer = transport
-        if queue and self._request_by == inf:
+        if queue and self._life.request_by == inf:
             self._request(now)
 
     # Time
@@ -478,18 +455,18 @@ class Session:
         """Do what is due by ``now`` and say when to be woken next."""
         if now >= self.expires_at:
             self.close(CloseReason.EXPIRED, now)
-        elif now >= self._negotiate_by and self.state is State.NEGOTIATING:
+        elif now >= self._life.negotiate_by and self.state is State.NEGOTIATING:
             self.close(
                 CloseReason.NEGOTIATION_TIMEOUT,
                 now,
                 StreamError(StreamCondition.CONNECTION_TIMEOUT, "signing in took too long"),
             )
-        elif now >= self._negotiate_by:
+        elif now >= self._life.negotiate_by:
             self._drop(CloseReason.NEGOTIATION_TIMEOUT, now)
-        elif now >= self._request_by or self._is_dead(now):
+        elif self._life.is_dead(now):
             self._drop(CloseReason.DEAD_PEER, now)
         else:
-            if now >= self._quiet_at and self.queue is not None:
+            if now >= self._life.quiet_at and self.queue is not None:
                 self._request(now)
             self._probe_if_idle(now)
         self._wake_by(self.next_deadline())
@@ -498,35 +475,27 @@ class Session:
         """Return when this session has something to do without being called."""
         if self.state is State.CLOSED:
             return inf
+        life = self._life
         return min(
             self.expires_at,
-            self._negotiate_by,
-            self._request_by,
-            self._quiet_at,
+            life.negotiate_by,
+            life.request_by,
+            life.quiet_at,
             self._idle_deadline(),
         )
 
     def _idle_deadline(self) -> float:
-        if self.state is not State.BOUND or self._resuming() or not self._config.idle_probe:
+        if self.state is not State.BOUND or self._resuming():
             return inf
-        if self._unanswered():
-            return self._probed_at + self._config.idle_timeout
-        return self._heard_at + self._config.idle_probe
-
-    def _unanswered(self) -> bool:
-        # A clock of milliseconds gives a quick answer the very time of its probe.
-        return self._heard_at < self._probed_at < inf
-
-    def _is_dead(self, now: float) -> bool:
-        return self._unanswered() and now >= self._probed_at + self._config.idle_timeout
+        return self._life.idle_deadline()
 
     def _probe_if_idle(self, now: float) -> None:
         """Ask a silent client for a sign of life: ``<r/>``, else a ping (XEP-0199)."""
         if now < self._idle_deadline():
             return
-        self._probed_at = now
+        self._life.probed(now)
         if self.queue is not None:
-            if self._request_by == inf:
+            if self._life.request_by == inf:
                 self._request(now)
         else:
             self.send(
@@ -539,7 +508,7 @@ class Session:
             self._manager.schedule(self, at)
 
     def _wake_for_idleness(self, now: float) -> None:
-        self._heard_at = now
+        self._life.heard_at = now
         self._wake_by(self._idle_deadline())
 
     # The connection
@@ -572,10 +541,7 @@ class Session:
         self._writer = None
         self._unsent = 0
         self._unrequested = 0
-        self._request_by = inf
-        self._quiet_at = inf
-        self._probed_at = inf
-        self._negotiate_by = inf
+        self._life.lost()
         self._paused = False
 
     def _pause(self) -> None:
@@ -587,12 +553,3 @@ class Session:
         self._paused = False
         if self.transport is not None:
             self.transport.unpause()
-
-
-def count_too_high(h: int, sent: int, namespace: str) -> StreamError:
-    """Return the error for an acknowledgement of what was never sent (XEP-0198 section 6)."""
-    return StreamError(
-        StreamCondition.UNDEFINED_CONDITION,
-        f"you acknowledged {h} stanzas, {sent} were sent",
-        f"<handled-count-too-high xmlns='{namespace}' h='{h}' send-count='{sent}'/>",
-    )
