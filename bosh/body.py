@@ -62,7 +62,8 @@ class Body:
         self.pause = _number(get("pause"), "pause")
         self.key = get("key", "")
         self.newkey = get("newkey", "")
-        self.terminate = get("type") == "terminate"
+        # gloox says goodbye with a word of its own.
+        self.terminate = get("type") in ("terminate", "terminal")
         self.restart = get(_RESTART) in _TRUE
         self.attributes = attributes
         self.children = children

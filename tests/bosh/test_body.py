@@ -70,6 +70,7 @@ def test_other_instructions_are_not(declaration):
         ("key='x' ack='4'", True),
         ("pause='0'", False),
         ("type='terminate'", False),
+        ("type='terminal'", False),
         ("type='other'", True),
         ("xmlns:xmpp='urn:xmpp:xbosh' xmpp:restart='true'", False),
         ("xmlns:xmpp='urn:xmpp:xbosh' xmpp:restart='1'", False),

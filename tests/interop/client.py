@@ -1,4 +1,4 @@
-"""A real XMPP client library in a Node process, driven as clients/driver.mjs says."""
+"""Real XMPP client libraries in processes of their own, driven as clients/driver.mjs says."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ PATIENCE = 20.0
 """Seconds within which an expected event must come; on a healthy machine it is milliseconds."""
 
 
-class NodeClient:
-    """One signed-in person. Events arrive in ``events``, messages also in ``messages``."""
+class Client:
+    """One person's client. Events arrive in ``events``, messages also in ``messages``."""
 
     def __init__(self, library: str, process: asyncio.subprocess.Process) -> None:
         self.library = library
@@ -27,57 +27,12 @@ class NodeClient:
         self._changed = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
 
-    @classmethod
-    async def start(cls, node: str, library: str) -> "NodeClient":
-        """Run ``clients/<library>.mjs``; ``<library>-bosh`` is the same over BOSH."""
-        process = await asyncio.create_subprocess_exec(
-            node,
-            f"clients/{library.removesuffix(BOSH)}.mjs",
-            cwd=HERE,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=2**22,
-        )
-        return cls(library, process)
-
     async def stop(self) -> None:
         """End the process as it stands, without a word to the server."""
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
         await self._reader
-
-    def command(self, command: str, **arguments: str) -> None:
-        """Have the driver carry out one command."""
-        assert self._process.stdin is not None
-        line = json.dumps({"command": command, **arguments})
-        self._process.stdin.write(line.encode() + b"\n")
-
-    def send(self, to: str, body: str) -> None:
-        """Send a chat message; its id is its body's first word."""
-        self.command("send", to=to, body=body, id=body.split(maxsplit=1)[0])
-
-    def connect(
-        self, url: str, domain: str, user: str, password: str, origin: str = ORIGIN
-    ) -> None:
-        """Begin to sign in."""
-        self.command(
-            "connect",
-            url=url,
-            origin=origin,
-            domain=domain,
-            user=user,
-            password=password,
-            resource=self.library,
-        )
-
-    async def sign_in(self, url: str, domain: str, user: str, password: str) -> None:
-        """Connect, wait until stream management is on, and become available."""
-        self.connect(url, domain, user, password)
-        self.jid = (await self.expect("online"))["jid"]
-        if self.library != UNMANAGED:
-            await self.expect("managed")
-        self.command("presence")
 
     def count(self, event: str) -> int:
         """Return how often an event came so far."""
@@ -114,3 +69,88 @@ class NodeClient:
             if event["event"] == "message":
                 self.messages.append(event)
             self._changed.set()
+
+
+class NodeClient(Client):
+    """A client library in a Node process."""
+
+    @classmethod
+    async def start(cls, node: str, library: str) -> "NodeClient":
+        """Run ``clients/<library>.mjs``; ``<library>-bosh`` is the same over BOSH."""
+        process = await asyncio.create_subprocess_exec(
+            node,
+            f"clients/{library.removesuffix(BOSH)}.mjs",
+            cwd=HERE,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**22,
+        )
+        return cls(library, process)
+
+    def command(self, command: str, **arguments: str) -> None:
+        """Have the driver carry out one command."""
+        assert self._process.stdin is not None
+        line = json.dumps({"command": command, **arguments})
+        self._process.stdin.write(line.encode() + b"\n")
+
+    def send(self, to: str, body: str) -> None:
+        """Send a chat message; its id is its body's first word."""
+        self.command("send", to=to, body=body, id=body.split(maxsplit=1)[0])
+
+    def connect(
+        self, url: str, domain: str, user: str, password: str, origin: str = ORIGIN
+    ) -> None:
+        """Begin to sign in."""
+        self.command(
+            "connect",
+            url=url,
+            origin=origin,
+            domain=domain,
+            user=user,
+            password=password,
+            resource=self.library,
+        )
+
+    async def sign_in(self, url: str, domain: str, user: str, password: str) -> None:
+        """Connect, wait until stream management is on, and become available."""
+        self.connect(url, domain, user, password)
+        self.jid = (await self.expect("online"))["jid"]
+        if self.library != UNMANAGED:
+            await self.expect("managed")
+        self.command("presence")
+
+
+class GlooxClient(Client):
+    """gloox, over BOSH; clients/gloox.cpp says what it understands."""
+
+    @classmethod
+    async def start(cls, program: str, host: str, port: int, *account: str) -> "GlooxClient":
+        """Run the compiled driver and sign in; ``account`` is domain, user, password."""
+        process = await asyncio.create_subprocess_exec(
+            program,
+            host,
+            str(port),
+            "/http-bind",
+            *account,
+            "gloox",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return cls("gloox", process)
+
+    def send(self, to: str, body: str) -> None:
+        """Send a chat message; its id is its body's first word."""
+        self._write(f"send {to} {body.split(maxsplit=1)[0]} {body}")
+
+    def presence(self) -> None:
+        """Become available."""
+        self._write("presence")
+
+    def quit(self) -> None:
+        """Sign out."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")

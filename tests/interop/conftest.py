@@ -56,6 +56,17 @@ def chromium(program: Callable[..., str]) -> str:
 
 
 @pytest.fixture(scope="session")
+def gloox(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of clients/gloox.cpp, compiled."""
+    header = Path("/usr/include/gloox/connectionbosh.h")
+    require("libgloox-dev", str(header) if header.exists() else None)
+    target = str(tmp_path_factory.mktemp("gloox") / "gloox")
+    source = str(HERE / "clients" / "gloox.cpp")
+    subprocess.run([program("g++"), "-std=c++17", source, "-o", target, "-lgloox"], check=True)
+    return target
+
+
+@pytest.fixture(scope="session")
 def andiron_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``andiron serve`` in a process of its own, with the accounts ``servers.PEOPLE``."""
     with servers.andiron(tmp_path_factory.mktemp("andiron")) as server:

@@ -17,7 +17,7 @@ DOMAIN = "localhost"
 ORIGIN = "https://pages.example"
 """Where the pages come from that use BOSH from another site."""
 PASSWORD = "correct horse & <battery> \N{SNOWMAN}"
-PEOPLE = [f"{name}{number}" for number in range(30) for name in ("alice", "bob")]
+PEOPLE = [f"{name}{number}" for number in range(45) for name in ("alice", "bob")]
 START_PATIENCE = 30.0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.interop.client import NodeClient
+from tests.interop.client import Client, NodeClient
 from tests.interop.proxy import CuttableProxy, Way
 from tests.interop.server import Server
 
@@ -22,7 +22,7 @@ def bulky(name: str) -> str:
     return f"{name} {secrets.token_hex(BULK)}"
 
 
-def bodies(client: NodeClient) -> list[str]:
+def bodies(client: Client) -> list[str]:
     return [message["body"] for message in client.messages]
 
 
