@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 from tests.hostile.wire import PATIENCE, Wire
-from tests.interop.server import andiron_command, andiron_environment, free_port, running
+from tests.interop.server import (
+    andiron_command,
+    andiron_environment,
+    free_port,
+    logged,
+    running,
+)
 
 PASSWORD = "correct horse"
 SETTINGS = {
@@ -133,6 +139,7 @@ def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
     port, log = free_port(), directory / "andiron.log"
     command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with running(command, port, log, environment=environment) as process:
+        logged(re.compile("Serving localhost"), 1, log, process)
         yield Victim(port, process.pid, log)
 
 

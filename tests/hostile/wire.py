@@ -134,8 +134,8 @@ class Wire:
 
     async def ended(self) -> None:
         """Wait until the server has closed the connection, whatever it still says."""
-        with contextlib.suppress(OSError):
-            async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE):
+            with contextlib.suppress(ConnectionError):
                 while await self.reader.read(2**16):
                     pass
 
