@@ -1,24 +1,31 @@
 """Andiron behind a real nginx, with the configuration that deploy/ offers."""
 
+import asyncio
+import base64
+import contextlib
 import os
 import re
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.interop.server import DOMAIN, Server, free_port, running
+from tests.interop.server import DOMAIN, PASSWORD, PEOPLE, Server, free_port, running
 
 pytestmark = pytest.mark.peer
 
 ROOT = Path(__file__).parent.parent.parent
+HOST = "chat.example.org"
+SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
+BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 OPEN = f'<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to="{DOMAIN}" version="1.0"/>'
 NGINX = """
 {user}
@@ -28,6 +35,9 @@ error_log stderr info;
 events {{ }}
 http {{
     access_log off;
+    # As nginx' defaults of 60 seconds, in less time; the site must know better.
+    proxy_read_timeout 1s;
+    proxy_send_timeout 1s;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
@@ -38,13 +48,13 @@ http {{
 """
 
 
-@pytest.fixture(scope="module")
-def site(
-    andiron_server: Server, program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+@contextlib.contextmanager
+def behind_nginx(
+    server: Server, directory: Path, program: Callable[..., str], without: str = ""
 ) -> Iterator[int]:
-    """The port on which nginx serves ``andiron_server`` over TLS."""
+    """Serve over TLS what deploy/nginx.conf says, lines that begin with ``without`` aside."""
     nginx, openssl = program("nginx", "/usr/sbin/nginx"), program("openssl")
-    directory, port = tmp_path_factory.mktemp("nginx"), free_port()
+    port = free_port()
     subprocess.run(
         f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
         " -keyout privkey.pem -out fullchain.pem".split(),
@@ -56,14 +66,85 @@ def site(
     text = text.replace("/etc/letsencrypt/live/chat.example.org", str(directory))
     text = re.sub(r"\[::\]:443|\b443\b", lambda found: f"127.0.0.1:{port}", text)
     text = re.sub(rf"(?m)^(.*listen 127.0.0.1:{port} ssl;\n)\1", r"\1", text)
-    text = text.replace("127.0.0.1:8000", f"{andiron_server.host}:{andiron_server.port}")
+    text = text.replace("127.0.0.1:8000", f"{server.host}:{server.port}")
+    if without:
+        text, count = re.subn(rf"(?m)^ *{without}.*\n", "", text)
+        assert count
     user = "user root;" if os.geteuid() == 0 else ""
     configuration = directory / "nginx.conf"
     configuration.write_text(NGINX.format(user=user, directory=directory, site=text))
-    log = directory / "nginx.log"
     command = [nginx, "-p", str(directory), "-c", str(configuration)]
-    with running(command, port, log):
+    with running(command, port, directory / "nginx.log"):
         yield port
+
+
+@pytest.fixture(scope="module")
+def site(
+    andiron_server: Server, program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """The port on which nginx serves ``andiron_server`` over TLS."""
+    with behind_nginx(andiron_server, tmp_path_factory.mktemp("nginx"), program) as port:
+        yield port
+
+
+@pytest.fixture
+async def browser(site: int) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client whose address is 127.0.0.2."""
+    async with client_of(site) as client:
+        yield client
+
+
+def client_of(port: int) -> httpx.AsyncClient:
+    transport = httpx.AsyncHTTPTransport(verify=False, local_address="127.0.0.2")
+    return httpx.AsyncClient(
+        transport=transport, base_url=f"https://127.0.0.1:{port}", headers={"host": HOST}
+    )
+
+
+class Bosh:
+    """A BOSH session through nginx, as far as these tests need one."""
+
+    def __init__(self, client: httpx.AsyncClient, **headers: str) -> None:
+        self._client = client
+        self._headers = headers
+        self._rid = 1_000_000
+        self._sid = ""
+
+    async def create(self, wait: int) -> str:
+        """Begin a session; return the answer."""
+        text = await self.ask(
+            "",
+            f"to='{DOMAIN}' wait='{wait}' hold='1' ver='1.11' xmpp:version='1.0'"
+            " xmlns:xmpp='urn:xmpp:xbosh' content='text/xml; charset=utf-8'",
+        )
+        self._sid = str(re.findall(r"\bsid='([^']+)'", text)[0])
+        return text
+
+    async def ask(self, payload: str = "", attributes: str = "", skip: int = 0) -> str:
+        """Send one request and return its answer."""
+        self._rid += 1 + skip
+        sid = f"sid='{self._sid}'" if self._sid else ""
+        answer = await self._client.post(
+            "/http-bind",
+            content=f"<body xmlns='http://jabber.org/protocol/httpbind' rid='{self._rid}'"
+            f" {sid} {attributes}>{payload}</body>",
+            headers={"content-type": "text/xml; charset=utf-8", **self._headers},
+            timeout=20,
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    async def sign_in(self) -> None:
+        """Sign in by password and bind a resource."""
+        plain = base64.b64encode(f"\0{PEOPLE[0]}\0{PASSWORD}".encode()).decode()
+        success = await self.ask(f"<auth xmlns='{SASL}' mechanism='PLAIN'>{plain}</auth>")
+        assert "<success" in success
+        restart = f"to='{DOMAIN}' xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh'"
+        assert "<bind" in await self.ask("", restart)
+        bound = await self.ask(
+            f"<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='{BIND}'/></iq>"
+        )
+        assert "<jid>" in bound
 
 
 def mechanisms(port: int, **options: Any) -> set[str]:
@@ -101,3 +182,67 @@ def test_page_of_another_site_may_not(site: int) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         mechanisms(site, origin=Origin("https://evil.example"))
     assert refusal.value.response.status_code == 403
+
+
+async def test_held_poll_is_not_cut(browser: httpx.AsyncClient) -> None:
+    session = Bosh(browser)
+    features = await session.create(wait=2)
+    assert "wait='2'" in features
+    await session.sign_in()
+    async with asyncio.timeout(10):
+        assert re.fullmatch(r"<body[^>]*/>", await session.ask())
+    assert "terminate" in await session.ask("", "type='terminate'")
+
+
+async def test_poll_is_cut_where_nginx_is_not_told(
+    andiron_server: Server, program: Callable[..., str], tmp_path: Path
+) -> None:
+    with behind_nginx(andiron_server, tmp_path, program, without="proxy_read_timeout") as port:
+        async with client_of(port) as client:
+            session = Bosh(client)
+            await session.create(wait=2)
+            await session.sign_in()
+            with pytest.raises(AssertionError, match="504 Gateway"):
+                await session.ask()
+
+
+async def test_answer_comes_by_the_request_that_is_held(browser: httpx.AsyncClient) -> None:
+    session = Bosh(browser)
+    await session.create(wait=15)
+    await session.sign_in()
+    held = asyncio.create_task(session.ask())
+    ping = "<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
+    asking = asyncio.create_task(session.ask(ping))
+    async with asyncio.timeout(10):
+        assert "id='p'" in await held
+        end = await session.ask("", "type='terminate'")
+        assert "terminate" in end + await asking
+
+
+async def test_way_of_bosh_over_tls_is_secure_enough_for_passwords(
+    browser: httpx.AsyncClient,
+) -> None:
+    claims = {"x-forwarded-proto": "http", "forwarded": "for=192.0.2.1;proto=http"}
+    assert "<mechanism>PLAIN</mechanism>" in await Bosh(browser, **claims).create(wait=1)
+
+
+async def test_client_is_known_by_its_address_whatever_it_claims(
+    browser: httpx.AsyncClient, andiron_server: Server
+) -> None:
+    claims = {"x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9"}
+    session = Bosh(browser, **claims)
+    await session.create(wait=1)
+    assert "item-not-found" in await session.ask(skip=1000)
+    log = andiron_server.log.read_text()
+    assert "127.0.0.2: BOSH session ended" in log
+    assert "203.0.113.9" not in log
+
+
+async def test_discovery_names_the_urls_of_the_site(browser: httpx.AsyncClient) -> None:
+    claims = {"x-forwarded-proto": "http", "forwarded": "proto=http;host=evil.example"}
+    answer = await browser.get("/.well-known/host-meta.json", headers=claims)
+    assert [link["href"] for link in answer.json()["links"]] == [
+        f"wss://{HOST}/ws",
+        f"https://{HOST}/http-bind",
+    ]
+    assert answer.headers["access-control-allow-origin"] == "*"
