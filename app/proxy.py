@@ -10,6 +10,7 @@ does, has moved the peer to the client, and there the walk ends at once.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
@@ -99,6 +100,7 @@ def _forwarding(scope: Scope) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in scope["headers"] if name in _FORWARDING]
 
 
+@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
     """Read an address as headers and servers write it: with a port, brackets or a zone, or not."""
     text = text.strip()

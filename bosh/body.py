@@ -23,6 +23,11 @@ _DECLARATION: Final = re.compile(
     r"""(?:[\t\n\r ]+encoding=["'][Uu][Tt][Ff]-8["'])?(?:[\t\n\r ]+standalone=["'][a-z]+["'])?"""
     r"""[\t\n\r ]*\?>"""
 )
+_PLAIN: Final = re.compile(
+    r"""<body((?:[ ](?:xmlns|rid|sid|ack|key)=(?:'[!-%(-;=-~]*'|"[!#-%'-;=-~]*"))+)[ ]?(/?)>"""
+)
+_PAIR: Final = re.compile(r"""([a-z]+)=('[^']*'|"[^"]*")""")
+_END_OF_NAME: Final = frozenset("\t\n\r />")
 _INHERITED: Final = f" xmlns='{ns.HTTPBIND}'"
 _OPEN: Final = f"<body xmlns='{ns.HTTPBIND}'"
 _STREAM: Final = f" xmlns:stream='{ns.STREAMS}'"
@@ -85,6 +90,9 @@ def read_body(guard: Guard, data: bytes, max_size: int, max_stanzas: int) -> Bod
         raise BoshError(BoshCondition.BAD_REQUEST, f"over {max_size} bytes")
     try:
         text = decode(data)
+        body = _read_plain(guard, text)
+        if body is not None:
+            return body
         if "<?" in text:
             text = _DECLARATION.sub("", text, count=1)
         root, children = read_children(guard, text, max_size=max_size, max_children=max_stanzas)
@@ -98,6 +106,35 @@ def read_body(guard: Guard, data: bytes, max_size: int, max_stanzas: int) -> Bod
         if len(child.text) > guard.max_size:
             raise BoshError(BoshCondition.BAD_REQUEST, f"a stanza over {guard.max_size} bytes")
     return Body(root.attributes, children)
+
+
+def _read_plain(guard: Guard, text: str) -> Body | None:
+    """Read a body as nearly all are: a plain wrapper, empty or around one whole element.
+
+    None for any other, sound or not. A wrapper with nothing to inherit but its
+    namespace, around an element that has a default namespace of its own,
+    needs no parser that looks at both: each is sound by itself.
+    """
+    match = _PLAIN.match(text)
+    if match is None:
+        return None
+    pairs = _PAIR.findall(match[1])
+    attributes = {name: value[1:-1] for name, value in pairs}
+    if len(attributes) != len(pairs) or attributes.pop("xmlns", "") != ns.HTTPBIND:
+        return None
+    at = match.end()
+    if match[2]:
+        return Body(attributes, []) if at == len(text) else None
+    if not text.endswith("</body>") or text.count(ns.CLIENT, at) > 1:
+        return None
+    try:
+        child = guard.read(text[at:-7])
+    except StreamError:
+        return None
+    head = len(child.name) + 1
+    if child.text[1:head] != child.name or child.text[head] not in _END_OF_NAME:
+        return None
+    return Body(attributes, [child]) if child.namespace not in ("", ns.HTTPBIND) else None
 
 
 def answer(attributes: str, payload: Sequence[str]) -> str:

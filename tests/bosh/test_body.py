@@ -1,7 +1,8 @@
 import pytest
-from support.bosh import OPEN
+from support.bosh import HTTPBIND, OPEN
 from support.sessions import GUARD
 
+from andiron.bosh import body as wire
 from andiron.bosh.body import answer, read_body, terminal
 from andiron.xmpp.errors import BoshCondition, BoshError
 
@@ -92,3 +93,53 @@ def test_answers():
     )
     assert terminal(None) == f"{OPEN} type='terminate'/>"
     assert terminal(BoshCondition.HOST_GONE) == f"{OPEN} type='terminate' condition='host-gone'/>"
+
+
+HEADS = [
+    f"{OPEN} rid='1' sid='s'",
+    f'<body  rid="1" sid="s" xmlns="{HTTPBIND}"',
+    f"<body rid='1' sid='s' xmlns='{HTTPBIND}' ",
+    f"{OPEN} rid='1' sid='s' xmlns:x='urn:x'",
+    f"{OPEN} rid='1' sid='s' xml:lang='de'",
+    f"{OPEN} rid='1' sid='&lt;'",
+    f"{OPEN} rid='1' rid='2'",
+    f"{OPEN} rid='1' sid='a>b'",
+    "<body rid='1' sid='s'",
+    "<body rid='1' xmlns='jabber:client'",
+]
+INNERS = [
+    "",
+    "<message xmlns='jabber:client'><body>x</body></message>",
+    "<message xmlns='jabber:client'/> ",
+    "<message/>",
+    "<message to='a'><body>x</body></message>",
+    "<a xmlns='urn:a'/><b xmlns='urn:b'/>",
+    "<message xmlns='jabber:client'/><message xmlns='jabber:client'/>",
+    "<x:y/>",
+    "<p:message xmlns:p='jabber:client'><body/></p:message>",
+    "<message xmlns=''/>",
+    "<message xmlns='http://jabber.org/protocol/httpbind'/>",
+    "<message xmlns='jabber:client'>",
+    "</body><body>",
+    "<message xmlns='jabber:client'/></body><body>",
+    "text",
+    "<a xmlns='urn:a'><!-- c --></a>",
+    "<a xmlns='urn:a'>\xe4</a>",
+]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("inner", INNERS)
+def test_plain_bodies_are_read_like_all_others(head, inner, monkeypatch):
+    def outcome(text):
+        try:
+            body = read(text)
+        except BoshError as error:
+            return error.condition
+        return body.attributes, [(c.text, c.namespace, c.attributes) for c in body.children]
+
+    for text in (f"{head}/>{inner}", f"{head}>{inner}</body>"):
+        plain = outcome(text)
+        with monkeypatch.context() as patch:
+            patch.setattr(wire, "_read_plain", lambda _guard, _text: None)
+            assert outcome(text) == plain
