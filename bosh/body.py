@@ -116,25 +116,22 @@ def _read_plain(guard: Guard, text: str) -> Body | None:
     needs no parser that looks at both: each is sound by itself.
     """
     match = _PLAIN.match(text)
-    if match is None:
+    if match is None or text.count(ns.CLIENT, match.end()) > 1:
         return None
     pairs = _PAIR.findall(match[1])
     attributes = {name: value[1:-1] for name, value in pairs}
     if len(attributes) != len(pairs) or attributes.pop("xmlns", "") != ns.HTTPBIND:
         return None
     at = match.end()
-    if match[2]:
-        return Body(attributes, []) if at == len(text) else None
-    if not text.endswith("</body>") or text.count(ns.CLIENT, at) > 1:
-        return None
+    if match[2] or not text.endswith("</body>"):
+        return Body(attributes, []) if match[2] and at == len(text) else None
     try:
         child = guard.read(text[at:-7])
     except StreamError:
         return None
     head = len(child.name) + 1
-    if child.text[1:head] != child.name or child.text[head] not in _END_OF_NAME:
-        return None
-    return Body(attributes, [child]) if child.namespace not in ("", ns.HTTPBIND) else None
+    own = child.text[1:head] == child.name and child.text[head] in _END_OF_NAME
+    return Body(attributes, [child]) if own and child.namespace not in ("", ns.HTTPBIND) else None
 
 
 def answer(attributes: str, payload: Sequence[str]) -> str:
