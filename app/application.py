@@ -114,11 +114,15 @@ class Andiron:
                 bosh = BoshRegistry(
                     manager, settings.bosh_config(), guard, strangers, loop.call_soon
                 )
-                TimerDriver(bosh).start()
                 routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
-                yield Router(routes, default=_not_found, redirect_slashes=False)
+                driver = TimerDriver(bosh)
+                driver.start()
+                try:
+                    yield Router(routes, default=_not_found, redirect_slashes=False)
+                finally:
+                    driver.stop()
         finally:
             await domain.stop()
 

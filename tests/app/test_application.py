@@ -477,3 +477,21 @@ async def test_a_method_that_is_not_allowed(chat):
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
                 assert (await client.post(path)).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/http-bind", "/http-bind/"])
+async def test_bosh_requests_are_answered_when_the_application_ends(path):
+    chat = create_app(database=DATABASE)
+    body = "<body xmlns='http://jabber.org/protocol/httpbind'"
+    transport = httpx.ASGITransport(chat)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        async with chat.lifespan():
+            create = f"{body} rid='1' to='localhost' wait='60' hold='1' ver='1.6'/>"
+            created = await client.post(path, content=create)
+            sid = created.text.split(" sid='")[1].split("'")[0]
+            held = asyncio.create_task(client.post(path, content=f"{body} rid='2' sid='{sid}'/>"))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not held.done()
+        answer = await held
+    assert answer.text == f"{body} type='terminate' condition='system-shutdown'/>"
