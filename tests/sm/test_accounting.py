@@ -33,6 +33,9 @@ ID = re.compile(r"^<message xmlns='jabber:client' id='(\d+)'")
 SM = "xmlns='urn:xmpp:sm:3'"
 
 
+rooms = st.one_of(st.none(), st.none(), st.integers(1, 9))
+
+
 class AnyEvents(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -57,22 +60,27 @@ class AnyEvents(RuleBasedStateMachine):
     def any_open(self) -> bool:
         return bool(self.open_transports())
 
-    @precondition(lambda self: len(self.open_transports()) < 3)
-    @rule(steps=st.integers(0, 3), room=st.one_of(st.none(), st.integers(1, 9)))
+    @precondition(lambda self: len(self.open_transports()) < 4)
+    @rule(steps=st.sampled_from([0, 1, 2, 3, 3, 3]), room=rooms)
     def connect(self, steps: int, room: int | None) -> None:
         transport = self.world.sign_in() if steps else self.world.connect()
         transport.room = room
         self.transports.append(transport)
+        session = transport.session
+        self.sessions.append(session)
+        self.delivered[session] = []
+        self.sent[session] = set()
         if steps > 1:
             self.client(transport, BIND)
         if steps > 2:
             self.client(transport, f"<enable {SM} resume='true'/>")
-        session = transport.session
-        if session.sm_id:
             self.ids.append(session.sm_id)
-        self.sessions.append(session)
-        self.delivered[session] = []
-        self.sent[session] = set()
+
+    @precondition(lambda self: len(self.ids) > 1 and len(self.open_transports()) < 5)
+    @rule(data=st.data(), step=st.integers(-1, 5), room=rooms)
+    def come_back(self, data: st.DataObject, step: int, room: int | None) -> None:
+        self.connect(1, room)
+        self.ask_to_resume(self.transports[-1], data, step)
 
     @precondition(any_open)
     @rule(
@@ -106,18 +114,28 @@ class AnyEvents(RuleBasedStateMachine):
         self.client(transport, f"<a {SM} h='{h % MODULUS}'/>")
 
     @precondition(any_open)
-    @rule(data=st.data(), step=st.integers(-1, 4))
+    @rule(data=st.data(), step=st.integers(-1, 5))
     def resume(self, data: st.DataObject, step: int) -> None:
+        self.ask_to_resume(self.pick(data), data, step)
+
+    def ask_to_resume(self, transport: MemoryTransport, data: st.DataObject, step: int) -> None:
+        self.note_sent()
         sm_id = data.draw(st.sampled_from(self.ids[-3:]))
         known = [s for s in self.sessions if s.sm_id == sm_id and s.queue is not None]
         h = (known[0].queue.acked if known else 0) + step
-        self.client(self.pick(data), f"<resume {SM} previd='{sm_id}' h='{h % MODULUS}'/>")
+        self.client(transport, f"<resume {SM} previd='{sm_id}' h='{h % MODULUS}'/>")
 
-    @precondition(lambda self: self.sessions)
+    def recent(self, data: st.DataObject) -> Session | None:
+        """Return one of the sessions that bound lately, mostly one that lives."""
+        bound = [s for s in self.sessions if s.link.jid]
+        living = [s for s in bound if s.state is not State.CLOSED]
+        recent = living[-3:] + bound[-1:]
+        return data.draw(st.sampled_from(recent)) if recent else None
+
     @rule(data=st.data(), count=st.integers(1, 4))
     def deliver(self, data: st.DataObject, count: int) -> None:
-        session = data.draw(st.sampled_from(self.sessions[-4:]))
-        if not session.link.jid:
+        session = self.recent(data)
+        if session is None:
             return
         for _ in range(count):
             # Without stream management there is nothing to account for.
@@ -168,11 +186,10 @@ class AnyEvents(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         self.world.pass_time(seconds)
 
-    @precondition(lambda self: self.sessions)
     @rule(data=st.data())
     def kick(self, data: st.DataObject) -> None:
-        session = data.draw(st.sampled_from(self.sessions[-4:]))
-        if session.link.jid:
+        session = self.recent(data)
+        if session is not None:
             self.world.manager.kick(session.link.jid, self.world.now)
 
     def note_sent(self) -> None:
@@ -208,6 +225,9 @@ class AnyEvents(RuleBasedStateMachine):
         for session in self.sessions:
             assert session.wake_at <= session.next_deadline()
             assert session.next_deadline() > self.world.now or session.state is State.CLOSED
+            if session.queue is not None and session.transport is not None:
+                waits = session.transport.congested or session._resuming()
+                assert waits or session.queue.unsent == 0
             if session in manager.sessions:
                 assert session.state is not State.CLOSED
                 assert (session.transport is None) == (session.state is State.DETACHED)
