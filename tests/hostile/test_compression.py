@@ -16,14 +16,14 @@ def compressed(data):
 
 
 async def test_a_small_frame_that_unfolds_to_100_megabytes(tmp_path):
+    bomb = compressed(b"x" * (100 * 2**20))
+    assert len(bomb) < 2**18
     with maltreated(tmp_path, WEBSOCKET_COMPRESSION="true") as victim:
         wire = await victim.connect(OFFER)
         assert "permessage-deflate" in wire.headers
         wire.write(compressed(OPEN.encode()))
         # <open/> and the features, compressed, too.
         assert [(await wire.receive())[0] for _ in range(2)] == [TEXT, TEXT]
-        bomb = compressed(b"x" * (100 * 2**20))
-        assert len(bomb) < 2**18
         before = victim.memory
         wire.write(bomb)
         await wire.rest()
