@@ -136,7 +136,7 @@ class Bosh:
 
     async def sign_in(self) -> None:
         """Sign in by password and bind a resource."""
-        plain = base64.b64encode(f"\0{PEOPLE[0]}\0{PASSWORD}".encode()).decode()
+        plain = base64.b64encode(f"\0{PEOPLE[-5]}\0{PASSWORD}".encode()).decode()
         success = await self.ask(f"<auth xmlns='{SASL}' mechanism='PLAIN'>{plain}</auth>")
         assert "<success" in success
         restart = f"to='{DOMAIN}' xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh'"

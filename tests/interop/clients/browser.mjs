@@ -2,12 +2,12 @@
 // keep to CORS for a page of some origin, and a sessionStorage that outlives a
 // reload, which ends the requests that are under way. Import it before a library.
 
-import { JSDOM, VirtualConsole } from "jsdom";
-
 let page;
 
 /** Show a page of this origin, in place of the one before; `blocked(text)` hears what CORS forbids. */
-export function visit(origin, blocked) {
+export async function visit(origin, blocked) {
+  // It takes its time to load, and clients over WebSocket do without.
+  const { JSDOM, VirtualConsole } = await import("jsdom");
   const virtualConsole = new VirtualConsole();
   virtualConsole.on("jsdomError", ({ message }) => /cross.?origin|preflight|allow-/i.test(message) && blocked(message));
   const stored = page?.window.origin === origin ? Object.entries(page.window.sessionStorage) : [];

@@ -19,9 +19,9 @@ function cut() {
 }
 
 drive({
-  connect({ url, origin, domain, user, password, resource }) {
+  async connect({ url, origin, domain, user, password, resource }) {
     const bosh = url.startsWith("http");
-    if (bosh) visit(origin, (text) => report("blocked", { text }));
+    if (bosh) await visit(origin, (text) => report("blocked", { text }));
     client = stanza.createClient({
       jid: `${user}@${domain}`,
       resource,

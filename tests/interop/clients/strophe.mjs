@@ -4,6 +4,8 @@ import { visit } from "./browser.mjs";
 import { $msg, $pres, Strophe } from "strophe.js";
 import { drive, report, RECONNECT_MS } from "./driver.mjs";
 
+const SENT_AFTER = 0.3; // seconds
+
 let connection;
 let quitting = false;
 let open;
@@ -40,21 +42,28 @@ function onStatus(status, condition, signIn) {
   }
 }
 
-/** What the end of a page does to a connection: its requests are aborted, its timers are gone. */
-function leavePage() {
+/**
+ * What the end of a page does to a connection: its requests are aborted, its timers are gone.
+ *
+ * Strophe counts a request whose page goes before it was sent, and has no word for the gap.
+ */
+async function leavePage() {
+  const { _requests: requests } = connection._proto;
+  const sent = () => requests.length && requests.every((request) => request.age() > SENT_AFTER);
+  while (!sent()) await new Promise((done) => setTimeout(done, 20));
   clearTimeout(connection._idleTimeout);
   connection._proto._abortAllRequests();
 }
 
 drive({
-  connect({ url, origin, domain, user, password, resource }) {
+  async connect({ url, origin, domain, user, password, resource }) {
     const bosh = url.startsWith("http");
-    open = () => {
-      if (bosh) visit(origin, (text) => report("blocked", { text }));
+    open = async () => {
+      if (bosh) await visit(origin, (text) => report("blocked", { text }));
       connection = new Strophe.Connection(url, bosh ? { keepalive: true } : { enableStreamManagement: true });
       if (!bosh) connection.sm.onEnabled = () => report("managed");
     };
-    open();
+    await open();
     const signIn = () =>
       connection.connect(`${user}@${domain}/${resource}`, password, (status, condition) =>
         onStatus(status, condition, signIn),
@@ -64,18 +73,18 @@ drive({
   presence: () => connection.send($pres()),
   send: ({ to, body, id }) => connection.send($msg({ to, id, type: "chat" }).c("body").t(body)),
   cut: () => connection._proto.socket.terminate(),
-  restore() {
+  async restore() {
     const { jid } = connection;
-    leavePage();
-    open();
+    await leavePage();
+    await open();
     connection.restore(Strophe.getBareJidFromJid(jid), onStatus);
   },
-  attach() {
+  async attach() {
     const { jid } = connection;
+    await leavePage();
     const { sid, rid } = connection._proto;
-    leavePage();
     sessionStorage.clear();
-    open();
+    await open();
     connection.attach(jid, sid, rid, onStatus);
   },
   quit() {
