@@ -20,7 +20,7 @@ run: $(VENV)/.server
 
 test: $(VENV)/.test
 	.ci/peers
-	$(BIN)/pytest -ra --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest -ra --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 check: style types layers coverage
 
