@@ -455,6 +455,25 @@ def test_a_replay_goes_as_fast_as_the_network_takes_it():
     back.talk("S: <message id='7'/>")
 
 
+def test_a_replay_does_not_ask_twice():
+    juliet = resumable(SmConfig(idle_probe=60, idle_timeout=30))
+    world = juliet.world
+    world.lose(juliet.transport)
+    deliver(juliet, "1", "2")
+    back = again(juliet)
+    back.transport.room = 2
+    back.talk(f"""
+        C: <resume previd='{{sm}}' h='0'/>
+        S: <resumed previd='{{sm}}' h='0'/>
+        {waited("1")}
+    """)
+    world.pass_time(60)
+    back.talk("S: <r/>")
+    back.transport.room, back.transport.congested = None, False
+    back.transport.session.writable(world.now)
+    back.talk(waited("2"))
+
+
 def test_a_replay_cut_short_goes_on_from_what_was_handled():
     juliet = resumable()
     world = juliet.world

@@ -484,6 +484,26 @@ def test_a_backend_that_fails_ends_the_session_it_failed_on(caplog):
     assert "secret" not in caplog.text
 
 
+def test_a_backend_may_take_its_time_with_the_bind_request():
+    world = World()
+    transport = world.sign_in()
+    session = transport.session
+    tickets: list[int] = []
+    session.link.receive = lambda element, ticket, now: tickets.append(ticket)
+    world.receive(transport, BIND)
+    session.bound(world.now)
+    session.handled(tickets[0], world.now)
+    world.receive(transport, ENABLE)
+    world.receive(transport, "<r xmlns='urn:xmpp:sm:3'/>")
+    assert [brief(text) for text in transport.take()] == ["enabled", "a 0"]
+    early = world.sign_in()
+    early.session.link.receive = lambda element, ticket, now: tickets.append(ticket)
+    world.receive(early, BIND)
+    early.session.handled(tickets[1], world.now)
+    assert early.take() == []
+    assert early.session.state is State.NEGOTIATING
+
+
 def test_a_stream_refused_at_its_opening_is_closed():
     world = World()
     transport = MemoryTransport()
