@@ -166,6 +166,11 @@ class Settings(BaseSettings):
     auth_attempts: AtLeastOne = Field(
         5, description="How often a stream may fail to sign in before it is closed."
     )
+    auth_remembered: Annotated[int, Field(ge=0)] = Field(
+        10_000,
+        description="For how many accounts a right password sent by PLAIN need not be hashed"
+        " again; 0: always hash.",
+    )
 
     auth_queue: AtLeastOne = Field(
         4, description="How many sign-in steps of one stream may wait while one is worked on."
@@ -370,6 +375,7 @@ class Settings(BaseSettings):
             plain=self.auth_plain,
             anonymous=self.auth_anonymous,
             sasl_attempts=self.auth_attempts,
+            sasl_remembered=self.auth_remembered,
             sasl_queue=self.auth_queue,
             scram_iterations=self.auth_iterations,
             throttle=ThrottleConfig(

@@ -31,6 +31,8 @@ class DomainConfig:
     """Let anybody in under a random name (SASL ANONYMOUS)."""
     sasl_attempts: int = 5
     """How often one stream may try to sign in."""
+    sasl_remembered: int = 10_000
+    """Accounts whose right password in the clear need not be hashed again; 0 for none."""
     sasl_queue: int = 4
     """How many SASL elements may wait while one is worked on."""
     scram_iterations: int = 10_000

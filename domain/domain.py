@@ -62,6 +62,7 @@ class Domain:
             plain=config.plain,
             anonymous=config.anonymous,
             max_attempts=config.sasl_attempts,
+            remembered=config.sasl_remembered,
         )
         self.run(
             database,

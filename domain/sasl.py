@@ -16,10 +16,11 @@ from functools import partial
 from typing import Final
 
 from andiron.domain.accounts import Accounts
-from andiron.domain.credentials import MECHANISMS, verify_password
+from andiron.domain.credentials import MECHANISMS, Credentials, verify_password
 from andiron.domain.database import DatabaseError
 from andiron.domain.scram import ScramServer
 from andiron.domain.throttle import Throttle
+from andiron.domain.verified import VerifiedPasswords
 from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
@@ -48,6 +49,8 @@ class SaslConfig:
     """Failures after which the stream is closed (RFC 6120 section 6.4.5)."""
     max_message: int = 8192
     """Characters of one SASL element; longer ones are not decoded."""
+    remembered: int = 10_000
+    """Accounts whose right password in the clear is known again; see :mod:`.verified`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Authenticator:
         self.sleep = sleep
         # Passwords hash in threads of their own, one for each core, so that a flood of
         # sign-ins takes neither the event loop nor the threads that others wait for.
+        self._verified = VerifiedPasswords(config.remembered)
         self.executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="andiron-sasl")
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
@@ -89,6 +93,17 @@ class Authenticator:
         plain = (_PLAIN,) if self.config.plain and channel.secure else ()
         anonymous = (_ANONYMOUS,) if self.config.anonymous else ()
         return (*MECHANISMS, *plain, *anonymous)
+
+    async def is_right(self, username: str, credentials: Credentials, password: str) -> bool:
+        """Tell whether a password in the clear fits, by hashing it unless it was right before."""
+        if self._verified.knows(username, credentials, password):
+            return True
+        right = await asyncio.get_running_loop().run_in_executor(
+            self.executor, verify_password, credentials, password
+        )
+        if right:
+            self._verified.remember(username, credentials, password)
+        return right
 
     def exchange(self, channel: Channel) -> "Exchange":
         """Return the SASL negotiation of a new stream."""
@@ -202,10 +217,7 @@ class Exchange:
         username = self._username(name, authzid)
         now = await self._slow_down(username, now)
         credentials = await self._authenticator.accounts.credentials(username)
-        right = await asyncio.get_running_loop().run_in_executor(
-            self._authenticator.executor, verify_password, credentials, password
-        )
-        if not right:
+        if not await self._authenticator.is_right(username, credentials, password):
             raise self._wrong(username, now)
         return self._welcome(username)
 

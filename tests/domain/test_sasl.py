@@ -535,3 +535,22 @@ async def test_no_input_causes_anything_but_an_xmpp_error(
         else:
             assert not step.done
             assert Guard().read(step.xml).name == "challenge"
+
+
+async def test_a_password_that_was_right_is_not_hashed_again(make, monkeypatch):
+    hashed = []
+
+    def verify(credentials, password):
+        hashed.append(password)
+        return verify_password(credentials, password)
+
+    monkeypatch.setattr("andiron.domain.sasl.verify_password", verify)
+    authenticator = make()
+    for _ in range(2):
+        step = await authenticator.exchange(SECURE).step(auth("\0alice\0pencil"), 0.0)
+        assert step.done
+    assert hashed == ["pencil"]
+    for name, password in (("alice", "wrong"), ("alice", "wrong"), ("nobody", "pencil")):
+        attempt = authenticator.exchange(SECURE).step(auth(f"\0{name}\0{password}"), 0.0)
+        assert await condition(attempt) == SaslCondition.NOT_AUTHORIZED
+    assert hashed == ["pencil", "wrong", "wrong", "pencil"]
