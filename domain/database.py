@@ -8,6 +8,8 @@ disk flush, so writes that arrive together share one commit.
 import asyncio
 import errno
 import os
+import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ _GROUP: Final = 256
 _READERS: Final = 2
 _BUSY_TIMEOUT: Final = 10_000
 """Milliseconds to wait for another process's write, such as ``andiron user add --from-file``."""
+_BUSY_PAUSE: Final = 0.01
+"""Seconds between two attempts where SQLite itself does not wait."""
 _SETTING: Final = "ANDIRON_DATABASE"
 
 
@@ -293,15 +297,27 @@ def _prepare_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     try:
-        for pragma in (
-            f"busy_timeout = {_BUSY_TIMEOUT}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
+        _write_ahead(cursor)
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
     finally:
         cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    # Here alone SQLite does not wait for another connection, which may be making
+    # the same new file a write-ahead one at this moment.
+    patience = time.monotonic() + _BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
 
 
 def _begin_immediate(connection: Connection) -> None:

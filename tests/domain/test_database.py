@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain import database as module
 from andiron.domain.database import Database, DatabaseError
 
 
@@ -139,6 +140,34 @@ async def test_two_openings_of_a_new_file_agree(tmp_path: Path):
     assert sorted(await first.read(usernames)) == ["a", "b"]
     await first.close()
     await second.close()
+
+
+class Contended:
+    """A cursor whose database another connection holds for a while."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.done: list[str] = []
+
+    def execute(self, statement: str) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise sqlite3.OperationalError("database is locked")
+        self.done.append(statement)
+
+
+def test_the_switch_to_a_write_ahead_log_waits_for_its_turn():
+    cursor = Contended(refusals=3)
+    module._write_ahead(cursor)
+    assert cursor.done == ["PRAGMA journal_mode = WAL"]
+
+
+def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_BUSY_TIMEOUT", -1)
+    cursor = Contended(refusals=1000)
+    with pytest.raises(sqlite3.OperationalError):
+        module._write_ahead(cursor)
+    assert cursor.refusals == 999
 
 
 async def test_foreign_keys_hold_for_the_writer(database: Database):
