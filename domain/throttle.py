@@ -9,15 +9,14 @@ out by failing in his name; an address may be made to wait longer.
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import Final
+
+from andiron.sm.strangers import network_of
 
 __all__ = ["Throttle", "ThrottleConfig"]
 
 _NOTHING: Final = 0.05
 """Seconds below which a wait is not worth a timer; a decaying delay ends here."""
-_IPV6_NETWORK: Final = 64
-"""Bits of an IPv6 address that one customer has to himself at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,13 @@ class Throttle:
     def delay(self, account: str, address: str, now: float) -> float:
         """Return the seconds that a sign-in must wait before its password is looked at."""
         return max(
-            self._accounts.delay(account, now), self._addresses.delay(_network(address), now)
+            self._accounts.delay(account, now), self._addresses.delay(network_of(address), now)
         )
 
     def failed(self, account: str, address: str, now: float) -> None:
         """Take note of a wrong password, or of an account that does not exist: the same here."""
         self._accounts.add(account, now)
-        self._addresses.add(_network(address), now)
+        self._addresses.add(network_of(address), now)
 
     def succeeded(self, account: str, address: str) -> None:  # noqa: ARG002
         """Forgive the account its failures.
@@ -99,15 +98,3 @@ class _Failures:
         count, since = self._counts.get(key, (0.0, now))
         decay: float = 0.5 ** (max(0.0, now - since) / self._half_life)
         return count * decay
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return (int(parsed) >> (128 - _IPV6_NETWORK)).to_bytes(_IPV6_NETWORK // 8).hex()

@@ -24,7 +24,7 @@ class Strangers:
 
     def admit(self, address: str) -> bool:
         """Count one more connection, or return False where there is no room."""
-        network = _network(address)
+        network = network_of(address)
         if self.count >= self._most or self._by_network[network] >= self._most_per_address:
             return False
         self.count += 1
@@ -33,14 +33,15 @@ class Strangers:
 
     def release(self, address: str) -> None:
         """Count one less: it signed in, or it ended."""
-        network = _network(address)
+        network = network_of(address)
         self.count -= 1
         self._by_network[network] -= 1
         if not self._by_network[network]:
             del self._by_network[network]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Return what counts as one customer: an IPv4 address, or an IPv6 network of 64 bits."""
     try:
         parsed = ip_address(address)
     except ValueError:
