@@ -24,7 +24,7 @@ _RESOURCE: Final = f"{{{ns.BIND}}}resource"
 
 def register(registry: Registry) -> None:
     """Refuse to bind a second resource on a stream (section 7.3.1 allows one)."""
-    for target in Target:
+    for target in (Target.DOMAIN, Target.ACCOUNT):
         registry.add(target, "set", ns.BIND, "bind", _refuse_second)
 
 

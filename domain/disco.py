@@ -1,59 +1,79 @@
 """Service Discovery, XEP-0030: who the domain and an account are and what they can."""
 
-from typing import Final
+from collections.abc import Iterable
 
-from andiron.domain.registry import IqRequest, Registry, Target
+from andiron.domain.registry import DiscoForm, Identity, IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
-
-IDENTITIES: Final = {Target.DOMAIN: ("server", "im"), Target.ACCOUNT: ("account", "registered")}
-"""Category and type of who is asked."""
+from andiron.xmpp.forms import write_form
 
 
 class Disco:
-    """Answers service discovery from what is registered by the time it is asked."""
+    """Answers service discovery from what is registered by the time it is asked.
+
+    Somebody else's account tells only what its module lets it: see
+    :attr:`Target.CONTACT`.
+    """
 
     def __init__(self, registry: Registry, name: str) -> None:
         """Take the registry to tell about and the name of the domain's identity."""
         self._registry = registry
-        self._name = name
         self.nodes: dict[str, Target] = {}
         """Nodes under which the same information is found, as XEP-0115's."""
+        registry.identities[Target.DOMAIN].append(Identity("server", "im", name))
+        registry.identities[Target.ACCOUNT].append(Identity("account", "registered"))
 
     def register(self) -> None:
         """Answer ``disco#info`` and ``disco#items`` to the domain and to one's own account."""
-        for target in Target:
+        for target in (Target.DOMAIN, Target.ACCOUNT):
             self._registry.add(target, "get", ns.DISCO_INFO, "query", self._info)
             self._registry.add(target, "get", ns.DISCO_ITEMS, "query", self._items)
             self._registry.add_feature(target, ns.DISCO_INFO)
             self._registry.add_feature(target, ns.DISCO_ITEMS)
 
-    def identity(self, target: Target) -> tuple[str, str, str]:
-        """Return category, type and name of who is asked."""
-        category, kind = IDENTITIES[target]
-        return category, kind, self._name if target is Target.DOMAIN else ""
-
     def _info(self, request: IqRequest) -> str:
         node = request.payload.get("node")
         if node is not None and self.nodes.get(node) is not request.target:
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
-        category, kind, name = self.identity(request.target)
-        named = f" name='{escape(name)}'" if name else ""
-        features = "".join(
-            f"<feature var='{escape(feature)}'/>"
-            for feature in self._registry.features(request.target)
-        )
-        return (
-            f"<query xmlns='{ns.DISCO_INFO}'{_node(node)}>"
-            f"<identity category='{category}' type='{kind}'{named}/>{features}</query>"
+        registry, target = self._registry, request.target
+        return info(
+            registry.identities[target], registry.features(target), registry.forms[target], node
         )
 
     def _items(self, request: IqRequest) -> str:
         node = request.payload.get("node")
         if node:
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
-        return f"<query xmlns='{ns.DISCO_ITEMS}'{_node(node)}/>"
+        return items(self._registry.items if request.target is Target.DOMAIN else (), node)
+
+
+def info(
+    identities: Iterable[Identity],
+    features: Iterable[str],
+    forms: Iterable[DiscoForm] = (),
+    node: str | None = None,
+) -> str:
+    """Return a ``disco#info`` result's payload (section 3.1, XEP-0128)."""
+    inner = "".join(map(_identity, identities))
+    inner += "".join(f"<feature var='{escape(feature)}'/>" for feature in features)
+    inner += "".join(write_form("result", form.form_type, form.fields) for form in forms)
+    return f"<query xmlns='{ns.DISCO_INFO}'{_node(node)}>{inner}</query>"
+
+
+def items(found: Iterable[tuple[str, str]], node: str | None = None) -> str:
+    """Return a ``disco#items`` result's payload for addresses and names (section 4.1)."""
+    inner = "".join(
+        f"<item jid='{escape(jid)}'" + (f" name='{escape(name)}'/>" if name else "/>")
+        for jid, name in found
+    )
+    head = f"<query xmlns='{ns.DISCO_ITEMS}'{_node(node)}"
+    return f"{head}>{inner}</query>" if inner else f"{head}/>"
+
+
+def _identity(identity: Identity) -> str:
+    named = f" name='{escape(identity.name)}'" if identity.name else ""
+    return f"<identity category='{identity.category}' type='{identity.type}'{named}/>"
 
 
 def _node(node: str | None) -> str:

@@ -6,14 +6,17 @@ import secrets
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from andiron.domain import bind, caps, entity_time, legacy_session, ping, version
+from andiron.domain import bind, caps, carbons, entity_time, legacy_session, ping, version
 from andiron.domain.accounts import Accounts
 from andiron.domain.config import DomainConfig
 from andiron.domain.database import Database
 from andiron.domain.disco import Disco
+from andiron.domain.events import Events
 from andiron.domain.link import DomainLink
+from andiron.domain.messages import Messages
 from andiron.domain.offline import Offline
 from andiron.domain.offline_store import OfflineStore
+from andiron.domain.owner import Owners
 from andiron.domain.registry import Registry, Target
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
@@ -41,7 +44,9 @@ class Domain:
         self.name = _domain_name(config.domain)
         self.router = Router(self.name)
         self.registry = Registry()
-        self.caps = _register(self.registry, config)
+        self.events = Events()
+        self.caps = ""
+        """The stream feature of XEP-0115; there once started."""
         self._guard = guard
         self.database: Database | None = None
         """None while the domain is stopped."""
@@ -51,12 +56,16 @@ class Domain:
         """The accounts, for the site's own code to create and remove; there once started."""
         self.authenticator: Authenticator
         self.offline: Offline
+        self.owners: Owners
+        self.messages: Messages
+        self.reader: Guard
+        """Reads texts of our own sessions again, which grew by addresses and the like."""
 
     async def start(self) -> None:
         """Open the database. Raises :class:`DatabaseError` with a sentence for the operator."""
         config = self.config
         database = await Database.open(config.database)
-        accounts = self.accounts = Accounts(database, self.name, config.scram_iterations)
+        accounts = Accounts(database, self.name, config.scram_iterations)
         sasl = SaslConfig(
             domain=self.name,
             plain=config.plain,
@@ -64,17 +73,29 @@ class Domain:
             max_attempts=config.sasl_attempts,
             remembered=config.sasl_remembered,
         )
-        self.run(
+        await self.run(
             database,
+            accounts,
             Authenticator(accounts, Throttle(config.throttle), sasl),
             OfflineStore(database, config.max_offline),
         )
 
-    def run(self, database: Database, authenticator: Authenticator, store: OfflineStore) -> None:
+    async def run(
+        self,
+        database: Database,
+        accounts: Accounts,
+        authenticator: Authenticator,
+        store: OfflineStore,
+    ) -> None:
         """Begin to serve from parts that are ready; :meth:`start` makes the usual ones."""
         self.database = database
+        self.accounts = accounts
         self.authenticator = authenticator
-        self.offline = Offline(self.router, store, _reader(self._guard), self._spawn_store)
+        self.reader = _reader(self._guard)
+        self.owners = Owners(database, accounts.exists)
+        self.offline = Offline(self.router, store, self.reader, self._spawn_store)
+        self.messages = Messages(self.router, self.owners, self.offline, None)
+        self.caps = _register(self, self.config)
 
     async def stop(self) -> None:
         """Finish what is being stored, then close the database. The sessions have ended."""
@@ -113,14 +134,16 @@ class Domain:
         task.add_done_callback(_log_failure)
 
 
-def _register(registry: Registry, config: DomainConfig) -> str:
+def _register(domain: Domain, config: DomainConfig) -> str:
     """Register every specification the domain answers for; return its capabilities."""
+    registry = domain.registry = Registry()
     disco = Disco(registry, config.software_name)
     disco.register()
     bind.register(registry)
     legacy_session.register(registry)
     ping.register(registry)
     entity_time.register(registry)
+    carbons.register(registry)
     version.register(registry, config.software_name, config.software_version)
     registry.add_feature(Target.DOMAIN, ns.OFFLINE)
     return caps.register(registry, disco)

@@ -32,16 +32,19 @@ def receive_iq(link: "DomainLink", element: Element, ticket: int, now: float) ->
     to = element.attributes.get("to")
     bound = link.router.full.get(to or "")
     if bound is not None:
-        bound.session.deliver(with_sender(element, link.from_attribute), now)
+        bound.forward(with_sender(element, link.from_attribute), now)
         return True
     jid = JID(link.account) if to is None else parse_jid(to)
+    service = link.router.services.get(jid.domain)
+    if service is not None:
+        return service.iq(link, element, jid, ticket, now)
     situation = link.router.situation(jid)
     action = row[situation]
     if action is Action.ANSWER:
-        return _answer(link, element, _target(link, jid, situation), ticket, now)
+        return _answer(link, element, _target(link, jid, situation), jid, ticket, now)
     if action is Action.DELIVER:
         bound = link.router.full[jid.full]
-        bound.session.deliver(with_addresses(element, link.jid, bound.jid), now)
+        bound.forward(with_addresses(element, link.jid, bound.jid), now)
     refuse(action)
     return True
 
@@ -49,12 +52,12 @@ def receive_iq(link: "DomainLink", element: Element, ticket: int, now: float) ->
 def _target(link: "DomainLink", jid: JID, situation: Situation) -> Target:
     if situation is Situation.DOMAIN:
         return Target.DOMAIN
-    if jid.bare == link.account:
-        return Target.ACCOUNT
-    raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+    return Target.ACCOUNT if jid.bare == link.account else Target.CONTACT
 
 
-def _answer(link: "DomainLink", element: Element, target: Target, ticket: int, now: float) -> bool:
+def _answer(
+    link: "DomainLink", element: Element, target: Target, jid: JID, ticket: int, now: float
+) -> bool:
     payloads = children(element)
     if len(payloads) != 1:
         raise StanzaError(StanzaCondition.BAD_REQUEST, "an iq request has one payload")
@@ -69,6 +72,8 @@ def _answer(link: "DomainLink", element: Element, target: Target, ticket: int, n
         account=link.account,
         target=target,
         wall=link.session.wall(now),
+        to=jid.bare,
+        link=link,
     )
     try:
         answer = handler(request)
@@ -107,4 +112,4 @@ async def _answer_later(
 
 def _deliver_result(link: "DomainLink", element: Element, payload: str, now: float) -> None:
     sender = element.get("to") or link.account
-    link.session.deliver(iq_result(element, payload, sender=sender), now)
+    link.forward(iq_result(element, payload, sender=sender), now)

@@ -11,7 +11,7 @@ FEATURE: Final = f"<session xmlns='{ns.SESSION}'><optional/></session>"
 
 def register(registry: Registry) -> None:
     """Grant the session, whoever is asked."""
-    for target in Target:
+    for target in (Target.DOMAIN, Target.ACCOUNT):
         registry.add(target, "set", ns.SESSION, "session", _grant)
 
 

@@ -13,9 +13,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from andiron.domain import bind, legacy_session
+from andiron.domain.accounts import NoSuchAccount
 from andiron.domain.config import DomainConfig
+from andiron.domain.events import Events, Service
 from andiron.domain.iq import receive_iq
+from andiron.domain.messages import Messages
 from andiron.domain.offline import Offline
+from andiron.domain.owner import Owner, Owners
 from andiron.domain.presence import leave, receive_presence
 from andiron.domain.registry import Registry
 from andiron.domain.router import Router
@@ -29,16 +33,13 @@ from andiron.xmpp.errors import (
     StreamCondition,
     StreamError,
 )
-from andiron.xmpp.jid import JID, InvalidJID, account_jid, parse_jid
+from andiron.xmpp.jid import JID, InvalidJID, account_jid
 from andiron.xmpp.namespaces import CLIENT
 from andiron.xmpp.stanza import (
     STANZA_NAMES,
     error_reply,
     from_attribute,
     unprefixed,
-    with_addresses,
-    with_sender,
-    without_delay,
 )
 from andiron.xmpp.xml import Element
 
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("andiron.domain")
 
+NOBODY: Final = Owner("", registered=False)
+"""Whose a link is before sign-in."""
 _VERSION: Final = re.compile(r"([0-9]{1,4})\.[0-9]{1,4}", re.ASCII)
 
 
@@ -86,6 +89,9 @@ class Environment(Protocol):
     caps: str
     authenticator: Authenticator
     offline: Offline
+    owners: Owners
+    events: Events
+    messages: Messages
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
@@ -95,30 +101,29 @@ class Environment(Protocol):
 
 
 class DomainLink:
-    """One session's end in the domain; see :class:`andiron.sm.link.Link`.
-
-    ``deliver`` takes a message for this resource: the session's own, but while
-    stored messages are fetched, which go first, it holds. It raises
-    :class:`StanzaError` when it holds too many.
-    """
+    """One session's end in the domain; see :class:`andiron.sm.link.Link`."""
 
     __slots__ = (
         "__weakref__",
         "_domain",
         "_exchange",
-        "_full",
+        "_messages",
         "_steps",
         "account",
         "deliver",
         "directed",
+        "forward",
         "from_attribute",
         "held",
+        "inform",
         "jid",
+        "owner",
         "presence",
         "priority",
         "router",
         "session",
         "state",
+        "visited",
     )
 
     def __init__(self, domain: Environment, session: "Session") -> None:
@@ -126,7 +131,7 @@ class DomainLink:
         self._exchange: Exchange | None = None
         self._steps: deque[Element] | None = None
         self.from_attribute = ""
-        self._full = domain.router.full
+        self._messages = domain.messages
         self.session = session
         self.router = domain.router
         self.state = State.NEGOTIATING
@@ -140,7 +145,16 @@ class DomainLink:
         """Who saw its directed presence, by full JID."""
         self.held: deque[tuple[str, float]] | None = None
         """Messages that wait, with their Unix times, while stored ones are fetched."""
+        self.visited: set[Service] | None = None
+        """The services that got directed presence from it."""
+        self.owner = NOBODY
+        """What is known of the account, from sign-in on."""
         self.deliver: Callable[[str, float], None] = session.deliver
+        """Takes a message for this resource; raises :class:`StanzaError` when it cannot."""
+        self.inform: Callable[[str, float], None] = session.deliver
+        """Takes a presence for this resource."""
+        self.forward: Callable[[str, float], None] = session.deliver
+        """Takes an iq for this resource."""
 
     # What the parts of the domain ask of it
 
@@ -158,6 +172,16 @@ class DomainLink:
     def registry(self) -> Registry:
         """The handlers of iq requests."""
         return self._domain.registry
+
+    @property
+    def events(self) -> Events:
+        """Who wants to know what happens."""
+        return self._domain.events
+
+    @property
+    def owners(self) -> Owners:
+        """The accounts in memory."""
+        return self._domain.owners
 
     @property
     def max_directed(self) -> int:
@@ -181,6 +205,10 @@ class DomainLink:
         self.held = None
         self.deliver = self.session.deliver
 
+    def pass_on(self, text: str, now: float) -> None:
+        """Deliver a message that was held, or stored: those that are held now come after it."""
+        self.session.deliver(text, now)
+
     def _hold(self, text: str, now: float) -> None:
         assert self.held is not None
         if len(self.held) >= self._domain.config.max_held:
@@ -195,7 +223,7 @@ class DomainLink:
         sender = element.get("to") or self.account
         if error.condition == StanzaCondition.JID_MALFORMED:
             sender = self._domain.name
-        self.session.deliver(error_reply(element, error, sender=sender, to=self.jid), now)
+        self.forward(error_reply(element, error, sender=sender, to=self.jid), now)
 
     # The Link protocol
 
@@ -234,18 +262,12 @@ class DomainLink:
             self._check_sender(attributes["from"])
         try:
             if element.name == "message":
-                element = without_delay(element, self._domain.name)
-                # What is bound under the very text of the address needs no preparing.
-                target = self._full.get(attributes.get("to", ""))
-                if target is None:
-                    return self._route_message(element, ticket, now)
-                target.deliver(with_sender(element, self.from_attribute), now)
-            elif element.name == "iq":
+                return self._messages.receive(self, element, ticket, now)
+            if element.name == "iq":
                 return receive_iq(self, element, ticket, now)
-            elif element.name == "presence":
-                receive_presence(self, element, now)
-            else:
-                raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
+            if element.name == "presence":
+                return receive_presence(self, element, ticket, now)
+            raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
         except StanzaError as error:
             self.refuse(element, error, now)
         return True
@@ -267,6 +289,7 @@ class DomainLink:
             self.priority = None
             self.presence = ""
             self.directed = None
+            self.visited = None
         if undelivered:
             self.offline.reroute(
                 undelivered,
@@ -327,16 +350,29 @@ class DomainLink:
         except SaslError as error:
             session.send(error.to_xml())
             return
-        if self.state is not State.NEGOTIATING:
+        if self._has_gone():
             return
         if step.done:
             assert step.username is not None
             self.account = account_jid(step.username, self._domain.name).bare
+            self.owner = await self._load_owner()
+            if self._has_gone():
+                return
             self.state = State.RESTARTING
             self._exchange = None
         session.send(step.xml)
         if step.done:
             session.authenticated(session.clock())
+
+    def _has_gone(self) -> bool:
+        return self.state is not State.NEGOTIATING
+
+    async def _load_owner(self) -> Owner:
+        owners = self._domain.owners
+        try:
+            return await owners.load(self.account)
+        except NoSuchAccount:
+            return owners.add(Owner(self.account, registered=False))
 
     def _end(self, error: StreamError) -> None:
         self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
@@ -367,28 +403,6 @@ class DomainLink:
             self.account,
         ):
             raise StreamError(StreamCondition.INVALID_FROM)
-
-    def _route_message(self, element: Element, ticket: int, now: float) -> bool:
-        """Route a message; one without ``to`` is for the own account (RFC 6120 section 10.3.1)."""
-        to = element.attributes.get("to")
-        jid = JID(self.account) if to is None else parse_jid(to)
-        recipient: str = jid.full
-        text = (
-            with_sender(element, self.from_attribute)
-            if to == recipient
-            else with_addresses(element, self.jid, recipient)
-        )
-        account = self.router.message(element, text, jid, now)
-        if not account:
-            return True
-        session = self.session
-        self.offline.keep(
-            account,
-            text,
-            session.wall(now),
-            lambda: session.handled(ticket, session.clock()),
-        )
-        return False
 
     def _shared_since(self) -> float:
         """Return since when messages to the account went to another resource as well as here."""

@@ -28,6 +28,8 @@ from sqlalchemy import (
     update,
 )
 
+from andiron.domain import schema_2
+
 __all__ = ["MIGRATIONS", "SchemaError", "upgrade"]
 
 Migration = Callable[[Connection], None]
@@ -72,7 +74,17 @@ def _accounts_and_offline_messages(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_accounts_and_offline_messages,)
+def _a_chat_client_at_home(connection: Connection) -> None:
+    metadata = MetaData()
+    Table("accounts", metadata, Column("username", Text, primary_key=True))
+    schema_2.create(metadata)
+    metadata.create_all(connection)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    _accounts_and_offline_messages,
+    _a_chat_client_at_home,
+)
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 
 

@@ -7,23 +7,27 @@ overtakes an earlier one: neither on its way into the store nor out of it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from andiron.domain.accounts import NoSuchAccount
+from andiron.domain.database import DatabaseError
 from andiron.domain.offline_store import OfflineFull, OfflineStore, StoredMessage
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
 from andiron.sm.link import Undelivered
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.jid import parse_jid
-from andiron.xmpp.stanza import error_reply, with_delay
+from andiron.xmpp.stanza import error_reply, with_child, with_delay
 from andiron.xmpp.xml import Element, Guard
 
 if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
 
 logger = logging.getLogger("andiron.domain")
+
+Admission = Callable[[], Awaitable[str]]
+"""Says what is added to a message that is stored; raises :class:`StanzaError` against it."""
 
 _REQUESTS: Final = frozenset({"get", "set"})
 
@@ -48,12 +52,20 @@ class Offline:
         self._spawn = spawn
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def keep(self, account: str, text: str, stamp: float, settle: Callable[[], None]) -> None:
+    def keep(
+        self,
+        account: str,
+        text: str,
+        stamp: float,
+        settle: Callable[[], None],
+        admit: Admission | None = None,
+    ) -> None:
         """Store a message of Unix time ``stamp``; ``settle`` is called when it is.
 
-        Its sender gets an error where the account is unknown or its store full.
+        Its sender gets an error where the account is unknown, its store full,
+        or ``admit`` is against it.
         """
-        self._spawn(self._keep(self._lock(account), account, text, stamp, settle))
+        self._spawn(self._keep(self._lock(account), account, text, stamp, settle, admit))
 
     def load(self, link: "DomainLink") -> None:
         """Deliver what is stored to a resource that became reachable (XEP-0160).
@@ -98,6 +110,8 @@ class Offline:
             if element.name == "iq":
                 if element.get("type") in _REQUESTS:
                     self._bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
+            elif element.get("from") == link.account:
+                continue  # The domain's own word to this resource, such as a carbon copy.
             elif stanza.since <= shared_since or _prepared(element.get("to")) == link.jid:
                 stamp = link.session.wall(stanza.since)
                 text = with_delay(element.text, self._router.domain, stamp)
@@ -132,10 +146,21 @@ class Offline:
         text: str,
         stamp: float,
         settle: Callable[[], None],
+        admit: Admission | None,
     ) -> None:
-        async with lock:
-            pass  # A fetch is over; from here on the store keeps the order of the calls.
-        await self._put(account, text, stamp)
+        try:
+            async with lock:  # A fetch is over; hereafter the store keeps the order of the calls.
+                if admit is not None and (mark := await admit()):
+                    text = with_child(text, mark)
+        except StanzaError as error:
+            self._bounce(self._reader.read(text), error)
+        except DatabaseError:
+            logger.exception("%s: an account could not be read", account)
+            self._bounce(
+                self._reader.read(text), StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+            )
+        else:
+            await self._put(account, text, stamp)
         settle()
 
     async def _put(self, account: str, text: str, stamp: float) -> None:
@@ -166,7 +191,7 @@ class Offline:
             held.extendleft((with_delay(m.text, domain, m.stamp), m.stamp) for m in stored[::-1])
             now = link.session.clock()
             while link.reachable and held:
-                link.session.deliver(held.popleft()[0], now)
+                link.pass_on(held.popleft()[0], now)
             left_over = bool(held)
             while held:
                 await self._put_back(account, *held.popleft())
@@ -196,9 +221,7 @@ class Offline:
             return
         sender = self._router.full.get(element.get("from"))
         if sender is not None:
-            sender.session.deliver(
-                error_reply(element, error, to=sender.jid), sender.session.clock()
-            )
+            sender.forward(error_reply(element, error, to=sender.jid), sender.session.clock())
 
     def _lock(self, account: str) -> asyncio.Lock:
         # asyncio.Lock serves in the order of asking, and tasks begin in the order they are made.

@@ -9,7 +9,7 @@ from andiron.xmpp import namespaces as ns
 
 def register(registry: Registry) -> None:
     """Answer pings to the domain and to one's own account (sections 4.2 and 4.1)."""
-    for target in Target:
+    for target in (Target.DOMAIN, Target.ACCOUNT):
         registry.add(target, "get", ns.PING, "ping", _pong)
         registry.add_feature(target, ns.PING)
 

@@ -25,21 +25,25 @@ _PRIORITY_TAG: Final = f"{{{ns.CLIENT}}}priority"
 _PRIORITY: Final = re.compile(r"[+-]?[0-9]{1,3}", re.ASCII)
 
 
-def receive_presence(link: "DomainLink", element: Element, now: float) -> None:
-    """Take a presence from a bound client. Raises :class:`StanzaError` for it."""
+def receive_presence(link: "DomainLink", element: Element, ticket: int, now: float) -> bool:
+    """Take a presence from a bound client; the result is that of :meth:`Link.receive`.
+
+    Raises :class:`StanzaError` for it.
+    """
     kind = element.get("type")
     row = PRESENCES.get(kind)
     if row is None or (kind == "" and "type" in element.attributes):
         raise StanzaError(StanzaCondition.BAD_REQUEST, "not a type of presence")
     to = element.attributes.get("to")
     if to is not None:
-        _direct(link, element, to, now)
-    elif kind == "":
+        return _direct(link, element, to, ticket, now)
+    if kind == "":
         _available(link, element, now)
     elif kind == "unavailable":
         _unavailable(link, element, now)
     elif kind in _NEED_RECIPIENT:
         raise StanzaError(StanzaCondition.BAD_REQUEST, "whom?")
+    return True
 
 
 _NEED_RECIPIENT: Final = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
@@ -68,8 +72,12 @@ def leave(link: "DomainLink", now: float) -> None:
 
     The caller has removed it from the router before.
     """
+    _tell_services(link, now)
+    if link.priority is not None:
+        for tell in link.events.unavailable:
+            tell(link, now)
     for seer in _seers(link):
-        seer.session.deliver(
+        seer.inform(
             f"<presence xmlns='{ns.CLIENT}' type='unavailable' from='{escape(link.jid)}'"
             f" to='{escape(seer.jid)}'/>",
             now,
@@ -84,23 +92,36 @@ def _available(link: "DomainLink", element: Element, now: float) -> None:
     _set_priority(link, priority, now)
     resources = link.router.available(link.account)
     for other in resources:
-        other.session.deliver(link.presence, now)
+        other.inform(link.presence, now)
     if initial:
         for other in resources:
             if other is not link and other.presence:
-                link.session.deliver(other.presence, now)
+                link.inform(other.presence, now)
+    for tell in link.events.available:
+        tell(link, element, initial, now)
 
 
 def _unavailable(link: "DomainLink", element: Element, now: float) -> None:
     """Tell those who saw the resource, and itself (section 4.5.2)."""
     if link.priority is not None:
-        link.session.deliver(with_addresses(element, link.jid, link.account), now)
+        link.inform(with_addresses(element, link.jid, link.account), now)
     seers = _seers(link)
+    _tell_services(link, now)
+    was_available = link.priority is not None
     link.presence = ""
     link.directed = None
     _set_priority(link, None, now)
     for seer in seers:
-        seer.session.deliver(with_addresses(element, link.jid, seer.jid), now)
+        seer.inform(with_addresses(element, link.jid, seer.jid), now)
+    if was_available:
+        for tell in link.events.unavailable:
+            tell(link, now)
+
+
+def _tell_services(link: "DomainLink", now: float) -> None:
+    visited, link.visited = link.visited, None
+    for service in visited or ():
+        service.left(link, now)
 
 
 def _set_priority(link: "DomainLink", priority: int | None, now: float) -> None:
@@ -113,9 +134,15 @@ def _set_priority(link: "DomainLink", priority: int | None, now: float) -> None:
         link.offline.left(link)
 
 
-def _direct(link: "DomainLink", element: Element, to: str, now: float) -> None:
+def _direct(link: "DomainLink", element: Element, to: str, ticket: int, now: float) -> bool:
     """Send directed presence and remember who saw it (section 4.6)."""
     jid = parse_jid(to)
+    service = link.router.services.get(jid.domain)
+    if service is not None:
+        if link.visited is None:
+            link.visited = set()
+        link.visited.add(service)
+        return service.presence(link, element, jid, ticket, now)
     kind = element.get("type")
     action = PRESENCES[kind][link.router.situation(jid)]
     match action:
@@ -125,14 +152,15 @@ def _direct(link: "DomainLink", element: Element, to: str, now: float) -> None:
             recipients = link.router.available(jid.bare)
         case _:
             refuse(action)
-            return
+            return True
     text = with_addresses(element, link.jid, jid.full)
     for recipient in recipients:
         if kind == "":
             _remember(link, recipient)
         elif kind == "unavailable" and link.directed is not None:
             link.directed.pop(recipient.jid, None)
-        recipient.session.deliver(text, now)
+        recipient.inform(text, now)
+    return True
 
 
 def _remember(link: "DomainLink", seer: "DomainLink") -> None:

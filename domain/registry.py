@@ -3,15 +3,23 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from andiron.xmpp.forms import Field
 from andiron.xmpp.tree import Tree
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
 
 
 class Target(StrEnum):
-    """Who is asked: the domain itself, or it answers for the asker's own account."""
+    """Who is asked: the domain itself, or an account that it answers for."""
 
     DOMAIN = "domain"
     ACCOUNT = "account"
+    """The asker's own account, which is also where a request without ``to`` goes."""
+    CONTACT = "contact"
+    """Somebody else's. It may not exist: then the answer must be that of one which refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,27 @@ class IqRequest:
     target: Target
     wall: float
     """When it came, in Unix seconds."""
+    to: str
+    """The bare JID of who is asked."""
+    link: "DomainLink"
+    """The asker's end, for handlers that send more than the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One identity in service discovery (XEP-0030 section 3.1)."""
+
+    category: str
+    type: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoForm:
+    """One form in service discovery (XEP-0128)."""
+
+    form_type: str
+    fields: tuple[Field, ...]
 
 
 IqHandler = Callable[[IqRequest], str | Awaitable[str]]
@@ -47,6 +76,12 @@ class Registry:
     def __init__(self) -> None:
         self._handlers: dict[tuple[Target, str, str], IqHandler] = {}
         self._features: dict[Target, set[str]] = {target: set() for target in Target}
+        self.identities: dict[Target, list[Identity]] = {target: [] for target in Target}
+        """Who each target says to be (XEP-0030)."""
+        self.forms: dict[Target, list[DiscoForm]] = {target: [] for target in Target}
+        """What else each target tells of itself (XEP-0128)."""
+        self.items: list[tuple[str, str]] = []
+        """The services of the domain: address and name."""
 
     def add(self, target: Target, kind: str, namespace: str, name: str, handler: IqHandler) -> None:
         """Let ``handler`` answer ``<iq type='kind'><name xmlns='namespace'/></iq>``.

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
 from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element
 
 if TYPE_CHECKING:
+    from andiron.domain.events import Service
     from andiron.domain.link import DomainLink
-
-CHAT_STATES: Final = "http://jabber.org/protocol/chatstates"
 
 
 class Situation(StrEnum):
@@ -88,7 +88,7 @@ IQS: Final[Mapping[str, Mapping[Situation, Action]]] = {
     "result": _TO_RESOURCE_ONLY,
     "error": _TO_RESOURCE_ONLY,
 }
-"""``ANSWER`` for a bare JID holds for one's own; anybody else's refuses as if unknown."""
+"""``ANSWER`` is by the domain's handlers, for the domain or for the account."""
 
 
 class Resources:
@@ -118,6 +118,8 @@ class Router:
         """By prepared full JID; what is found here as written needs no parsing."""
         self.accounts: dict[str, Resources] = {}
         """By bare JID; only accounts with a bound resource."""
+        self.services: dict[str, Service] = {}
+        """By host name."""
 
     def add(self, link: "DomainLink") -> None:
         """Note a newly bound resource."""
@@ -210,7 +212,7 @@ def worth_keeping(element: Element) -> bool:
     if element.get("type") != "chat":
         return True
     return any(
-        not child.tag.startswith(f"{{{CHAT_STATES}}}") and not child.tag.endswith("}thread")
+        not child.tag.startswith(f"{{{ns.CHAT_STATES}}}") and not child.tag.endswith("}thread")
         for child in children(element)
     )
 

@@ -1,6 +1,7 @@
 """Stanzas as text: address them, date them and answer them without a tree."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -64,10 +65,21 @@ def without_delay(element: Element, by: str) -> Element:
     """
     if ns.DELAY not in element.text:
         return element
+    delay = f"{{{ns.DELAY}}}delay"
+    return without(element, lambda child: child.tag == delay and child.get("from") == by)
+
+
+def without(element: Element, unwanted: Callable[[Tree], bool]) -> Element:
+    """Return a stanza without the children that are unwanted.
+
+    Raises :class:`StreamError` as :func:`unprefixed` does.
+    """
     tree = parse_tree(element)
-    for child in tree.findall(f"{{{ns.DELAY}}}delay"):
-        if child.get("from") == by:
-            tree.remove(child)
+    refused = [child for child in tree if unwanted(child)]
+    if not refused:
+        return element
+    for child in refused:
+        tree.remove(child)
     return _rewritten(element, tree)
 
 

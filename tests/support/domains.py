@@ -3,11 +3,14 @@
 import asyncio
 import re
 from collections import defaultdict
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import fromstring
 
-from andiron.domain.accounts import NoSuchAccount
+from sqlalchemy import text
+
+from andiron.domain.accounts import Accounts, NoSuchAccount
 from andiron.domain.config import DomainConfig
 from andiron.domain.domain import Domain
 from andiron.domain.link import DomainLink
@@ -19,7 +22,10 @@ from andiron.sm.manager import SessionManager
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError
 from andiron.xmpp.xml import Element, Guard
+from support.database import InstantDatabase
 from support.sessions import MemoryTransport
+
+T = TypeVar("T")
 
 AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='TEST' name='{}'/>"
 CLIENT = "{jabber:client}"
@@ -89,11 +95,6 @@ class MemoryAuthenticator:
                 return Step(f"<success xmlns='{ns.SASL}'/>", name, done=True)
 
     def close(self) -> None:
-        pass
-
-
-class MemoryDatabase:
-    async def close(self) -> None:
         pass
 
 
@@ -171,8 +172,24 @@ class Stage:
         self.store = MemoryStore()
         self.authenticator = MemoryAuthenticator()
         self.domain = Domain(DomainConfig(**config), self.guard)
-        self.domain.run(MemoryDatabase(), self.authenticator, self.store)  # type: ignore[arg-type]
+        self.database = InstantDatabase()
+        self.add_account("romeo", "juliet")
+        finished(self._run())
         self.manager = Manager(sm or SmConfig(idle_probe=0), self.domain, clock=lambda: self.now)
+
+    async def _run(self) -> None:
+        database: Any = self.database
+        authenticator: Any = self.authenticator
+        store: Any = self.store
+        accounts = Accounts(database, self.domain.name)
+        await self.domain.run(database, accounts, authenticator, store)
+
+    def add_account(self, *names: str) -> None:
+        """Make accounts; anybody else who signs in has none, as an anonymous user."""
+        self.store.accounts.update(names)
+        with self.database.engine.begin() as connection:
+            for name in names:
+                connection.execute(text("insert into accounts values (:name)"), {"name": name})
 
     def connect(self) -> Client:
         transport = MemoryTransport()
@@ -213,6 +230,16 @@ class Stage:
 def bind_request(resource: str = "", identity: str = "b") -> str:
     wish = f"<resource>{resource}</resource>" if resource else ""
     return f"<iq type='set' id='{identity}'><bind xmlns='{ns.BIND}'>{wish}</bind></iq>"
+
+
+def finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("it waits")
 
 
 async def settle() -> None:

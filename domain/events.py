@@ -1,0 +1,63 @@
+"""What happens in the domain, for the specifications that want to know."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from andiron.xmpp.jid import JID
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from andiron.domain.link import DomainLink
+
+__all__ = ["Events", "Service"]
+
+
+class Service(Protocol):
+    """An address of its own within the domain, such as the one of the rooms.
+
+    Its stanzas' children are the client's; addresses are prepared. It sends by
+    the links in :attr:`Router.full`: ``link.deliver`` for messages,
+    ``link.inform`` for presence, ``link.forward`` for iqs.
+    """
+
+    domain: str
+    """Its host name, prepared."""
+
+    def message(
+        self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float
+    ) -> bool:
+        """Take a message to ``jid``; True when it is handled, as of :meth:`Link.receive`.
+
+        Raises :class:`StanzaError` for its sender; ``iq`` and ``presence`` do so, too.
+        """
+
+    def iq(self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float) -> bool:
+        """Take an iq to ``jid``, of any of the four types; requests must be answered."""
+
+    def presence(
+        self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float
+    ) -> bool:
+        """Take a presence to ``jid``."""
+
+    def left(self, link: "DomainLink", now: float) -> None:
+        """Note that a resource has become unavailable to everyone, however that came.
+
+        Called for each service that had directed presence from it.
+        """
+
+
+class Events:
+    """Lists of callbacks; a specification's module appends its own when it is registered."""
+
+    def __init__(self) -> None:
+        self.available: list[Callable[[DomainLink, Element, bool, float], None]] = []
+        """A resource sent available presence to all, the first time or again (``initial``)."""
+        self.unavailable: list[Callable[[DomainLink, float], None]] = []
+        """A resource that was available is no more; it is bound still, or its session ended."""
+        self.subscribed: list[Callable[[str, str, float], None]] = []
+        """Of an account and a contact, bare JIDs: the contact now sees the account's presence."""
+        self.unsubscribed: list[Callable[[str, str, float], None]] = []
+        """Of an account and a contact: the contact sees the account's presence no more."""
+        self.removed: list[Callable[[str], Awaitable[None]]] = []
+        """The account of a username was removed from the database."""

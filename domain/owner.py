@@ -1,0 +1,138 @@
+"""What the domain knows in memory of an account, so that stanzas need no database.
+
+An account's owner is loaded before its first resource binds, and stays while
+it has one, and a while longer. What changes in the database is told to it
+after the commit, by :meth:`Owners.change`.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.accounts import NoSuchAccount
+from andiron.domain.database import Database
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+__all__ = ["Effect", "Loader", "Owner", "Owners"]
+
+Effect = Callable[["Owner"], None]
+"""Changes what is known of an account, as its rows were changed before. Twice is as once."""
+Loader = Callable[[AsyncConnection, str], Awaitable[Effect]]
+"""Reads what one specification keeps of a username; reads only."""
+
+_KEPT: Final = 1000
+"""Owners that are kept without a resource, so that messages to them need no reading."""
+
+
+class Owner:
+    """An account, as the domain knows it while somebody has to do with it."""
+
+    __slots__ = ("__weakref__", "blocked", "carbons", "jid", "parts", "registered", "username")
+
+    def __init__(self, jid: str, *, registered: bool = True) -> None:
+        self.jid = jid
+        """The bare JID."""
+        self.username = jid.partition("@")[0]
+        self.registered = registered
+        """Whether the account is in the database; an anonymous one is not and keeps nothing."""
+        self.blocked: frozenset[str] = frozenset()
+        """Addresses it has blocked (XEP-0191)."""
+        self.carbons: tuple[DomainLink, ...] = ()
+        """Resources that want copies of messages (XEP-0280)."""
+        self.parts: dict[type, Any] = {}
+        """What each specification knows of it, by the class it keeps that in."""
+
+
+class Owners:
+    """The owners in memory. Nothing but the loaders is waited for."""
+
+    def __init__(self, database: Database, exists: Callable[[str], Awaitable[bool]]) -> None:
+        """``exists`` tells whether there is an account of a username."""
+        self._database = database
+        self._exists = exists
+        self._loaders: list[Loader] = []
+        self._known: WeakValueDictionary[str, Owner] = WeakValueDictionary()
+        self._kept: OrderedDict[str, Owner] = OrderedDict()
+        self._loading: dict[str, _Loading] = {}
+
+    def add_loader(self, loader: Loader) -> None:
+        """Let ``loader`` read its part of every account that is loaded from now on."""
+        self._loaders.append(loader)
+
+    def get(self, jid: str) -> Owner | None:
+        """Return an account by its bare JID if it is in memory; online ones always are."""
+        return self._known.get(jid)
+
+    async def load(self, jid: str) -> Owner:
+        """Return an account by its bare JID, which must be of this domain.
+
+        Raises :class:`NoSuchAccount`, and :class:`DatabaseError` when the database fails.
+        """
+        known = self._known.get(jid)
+        if known is not None:
+            self._keep(known)
+            return known
+        loading = self._loading.get(jid)
+        if loading is None:
+            loading = self._loading[jid] = _Loading()
+            loading.task = asyncio.ensure_future(self._load(jid, loading))
+        # One that stops waiting must not stop the others.
+        return await asyncio.shield(loading.task)
+
+    def add(self, owner: Owner) -> Owner:
+        """Know an account that is in no database: an anonymous one."""
+        return self._known.setdefault(owner.jid, owner)
+
+    def change(self, jid: str, effect: Effect) -> None:
+        """Let ``effect``, which the database has committed, be known where the account is."""
+        owner = self._known.get(jid)
+        if owner is not None:
+            effect(owner)
+        elif (loading := self._loading.get(jid)) is not None:
+            loading.effects.append(effect)
+
+    def forget(self, jid: str) -> None:
+        """Forget an account that was removed; its resources should have ended."""
+        self._kept.pop(jid, None)
+        self._known.pop(jid, None)
+
+    async def _load(self, jid: str, loading: "_Loading") -> Owner:
+        owner = Owner(jid)
+        try:
+            if not await self._exists(owner.username):
+                raise NoSuchAccount(f"There is no account {owner.username}.")
+
+            async def operation(connection: AsyncConnection) -> list[Effect]:
+                return [await loader(connection, owner.username) for loader in self._loaders]
+
+            for effect in await self._database.read(operation):
+                effect(owner)
+            for effect in loading.effects:
+                effect(owner)
+            self._known[jid] = owner
+            self._keep(owner)
+        finally:
+            del self._loading[jid]
+        return owner
+
+    def _keep(self, owner: Owner) -> None:
+        self._kept[owner.jid] = owner
+        self._kept.move_to_end(owner.jid)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+
+class _Loading:
+    """An account that is being read, and what is committed meanwhile."""
+
+    __slots__ = ("effects", "task")
+
+    def __init__(self) -> None:
+        self.effects: list[Effect] = []
+        self.task: asyncio.Future[Owner]
