@@ -18,6 +18,31 @@ class ConflictPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class UploadConfig:
+    """Where uploaded files are kept, and their bounds (XEP-0363)."""
+
+    directory: str = "andiron-uploads"
+    public_url: str = ""
+    """Where clients find the application; empty: by the host that their stream was sent to."""
+    max_size: int = 20 * 1024 * 1024
+    """The largest file, in bytes."""
+    quota: int = 200 * 1024 * 1024
+    """The bytes that all files of one account may take; each counts 4,096 at least."""
+    expiry: float = 30 * 86_400.0
+    """Seconds until a file is removed; 0: never."""
+    types: tuple[str, ...] = ()
+    """The media types that are taken, such as ``image/*``; none: all."""
+    max_slots: int = 50
+    """How many slots one account may hold that it has not used."""
+    max_concurrent: int = 10
+    """How many files of one account may be coming in at a time."""
+    timeout: float = 600.0
+    """Seconds that one upload may take."""
+    sweep_interval: float = 600.0
+    """Seconds between two sweeps of what has expired."""
+
+
+@dataclass(frozen=True, slots=True)
 class DomainConfig:
     """The embedded domain's settings and bounds."""
 
@@ -48,6 +73,8 @@ class DomainConfig:
     """How many messages may wait for one session while its stored ones are fetched."""
     max_directed: int = 1000
     """To how many others one session may send directed presence."""
+    upload: UploadConfig | None = None
+    """Let accounts upload files; None: not."""
     software_name: str = "Andiron"
     software_version: str = ""
     """Told to who asks (XEP-0092); an empty version is not told."""

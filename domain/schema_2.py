@@ -4,7 +4,7 @@ What belongs to an account refers to it with a cascade, so that removing the
 account removes it, everywhere.
 """
 
-from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, MetaData, Table, Text
 
 __all__ = ["create"]
 
@@ -12,6 +12,7 @@ __all__ = ["create"]
 def create(metadata: MetaData) -> None:
     """Declare all tables of this version; ``metadata`` knows those of the version before."""
     _blocking(metadata)
+    _uploads(metadata)
 
 
 def owner() -> "Column[str]":
@@ -26,3 +27,18 @@ def _blocking(metadata: MetaData) -> None:
         Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
         Column("jid", Text, primary_key=True),
     )
+
+
+def _uploads(metadata: MetaData) -> None:
+    uploads = Table(
+        "uploads",
+        metadata,
+        Column("id", Text, primary_key=True),
+        owner(),
+        Column("name", Text, nullable=False),
+        Column("type", Text, nullable=False),
+        Column("size", BigInteger, nullable=False),
+        Column("stamp", Double, nullable=False),
+    )
+    Index("uploads_by_account", uploads.c.username, uploads.c.stamp, uploads.c.size)
+    Index("uploads_by_age", uploads.c.stamp)
