@@ -16,11 +16,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from slixmpp.jid import JID, InvalidJID
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from andiron.bosh.config import BoshConfig
 from andiron.domain.config import ConflictPolicy, DomainConfig
+from andiron.domain.database import DatabaseError, check_url
 from andiron.domain.throttle import ThrottleConfig
 from andiron.sm.config import SmConfig
 from andiron.sources import ConfigFile, Environment, SettingsError, Source, unknown
@@ -49,17 +48,11 @@ def _domain(value: str) -> str:
 
 def _database(value: str) -> str:
     try:
-        url = make_url(value)
-    except ArgumentError:
-        url = None
-    if (
-        url is None
-        or url.drivername not in {"sqlite", "sqlite+aiosqlite"}
-        or url.host
-        or url.username
-        or url.query
-    ):
-        raise ValueError("a database URL such as sqlite:///andiron.db")
+        check_url(value)
+    except DatabaseError:
+        raise ValueError(
+            "a database URL such as sqlite:///andiron.db or postgresql://user:password@host/name"
+        ) from None
     return value
 
 
@@ -500,7 +493,7 @@ def shown_value(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
     if Settings.model_fields[name].repr:
         return value_text(value)
-    return re.sub(r"(?<=:)[^/:@]+(?=@)", "***", str(value))
+    return re.sub(r"(://[^:/]*:).*@", r"\1***@", str(value))
 
 
 def default_text(field: FieldInfo) -> str:

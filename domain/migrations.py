@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Double,
@@ -71,13 +72,28 @@ def _accounts_and_offline_messages(connection: Connection) -> None:
         Column("text", Text, nullable=False),
     )
     Index("offline_messages_by_account", offline.c.username, offline.c.id)
-    metadata.create_all(connection)
+    _create(metadata, connection)
 
 
 def _a_chat_client_at_home(connection: Connection) -> None:
     metadata = MetaData()
     Table("accounts", metadata, Column("username", Text, primary_key=True))
     schema_2.create(metadata)
+    _create(metadata, connection)
+
+
+def _create(metadata: MetaData, connection: Connection) -> None:
+    """Create tables that behave on PostgreSQL as on SQLite.
+
+    Text sorts by its bytes, whatever the language of the database, and numbers
+    that the database gives do not end at 2³¹.
+    """
+    if connection.dialect.name == "postgresql":
+        for each in (each for declared in metadata.tables.values() for each in declared.columns):
+            if isinstance(each.type, Text):
+                each.type = Text(collation="C")
+            elif each.identity is not None:
+                each.type = BigInteger()
     metadata.create_all(connection)
 
 

@@ -238,7 +238,14 @@ def test_sentences_for_arguments(arguments, sentence):
         ),
         *(
             ("database", value, "a database URL such as sqlite:///andiron.db")
-            for value in ("", "andiron.db", "mysql://a/b", "sqlite://host/a.db", "sqlite:///a?b=c")
+            for value in (
+                "",
+                "andiron.db",
+                "mysql://a/b",
+                "sqlite://host/a.db",
+                "sqlite:///a?b=c",
+                "postgresql://a",
+            )
         ),
         *(
             ("websocket_origins", [value], "origins such as https://www.example.org:8443")
@@ -368,8 +375,9 @@ def test_two_spellings_of_one_variable(monkeypatch):
 def test_a_database_url_is_never_shown():
     settings = Settings()
     assert "andiron.db" not in repr(settings)
-    secret = Settings.model_construct(database="postgresql://me:secret@db/andiron")
-    assert shown_value(secret, "database") == "postgresql://me:***@db/andiron"
+    for password in ("secret", "se:cr/et", ":", "//s@c"):
+        settings = Settings.model_construct(database=f"postgresql://me:{password}@db/andiron")
+        assert shown_value(settings, "database") == "postgresql://me:***@db/andiron"
     with pytest.raises(SettingsError) as caught:
         Settings(database="mysql://me:secret@db/andiron")
     assert "secret" not in str(caught.value)
