@@ -16,12 +16,13 @@ from andiron.discovery import discovery_routes
 from andiron.domain.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.pages import demo_routes, healthy
-from andiron.proxy import Proxies, channel_of
+from andiron.proxy import Proxies
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import TimerDriver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
+from andiron.upload import site_channel_of, upload_routes
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.xml import Guard
@@ -148,16 +149,19 @@ class Andiron:
             self.settings.websocket_config(),
             domain=self.settings.domain,
             guard=guard,
-            channel_of=channel_of(self._proxies),
+            channel_of=site_channel_of(self._proxies),
             strangers=strangers,
         )
         bosh = BoshEndpoint(
-            registry, self.settings.bosh_config(), channel_of=channel_of(self._proxies)
+            registry, self.settings.bosh_config(), channel_of=site_channel_of(self._proxies)
         )
         return [
             *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
             Route("/healthz", healthy),
             *self.discovery_routes(),
+            *upload_routes(
+                self.domain.uploads, self.settings.websocket_origins + self.settings.bosh_origins
+            ),
             *(Route(path, websocket) for path in ("/ws", "/ws/")),
             *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
         ]

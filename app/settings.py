@@ -18,9 +18,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from slixmpp.jid import JID, InvalidJID
 
 from andiron.bosh.config import BoshConfig
-from andiron.domain.config import ConflictPolicy, DomainConfig
+from andiron.domain.config import ConflictPolicy, DomainConfig, UploadConfig
 from andiron.domain.database import DatabaseError, check_url
 from andiron.domain.throttle import ThrottleConfig
+from andiron.domain.upload_slot import media_type
 from andiron.sm.config import SmConfig
 from andiron.sources import ConfigFile, Environment, SettingsError, Source, unknown
 from andiron.version import __version__
@@ -84,6 +85,14 @@ def _uri(value: str) -> str:
     return value
 
 
+def _media_range(value: str) -> str:
+    kind, _, rest = value.lower().partition("/")
+    found = media_type(f"{kind}/{'any' if rest == '*' else rest}")
+    if found is None or ";" in value:
+        raise ValueError("media types such as application/pdf or image/*")
+    return f"{kind}/{rest}"
+
+
 def _public_url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -102,6 +111,7 @@ Bytes = Annotated[int, Unit("bytes")]
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
+MediaRanges = tuple[Annotated[str, AfterValidator(_media_range)], ...]
 Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
 
 
@@ -190,6 +200,41 @@ class Settings(BaseSettings):
     offline_held: AtLeastOne = Field(
         1_000,
         description="How many messages a session may hold back while stored ones are fetched.",
+    )
+
+    upload: bool = Field(True, description="Let accounts upload files for others (XEP-0363).")
+    upload_dir: str = Field(
+        "andiron-uploads",
+        min_length=1,
+        description="The folder of uploaded files, made when the first one comes.",
+    )
+    upload_max_size: Annotated[Bytes, Field(ge=1, le=2**40)] = Field(
+        20_971_520, description="The largest file."
+    )
+    upload_quota: Annotated[Bytes, Field(ge=4096, le=2**50)] = Field(
+        209_715_200,
+        description="What all files of one account may take, each counted as 4,096 at least.",
+    )
+    upload_expiry: WholeSeconds = Field(
+        2_592_000, description="How long a file is kept; 0 keeps it for good."
+    )
+    upload_types: MediaRanges = Field(
+        (),
+        description="The media types that are taken, as `image/png` or `image/*`; none: all.",
+    )
+    upload_timeout: PositiveSeconds = Field(600.0, description="How long one upload may take.")
+    upload_concurrent: AtLeastOne = Field(
+        10, description="How many files of one account may be coming in at a time."
+    )
+    upload_slots: AtLeastOne = Field(
+        50, description="How many uploads an account may announce before it makes them."
+    )
+
+    private_limit: Count = Field(
+        100, description="The most elements an account may keep in private storage (XEP-0049)."
+    )
+    private_size: Annotated[Bytes, Field(ge=1024)] = Field(
+        65_536, description="The largest element in private storage."
     )
 
     resource_conflict: Literal["replace", "rename", "refuse"] = Field(
@@ -383,7 +428,24 @@ class Settings(BaseSettings):
             max_offline=self.offline_limit,
             max_held=self.offline_held,
             max_directed=self.max_directed,
+            max_private=self.private_limit,
+            max_private_size=self.private_size,
+            upload=self.upload_config() if self.upload else None,
             software_version=__version__ if self.announce_version else "",
+        )
+
+    def upload_config(self) -> UploadConfig:
+        """Return what the uploads of the embedded domain are told."""
+        return UploadConfig(
+            directory=self.upload_dir,
+            public_url=self.public_url,
+            max_size=self.upload_max_size,
+            quota=self.upload_quota,
+            expiry=self.upload_expiry,
+            types=self.upload_types,
+            max_slots=self.upload_slots,
+            max_concurrent=self.upload_concurrent,
+            timeout=self.upload_timeout,
         )
 
     def sm_config(self) -> SmConfig:

@@ -17,10 +17,12 @@ from andiron.domain.messages import Messages
 from andiron.domain.offline import Offline
 from andiron.domain.offline_store import OfflineStore
 from andiron.domain.owner import Owners
+from andiron.domain.private import PrivateStorage
 from andiron.domain.registry import Registry, Target
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
 from andiron.domain.throttle import Throttle
+from andiron.domain.upload import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID
@@ -58,6 +60,8 @@ class Domain:
         self.offline: Offline
         self.owners: Owners
         self.messages: Messages
+        self.uploads: Uploads | None = None
+        """The uploaded files; None where there are none."""
         self.reader: Guard
         """Reads texts of our own sessions again, which grew by addresses and the like."""
 
@@ -95,7 +99,11 @@ class Domain:
         self.owners = Owners(database, accounts.exists)
         self.offline = Offline(self.router, store, self.reader, self._spawn_store)
         self.messages = Messages(self.router, self.owners, self.offline, None)
+        if self.config.upload is not None:
+            self.uploads = await open_uploads(self.config.upload, database)
         self.caps = _register(self, self.config)
+        if self.uploads is not None:
+            self.spawn(self.uploads.run())
 
     async def stop(self) -> None:
         """Finish what is being stored, then close the database. The sessions have ended."""
@@ -146,6 +154,11 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     carbons.register(registry)
     version.register(registry, config.software_name, config.software_version)
     registry.add_feature(Target.DOMAIN, ns.OFFLINE)
+    assert domain.database is not None
+    PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
+    if domain.uploads is not None:
+        domain.uploads.register(registry)
+        domain.events.removed.append(domain.uploads.remove_account)
     return caps.register(registry, disco)
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from andiron.bosh.config import BoshConfig
-from andiron.domain.config import ConflictPolicy, DomainConfig
+from andiron.domain.config import ConflictPolicy, DomainConfig, UploadConfig
 from andiron.settings import Settings, SettingsError, shown_value
 from andiron.sm.config import SmConfig
 from andiron.sources import origins
@@ -14,6 +14,8 @@ from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
 
 ACKS = "stream_management_unsolicited_ack_frequency"
+
+DOMAIN = DomainConfig(upload=UploadConfig(), software_version=__version__)
 
 
 def test_names_and_defaults_that_stay():
@@ -29,10 +31,11 @@ def test_defaults_are_those_of_the_packages():
     assert settings.sm_config() == SmConfig()
     assert settings.bosh_config() == BoshConfig()
     assert settings.websocket_config() == WebSocketConfig()
-    assert settings.domain_config() == DomainConfig(software_version=__version__)
+    assert settings.domain_config() == DOMAIN
 
 
 OTHER = {
+    "upload_types": ("image/*",),
     "domain": "example.org",
     "database": "sqlite:///other.db",
     "resource_conflict": "rename",
@@ -71,7 +74,7 @@ def test_each_setting_reaches_a_package(name):
         settings.sm_config() != SmConfig()
         or settings.websocket_config() != WebSocketConfig()
         or settings.bosh_config() != BoshConfig()
-        or settings.domain_config() != DomainConfig(software_version=__version__)
+        or settings.domain_config() != DOMAIN
     )
 
 
