@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.forms import Field
 from andiron.xmpp.tree import Tree
 
@@ -40,6 +41,15 @@ class IqRequest:
     """The bare JID of who is asked."""
     link: "DomainLink"
     """The asker's end, for handlers that send more than the answer."""
+
+    def username(self) -> str:
+        """Return the asker's username, under which the database keeps things.
+
+        Raises :class:`StanzaError` for an anonymous user, who has no account.
+        """
+        if not self.link.owner.registered:
+            raise StanzaError(StanzaCondition.NOT_ALLOWED, "nothing is kept without an account")
+        return self.link.owner.username
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ __all__ = ["create"]
 def create(metadata: MetaData) -> None:
     """Declare all tables of this version; ``metadata`` knows those of the version before."""
     _blocking(metadata)
+    _private_storage(metadata)
     _uploads(metadata)
 
 
@@ -26,6 +27,16 @@ def _blocking(metadata: MetaData) -> None:
         metadata,
         Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
         Column("jid", Text, primary_key=True),
+    )
+
+
+def _private_storage(metadata: MetaData) -> None:
+    Table(
+        "private_storage",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("tag", Text, primary_key=True),
+        Column("text", Text, nullable=False),
     )
 
 
