@@ -79,6 +79,8 @@ class DomainConfig:
     """The bytes of one of them."""
     upload: UploadConfig | None = None
     """Let accounts upload files; None: not."""
+    max_idle_held: int = 1000
+    """How many stanzas may be held back from one client that is inactive."""
     software_name: str = "Andiron"
     software_version: str = ""
     """Told to who asks (XEP-0092); an empty version is not told."""
