@@ -237,13 +237,6 @@ class Settings(BaseSettings):
         65_536, description="The largest element in private storage."
     )
 
-    private_limit: Count = Field(
-        100, description="The most elements an account may keep in private storage (XEP-0049)."
-    )
-    private_size: Annotated[Bytes, Field(ge=1024)] = Field(
-        65_536, description="The largest element in private storage."
-    )
-
     resource_conflict: Literal["replace", "rename", "refuse"] = Field(
         "replace",
         description="When a resource is taken already: end the older session, give the newer one"
@@ -435,8 +428,6 @@ class Settings(BaseSettings):
             max_offline=self.offline_limit,
             max_held=self.offline_held,
             max_directed=self.max_directed,
-            max_private=self.private_limit,
-            max_private_size=self.private_size,
             max_private=self.private_limit,
             max_private_size=self.private_size,
             upload=self.upload_config() if self.upload else None,

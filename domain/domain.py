@@ -18,7 +18,6 @@ from andiron.domain.offline import Offline
 from andiron.domain.offline_store import OfflineStore
 from andiron.domain.owner import Owners
 from andiron.domain.private import PrivateStorage
-from andiron.domain.private import PrivateStorage
 from andiron.domain.registry import Registry, Target
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
@@ -155,8 +154,6 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     carbons.register(registry)
     version.register(registry, config.software_name, config.software_version)
     registry.add_feature(Target.DOMAIN, ns.OFFLINE)
-    assert domain.database is not None
-    PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
     assert domain.database is not None
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
     if domain.uploads is not None:
