@@ -1,6 +1,7 @@
 """Message Carbons, XEP-0280: an account's other resources see what one of them says and hears."""
 
 from collections.abc import Collection
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from andiron.domain.owner import Owner
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 _COPIES: Final = frozenset({f"{{{ns.CARBONS}}}received", f"{{{ns.CARBONS}}}sent"})
 _NOT_COPIED: Final = frozenset({f"{{{ns.CARBONS}}}private", f"{{{ns.HINTS}}}no-copy"})
-_PAYLOADS: Final = (ns.RECEIPTS, ns.MARKERS, ns.CHAT_STATES)
+_PAYLOADS: Final = (ns.RECEIPTS, ns.MARKERS, ns.CHAT_STATES, ns.DIRECT_INVITE, ns.MUC_USER)
+_NEVER: Final = frozenset({"groupchat", "headline", "error"})
+_TYPES: Final = frozenset({"chat", "normal"})
 
 
 def register(registry: Registry) -> None:
@@ -32,6 +35,7 @@ def _enable(request: IqRequest) -> str:
     link = request.link
     if link not in link.owner.carbons:
         link.owner.carbons = (*link.owner.carbons, link)
+        link.copied_since = link.session.clock()
     return ""
 
 
@@ -43,6 +47,7 @@ def _disable(request: IqRequest) -> str:
 def leave(link: "DomainLink") -> None:
     """Send a resource no more copies."""
     link.owner.carbons = tuple(other for other in link.owner.carbons if other is not link)
+    link.copied_since = inf
 
 
 def is_carbon(element: Element) -> bool:
@@ -51,9 +56,9 @@ def is_carbon(element: Element) -> bool:
 
 
 def eligible(element: Element) -> bool:
-    """Tell whether a message is for all resources to see (sections 6.1 and 7)."""
+    """Tell whether a message is for all resources to see (section 6.1, XEP-0334 section 5)."""
     kind, text = element.attributes.get("type", ""), element.text
-    if kind in {"groupchat", "headline", "error"}:
+    if kind in _NEVER:
         return False
     if (ns.CARBONS in text or ns.HINTS in text) and any(
         child.tag in _NOT_COPIED for child in children(element)
@@ -63,34 +68,62 @@ def eligible(element: Element) -> bool:
 
 
 def copy(
-    link: "DomainLink",
+    link: "DomainLink | None",
     recipient: Owner | None,
     got: Collection["DomainLink"],
     text: str,
     now: float,
+    kind: str,
 ) -> None:
-    """Copy a message of ``link`` to those who want it and did not get it.
+    """Copy a message, of type ``kind``, to those who want it and did not get it.
 
-    ``recipient`` is None where nobody of the account is there.
+    ``link`` is its sender's, None for a service's; ``recipient`` is None where
+    nobody of the account is there, or it is none of ours.
     """
-    sender = link.owner
-    if sender is not recipient:
-        for other in sender.carbons:
+    if link is not None and link.owner is not recipient:
+        for other in link.owner.carbons:
             if other is not link:
-                _send("sent", other, text, now)
+                _send("sent", other, text, now, kind)
     if recipient is not None:
         for other in recipient.carbons:
             if other is not link and other not in got:
-                _send("received", other, text, now)
+                _send("received", other, text, now, kind)
 
 
-def _send(how: str, link: "DomainLink", text: str, now: float) -> None:
-    account = escape(link.account)
+def bequeath(link: "DomainLink", element: Element, since: float) -> bool:
+    """Tell whether a message that ``link`` could not deliver is with another resource, as a copy.
+
+    That resource answers for it from now on: see :func:`inheritance`.
+    """
+    heirs = [other for other in link.owner.carbons if other.copied_since < since]
+    if not heirs or not eligible(element):
+        return False
+    for heir in heirs:
+        if heir.inherited is None:
+            heir.inherited = set()
+        heir.inherited.add(element.text)
+    return True
+
+
+def inheritance(link: "DomainLink", copy_text: str) -> str:
+    """Return the message in a copy that ``link`` could not deliver, if it answers for that."""
+    if link.inherited is None:
+        return ""
+    text = copy_text.partition(_HEAD)[2].removesuffix(_TAIL)
+    return text if text in link.inherited else ""
+
+
+_HEAD: Final = f"<received xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>"
+_TAIL: Final = "</forwarded></received></message>"
+
+
+def _send(how: str, link: "DomainLink", text: str, now: float, kind: str) -> None:
+    typed = f" type='{kind}'" if kind in _TYPES else ""
     try:
         link.deliver(
-            f"<message xmlns='{ns.CLIENT}' from='{account}' to='{escape(link.jid)}' type='chat'>"
-            f"<{how} xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>{text}</forwarded>"
-            f"</{how}></message>",
+            f"<message xmlns='{ns.CLIENT}' from='{escape(link.account)}' to='{escape(link.jid)}'"
+            f"{typed}><{how} xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>{text}"
+            f"</forwarded></{how}></message>",
             now,
         )
     except StanzaError:

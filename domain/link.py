@@ -12,8 +12,9 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from andiron.domain import bind, legacy_session
+from andiron.domain import bind, carbons, client_state, legacy_session
 from andiron.domain.accounts import NoSuchAccount
+from andiron.domain.client_state import Inactive
 from andiron.domain.config import DomainConfig
 from andiron.domain.events import Events, Service
 from andiron.domain.iq import receive_iq
@@ -41,7 +42,7 @@ from andiron.xmpp.stanza import (
     from_attribute,
     unprefixed,
 )
-from andiron.xmpp.xml import Element
+from andiron.xmpp.xml import Element, Guard
 
 if TYPE_CHECKING:
     from weakref import WeakValueDictionary
@@ -72,6 +73,7 @@ class Kind(StrEnum):
     """What a client may send at the top level."""
 
     SASL = "sasl"
+    STATE = "whether somebody looks at the client"
     MESSAGE = "message"
     PRESENCE = "presence"
     IQ = "iq"
@@ -87,6 +89,7 @@ class Environment(Protocol):
     router: Router
     registry: Registry
     caps: str
+    reader: Guard
     authenticator: Authenticator
     offline: Offline
     owners: Owners
@@ -107,15 +110,18 @@ class DomainLink:
         "__weakref__",
         "_domain",
         "_exchange",
+        "_inactive",
         "_messages",
         "_steps",
         "account",
+        "copied_since",
         "deliver",
         "directed",
         "forward",
         "from_attribute",
         "held",
         "inform",
+        "inherited",
         "jid",
         "owner",
         "presence",
@@ -129,6 +135,7 @@ class DomainLink:
     def __init__(self, domain: Environment, session: "Session") -> None:
         self._domain = domain
         self._exchange: Exchange | None = None
+        self._inactive: Inactive | None = None
         self._steps: deque[Element] | None = None
         self.from_attribute = ""
         self._messages = domain.messages
@@ -149,12 +156,17 @@ class DomainLink:
         """The services that got directed presence from it."""
         self.owner = NOBODY
         """What is known of the account, from sign-in on."""
-        self.deliver: Callable[[str, float], None] = session.deliver
+        outlet: Callable[[str, float], None] = session.deliver
+        self.deliver = outlet
         """Takes a message for this resource; raises :class:`StanzaError` when it cannot."""
-        self.inform: Callable[[str, float], None] = session.deliver
+        self.inform = outlet
         """Takes a presence for this resource."""
-        self.forward: Callable[[str, float], None] = session.deliver
+        self.forward = outlet
         """Takes an iq for this resource."""
+        self.copied_since = inf
+        """Since when it gets copies of the account's messages, in monotonic seconds."""
+        self.inherited: set[str] | None = None
+        """Messages that ended sessions could not deliver, of which it has copies."""
 
     # What the parts of the domain ask of it
 
@@ -197,17 +209,49 @@ class DomainLink:
         if self.held is not None:
             return False
         self.held = deque()
-        self.deliver = self._hold
+        self._direct()
         return True
 
     def release(self) -> None:
         """Let messages pass again; the caller has taken out those that wait."""
         self.held = None
-        self.deliver = self.session.deliver
+        self._direct()
 
     def pass_on(self, text: str, now: float) -> None:
         """Deliver a message that was held, or stored: those that are held now come after it."""
-        self.session.deliver(text, now)
+        (self._inactive or self.session).deliver(text, now)
+
+    def read(self, text: str) -> Element:
+        """Read a stanza of the domain's own sessions again."""
+        return self._domain.reader.read(text)
+
+    def _direct(self) -> None:
+        """Let stanzas for the client go where they must now."""
+        if self._inactive is None:
+            self.deliver = self.inform = self.forward = self.session.deliver
+        else:
+            self.deliver = self._inactive.deliver
+            self.inform = self._inactive.inform
+            self.forward = self._inactive.forward
+        if self.held is not None:
+            self.deliver = self._hold
+
+    def _indicate_state(self, element: Element, now: float) -> None:
+        """Take the word that somebody looks at the client, or nobody (XEP-0352 section 4.2)."""
+        if element.name == "inactive":
+            if self._inactive is None:
+                self._inactive = Inactive(self, self._domain.config.max_idle_held)
+                self._direct()
+        elif element.name == "active":
+            self._activate(now)
+        else:
+            raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
+
+    def _activate(self, now: float) -> None:
+        inactive, self._inactive = self._inactive, None
+        if inactive is not None:
+            self._direct()
+            inactive.flush(now)
 
     def _hold(self, text: str, now: float) -> None:
         assert self.held is not None
@@ -249,7 +293,7 @@ class DomainLink:
             mechanisms = "".join(f"<mechanism>{name}</mechanism>" for name in names)
             return (f"<mechanisms xmlns='{ns.SASL}'>{mechanisms}</mechanisms>",)
         if self.state is State.AUTHENTICATED:
-            return bind.FEATURE, legacy_session.FEATURE, self._domain.caps
+            return bind.FEATURE, legacy_session.FEATURE, client_state.FEATURE, self._domain.caps
         return ()
 
     def receive(self, element: Element, ticket: int, now: float) -> bool:
@@ -276,7 +320,8 @@ class DomainLink:
         """Do nothing: a hibernating resource stays available."""
 
     def resumed(self, now: float) -> None:
-        """Do nothing: nobody noticed that it was away."""
+        """Take the client for active again (XEP-0352 section 5.2); nobody noticed it was away."""
+        self._activate(now)
 
     def closed(self, reason: CloseReason, undelivered: Sequence[Undelivered], now: float) -> None:
         """Leave the domain and find another way for what was not delivered."""
@@ -285,6 +330,7 @@ class DomainLink:
         shared_since = self._shared_since() if was_bound else inf
         if was_bound:
             self.router.remove(self, now)
+            carbons.leave(self)
             leave(self, now)
             self.priority = None
             self.presence = ""
@@ -420,6 +466,8 @@ def _prepared(address: str) -> str:
 def _kind(element: Element) -> Kind:
     if element.namespace == ns.SASL:
         return Kind.SASL
+    if element.namespace == ns.CSI:
+        return Kind.STATE
     if element.name in STANZA_NAMES and element.namespace == CLIENT:
         return Kind(element.name)
     if element.name in STANZA_NAMES or not element.namespace:
@@ -437,6 +485,7 @@ _OPENED: Final[Mapping[State, State]] = {
 _Step = Callable[[DomainLink, Element, float], None] | StreamCondition
 _REFUSED: Final[Mapping[Kind, _Step]] = {
     Kind.SASL: StreamCondition.UNSUPPORTED_STANZA_TYPE,
+    Kind.STATE: StreamCondition.NOT_AUTHORIZED,
     Kind.MESSAGE: StreamCondition.NOT_AUTHORIZED,
     Kind.PRESENCE: StreamCondition.NOT_AUTHORIZED,
     Kind.IQ: StreamCondition.NOT_AUTHORIZED,
@@ -447,7 +496,7 @@ _STEPS: Final[Mapping[State, Mapping[Kind, _Step]]] = {
     State.NEGOTIATING: {**_REFUSED, Kind.SASL: DomainLink._authenticate},
     State.RESTARTING: {**_REFUSED, Kind.SASL: StreamCondition.NOT_AUTHORIZED},
     State.AUTHENTICATED: {**_REFUSED, Kind.IQ: DomainLink._bind},
-    State.BOUND: _REFUSED,
+    State.BOUND: {**_REFUSED, Kind.STATE: DomainLink._indicate_state},
 }
 """Stanzas of a bound client do not come here. RFC 6120 section 4.9.3 names the errors."""
 _TABLE: Final = {(state, kind): step for state, row in _STEPS.items() for kind, step in row.items()}

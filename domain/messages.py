@@ -73,6 +73,9 @@ class Messages:
             refuse_to_blocked(link.owner, jid.full)
         service = self._router.services.get(jid.domain)
         if service is not None:
+            if link.owner.carbons and carbons.eligible(element):
+                text = with_addresses(element, link.jid, jid.full)
+                carbons.copy(link, None, (), text, now, element.get("type"))
             return service.message(link, element, jid, ticket, now)
         text = (
             with_sender(element, link.from_attribute)
@@ -93,10 +96,14 @@ class Messages:
         recipient = self._owners.get(jid.bare)
         if recipient is not None and blocks(recipient, sender):
             return
+        target = self._full.get(jid.full)
+        got = self._router.best(jid.bare) if target is None else (target,)
         try:
             account = self._router.message(element, element.text, jid, now)
         except StanzaError:
             return
+        if recipient is not None and recipient.carbons and carbons.eligible(element):
+            carbons.copy(None, recipient, got, element.text, now, element.get("type"))
         if account:
             self._offline.keep(
                 account, element.text, stamp, _nothing, self._admission(sender, "", account, stamp)
@@ -118,7 +125,7 @@ class Messages:
             text = self._archived(link, text, recipient, target.jid, link.session.wall(now))
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
-            carbons.copy(link, recipient, (target,), text, now)
+            carbons.copy(link, recipient, (target,), text, now, kind)
 
     def _to_account(
         self,
@@ -144,7 +151,7 @@ class Messages:
                 text = self._archived(link, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
             if copied:
-                carbons.copy(link, recipient, best, text, now)
+                carbons.copy(link, recipient, best, text, now, element.get("type"))
             return True
         account = router.message(element, text, jid, now)
         if not account:
@@ -152,7 +159,7 @@ class Messages:
         if self._archive is not None and archivable(element) and account != link.account:
             self._archive.add(link.owner, jid.full, text, stamp)
         if copied:
-            carbons.copy(link, None, (), text, now)
+            carbons.copy(link, None, (), text, now, element.get("type"))
         self._offline.keep(
             account,
             text,

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from andiron.domain import carbons
 from andiron.domain.accounts import NoSuchAccount
 from andiron.domain.database import DatabaseError
 from andiron.domain.offline_store import OfflineFull, OfflineStore, StoredMessage
@@ -110,17 +111,30 @@ class Offline:
             if element.name == "iq":
                 if element.get("type") in _REQUESTS:
                     self._bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
-            elif element.get("from") == link.account:
-                continue  # The domain's own word to this resource, such as a carbon copy.
-            elif stanza.since <= shared_since or _prepared(element.get("to")) == link.jid:
-                stamp = link.session.wall(stanza.since)
-                text = with_delay(element.text, self._router.domain, stamp)
-                if link.held is not None:
-                    waiting.append((text, stamp))
-                else:
-                    self._reroute_message(element, text, stamp, now, store=store)
+                continue
+            lost = self._lost(element, stanza.since, link, shared_since)
+            if lost is None:
+                continue
+            stamp = link.session.wall(stanza.since)
+            text = with_delay(lost.text, self._router.domain, stamp)
+            if link.held is not None:
+                waiting.append((text, stamp))
+            else:
+                self._reroute_message(lost, text, stamp, now, store=store)
         if link.held is not None:
             link.held.extendleft(reversed(waiting))
+
+    def _lost(
+        self, element: Element, since: float, link: "DomainLink", shared_since: float
+    ) -> Element | None:
+        """Return the message for which another way must be found, if there is one."""
+        if element.get("from") == link.account:
+            # The domain's own word to this resource alone, but for copies it answers for.
+            text = carbons.inheritance(link, element.text)
+            return self._reader.read(text) if text else None
+        if since > shared_since and _prepared(element.get("to")) != link.jid:
+            return None
+        return None if carbons.bequeath(link, element, since) else element
 
     def _reroute_message(
         self, element: Element, text: str, stamp: float, now: float, *, store: bool

@@ -10,6 +10,7 @@ from andiron.xmpp import namespaces as ns
 OPENING = StreamOpen("localhost", "1.0")
 
 ELEMENTS = {
+    Kind.STATE: f"<active xmlns='{ns.CSI}'/>",
     Kind.SASL: AUTH.format("juliet"),
     Kind.MESSAGE: "<message to='romeo@localhost'><body>a</body></message>",
     Kind.PRESENCE: "<presence/>",
@@ -20,6 +21,7 @@ ELEMENTS = {
 EXPECTED = {
     State.NEGOTIATING: {
         Kind.SASL: None,
+        Kind.STATE: "not-authorized",
         Kind.MESSAGE: "not-authorized",
         Kind.PRESENCE: "not-authorized",
         Kind.IQ: "not-authorized",
@@ -28,6 +30,7 @@ EXPECTED = {
     },
     State.RESTARTING: {
         Kind.SASL: "not-authorized",
+        Kind.STATE: "not-authorized",
         Kind.MESSAGE: "not-authorized",
         Kind.PRESENCE: "not-authorized",
         Kind.IQ: "not-authorized",
@@ -36,6 +39,7 @@ EXPECTED = {
     },
     State.AUTHENTICATED: {
         Kind.SASL: "unsupported-stanza-type",
+        Kind.STATE: "not-authorized",
         Kind.MESSAGE: "not-authorized",
         Kind.PRESENCE: "not-authorized",
         Kind.IQ: "not-authorized",
@@ -44,6 +48,7 @@ EXPECTED = {
     },
     State.BOUND: {
         Kind.SASL: "unsupported-stanza-type",
+        Kind.STATE: None,
         Kind.MESSAGE: None,
         Kind.PRESENCE: None,
         Kind.IQ: None,

@@ -1,0 +1,105 @@
+"""Client State Indication, XEP-0352: what can wait while nobody looks waits.
+
+While a client is inactive, presence and messages of chat states alone are held
+back, the latest of each sender. Anything else flushes them first, so that the
+client sees all in the order in which it came.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.tree import Tree, parse_tree
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+FEATURE: Final = f"<csi xmlns='{ns.CSI}'/>"
+"""The stream feature (section 4.1)."""
+
+_IDLE_PRESENCE: Final = ("", "unavailable")
+_WRAPPERS: Final = frozenset({f"{{{ns.CARBONS}}}sent", f"{{{ns.CARBONS}}}received"})
+_FORWARDED: Final = f"{{{ns.FORWARD}}}forwarded"
+_CLIENT_MESSAGE: Final = f"{{{ns.CLIENT}}}message"
+_TRIFLES: Final = (
+    f"{{{ns.CHAT_STATES}}}",
+    f"{{{ns.HINTS}}}",
+    f"{{{ns.STANZA_ID}}}",
+    f"{{{ns.CLIENT}}}thread",
+    f"{{{ns.OCCUPANT_ID}}}",
+)
+
+
+class Inactive:
+    """Stands before the session of a client that nobody looks at.
+
+    Its methods take the place of the link's own; ``flush`` ends nothing, it
+    only sends what is held.
+    """
+
+    __slots__ = ("_held", "_limit", "_link")
+
+    def __init__(self, link: "DomainLink", limit: int) -> None:
+        """``limit`` is how many stanzas may be held; one more flushes them."""
+        self._link = link
+        self._limit = limit
+        self._held: dict[tuple[str, str], str] = {}
+
+    def deliver(self, text: str, now: float) -> None:
+        """Take a message."""
+        if ns.CHAT_STATES in text and "<body" not in text:
+            element = self._link.read(text)
+            if _is_trifle(parse_tree(element)):
+                self._hold(("message", _talk(element)), text, now)
+                return
+        self._send(text, now)
+
+    def inform(self, text: str, now: float) -> None:
+        """Take a presence."""
+        element = self._link.read(text)
+        # A room's word about the client itself, status 110, is news that it waits for.
+        if element.get("type") in _IDLE_PRESENCE and "'110'" not in text and '"110"' not in text:
+            self._hold(("presence", element.get("from")), text, now)
+        else:
+            self._send(text, now)
+
+    def forward(self, text: str, now: float) -> None:
+        """Take an iq."""
+        self._send(text, now)
+
+    def flush(self, now: float) -> None:
+        """Send what is held, in the order in which the latest of each came."""
+        held, self._held = self._held, {}
+        for text in held.values():
+            self._link.session.deliver(text, now)
+
+    def _hold(self, key: tuple[str, str], text: str, now: float) -> None:
+        self._held.pop(key, None)
+        self._held[key] = text
+        if len(self._held) > self._limit:
+            self.flush(now)
+
+    def _send(self, text: str, now: float) -> None:
+        self.flush(now)
+        self._link.session.deliver(text, now)
+
+
+def _talk(element: Element) -> str:
+    """Return what tells one talk's chat states from another's: all addresses in the message."""
+    if ns.FORWARD not in element.text:
+        return element.get("from")
+    inner = parse_tree(element).find(f".//{_FORWARDED}/{_CLIENT_MESSAGE}")
+    assert inner is not None
+    return f"{inner.get('from', '')} {inner.get('to', '')}"
+
+
+def _is_trifle(message: Tree) -> bool:
+    """Tell whether a message, or the one that it is a copy of, has chat states alone."""
+    for child in message:
+        if child.tag in _WRAPPERS:
+            inner = child.find(f"{_FORWARDED}/{_CLIENT_MESSAGE}")
+            if inner is None or not _is_trifle(inner):
+                return False
+        elif not child.tag.startswith(_TRIFLES):
+            return False
+    return True
