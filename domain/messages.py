@@ -17,15 +17,18 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID, parse_jid
-from andiron.xmpp.stanza import with_addresses, with_child, with_sender, without, without_delay
+from andiron.xmpp.stanza import with_addresses, with_child, with_sender, without
 from andiron.xmpp.tree import Tree, children
 from andiron.xmpp.xml import Element
 
 if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
 
-_SPOKEN: Final = frozenset({"", "chat", "normal"})
 _UNSPOKEN: Final = frozenset({"groupchat", "headline", "error"})
+_OURS: Final = "urn:xmpp:"
+"""How the names of what servers say begin."""
+_SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent")
+_DELAY: Final = f"{{{ns.DELAY}}}delay"
 _STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
 _HINT_NO_STORE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
 
@@ -59,14 +62,16 @@ class Messages:
         Raises :class:`StanzaError` for it.
         """
         text = element.text
-        if ns.DELAY in text or "stanza-id" in text or ns.CARBONS in text:
+        # Names of ours may hide behind character references.
+        plain = not (_OURS in text or "&#" in text)
+        if not plain:
             element = self._cleaned(element)
         to = element.attributes.get("to")
         # What is bound under the very text of the address needs no preparing.
         target = self._full.get(to or "")
         if target is not None:
             text = with_sender(element, link.from_attribute)
-            self._to_resource(link, element, text, target, now)
+            self._to_resource(link, element, text, target, now, plain=plain)
             return True
         jid = JID(link.account) if to is None else parse_jid(to)
         if link.owner.blocked:
@@ -84,7 +89,7 @@ class Messages:
         )
         target = self._full.get(jid.full)
         if target is not None:
-            self._to_resource(link, element, text, target, now)
+            self._to_resource(link, element, text, target, now, plain=plain)
             return True
         return self._to_account(link, element, text, jid, ticket, now)
 
@@ -110,18 +115,25 @@ class Messages:
             )
 
     def _to_resource(
-        self, link: "DomainLink", element: Element, text: str, target: "DomainLink", now: float
+        self,
+        link: "DomainLink",
+        element: Element,
+        text: str,
+        target: "DomainLink",
+        now: float,
+        *,
+        plain: bool,
     ) -> None:
+        """Deliver to a bound resource; ``plain`` says that no hints are in the message."""
         sender, recipient = link.owner, target.owner
-        if sender.blocked:
+        if sender.blocked or recipient.blocked:
             refuse_to_blocked(sender, target.jid)
-        if recipient.blocked:
             _refuse_from_blocked(recipient, link.jid, element)
         kind = element.attributes.get("type", "")
         if kind in _UNSPOKEN:
             target.deliver(text, now)
             return
-        if self._archive is not None and archivable(element):
+        if self._archive is not None and ((plain and "<body" in text) or archivable(element)):
             text = self._archived(link, text, recipient, target.jid, link.session.wall(now))
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
@@ -205,17 +217,19 @@ class Messages:
     def _cleaned(self, element: Element) -> Element:
         """Return a message without what only servers may say.
 
-        Delays and ids in our name (XEP-0203 section 5, XEP-0359 section 5), and
-        copies that pretend to come from the account (XEP-0280 section 11).
+        Delays and ids in our name (XEP-0203 section 5, XEP-0359 section 5).
+        Raises :class:`StanzaError` for what pretends to be a copy (XEP-0280 section 11).
         """
-        element = without_delay(element, self._router.domain)
-        if "stanza-id" in element.text:
-            element = without(element, self._is_forged)
-        if ns.CARBONS in element.text and carbons.is_carbon(element):
+        text = element.text
+        if not any(name in text for name in _SERVERS_WORDS):
+            return element
+        if carbons.is_carbon(element):
             raise StanzaError(StanzaCondition.FORBIDDEN, "only servers send copies")
-        return element
+        return without(element, self._is_forged)
 
     def _is_forged(self, child: Tree) -> bool:
+        if child.tag == _DELAY:
+            return child.get("from") == self._router.domain
         if child.tag != _STANZA_ID:
             return False
         host = child.get("by", "").partition("/")[0].rpartition("@")[2]

@@ -57,18 +57,6 @@ def unprefixed(element: Element) -> Element:
     return _rewritten(element, parse_tree(element))
 
 
-def without_delay(element: Element, by: str) -> Element:
-    """Return a stanza without the delays that its sender put there in the name of ``by``.
-
-    XEP-0203 section 5 warns of forged ones; :func:`with_delay` would take
-    one for its own. Raises :class:`StreamError` as :func:`unprefixed` does.
-    """
-    if ns.DELAY not in element.text:
-        return element
-    delay = f"{{{ns.DELAY}}}delay"
-    return without(element, lambda child: child.tag == delay and child.get("from") == by)
-
-
 def without(element: Element, unwanted: Callable[[Tree], bool]) -> Element:
     """Return a stanza without the children that are unwanted.
 
