@@ -230,6 +230,9 @@ class Settings(BaseSettings):
         50, description="How many uploads an account may announce before it makes them."
     )
 
+    blocked_limit: Count = Field(
+        1_000, description="The most addresses an account may block (XEP-0191)."
+    )
     private_limit: Count = Field(
         100, description="The most elements an account may keep in private storage (XEP-0049)."
     )
@@ -428,6 +431,7 @@ class Settings(BaseSettings):
             max_offline=self.offline_limit,
             max_held=self.offline_held,
             max_directed=self.max_directed,
+            max_blocked=self.blocked_limit,
             max_private=self.private_limit,
             max_private_size=self.private_size,
             upload=self.upload_config() if self.upload else None,

@@ -73,6 +73,8 @@ class DomainConfig:
     """How many messages may wait for one session while its stored ones are fetched."""
     max_directed: int = 1000
     """To how many others one session may send directed presence."""
+    max_blocked: int = 1000
+    """How many addresses one account may block (XEP-0191)."""
     max_private: int = 100
     """How many elements one account may keep in private storage (XEP-0049)."""
     max_private_size: int = 65_536

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from andiron.domain import bind, caps, carbons, entity_time, legacy_session, ping, version
 from andiron.domain.accounts import Accounts
+from andiron.domain.blocking import Blocking
 from andiron.domain.config import DomainConfig
 from andiron.domain.database import Database
 from andiron.domain.disco import Disco
@@ -156,6 +157,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     registry.add_feature(Target.DOMAIN, ns.OFFLINE)
     assert domain.database is not None
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
+    Blocking(domain.database, domain.owners, config.max_blocked).register(registry)
     if domain.uploads is not None:
         domain.uploads.register(registry)
         domain.events.removed.append(domain.uploads.remove_account)

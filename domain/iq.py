@@ -1,13 +1,16 @@
 """Iq requests: forwarded, or answered by the domain's handlers, each exactly once.
 
-RFC 6120 section 8.2.3 and RFC 6121 section 8.5.
+RFC 6120 section 8.2.3 and RFC 6121 section 8.5; blocking by XEP-0191 section 3.3.
 """
 
 import logging
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from andiron.domain.registry import IqRequest, Target
+from andiron.domain.accounts import NoSuchAccount
+from andiron.domain.blocking import blocks, refuse_to_blocked
+from andiron.domain.owner import Owner
+from andiron.domain.registry import IqHandler, IqRequest, Target
 from andiron.domain.router import IQS, Action, Situation, refuse
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID, parse_jid
@@ -17,6 +20,8 @@ from andiron.xmpp.xml import Element
 
 if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
+
+_REQUESTS: Final = frozenset({"get", "set"})
 
 logger = logging.getLogger("andiron.domain")
 
@@ -32,9 +37,12 @@ def receive_iq(link: "DomainLink", element: Element, ticket: int, now: float) ->
     to = element.attributes.get("to")
     bound = link.router.full.get(to or "")
     if bound is not None:
-        bound.forward(with_sender(element, link.from_attribute), now)
+        if _may_reach(link, element, bound):
+            bound.forward(with_sender(element, link.from_attribute), now)
         return True
     jid = JID(link.account) if to is None else parse_jid(to)
+    if link.owner.blocked:
+        refuse_to_blocked(link.owner, jid.full)
     service = link.router.services.get(jid.domain)
     if service is not None:
         return service.iq(link, element, jid, ticket, now)
@@ -44,9 +52,21 @@ def receive_iq(link: "DomainLink", element: Element, ticket: int, now: float) ->
         return _answer(link, element, _target(link, jid, situation), jid, ticket, now)
     if action is Action.DELIVER:
         bound = link.router.full[jid.full]
-        bound.forward(with_addresses(element, link.jid, bound.jid), now)
+        if _may_reach(link, element, bound):
+            bound.forward(with_addresses(element, link.jid, bound.jid), now)
     refuse(action)
     return True
+
+
+def _may_reach(link: "DomainLink", element: Element, bound: "DomainLink") -> bool:
+    """Tell whether blocking lets an iq through; raises the error for its sender."""
+    if link.owner.blocked:
+        refuse_to_blocked(link.owner, bound.jid)
+    if not bound.owner.blocked or not blocks(bound.owner, link.jid):
+        return True
+    if element.get("type") in _REQUESTS:
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+    return False
 
 
 def _target(link: "DomainLink", jid: JID, situation: Situation) -> Target:
@@ -76,7 +96,7 @@ def _answer(
         link=link,
     )
     try:
-        answer = handler(request)
+        answer = _ask(handler, request)
     except StanzaError:
         raise
     except Exception:
@@ -88,6 +108,32 @@ def _answer(
         return True
     link.spawn(_answer_later(link, element, answer, ticket))
     return False
+
+
+def _ask(handler: IqHandler, request: IqRequest) -> str | Awaitable[str]:
+    if request.target is not Target.CONTACT:
+        return handler(request)
+    owner = request.link.owners.get(request.to)
+    if owner is None:
+        return _ask_absent(handler, request)
+    _refuse_from_blocked(owner, request.sender)
+    return handler(request)
+
+
+async def _ask_absent(handler: IqHandler, request: IqRequest) -> str:
+    """Ask for an account that may have blocked the asker, if it exists."""
+    try:
+        owner = await request.link.owners.load(request.to)
+    except NoSuchAccount:
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) from None
+    _refuse_from_blocked(owner, request.sender)
+    answer = handler(request)
+    return answer if isinstance(answer, str) else await answer
+
+
+def _refuse_from_blocked(owner: Owner, sender: str) -> None:
+    if owner.blocked and blocks(owner, sender):
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 
 async def _answer_later(

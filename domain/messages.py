@@ -128,7 +128,8 @@ class Messages:
         sender, recipient = link.owner, target.owner
         if sender.blocked or recipient.blocked:
             refuse_to_blocked(sender, target.jid)
-            _refuse_from_blocked(recipient, link.jid, element)
+            if _is_kept_out(recipient, link.jid, element):
+                return
         kind = element.attributes.get("type", "")
         if kind in _UNSPOKEN:
             target.deliver(text, now)
@@ -153,7 +154,7 @@ class Messages:
         router, session = self._router, link.session
         recipient = self._owners.get(bare)
         if recipient is not None and recipient.blocked:
-            _refuse_from_blocked(recipient, link.jid, element)
+            _is_kept_out(recipient, link.jid, element)
         action = message_row(element)[router.situation(jid)]
         copied = carbons.eligible(element)
         stamp = session.wall(now)
@@ -253,10 +254,17 @@ def stanza_id(identity: str, by: str) -> str:
     return f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{escape(by)}'/>"
 
 
-def _refuse_from_blocked(owner: Owner, sender: str, element: Element) -> None:
-    """Refuse a blocked contact as if the account were not there (XEP-0191 section 3.5)."""
-    if blocks(owner, sender) and element.get("type") != "error":
-        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+def _is_kept_out(owner: Owner, sender: str, element: Element) -> bool:
+    """Tell whether a message is from who is blocked (XEP-0191 section 3.3).
+
+    Its sender gets the error, here raised, that an account which is not there
+    gives; an error gets none.
+    """
+    if not blocks(owner, sender):
+        return False
+    if element.get("type") == "error":
+        return True
+    raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 
 def _nothing() -> None:
