@@ -28,7 +28,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, Server | Demo):
+            if isinstance(value, Server | Demo | Elsewhere):
                 report.sections.append((f"end of {value.log}", _tail(value.log)))
     return report
 
@@ -71,6 +71,33 @@ def andiron_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
     """``andiron serve`` in a process of its own, with the accounts ``servers.PEOPLE``."""
     with servers.andiron(tmp_path_factory.mktemp("andiron")) as server:
         yield server
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A server that lets in the pages of one other origin, port ``port`` of 127.0.0.1."""
+
+    server: Server
+    port: int
+
+    @property
+    def log(self) -> Path:
+        """What the server wrote."""
+        return self.server.log
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
+    """Andiron with the accounts romeo and juliet, for pages that come from elsewhere."""
+    port = servers.free_port()
+    origin = f"http://127.0.0.1:{port}"
+    with servers.andiron(
+        tmp_path,
+        ["romeo", "juliet"],
+        ANDIRON_WEBSOCKET_ORIGINS=origin,
+        ANDIRON_BOSH_ORIGINS=origin,
+    ) as server:
+        yield Elsewhere(server, port)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,11 +138,11 @@ def andiron_environment(directory: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def andiron(directory: Path, **settings: str) -> Iterator[Server]:
-    """Run ``andiron serve`` with the accounts of PEOPLE; settings are ``ANDIRON_`` names."""
+def andiron(directory: Path, people: Iterable[str] = PEOPLE, **settings: str) -> Iterator[Server]:
+    """Run ``andiron serve`` with some accounts; settings are ``ANDIRON_`` names."""
     environment = andiron_environment(directory) | settings
     accounts = directory / "accounts"
-    accounts.write_text("".join(f"{person} {PASSWORD}\n" for person in PEOPLE))
+    accounts.write_text("".join(f"{person} {PASSWORD}\n" for person in people))
     subprocess.run(
         [andiron_command(), "user", "add", "--from-file", str(accounts)],
         check=True,
