@@ -24,10 +24,11 @@ from andiron.domain.owner import Owner, Owners
 from andiron.domain.presence import leave, receive_presence
 from andiron.domain.registry import Registry
 from andiron.domain.router import Router
-from andiron.domain.sasl import Authenticator, Exchange
+from andiron.domain.sasl import Authenticator, Exchange, Step
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
+    SaslCondition,
     SaslError,
     StanzaCondition,
     StanzaError,
@@ -393,32 +394,31 @@ class DomainLink:
             self._exchange = self._domain.authenticator.exchange(session.channel)
         try:
             step = await self._exchange.step(element, session.clock())
+            owner = await self._load_owner(step) if step.done else NOBODY
         except SaslError as error:
             session.send(error.to_xml())
             return
-        if self._has_gone():
+        if self.state is not State.NEGOTIATING:
             return
         if step.done:
-            assert step.username is not None
-            self.account = account_jid(step.username, self._domain.name).bare
-            self.owner = await self._load_owner()
-            if self._has_gone():
-                return
+            self.owner, self.account = owner, owner.jid
             self.state = State.RESTARTING
             self._exchange = None
         session.send(step.xml)
         if step.done:
             session.authenticated(session.clock())
 
-    def _has_gone(self) -> bool:
-        return self.state is not State.NEGOTIATING
-
-    async def _load_owner(self) -> Owner:
+    async def _load_owner(self, step: Step) -> Owner:
+        """Return who signed in. Raises :class:`SaslError` where the account is gone again."""
         owners = self._domain.owners
+        assert step.username is not None
+        account = account_jid(step.username, self._domain.name).bare
+        if step.anonymous:
+            return owners.add(Owner(account, registered=False))
         try:
-            return await owners.load(self.account)
+            return await owners.load(account)
         except NoSuchAccount:
-            return owners.add(Owner(self.account, registered=False))
+            raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
 
     def _end(self, error: StreamError) -> None:
         self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)

@@ -61,6 +61,8 @@ class Step:
     username: str | None = None
     """The prepared localpart signed in as, once ``done``."""
     done: bool = False
+    anonymous: bool = False
+    """Whether the username was made up, for somebody who has no account."""
 
 
 _Next = Callable[[str, float], Awaitable[Step]]
@@ -223,7 +225,7 @@ class Exchange:
 
     async def _anonymous(self, message: str, now: float) -> Step:  # noqa: ARG002
         # The message is trace information (RFC 4505 section 2), which nobody here looks at.
-        return Step(_element("success"), secrets.token_hex(16), done=True)
+        return Step(_element("success"), secrets.token_hex(16), done=True, anonymous=True)
 
     def _username(self, name: str, authzid: str) -> str:
         """Prepare the name, and refuse to let its bearer in as somebody else."""

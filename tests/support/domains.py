@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import fromstring
@@ -70,9 +70,13 @@ class MemoryStore:
 
 
 class MemoryAuthenticator:
-    """Lets in whoever says a name; ``wrong`` is refused, ``crash`` fails for no known reason."""
+    """Lets in whoever says a name, as anonymous where there is no account of it.
 
-    def __init__(self) -> None:
+    ``wrong`` is refused, ``crash`` fails for no known reason.
+    """
+
+    def __init__(self, accounts: Collection[str]) -> None:
+        self.accounts = accounts
         self.running = asyncio.Event()
         self.running.set()
 
@@ -92,7 +96,8 @@ class MemoryAuthenticator:
             case "challenge":
                 return Step(f"<challenge xmlns='{ns.SASL}'/>")
             case name:
-                return Step(f"<success xmlns='{ns.SASL}'/>", name, done=True)
+                known = name in self.accounts
+                return Step(f"<success xmlns='{ns.SASL}'/>", name, done=True, anonymous=not known)
 
     def close(self) -> None:
         pass
@@ -170,7 +175,7 @@ class Stage:
         self.now = START
         self.guard = Guard()
         self.store = MemoryStore()
-        self.authenticator = MemoryAuthenticator()
+        self.authenticator = MemoryAuthenticator(self.store.accounts)
         self.domain = Domain(DomainConfig(**config), self.guard)
         self.database = InstantDatabase()
         self.add_account("romeo", "juliet")
