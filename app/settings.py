@@ -239,6 +239,9 @@ class Settings(BaseSettings):
     private_size: Annotated[Bytes, Field(ge=1024)] = Field(
         65_536, description="The largest element in private storage."
     )
+    vcard_size: Annotated[Bytes, Field(ge=1024)] = Field(
+        196_608, description="The largest vCard, its picture included (XEP-0054)."
+    )
 
     resource_conflict: Literal["replace", "rename", "refuse"] = Field(
         "replace",
@@ -434,6 +437,7 @@ class Settings(BaseSettings):
             max_blocked=self.blocked_limit,
             max_private=self.private_limit,
             max_private_size=self.private_size,
+            max_vcard=self.vcard_size,
             upload=self.upload_config() if self.upload else None,
             software_version=__version__ if self.announce_version else "",
         )

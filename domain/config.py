@@ -79,6 +79,8 @@ class DomainConfig:
     """How many elements one account may keep in private storage (XEP-0049)."""
     max_private_size: int = 65_536
     """The bytes of one of them."""
+    max_vcard: int = 196_608
+    """The bytes of one account's vCard, its picture among them (XEP-0054)."""
     upload: UploadConfig | None = None
     """Let accounts upload files; None: not."""
     max_idle_held: int = 1000

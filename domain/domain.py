@@ -24,6 +24,7 @@ from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
 from andiron.domain.throttle import Throttle
 from andiron.domain.upload import Uploads, open_uploads
+from andiron.domain.vcards import VCards
 from andiron.sm.link import Channel, Link
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID
@@ -158,6 +159,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     assert domain.database is not None
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
     Blocking(domain.database, domain.owners, config.max_blocked).register(registry)
+    VCards(domain.database, config.max_vcard).register(registry)
     if domain.uploads is not None:
         domain.uploads.register(registry)
         domain.events.removed.append(domain.uploads.remove_account)

@@ -13,6 +13,7 @@ def create(metadata: MetaData) -> None:
     """Declare all tables of this version; ``metadata`` knows those of the version before."""
     _blocking(metadata)
     _private_storage(metadata)
+    _vcards(metadata)
     _uploads(metadata)
 
 
@@ -36,6 +37,15 @@ def _private_storage(metadata: MetaData) -> None:
         metadata,
         Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
         Column("tag", Text, primary_key=True),
+        Column("text", Text, nullable=False),
+    )
+
+
+def _vcards(metadata: MetaData) -> None:
+    Table(
+        "vcards",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
         Column("text", Text, nullable=False),
     )
 
