@@ -120,8 +120,12 @@ class Database:
         if self._closed:
             raise DatabaseError(f"The database {self._engines.name} is closed.")
         try:
-            async with readers.connect() as connection:
-                return await operation(connection)
+            try:
+                return await _read(readers, operation)
+            except FAILURES as error:
+                if not self._engines.is_passing(error):
+                    raise
+            return await _read(readers, operation)
         except FAILURES as error:
             raise self._engines.failure(error) from error
 
@@ -193,6 +197,11 @@ class Database:
                 write.done.set_result(outcome)
 
 
+async def _read(readers: AsyncEngine, operation: Operation[T]) -> T:
+    async with readers.connect() as connection:
+        return await operation(connection)
+
+
 class _Spoiled(Exception):  # noqa: N818
     """An operation of the group failed or was withdrawn; the transaction must not be committed."""
 
@@ -219,7 +228,9 @@ async def _run_apart(connection: AsyncConnection, group: Sequence[_Write]) -> li
         savepoint = await connection.begin_nested()
         try:
             outcome = await write.operation(connection)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+        except Exception as error:
+            if connection.invalidated:
+                raise  # the transaction is lost with all that was done in it
             outcome = error
         if isinstance(outcome, Exception) or write.done.cancelled():
             await savepoint.rollback()

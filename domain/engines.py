@@ -34,6 +34,9 @@ class Engines:
     explain: Callable[[BaseException], str]
     """Puts a driver's exception into words: the reason in parentheses, and the remedy."""
 
+    is_passing: Callable[[Exception], bool]
+    """Tells whether one of :data:`FAILURES` may not occur again at once."""
+
     def failure(self, error: Exception) -> DatabaseError:
         """Return what to tell the operator about one of :data:`FAILURES`."""
         cause = getattr(error, "orig", None) or error

@@ -1,11 +1,12 @@
 """PostgreSQL: a database that several processes, and its own tools, may use beside the server."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from sqlalchemy import URL, Connection, NullPool, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from andiron.domain.engines import SETTING, DatabaseError, Engines
@@ -50,25 +51,25 @@ def engines(url: URL) -> Engines:
     writing = {"idle_in_transaction_session_timeout": _IDLE_TIMEOUT}
     migrating = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=_connector(name, arguments, writing, timeout=None),
+        async_creator=_connector(name, arguments, writing, None),
         isolation_level="READ COMMITTED",
         poolclass=NullPool,
         hide_parameters=True,
     )
     writer = _pooled(
-        _connector(name, arguments, writing | {"lock_timeout": _LOCK_TIMEOUT}),
+        _connector(name, arguments, writing | {"lock_timeout": _LOCK_TIMEOUT}, _STATEMENT_TIMEOUT),
         isolation_level="READ COMMITTED",
         pool_size=1,
     )
     readers = _pooled(
-        _connector(name, arguments, {}),
+        _connector(name, arguments, {}, _STATEMENT_TIMEOUT),
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
         pool_size=_READERS,
     )
     for engine in (migrating, writer):
         event.listen(engine.sync_engine, "begin", _begin_alone)
-    return Engines(name, migrating, writer, readers, _explain)
+    return Engines(name, migrating, writer, readers, _explain, _is_passing)
 
 
 def _driver() -> Any:
@@ -85,6 +86,9 @@ def _driver() -> Any:
 
 def _arguments(url: URL) -> dict[str, Any]:
     query = {key: value for key, value in url.query.items() if key in _TLS_OPTIONS}
+    for key in query.keys() - {"sslmode"}:
+        if not Path(str(query[key])).is_file():
+            raise DatabaseError(f"What {SETTING} names as {key} is not a file that can be read.")
     port = url.port or url.query.get("port")
     return {
         "dsn": "postgresql://?" + urlencode(query) if query else None,
@@ -100,7 +104,7 @@ def _connector(
     name: str,
     arguments: Mapping[str, Any],
     settings: Mapping[str, str],
-    timeout: float | None = _STATEMENT_TIMEOUT,
+    timeout: float | None,
 ) -> Callable[[], Awaitable[Any]]:
     """Return what makes a connection; the password stays in here, out of the engine's sight."""
     asyncpg = _driver()
@@ -151,14 +155,22 @@ def _begin_alone(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})").close()
 
 
+def _is_passing(error: Exception) -> bool:
+    """Tell a connection that was lost, and statements prepared for tables that were changed."""
+    asyncpg = _driver()
+    cause = getattr(getattr(error, "orig", None), "__cause__", None)
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or isinstance(cause, asyncpg.InvalidCachedStatementError)
+    )
+
+
 def _explain(error: BaseException) -> str:
     """Say why and what to do, in one line and without the values of a statement."""
     asyncpg = _driver()
     cause = getattr(error, "orig", None) or error
-    if isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError):
-        reason = "a value that PostgreSQL cannot keep"
-    else:
-        reason = (str(cause) or type(cause).__name__).partition("\n")[0]
+    reason = (str(cause) or type(cause).__name__).partition("\n")[0]
+    if isinstance(cause, asyncpg.DataError):
+        reason = f"a value that it cannot keep, {type(cause).__name__}"
     match cause:
         case asyncpg.InvalidAuthorizationSpecificationError():
             remedy = f"check the user and the password in {SETTING}"

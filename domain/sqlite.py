@@ -51,7 +51,7 @@ def engines(url: URL) -> Engines:
     event.listen(writer.sync_engine, "connect", _prepare_connection)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     readers = _reading_engine(target) if path else None
-    return Engines(path or "in memory", writer, writer, readers, _explain)
+    return Engines(path or "in memory", writer, writer, readers, _explain, lambda _error: False)
 
 
 def _create_private(path: Path) -> None:

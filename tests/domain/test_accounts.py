@@ -46,6 +46,13 @@ async def test_names_come_in_order(accounts: Accounts):
     assert verify_password(await accounts.credentials("bob"), "y")
 
 
+async def test_the_order_is_that_of_the_letters_numbers(accounts: Accounts):
+    names = ["ab", "a-c", "a_a", "zoe", "émile", "a.b", "\U00010330x", "\u0561"]
+    made = await accounts.create_many((name, "x") for name in names)
+    assert await accounts.names() == sorted(made)
+    assert sorted(made) == sorted(made, key=str.encode)
+
+
 async def test_making_no_accounts_is_no_error(accounts: Accounts):
     assert await accounts.create_many([]) == []
 

@@ -43,7 +43,11 @@ def programs() -> Path | None:
 
 
 class PostgresServer:
-    """A running server; who connects is its superuser."""
+    """A running server.
+
+    Whoever comes as ``root`` is its superuser; ``stranger`` and ``guest`` have
+    passwords, ``unknown`` and ``secret``, and no rights.
+    """
 
     def __init__(self, bin_folder: Path, folder: Path) -> None:
         self.folder = folder
@@ -54,17 +58,24 @@ class PostgresServer:
         self._who = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
         if self._who:
             shutil.chown(folder, **self._who)
-        self._run("initdb", "--no-sync", "--auth=trust", "--username=root", "--encoding=UTF8",
+        self._data = f"--pgdata={folder}/data"
+        self._run("initdb", self._data, "--no-sync", "--username=root", "--encoding=UTF8",
                   "--locale=C", "--locale-provider=icu", "--icu-locale=en")  # fmt: skip
+        (folder / "data" / "pg_hba.conf").write_text(
+            "local all stranger,guest scram-sha-256\nlocal all all trust\n"
+        )
         self.start()
+        for role, password in (("stranger", "unknown"), ("guest", "secret")):
+            self._run("psql", f"--host={folder}", "--username=root", "--dbname=postgres",
+                      f"--command=CREATE ROLE {role} LOGIN PASSWORD '{password}'")  # fmt: skip
 
     def start(self) -> None:
         options = " ".join(f"-c {name}={value}" for name, value in _FAST.items())
-        self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self.folder}/log",
+        self._run("pg_ctl", "start", self._data, "--wait", "--silent", f"--log={self.folder}/log",
                   f"--options={options} -c unix_socket_directories={self.folder}")  # fmt: skip
 
     def stop(self) -> None:
-        self._run("pg_ctl", "stop", "--wait", "--silent", "--mode=immediate")
+        self._run("pg_ctl", "stop", self._data, "--wait", "--silent", "--mode=immediate")
 
     def url(self, database: str, user: str = "root") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
@@ -97,7 +108,7 @@ class PostgresServer:
         await self.execute(_CLEAN, await self.shared_database())
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [self._bin / program, f"--pgdata={self.folder}/data", *arguments]
+        command = [self._bin / program, *arguments]
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
