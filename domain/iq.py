@@ -4,7 +4,7 @@ RFC 6120 section 8.2.3 and RFC 6121 section 8.5; blocking by XEP-0191 section 3.
 """
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from andiron.domain.accounts import NoSuchAccount
@@ -95,22 +95,37 @@ def _answer(
         to=jid.bare,
         link=link,
     )
+    return answer(link, element, lambda: ask(handler, request), ticket, now)
+
+
+def answer(
+    link: "DomainLink",
+    element: Element,
+    call: Callable[[], str | Awaitable[str]],
+    ticket: int,
+    now: float,
+) -> bool:
+    """Answer a request with what ``call`` returns, as of :data:`IqHandler`, or raises.
+
+    The result is that of :meth:`Link.receive`; the answer comes from the request's ``to``.
+    """
     try:
-        answer = _ask(handler, request)
+        payload = call()
     except StanzaError:
         raise
     except Exception:
         # A request is answered whatever happens in a handler, and its stream goes on.
-        logger.exception("%s: a handler of %s failed", link.jid, payloads[0].tag)
+        logger.exception("%s: a handler failed", link.jid)
         raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
-    if isinstance(answer, str):
-        _deliver_result(link, element, answer, now)
+    if isinstance(payload, str):
+        _deliver_result(link, element, payload, now)
         return True
-    link.spawn(_answer_later(link, element, answer, ticket))
+    link.spawn(_answer_later(link, element, payload, ticket))
     return False
 
 
-def _ask(handler: IqHandler, request: IqRequest) -> str | Awaitable[str]:
+def ask(handler: IqHandler, request: IqRequest) -> str | Awaitable[str]:
+    """Call a handler, unless somebody else's account is asked that has blocked the asker."""
     if request.target is not Target.CONTACT:
         return handler(request)
     owner = request.link.owners.get(request.to)

@@ -92,13 +92,18 @@ def with_sender(element: Element, from_attr: str) -> str:
 
 def with_addresses(element: Element, sender: str, recipient: str) -> str:
     """Return the text of an unprefixed stanza with both addresses put right."""
-    head = f"<{element.name}"
-    rest = element.text[len(head) :]
+    rest = without_addresses(element)
+    return f"<{element.name}{from_attribute(sender)} to='{escape(recipient)}'{rest}"
+
+
+def without_addresses(element: Element) -> str:
+    """Return what follows the name in an unprefixed stanza's text, less both addresses."""
+    rest = element.text[len(element.name) + 1 :]
     if "from" in element.attributes:
         rest = _without(_FROM, rest, 0)
     if "to" in element.attributes:
         rest = _without(_TO, rest, 0)
-    return f"{head}{from_attribute(sender)} to='{escape(recipient)}'{rest}"
+    return rest
 
 
 def with_child(text: str, child: str) -> str:
