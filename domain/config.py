@@ -43,6 +43,79 @@ class UploadConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterConfig:
+    """The bounds of an account's roster (RFC 6121 sections 2 and 3)."""
+
+    max_contacts: int = 10_000
+    """How many contacts one roster may hold."""
+    max_groups: int = 100
+    """In how many groups one contact may be."""
+    max_name: int = 1023
+    """The characters of a contact's or a group's name."""
+    max_requests: int = 1000
+    """How many requests for a subscription may wait for one account; more are lost."""
+    max_request: int = 8192
+    """The characters of such a request, which is kept as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class PubSubConfig:
+    """The bounds of what accounts publish (XEP-0163)."""
+
+    max_nodes: int = 250
+    """How many nodes one account may have."""
+    max_items: int = 1000
+    """How many items a node may keep, which is what ``max`` means."""
+    max_item_size: int = 262_144
+    """The largest payload, in bytes."""
+    quota: int = 10 * 1024 * 1024
+    """The bytes that all payloads of one account may take."""
+    max_entities: int = 1000
+    """How many addresses may be subscribed to a node, or affiliated with it."""
+
+
+class RoomCreators(StrEnum):
+    """Who may make rooms (XEP-0045 section 10.1)."""
+
+    ACCOUNTS = "accounts"
+    """Everybody but anonymous users."""
+    ANYONE = "anyone"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomsConfig:
+    """Where the rooms are, who may make them, and their bounds (XEP-0045)."""
+
+    host: str = ""
+    """Their host name; empty: ``conference.`` and the domain."""
+    create: RoomCreators = RoomCreators.ACCOUNTS
+    max_rooms: int = 10_000
+    max_rooms_per_account: int = 50
+    """How many rooms may be there that one account made."""
+    max_rooms_per_session: int = 200
+    """In how many rooms one session may be."""
+    max_occupants: int = 1000
+    """How many may be in a room, unless its owner wants fewer."""
+    max_affiliations: int = 1000
+    """How many members, admins, owners and outcasts one room may have."""
+    max_nick: int = 100
+    """In characters, as are the following."""
+    max_subject: int = 2000
+    max_presence: int = 10_000
+    """What an occupant's presence may hold."""
+    max_vcard: int = 65_536
+    """A room's vCard with its pictures."""
+    history: int = 20
+    """How many messages one who enters gets, unless the room's owner wants others."""
+    history_max: int = 100
+    """How many messages a room keeps in memory."""
+    history_characters: int = 262_144
+    lock_timeout: float = 300.0
+    """Seconds after which a new room opens without having been set up."""
+
+
+@dataclass(frozen=True, slots=True)
 class DomainConfig:
     """The embedded domain's settings and bounds."""
 
@@ -81,10 +154,16 @@ class DomainConfig:
     """The bytes of one of them."""
     max_vcard: int = 196_608
     """The bytes of one account's vCard, its picture among them (XEP-0054)."""
+    roster: RosterConfig = field(default_factory=RosterConfig)
+    """The bounds of rosters."""
+    pubsub: PubSubConfig = field(default_factory=PubSubConfig)
+    """How much accounts may publish (XEP-0163)."""
     upload: UploadConfig | None = None
     """Let accounts upload files; None: not."""
     max_idle_held: int = 1000
     """How many stanzas may be held back from one client that is inactive."""
+    rooms: RoomsConfig | None = None
+    """Let people meet in rooms; None: not."""
     software_name: str = "Andiron"
     software_version: str = ""
     """Told to who asks (XEP-0092); an empty version is not told."""
