@@ -1,5 +1,6 @@
 import asyncio
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -164,6 +165,15 @@ async def test_an_sql_failure_names_the_setting(database: Database):
     for way in (database.read, database.write):
         with pytest.raises(DatabaseError, match=r"nowhere.*ANDIRON_DATABASE"):
             await way(nonsense)
+
+
+async def test_a_failure_shows_no_value_that_was_to_be_stored(database: Database):
+    async def nonsense(connection: AsyncConnection) -> None:
+        await connection.execute(text("insert into nowhere values (:body)"), {"body": "whispered"})
+
+    with pytest.raises(DatabaseError) as caught:
+        await database.write(nonsense)
+    assert "whispered" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_meta_is_kept_and_a_secret_is_made_once(database: Database):

@@ -1,9 +1,11 @@
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
+from support.postgres import PostgresServer
 
 from andiron.domain.accounts import Accounts
 from andiron.domain.credentials import verify_password
@@ -102,6 +104,45 @@ async def test_a_database_newer_than_the_code_is_refused(tmp_path: Path):
     await database.close()
     with pytest.raises(DatabaseError, match=r"newer Andiron .*999.*ANDIRON_DATABASE"):
         await Database.open(url)
+
+
+async def test_so_it_is_on_postgresql(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    name = await postgres_server.create_database()
+    url = postgres_server.url(name)
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrade, "__defaults__", ((*MIGRATIONS[:1], _fail_halfway),))
+        with pytest.raises(DatabaseError, match=r"nowhere.*ANDIRON_DATABASE"):
+            await Database.open(url)
+    [[before]] = await postgres_server.fetch(tables, name)
+    opened = await asyncio.gather(*(Database.open(url) for _ in range(3)))
+    for database in opened:
+        await database.close()
+    [[after]] = await postgres_server.fetch(tables, name)
+    await postgres_server.execute("UPDATE andiron_meta SET value = '999'", name)
+    with pytest.raises(DatabaseError, match=r"newer Andiron .*999.*ANDIRON_DATABASE"):
+        await Database.open(url)
+    assert before == 4  # version 1's
+    assert after > before
+
+
+async def test_on_postgresql_text_sorts_by_its_bytes_and_ids_do_not_run_out(
+    postgres_server: PostgresServer,
+):
+    name = await postgres_server.create_database()
+    await (await Database.open(postgres_server.url(name))).close()
+    columns = await postgres_server.fetch(
+        "SELECT table_name, column_name, data_type, collation_name, is_identity"
+        " FROM information_schema.columns WHERE table_schema = 'public'",
+        name,
+    )
+    texts = [column for column in columns if column["data_type"] == "text"]
+    identities = [column for column in columns if column["is_identity"] == "YES"]
+    assert {column["collation_name"] for column in texts} == {"C"}
+    assert {column["data_type"] for column in identities} == {"bigint"}
+    assert "character varying" not in {column["data_type"] for column in columns}
 
 
 @pytest.mark.parametrize(

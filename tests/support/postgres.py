@@ -80,13 +80,20 @@ class PostgresServer:
     def url(self, database: str, user: str = "root") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
-    async def connect(self, database: str = "postgres") -> asyncpg.Connection:
+    async def connect(self, database: str) -> asyncpg.Connection:
         return await asyncpg.connect(host=str(self.folder), user="root", database=database)
 
     async def execute(self, statement: str, database: str = "postgres") -> None:
         connection = await self.connect(database)
         try:
             await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def fetch(self, query: str, database: str) -> list[asyncpg.Record]:
+        connection = await self.connect(database)
+        try:
+            return await connection.fetch(query)
         finally:
             await connection.close()
 
