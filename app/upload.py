@@ -197,7 +197,10 @@ class UploadEndpoint:
                 await self._body(receive, slot, incoming)
                 await self._uploads.keep(slot, incoming)
         except (SlotUsed, TooManyUploads, QuotaExceeded, NoSuchAccount) as error:
-            return _refusal(*_REFUSALS[type(error)])
+            response = _refusal(*_REFUSALS[type(error)])
+            if isinstance(error, TooManyUploads):
+                response.headers["Retry-After"] = "5"
+            return response
         return Response(status_code=201)
 
     async def _body(self, receive: Receive, slot: Slot, incoming: Incoming) -> None:
@@ -210,20 +213,20 @@ class UploadEndpoint:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise _Refused(_refusal(408, "The upload took too long.")) from None
+                raise _Refused(408, "The upload took too long.", hang_up=True) from None
             if message["type"] != "http.request":
                 raise _Gone
             data = message.get("body", b"")
             more = message.get("more_body", False)
             came += len(data)
             if came > slot.size:
-                raise _Refused(_refusal(413, f"The slot is for {slot.size} bytes."))
+                raise _Refused(413, f"The slot is for {slot.size} bytes.", hang_up=True)
             gathered += data
             if len(gathered) >= _GATHERED or not more:
                 await incoming.write(bytes(gathered))
                 gathered.clear()
         if came != slot.size:
-            raise _Refused(_refusal(400, f"The slot is for {slot.size} bytes."))
+            raise _Refused(400, f"The slot is for {slot.size} bytes.")
 
 
 class _Gone(Exception):  # noqa: N818
@@ -233,9 +236,12 @@ class _Gone(Exception):  # noqa: N818
 class _Refused(Exception):  # noqa: N818
     """The upload ends before its time, with this answer."""
 
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status_code)
-        self.response = response
+    def __init__(self, status: int, text: str, *, hang_up: bool = False) -> None:
+        """``hang_up`` rather than let the server read the rest of the body and drop it."""
+        super().__init__(text)
+        self.response = _refusal(status, text)
+        if hang_up:
+            self.response.headers["Connection"] = "close"
 
 
 def _check_head(headers: Headers, slot: Slot) -> None:
@@ -243,12 +249,12 @@ def _check_head(headers: Headers, slot: Slot) -> None:
     length = headers.get("content-length", str(slot.size))
     if length != str(slot.size):
         larger = length.isdecimal() and int(length[:20]) > slot.size
-        raise _Refused(_refusal(413 if larger else 400, f"The slot is for {slot.size} bytes."))
+        raise _Refused(413 if larger else 400, f"The slot is for {slot.size} bytes.")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise _Refused(_refusal(415, "Files are taken as they are, without Content-Encoding."))
+        raise _Refused(415, "Files are taken as they are, without Content-Encoding.")
     kind = headers.get("content-type", "")
     if slot.type and kind and media_type(kind) != slot.type:
-        raise _Refused(_refusal(415, f"The slot is for {slot.type}."))
+        raise _Refused(415, f"The slot is for {slot.type}.")
 
 
 def served_as(kind: str) -> tuple[str, bool]:
@@ -307,9 +313,7 @@ def _preflight(cors: dict[str, str]) -> dict[str, str]:
 
 
 def _refusal(status: int, text: str) -> Response:
-    # What is left of the body is not read.
-    headers = {"Cache-Control": "no-store", "Connection": "close"}
-    return PlainTextResponse(f"{text}\n", status, headers)
+    return PlainTextResponse(f"{text}\n", status, {"Cache-Control": "no-store"})
 
 
 def _absent() -> Response:
