@@ -74,6 +74,25 @@ class PubSubConfig:
     """How many addresses may be subscribed to a node, or affiliated with it."""
 
 
+@dataclass(frozen=True, slots=True)
+class ArchiveConfig:
+    """What is kept of the messages of accounts and rooms, and for how long (XEP-0313)."""
+
+    default: str = "always"
+    """Whose messages are kept for an account that does not say: ``always``, ``never``, or
+    ``roster``, those of its contacts."""
+    days: int = 365
+    """How long messages are kept; 0: for ever."""
+    page: int = 100
+    """How many messages one answer has at most."""
+    max_preferences: int = 1000
+    """How many addresses an account's preferences may name."""
+    backlog: int = 67_108_864
+    """Bytes of messages that may wait to be written; further ones are not archived."""
+    sweep_interval: float = 3600.0
+    """Seconds between two sweeps of what is too old."""
+
+
 class RoomCreators(StrEnum):
     """Who may make rooms (XEP-0045 section 10.1)."""
 
@@ -158,6 +177,8 @@ class DomainConfig:
     """The bounds of rosters."""
     pubsub: PubSubConfig = field(default_factory=PubSubConfig)
     """How much accounts may publish (XEP-0163)."""
+    archive: ArchiveConfig | None = field(default_factory=ArchiveConfig)
+    """Keep messages for clients that were away; None: not."""
     upload: UploadConfig | None = None
     """Let accounts upload files; None: not."""
     max_idle_held: int = 1000

@@ -4,7 +4,21 @@ What belongs to an account refers to it with a cascade, so that removing the
 account removes it, everywhere.
 """
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 __all__ = ["create"]
 
@@ -14,7 +28,10 @@ def create(metadata: MetaData) -> None:
     _blocking(metadata)
     _private_storage(metadata)
     _vcards(metadata)
+    _pubsub(metadata)
+    _roster(metadata)
     _uploads(metadata)
+    _archive(metadata)
 
 
 def owner() -> "Column[str]":
@@ -41,6 +58,65 @@ def _private_storage(metadata: MetaData) -> None:
     )
 
 
+def _pubsub(metadata: MetaData) -> None:
+    nodes = Table(
+        "pubsub_nodes",
+        metadata,
+        Column("id", Integer, Identity(), primary_key=True),
+        owner(),
+        Column("node", Text, nullable=False),
+        Column("config", Text, nullable=False),
+        Column("item_count", BigInteger, nullable=False),
+        Column("byte_count", BigInteger, nullable=False),
+        UniqueConstraint("username", "node"),
+    )
+    Table(
+        "pubsub_entities",
+        metadata,
+        Column("node_id", BigInteger, ForeignKey(nodes.c.id, ondelete="CASCADE"), primary_key=True),
+        Column("jid", Text, primary_key=True),
+        Column("affiliation", Text, nullable=False),
+        Column("subscribed", Boolean, nullable=False),
+        Index("pubsub_entities_by_jid", "jid"),
+    )
+    Table(
+        "pubsub_items",
+        metadata,
+        Column("id", Integer, Identity(), primary_key=True),
+        Column("node_id", BigInteger, ForeignKey(nodes.c.id, ondelete="CASCADE"), nullable=False),
+        Column("item", Text, nullable=False),
+        Column("publisher", Text, nullable=False),
+        Column("stamp", Double, nullable=False),
+        Column("bytes", BigInteger, nullable=False),
+        Column("payload", Text, nullable=False),
+        UniqueConstraint("node_id", "item"),
+        Index("pubsub_items_in_order", "node_id", "id"),
+    )
+
+
+def _roster(metadata: MetaData) -> None:
+    Table(
+        "roster_versions",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("version", BigInteger, nullable=False),
+    )
+    contacts = Table(
+        "contacts",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("jid", Text, primary_key=True),
+        Column("listed", Boolean, nullable=False),
+        Column("subscription", Text, nullable=False),
+        Column("ask", Boolean, nullable=False),
+        Column("approved", Boolean, nullable=False),
+        Column("request", Text, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("groups", Text, nullable=False),
+    )
+    Index("contacts_by_jid", contacts.c.jid)
+
+
 def _vcards(metadata: MetaData) -> None:
     Table(
         "vcards",
@@ -63,3 +139,31 @@ def _uploads(metadata: MetaData) -> None:
     )
     Index("uploads_by_account", uploads.c.username, uploads.c.stamp, uploads.c.size)
     Index("uploads_by_age", uploads.c.stamp)
+
+
+def _archive(metadata: MetaData) -> None:
+    for name, owner_column in (
+        ("archive", Column("owner", ForeignKey("accounts.username", ondelete="CASCADE"))),
+        ("room_archive", Column("owner", Text)),
+    ):
+        Table(
+            name,
+            metadata,
+            owner_column,
+            Column("id", BigInteger, autoincrement=False),
+            Column("peer", Text, nullable=False),
+            Column("resource", Text, nullable=False),
+            Column("text", Text, nullable=False),
+            # There must be no index by the id alone: the order of all messages would tempt
+            # PostgreSQL to pass over those of others.
+            PrimaryKeyConstraint("owner", "id"),
+            Index(f"{name}_by_peer", "owner", "peer", "id", "resource"),
+        )
+    Table(
+        "archive_preferences",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("policy", Text, nullable=False),
+        Column("always", Text, nullable=False),
+        Column("never", Text, nullable=False),
+    )
