@@ -146,9 +146,10 @@ class Accounts:
         await self._database.write(operation)
         self._iterations_in_use.add(self._iterations)
 
-    async def remove(self, name: str) -> None:
-        """Remove an account and all that is stored for it.
+    async def remove(self, name: str) -> str:
+        """Remove an account and all that is stored for it; return its username.
 
+        Its sessions, if it may have any, are ended by :class:`.removal.Removal`.
         Raises :class:`NoSuchAccount` or :class:`InvalidName`.
         """
         username = self._username(name)
@@ -162,6 +163,11 @@ class Accounts:
                 raise NoSuchAccount(f"There is no account {username}.")
 
         await self._database.write(operation)
+        self.forget(username)
+        return username
+
+    def forget(self, username: str) -> None:
+        """Forget that there is an account, which was removed."""
         self._known.pop(username, None)
 
     async def exists(self, username: str) -> bool:
@@ -183,6 +189,19 @@ class Accounts:
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
         return found
+
+    async def existing(self, usernames: Sequence[str]) -> set[str]:
+        """Return those of the usernames that have an account in the database."""
+
+        async def operation(connection: AsyncConnection) -> set[str]:
+            found: set[str] = set()
+            for first in range(0, len(usernames), _CHUNK):
+                chunk = usernames[first : first + _CHUNK]
+                query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username.in_(chunk))
+                found.update((await connection.scalars(query)).all())
+            return found
+
+        return await self._database.read(operation)
 
     async def names(self) -> list[str]:
         """Return all usernames in order."""

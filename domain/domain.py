@@ -20,6 +20,7 @@ from andiron.domain.offline_store import OfflineStore
 from andiron.domain.owner import Owners
 from andiron.domain.private import PrivateStorage
 from andiron.domain.registry import Registry, Target
+from andiron.domain.removal import Removal
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
 from andiron.domain.throttle import Throttle
@@ -57,7 +58,8 @@ class Domain:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
         self.accounts: Accounts
-        """The accounts, for the site's own code to create and remove; there once started."""
+        """The accounts, for the site's own code to create; there once started."""
+        self.removal: Removal
         self.authenticator: Authenticator
         self.offline: Offline
         self.owners: Owners
@@ -103,7 +105,9 @@ class Domain:
         self.messages = Messages(self.router, self.owners, self.offline, None)
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
+        self.removal = Removal(accounts, self.owners, self.router, self.events)
         self.caps = _register(self, self.config)
+        self.spawn(self.removal.run())
         if self.uploads is not None:
             self.spawn(self.uploads.run())
 
@@ -119,6 +123,14 @@ class Domain:
             self.authenticator.close()
             await self.database.close()
             self.database = None
+
+    async def remove_account(self, name: str) -> None:
+        """Remove an account, what is stored for it, and its sessions.
+
+        Raises :class:`NoSuchAccount` or :class:`InvalidName`, and
+        :class:`DatabaseError` when the database fails.
+        """
+        await self.removal.remove(name)
 
     def connect(self, session: "Session", channel: Channel) -> Link:  # noqa: ARG002
         """Return the link for a new session."""

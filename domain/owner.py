@@ -97,6 +97,10 @@ class Owners:
         elif (loading := self._loading.get(jid)) is not None:
             loading.effects.append(effect)
 
+    def usernames(self) -> list[str]:
+        """Return the accounts in memory, but for anonymous ones, which are in no database."""
+        return [owner.username for owner in self._known.values() if owner.registered]
+
     def forget(self, jid: str) -> None:
         """Forget an account that was removed; its resources should have ended."""
         self._kept.pop(jid, None)
