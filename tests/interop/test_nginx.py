@@ -246,3 +246,36 @@ async def test_discovery_names_the_urls_of_the_site(browser: httpx.AsyncClient) 
         f"https://{HOST}/http-bind",
     ]
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_file_goes_there_and_back(browser: httpx.AsyncClient) -> None:
+    content = os.urandom(3_000_000)
+    session = Bosh(browser)
+    await session.create(wait=1)
+    await session.sign_in()
+    answer = await session.ask(
+        "<iq xmlns='jabber:client' type='get' id='u' to='localhost'><request"
+        f" xmlns='urn:xmpp:http:upload:0' filename='a b.png' size='{len(content)}'"
+        " content-type='image/png'/></iq>"
+    )
+    while "<slot" not in answer:
+        answer = await session.ask()
+    (place,) = re.findall(rf"<put url='https://{HOST}(/upload/[^']+/a%20b\.png)'", answer)
+    (authorization,) = re.findall(r"<header name='Authorization'>([^<]+)<", answer)
+    put = await browser.put(
+        place,
+        content=content,
+        headers={"authorization": authorization, "content-type": "image/png"},
+        timeout=20,
+    )
+    assert put.status_code == 201, put.text
+    got = await browser.get(place, timeout=20)
+    assert (got.content == content, got.headers["content-type"]) == (True, "image/png")
+    part = await browser.get(place, headers={"range": "bytes=-10"})
+    assert (part.status_code, part.content) == (206, content[-10:])
+
+
+async def test_file_that_is_too_large_ends_at_nginx(browser: httpx.AsyncClient) -> None:
+    answer = await browser.put("/upload/x/y", content=bytes(20_971_521), timeout=20)
+    assert answer.status_code == 413
+    assert "nginx" in answer.text
