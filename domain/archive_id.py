@@ -1,0 +1,66 @@
+"""Ids of archived messages: they grow, and tell the time.
+
+An id has 43 bits for the Unix time in milliseconds, which last until 2248, and
+20 that nobody can guess (XEP-0313 section 3). So a span of time is a range of
+ids, and the order of ids is that of the archive.
+"""
+
+import re
+from math import floor
+from os import urandom
+from typing import Final
+
+__all__ = ["HIGHEST", "Ids", "first_at", "last_at", "parse_id", "time_of", "write_id"]
+
+_BITS: Final = 20
+_STEP: Final = 0x7F
+_FORM: Final = re.compile(r"[0-7][0-9a-f]{15}", re.ASCII)
+HIGHEST: Final = (1 << 63) - 1
+"""No id is greater."""
+
+
+class Ids:
+    """Gives out ids, each greater than all before it."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last = 0
+        """No later id will be so low. Raise it to the last one that was given out earlier."""
+
+    def next(self, stamp: float) -> int:
+        """Return the id of a message of Unix time ``stamp``, in seconds.
+
+        Where the clock was set back, it is that of a message just after the last.
+        """
+        chance = int.from_bytes(urandom(3))
+        identity = (floor(stamp * 1000) << _BITS) + (chance >> 4)
+        if identity <= self.last:
+            identity = self.last + 1 + (chance & _STEP)
+        self.last = identity
+        return identity
+
+
+def time_of(identity: int) -> float:
+    """Return when a message was archived, in Unix seconds, to the millisecond."""
+    return (identity >> _BITS) / 1000
+
+
+def first_at(milliseconds: int) -> int:
+    """Return the lowest id of a Unix time."""
+    return min(max(milliseconds, 0) << _BITS, HIGHEST)
+
+
+def last_at(milliseconds: int) -> int:
+    """Return the highest id of a Unix time; -1 before there was any."""
+    return min(max(milliseconds + 1, 0) << _BITS, HIGHEST + 1) - 1
+
+
+def write_id(identity: int) -> str:
+    """Return an id as clients see it."""
+    return f"{identity:016x}"
+
+
+def parse_id(text: str) -> int | None:
+    """Return the id that a client sent, None for what cannot be one."""
+    return int(text, 16) if _FORM.fullmatch(text) else None
