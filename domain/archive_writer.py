@@ -90,7 +90,7 @@ class ArchiveWriter:
                 await self._store.add(batch)
             except DatabaseError as error:
                 if self._closing.is_set():
-                    logger.error("%d messages are lost to the archive: %s", len(batch), error)
+                    logger.exception("%d messages are lost to the archive", len(batch))
                     return
                 logger.warning("%d messages wait to be archived: %s", len(batch), error)
                 self._fail(error)
