@@ -16,6 +16,7 @@ from andiron.domain import bind, carbons, client_state, legacy_session
 from andiron.domain.accounts import NoSuchAccount
 from andiron.domain.client_state import Inactive
 from andiron.domain.config import DomainConfig
+from andiron.domain.contacts import FEATURES, Contacts
 from andiron.domain.events import Events, Service
 from andiron.domain.iq import receive_iq
 from andiron.domain.messages import Messages
@@ -96,6 +97,7 @@ class Environment(Protocol):
     owners: Owners
     events: Events
     messages: Messages
+    contacts: Contacts
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
@@ -122,6 +124,7 @@ class DomainLink:
         "from_attribute",
         "held",
         "inform",
+        "interested",
         "inherited",
         "jid",
         "owner",
@@ -155,6 +158,8 @@ class DomainLink:
         """Messages that wait, with their Unix times, while stored ones are fetched."""
         self.visited: set[Service] | None = None
         """The services that got directed presence from it."""
+        self.interested = False
+        """Whether it asked for the roster, and is told of what changes there."""
         self.owner = NOBODY
         """What is known of the account, from sign-in on."""
         outlet: Callable[[str, float], None] = session.deliver
@@ -195,6 +200,11 @@ class DomainLink:
     def owners(self) -> Owners:
         """The accounts in memory."""
         return self._domain.owners
+
+    @property
+    def contacts(self) -> Contacts:
+        """Who changes rosters and subscriptions."""
+        return self._domain.contacts
 
     @property
     def max_directed(self) -> int:
@@ -294,7 +304,8 @@ class DomainLink:
             mechanisms = "".join(f"<mechanism>{name}</mechanism>" for name in names)
             return (f"<mechanisms xmlns='{ns.SASL}'>{mechanisms}</mechanisms>",)
         if self.state is State.AUTHENTICATED:
-            return bind.FEATURE, legacy_session.FEATURE, client_state.FEATURE, self._domain.caps
+            informative = (legacy_session.FEATURE, *FEATURES, client_state.FEATURE)
+            return bind.FEATURE, *informative, self._domain.caps
         return ()
 
     def receive(self, element: Element, ticket: int, now: float) -> bool:

@@ -37,6 +37,7 @@ class Action(StrEnum):
     EVERY = "deliver to all available resources"
     STORE = "keep until the account comes online, or answer service-unavailable"
     ANSWER = "answer by a handler"
+    MANAGE = "change a subscription"
     REFUSE = "answer service-unavailable"
     NOT_FOUND = "answer remote-server-not-found"
     IGNORE = "let it go"
@@ -52,9 +53,10 @@ _SPOKEN: Final = _row(
 )
 """Of normal and chat messages: RFC 6121 lets a server drop a normal one to a full JID that
 is not bound; here nothing is lost in silence."""
-_SUBSCRIBE: Final = _row(*[_A.REFUSE] * 7, _A.NOT_FOUND)
-"""There is no roster: who asks for a subscription is told so, for any account alike."""
-_IGNORED: Final = _row(*[_A.IGNORE] * 8)
+_SUBSCRIBE: Final = _row(*[_A.MANAGE] * 5, _A.REFUSE, _A.REFUSE, _A.NOT_FOUND)
+_CANCEL: Final = _row(*[_A.MANAGE] * 5, _A.IGNORE, _A.IGNORE, _A.MANAGE)
+"""A roster may know contacts elsewhere from former times, and let go of them."""
+_PROBE: Final = _row(*[_A.ANSWER] * 5, *[_A.IGNORE] * 3)
 _PRESENCE: Final = _row(
     _A.DELIVER, _A.IGNORE, _A.IGNORE, _A.EVERY, _A.EVERY, _A.IGNORE, _A.IGNORE, _A.NOT_FOUND
 )
@@ -76,10 +78,10 @@ PRESENCES: Final[Mapping[str, Mapping[Situation, Action]]] = {
     "": _PRESENCE,
     "unavailable": {**_PRESENCE, Situation.FOREIGN: _A.IGNORE},
     "subscribe": _SUBSCRIBE,
-    "subscribed": _IGNORED,
-    "unsubscribe": _IGNORED,
-    "unsubscribed": _IGNORED,
-    "probe": _IGNORED,
+    "subscribed": _CANCEL,
+    "unsubscribe": _CANCEL,
+    "unsubscribed": _CANCEL,
+    "probe": _PROBE,
     "error": _TO_RESOURCE_ONLY,
 }
 IQS: Final[Mapping[str, Mapping[Situation, Action]]] = {

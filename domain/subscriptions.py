@@ -9,7 +9,22 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["INBOUND", "NOBODY", "OUTBOUND", "Contact", "Kind", "State", "Step", "arrive", "leave"]
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.escape import escape
+
+__all__ = [
+    "INBOUND",
+    "NOBODY",
+    "OUTBOUND",
+    "Contact",
+    "Kind",
+    "State",
+    "Step",
+    "arrive",
+    "farewell",
+    "leave",
+    "stanza",
+]
 
 
 class Kind(StrEnum):
@@ -243,4 +258,24 @@ def arrive(contact: Contact, kind: Kind) -> Step:
         if contact.approved:
             _, state = OUTBOUND[Kind.SUBSCRIBED][state]
             return Step(replace(contact, state=state), passed=False, reply=Kind.SUBSCRIBED)
-    return Step(replace(contact, state=state), delivered)
+    reply = Kind.UNSUBSCRIBED if kind is Kind.UNSUBSCRIBE and delivered else None
+    return Step(replace(contact, state=state), delivered, reply)
+
+
+def farewell(contact: Contact) -> tuple[Kind, ...]:
+    """Tell what is sent for an account that removes a contact (section 2.5.2)."""
+    state = contact.state
+    kinds = []
+    if state.sees or state.ask:
+        kinds.append(Kind.UNSUBSCRIBE)
+    if state.is_seen or state.pending:
+        kinds.append(Kind.UNSUBSCRIBED)
+    return tuple(kinds)
+
+
+def stanza(kind: Kind, sender: str, recipient: str) -> str:
+    """Return what the server itself sends, between bare JIDs."""
+    return (
+        f"<presence xmlns='{ns.CLIENT}' type='{kind}' from='{escape(sender)}'"
+        f" to='{escape(recipient)}'/>"
+    )

@@ -88,11 +88,20 @@ TABLE = {
     ("message", "error"): rest("-"),
     ("presence", ""): AVAILABLE | rest("-", foreign=RNF),
     ("presence", "unavailable"): AVAILABLE | rest("-"),
-    ("presence", "subscribe"): rest(NO, foreign=RNF),
+    ("presence", "subscribe"): rest("-", foreign=RNF)
+    | {
+        ("bare", "several"): "high equal low negative",
+        ("bare", "negative only"): "negative",
+        ("domain", "*"): NO,
+        ("service", "*"): NO,
+    },
     ("presence", "subscribed"): rest("-"),
     ("presence", "unsubscribe"): rest("-"),
     ("presence", "unsubscribed"): rest("-"),
-    ("presence", "probe"): rest("-"),
+    ("presence", "probe"): rest("unsubscribed")
+    | dict.fromkeys(
+        [("domain", "*"), ("service", "*"), ("foreign", "*"), ("foreign full", "*")], "-"
+    ),
     ("presence", "error"): rest("-"),
     ("iq", "get"): rest(NO, foreign=RNF),
     ("iq", "set"): rest(NO, foreign=RNF),
@@ -127,7 +136,10 @@ def tell(stage, juliet, resources):
     got = [name for name, client in resources.items() if client.take()]
     if stage.store.bodies("romeo"):
         got.append("store")
-    got += [condition(answer) for answer in juliet.take()]
+    got += [
+        condition(answer) if answer.get("type") == "error" else answer.get("type")
+        for answer in juliet.take()
+    ]
     return " ".join(got) or "-"
 
 
@@ -194,7 +206,7 @@ async def test_a_full_jid_spelt_another_way_is_found_and_put_right():
 
 
 async def test_the_text_of_a_message_goes_on_untouched():
-    stage = Stage()
+    stage = Stage(archive=None)
     romeo = await stage.bind("romeo", "orchard")
     juliet = await stage.bind("juliet", "balcony")
     juliet.send(
