@@ -6,8 +6,18 @@ import secrets
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from andiron.domain import bind, caps, carbons, entity_time, legacy_session, ping, version
+from andiron.domain import (
+    archive_prefs,
+    bind,
+    caps,
+    carbons,
+    entity_time,
+    legacy_session,
+    ping,
+    version,
+)
 from andiron.domain.accounts import Accounts
+from andiron.domain.archive import Archive
 from andiron.domain.blocking import Blocking
 from andiron.domain.config import DomainConfig
 from andiron.domain.contacts import Contacts
@@ -15,13 +25,15 @@ from andiron.domain.database import Database
 from andiron.domain.disco import Disco
 from andiron.domain.events import Events
 from andiron.domain.link import DomainLink
+from andiron.domain.mam import Mam
 from andiron.domain.messages import Messages
 from andiron.domain.offline import Offline
 from andiron.domain.offline_store import OfflineStore
-from andiron.domain.owner import Owners
+from andiron.domain.owner import Owner, Owners
 from andiron.domain.private import PrivateStorage
 from andiron.domain.registry import Registry, Target
 from andiron.domain.removal import Removal
+from andiron.domain.roster import roster_of
 from andiron.domain.roster_store import RosterStore
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
@@ -67,6 +79,8 @@ class Domain:
         self.owners: Owners
         self.messages: Messages
         self.contacts: Contacts
+        self.archive: Archive | None = None
+        """What was said; None where nothing is kept."""
         self.uploads: Uploads | None = None
         """The uploaded files; None where there are none."""
         self.reader: Guard
@@ -105,6 +119,8 @@ class Domain:
         self.reader = _reader(self._guard)
         self.owners = Owners(database, accounts.exists)
         self.offline = Offline(self.router, store, self.reader, self._spawn_store)
+        if self.config.archive is not None:
+            self.archive = Archive(database, self.config.archive, _in_roster)
         self.contacts = Contacts(
             RosterStore(database, self.name, self.config.roster),
             self.router,
@@ -112,12 +128,14 @@ class Domain:
             self.events,
             self.config.roster,
         )
-        self.messages = Messages(self.router, self.owners, self.offline, None)
+        self.messages = Messages(self.router, self.owners, self.offline, self.archive)
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
         self.caps = _register(self, self.config)
         self.spawn(self.removal.run())
+        if self.archive is not None:
+            self.spawn(self.archive.run())
         if self.uploads is not None:
             self.spawn(self.uploads.run())
 
@@ -125,6 +143,8 @@ class Domain:
         """Finish what is being stored, then close the database. The sessions have ended."""
         while self._stores:
             await asyncio.wait(self._stores)
+        if self.archive is not None:
+            await self.archive.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -183,10 +203,20 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
     Blocking(domain.database, domain.owners, config.max_blocked).register(registry)
     VCards(domain.database, config.max_vcard).register(registry)
+    if domain.archive is not None and config.archive is not None:
+        domain.owners.add_loader(archive_prefs.load)
+        domain.owners.add_loader(domain.archive.load)
+        domain.events.removed.append(domain.archive.remove_account)
+        Mam(domain.archive, domain.owners, domain.database, config.archive).register(registry)
     if domain.uploads is not None:
         domain.uploads.register(registry)
         domain.events.removed.append(domain.uploads.remove_account)
     return caps.register(registry, disco)
+
+
+def _in_roster(owner: Owner, jid: str) -> bool:
+    contact = roster_of(owner).contacts.get(jid)
+    return contact is not None and contact.listed
 
 
 def _domain_name(name: str) -> str:
