@@ -1,0 +1,128 @@
+"""Personal eventing, put together: requests, notifications, and what brings them about."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.config import PubSubConfig
+from andiron.domain.database import Database
+from andiron.domain.disco import Disco
+from andiron.domain.events import Events
+from andiron.domain.interest import Interests
+from andiron.domain.owner import Owners
+from andiron.domain.pubsub.access import may_see_by
+from andiron.domain.pubsub.discovery import Discovery
+from andiron.domain.pubsub.items import Item
+from andiron.domain.pubsub.nodes import find_nodes, forget_entity, set_entity
+from andiron.domain.pubsub.notifier import Notifier
+from andiron.domain.pubsub.owner_requests import OwnerRequests
+from andiron.domain.pubsub.requests import Requests
+from andiron.domain.pubsub.service import PubSub
+from andiron.domain.registry import Registry
+from andiron.domain.roster import roster_of
+from andiron.domain.router import Router
+from andiron.xmpp.forms import Form
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+__all__ = ["PersonalEventing"]
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class PersonalEventing:
+    """XEP-0163 for all accounts of a domain; :meth:`register` makes it answer."""
+
+    def __init__(
+        self,
+        database: Database,
+        owners: Owners,
+        router: Router,
+        interests: Interests,
+        limits: PubSubConfig,
+        spawn: Spawn,
+    ) -> None:
+        """``spawn`` runs a coroutine beside the sessions."""
+        self._database = database
+        self._router = router
+        self._interests = interests
+        self._spawn = spawn
+        self._notifier = Notifier(database, router, interests)
+        self._pubsub = PubSub(database, owners, self._notifier, limits)
+
+    def register(self, registry: Registry, disco: Disco, events: Events) -> None:
+        """Answer requests, and follow what happens."""
+        Requests(self._pubsub).register(registry)
+        OwnerRequests(self._pubsub).register(registry)
+        Discovery(self._pubsub, registry).register(disco)
+        self._interests.changed.append(self._wanted)
+        events.subscribed.append(self._subscribed)
+        events.unsubscribed.append(self._unsubscribed)
+        events.removed.append(self._removed)
+
+    async def publish(
+        self,
+        bare: str,
+        node: str,
+        item_id: str,
+        payload: str,
+        options: Mapping[str, str],
+        stamp: float,
+    ) -> str:
+        """Publish for an account what no client of it sent; return the item's id.
+
+        ``payload`` is the text of one element that declares its namespaces,
+        ``options`` are publish-options (XEP-0060 section 7.1.5) such as
+        ``pubsub#access_model``, ``stamp`` is Unix time. Raises
+        :class:`StanzaError` and :class:`DatabaseError`.
+        """
+        owner = await self._pubsub.owner(bare)
+        form = Form("submit", {var: (value,) for var, value in options.items()})
+        return await self._pubsub.publish(owner, node, Item(item_id, "", stamp, payload), form)
+
+    async def last_item(self, bare: str, node: str) -> Item | None:
+        """Return the last item of an account's node, None when there is none.
+
+        Raises :class:`StanzaError` where there is no account, and :class:`DatabaseError`.
+        """
+        return await self._pubsub.last_item(await self._pubsub.owner(bare), node)
+
+    def _wanted(self, link: "DomainLink", nodes: frozenset[str], _now: float) -> None:
+        """Send the last items of its own account and of its contacts to a resource."""
+        accounts = [
+            jid for jid, contact in roster_of(link.owner).contacts.items() if contact.state.sees
+        ]
+        if link.account not in accounts:
+            accounts.insert(0, link.account)
+        link.spawn(self._notifier.send_last(link, accounts, nodes))
+
+    def _subscribed(self, account: str, contact: str, _now: float) -> None:
+        """Send the last items of an account to a contact that newly sees it."""
+        for link in self._router.available(contact):
+            nodes = self._interests.of(link)
+            if nodes:
+                link.spawn(self._notifier.send_last(link, [account], nodes))
+
+    def _unsubscribed(self, account: str, contact: str, _now: float) -> None:
+        self._spawn(self._cancel(account.partition("@")[0], contact))
+
+    async def _cancel(self, username: str, contact: str) -> None:
+        """End the subscriptions of who has lost the right to them (XEP-0163 section 6.3)."""
+
+        async def operation(connection: AsyncConnection) -> None:
+            for node in await find_nodes(connection, username):
+                if may_see_by(node, contact, shares_presence=False):
+                    continue
+                for jid in node.subscribers:
+                    if jid.partition("/")[0] == contact:
+                        await set_entity(connection, node, jid, subscribed=False)
+
+        await self._database.write(operation)
+
+    async def _removed(self, username: str) -> None:
+        async def operation(connection: AsyncConnection) -> None:
+            await forget_entity(connection, f"{username}@{self._router.domain}")
+
+        await self._database.write(operation)
