@@ -53,7 +53,7 @@ _HARMLESS: Final = {
     # Somebody else wrote the file: whatever it is, it must do nothing on this site.
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self';"
-    " style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+    " style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
     # Pages elsewhere may show it, though: clients are there.
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Referrer-Policy": "no-referrer",
@@ -111,6 +111,9 @@ class UploadEndpoint:
             logger.warning("an uploaded file could not be stored or read: %s", error)
             response = _refusal(503, "Files cannot be stored or read at the moment.")
         response.headers.update(_HARMLESS)
+        if response.headers.get("content-type", "").startswith(("audio/", "video/")):
+            # Browsers play them in a page of their own, which asks for the file once more.
+            response.headers["Content-Security-Policy"] += " allow-same-origin"
         response.headers.update(cors or {})
         await response(scope, receive, send)
 

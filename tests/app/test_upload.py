@@ -385,6 +385,9 @@ async def test_what_a_file_is_served_as(site, kind, served, shown):
     assert answer.headers["content-type"] == served
     how = answer.headers["content-disposition"].partition(";")[0]
     assert how == ("inline" if shown else "attachment")
+    sandbox = answer.headers["content-security-policy"].rpartition("; ")[2]
+    played = served.startswith(("audio/", "video/"))
+    assert sandbox == ("sandbox allow-same-origin" if played else "sandbox")
 
 
 async def requests_of_each_kind(site):
