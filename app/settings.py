@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from slixmpp.jid import JID, InvalidJID
 
 from andiron.bosh.config import BoshConfig
-from andiron.domain.config import ConflictPolicy, DomainConfig, UploadConfig
+from andiron.domain.config import ConflictPolicy, DomainConfig, RegistrationConfig, UploadConfig
 from andiron.domain.database import DatabaseError, check_url
 from andiron.domain.throttle import ThrottleConfig
 from andiron.domain.upload_slot import media_type
@@ -192,6 +192,23 @@ class Settings(BaseSettings):
     )
     auth_delay_capacity: AtLeastOne = Field(
         10_000, description="For how many accounts, and addresses, failures are remembered."
+    )
+
+    registration: bool = Field(
+        False,
+        description="Let anybody make an account from a chat client (XEP-0077). Who fills in the"
+        " form must be done within `session_negotiation_timeout`.",
+    )
+    registration_per_address: AtLeastOne = Field(
+        3,
+        description="How many accounts one address may make in an hour, trying ten times as many"
+        " names.",
+    )
+    registration_limit: AtLeastOne = Field(
+        100, description="How many accounts may be made in an hour, by all together."
+    )
+    registration_changes: bool = Field(
+        True, description="Let accounts change their password and remove themselves (XEP-0077)."
     )
 
     offline_limit: Count = Field(
@@ -422,6 +439,12 @@ class Settings(BaseSettings):
             sasl_remembered=self.auth_remembered,
             sasl_queue=self.auth_queue,
             scram_iterations=self.auth_iterations,
+            registration=RegistrationConfig(
+                enabled=self.registration,
+                per_address=self.registration_per_address,
+                total=self.registration_limit,
+                changes=self.registration_changes,
+            ),
             throttle=ThrottleConfig(
                 first=self.auth_delay_first,
                 account_cap=self.auth_delay_account,

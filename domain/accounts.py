@@ -99,6 +99,16 @@ class Accounts:
         self._secret: bytes | None = None
         self._iterations_in_use: set[int] = set()
 
+    def username(self, name: str) -> str:
+        """Return the username that a name stands for; raises :class:`InvalidName`."""
+        try:
+            return account_jid(name, self._domain).node
+        except InvalidJID:
+            raise InvalidName(
+                f"{name!r} cannot be the name of an account: it is empty, longer than 1023 bytes,"
+                " or contains a space, a control character or one of \"&'/:<>@ (RFC 7622)."
+            ) from None
+
     async def create(self, name: str, password: str) -> str:
         """Make an account and return its username.
 
@@ -111,7 +121,7 @@ class Accounts:
 
         Raises what :meth:`create` raises, for the first account that cannot be.
         """
-        named = [(self._username(name), password) for name, password in accounts]
+        named = [(self.username(name), password) for name, password in accounts]
         _refuse_twice(named)
         derived = await asyncio.to_thread(_derive_all, named, self._iterations)
 
@@ -132,7 +142,7 @@ class Accounts:
 
         Raises :class:`NoSuchAccount`, :class:`InvalidName` or :class:`InvalidPassword`.
         """
-        username = self._username(name)
+        username = self.username(name)
         credentials = await asyncio.to_thread(_derive, username, password, self._iterations)
 
         async def operation(connection: AsyncConnection) -> None:
@@ -152,7 +162,7 @@ class Accounts:
         Its sessions, if it may have any, are ended by :class:`.removal.Removal`.
         Raises :class:`NoSuchAccount` or :class:`InvalidName`.
         """
-        username = self._username(name)
+        username = self.username(name)
 
         async def operation(connection: AsyncConnection) -> None:
             # What belongs to the account goes with it: its rows refer to it with a cascade.
@@ -251,15 +261,6 @@ class Accounts:
         stored = await self._database.get_or_set_meta(_DECOY_META, secrets.token_hex(32))
         self._secret = bytes.fromhex(stored)
         return self._secret
-
-    def _username(self, name: str) -> str:
-        try:
-            return account_jid(name, self._domain).node
-        except InvalidJID:
-            raise InvalidName(
-                f"{name!r} cannot be the name of an account: it is empty, longer than 1023 bytes,"
-                " or contains a space, a control character or one of \"&'/:<>@ (RFC 7622)."
-            ) from None
 
 
 async def _exists(connection: AsyncConnection, username: str) -> bool:

@@ -135,6 +135,20 @@ class RoomsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrationConfig:
+    """What people may do to accounts by themselves (XEP-0077)."""
+
+    enabled: bool = False
+    """Let anybody make an account."""
+    per_address: int = 3
+    """How many accounts one address may make in an hour; ten times as many names may be tried."""
+    total: int = 100
+    """How many accounts all together may make in an hour."""
+    changes: bool = True
+    """Let accounts change their password and remove themselves."""
+
+
+@dataclass(frozen=True, slots=True)
 class DomainConfig:
     """The embedded domain's settings and bounds."""
 
@@ -152,6 +166,8 @@ class DomainConfig:
     """Accounts whose right password in the clear need not be hashed again; 0 for none."""
     sasl_queue: int = 4
     """How many SASL elements may wait while one is worked on."""
+    registration: RegistrationConfig = field(default_factory=RegistrationConfig)
+    """What people may do to accounts by themselves."""
     scram_iterations: int = 10_000
     """The iterations of new SCRAM keys."""
     throttle: ThrottleConfig = field(default_factory=ThrottleConfig)

@@ -31,6 +31,7 @@ from andiron.domain.offline import Offline
 from andiron.domain.offline_store import OfflineStore
 from andiron.domain.owner import Owner, Owners
 from andiron.domain.private import PrivateStorage
+from andiron.domain.registration import Registration
 from andiron.domain.registry import Registry, Target
 from andiron.domain.removal import Removal
 from andiron.domain.roster import roster_of
@@ -74,6 +75,7 @@ class Domain:
         self.accounts: Accounts
         """The accounts, for the site's own code to create; there once started."""
         self.removal: Removal
+        self.registration: Registration
         self.authenticator: Authenticator
         self.offline: Offline
         self.owners: Owners
@@ -132,6 +134,9 @@ class Domain:
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
+        self.registration = Registration(
+            accounts, self.removal, self.name, self.config.registration
+        )
         self.caps = _register(self, self.config)
         self.spawn(self.removal.run())
         if self.archive is not None:
@@ -203,6 +208,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
     Blocking(domain.database, domain.owners, config.max_blocked).register(registry)
     VCards(domain.database, config.max_vcard).register(registry)
+    domain.registration.register(registry)
     if domain.archive is not None and config.archive is not None:
         domain.owners.add_loader(archive_prefs.load)
         domain.owners.add_loader(domain.archive.load)

@@ -23,6 +23,7 @@ from andiron.domain.messages import Messages
 from andiron.domain.offline import Offline
 from andiron.domain.owner import Owner, Owners
 from andiron.domain.presence import leave, receive_presence
+from andiron.domain.registration import Registration, SignUp
 from andiron.domain.registry import Registry
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, Exchange, Step
@@ -93,6 +94,7 @@ class Environment(Protocol):
     caps: str
     reader: Guard
     authenticator: Authenticator
+    registration: Registration
     offline: Offline
     owners: Owners
     events: Events
@@ -115,6 +117,7 @@ class DomainLink:
         "_exchange",
         "_inactive",
         "_messages",
+        "_sign_up",
         "_steps",
         "account",
         "copied_since",
@@ -141,6 +144,7 @@ class DomainLink:
         self._exchange: Exchange | None = None
         self._inactive: Inactive | None = None
         self._steps: deque[Element] | None = None
+        self._sign_up: SignUp | None = None
         self.from_attribute = ""
         self._messages = domain.messages
         self.session = session
@@ -302,7 +306,10 @@ class DomainLink:
         if self.state is State.NEGOTIATING:
             names = self._domain.authenticator.mechanisms(self.session.channel)
             mechanisms = "".join(f"<mechanism>{name}</mechanism>" for name in names)
-            return (f"<mechanisms xmlns='{ns.SASL}'>{mechanisms}</mechanisms>",)
+            return (
+                f"<mechanisms xmlns='{ns.SASL}'>{mechanisms}</mechanisms>",
+                *self._domain.registration.features(self.session.channel),
+            )
         if self.state is State.AUTHENTICATED:
             informative = (legacy_session.FEATURE, *FEATURES, client_state.FEATURE)
             return bind.FEATURE, *informative, self._domain.caps
@@ -382,7 +389,13 @@ class DomainLink:
         elif len(self._steps) < self._domain.config.sasl_queue:
             self._steps.append(element)
         else:
-            raise StreamError(StreamCondition.POLICY_VIOLATION, "too many SASL elements at once")
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "too many elements at once")
+
+    def _register(self, element: Element, now: float) -> None:
+        """Work on a registration (XEP-0077), in turn with what signs in."""
+        if not self._domain.registration.config.enabled:
+            raise StreamError(StreamCondition.NOT_AUTHORIZED, "<iq/>")
+        self._authenticate(element, now)
 
     async def _take_steps(self, element: Element) -> None:
         # It is not cancelled when the client goes away, or who guesses passwords could
@@ -401,6 +414,11 @@ class DomainLink:
 
     async def _take_step(self, element: Element) -> None:
         session = self.session
+        if element.namespace == CLIENT:
+            if self._sign_up is None:
+                self._sign_up = self._domain.registration.sign_up(session.channel)
+            session.send(await self._sign_up.answer(element, session.clock()))
+            return
         if self._exchange is None:
             self._exchange = self._domain.authenticator.exchange(session.channel)
         try:
@@ -504,7 +522,11 @@ _REFUSED: Final[Mapping[Kind, _Step]] = {
     Kind.OTHER: StreamCondition.UNSUPPORTED_STANZA_TYPE,
 }
 _STEPS: Final[Mapping[State, Mapping[Kind, _Step]]] = {
-    State.NEGOTIATING: {**_REFUSED, Kind.SASL: DomainLink._authenticate},
+    State.NEGOTIATING: {
+        **_REFUSED,
+        Kind.SASL: DomainLink._authenticate,
+        Kind.IQ: DomainLink._register,
+    },
     State.RESTARTING: {**_REFUSED, Kind.SASL: StreamCondition.NOT_AUTHORIZED},
     State.AUTHENTICATED: {**_REFUSED, Kind.IQ: DomainLink._bind},
     State.BOUND: {**_REFUSED, Kind.STATE: DomainLink._indicate_state},
