@@ -210,8 +210,11 @@ async def test_the_feature_and_the_limit_are_told(site, romeo):
         f"<iq type='get' id='d' to='localhost'><query xmlns='{ns.DISCO_INFO}'/></iq>"
     )
     assert ns.UPLOAD in [child.get("var") for child in query]
-    values = {field.get("var"): field[0].text for field in query.iter(f"{{{ns.DATA}}}field")}
-    assert values == {"FORM_TYPE": ns.UPLOAD, "max-file-size": "10000"}
+    forms = [
+        {field.get("var"): field[0].text for field in form}
+        for form in query.findall(f"{{{ns.DATA}}}x")
+    ]
+    assert {"FORM_TYPE": ns.UPLOAD, "max-file-size": "10000"} in forms
 
 
 async def test_no_file_can_be_larger_than_the_quota(tmp_path):
@@ -536,7 +539,7 @@ async def test_a_domain_with_uploads(tmp_path):
     accounts = Accounts(database, "localhost", 4096)
     await domain.run(database, accounts, stage.authenticator, stage.store)
     assert domain.registry.find(Target.DOMAIN, "get", f"{UPLOAD}request") is not None
-    assert domain.events.removed == [domain.uploads.remove_account]
+    assert domain.uploads.remove_account in domain.events.removed
     assert not (tmp_path / "uploads").exists()
     await domain.stop()
 
