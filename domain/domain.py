@@ -19,7 +19,7 @@ from andiron.domain import (
 from andiron.domain.accounts import Accounts
 from andiron.domain.archive import Archive
 from andiron.domain.blocking import Blocking
-from andiron.domain.config import DomainConfig
+from andiron.domain.config import DomainConfig, RoomsConfig
 from andiron.domain.contacts import Contacts
 from andiron.domain.database import Database
 from andiron.domain.disco import Disco
@@ -36,6 +36,8 @@ from andiron.domain.registry import Registry, Target
 from andiron.domain.removal import Removal
 from andiron.domain.roster import roster_of
 from andiron.domain.roster_store import RosterStore
+from andiron.domain.rooms.service import Rooms
+from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
 from andiron.domain.throttle import Throttle
@@ -83,6 +85,8 @@ class Domain:
         self.contacts: Contacts
         self.archive: Archive | None = None
         """What was said; None where nothing is kept."""
+        self.rooms: Rooms | None = None
+        """The rooms; None where there are none."""
         self.uploads: Uploads | None = None
         """The uploaded files; None where there are none."""
         self.reader: Guard
@@ -131,6 +135,9 @@ class Domain:
             self.config.roster,
         )
         self.messages = Messages(self.router, self.owners, self.offline, self.archive)
+        if self.config.rooms is not None:
+            self.rooms = self._make_rooms(self.config.rooms, database)
+            await self.rooms.load()
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
@@ -181,6 +188,16 @@ class Domain:
         """Return an unguessable stream id (RFC 6120 section 4.7.3)."""
         return secrets.token_urlsafe(12)
 
+    def _make_rooms(self, config: RoomsConfig, database: Database) -> Rooms:
+        messages, read = self.messages, self.reader.read
+
+        def post(text: str, sender: str, jid: JID, stamp: float, now: float) -> None:
+            messages.send(read(text), sender, jid, stamp, now)
+
+        host = _domain_name(config.host or f"conference.{self.name}")
+        store = RoomStore(database, self.name)
+        return Rooms(host, config, store, post, self._spawn_store)
+
     def _spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._track(coroutine, self._stores)
 
@@ -214,6 +231,9 @@ def _register(domain: Domain, config: DomainConfig) -> str:
         domain.owners.add_loader(domain.archive.load)
         domain.events.removed.append(domain.archive.remove_account)
         Mam(domain.archive, domain.owners, domain.database, config.archive).register(registry)
+    if domain.rooms is not None:
+        domain.router.services[domain.rooms.domain] = domain.rooms
+        registry.items.append((domain.rooms.domain, "Chat rooms"))
     if domain.uploads is not None:
         domain.uploads.register(registry)
         domain.events.removed.append(domain.uploads.remove_account)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -30,6 +31,7 @@ def create(metadata: MetaData) -> None:
     _vcards(metadata)
     _pubsub(metadata)
     _roster(metadata)
+    _rooms(metadata)
     _uploads(metadata)
     _archive(metadata)
 
@@ -166,4 +168,29 @@ def _archive(metadata: MetaData) -> None:
         Column("policy", Text, nullable=False),
         Column("always", Text, nullable=False),
         Column("never", Text, nullable=False),
+    )
+
+
+def _rooms(metadata: MetaData) -> None:
+    Table(
+        "rooms",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("created_by", Text, nullable=False),
+        Column("secret", LargeBinary, nullable=False),
+        Column("config", Text, nullable=False),
+        Column("subject", Text, nullable=False),
+        Column("subject_nick", Text, nullable=False),
+        Column("subject_stamp", Double, nullable=False),
+        Column("vcard", Text, nullable=False),
+    )
+    Table(
+        "room_affiliations",
+        metadata,
+        Column("room", ForeignKey("rooms.name", ondelete="CASCADE"), primary_key=True),
+        Column("jid", Text, primary_key=True),
+        Column("affiliation", Text, nullable=False),
+        Column("nick", Text, nullable=False),
+        # Null for addresses that are no account's, and for bans, which stay.
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), index=True),
     )

@@ -31,6 +31,7 @@ def _attribute(name: str) -> re.Pattern[str]:
 
 _FROM: Final = _attribute("from")
 _TO: Final = _attribute("to")
+_ID: Final = _attribute("id")
 
 
 def is_stanza(element: Element) -> bool:
@@ -104,6 +105,14 @@ def without_addresses(element: Element) -> str:
     if "to" in element.attributes:
         rest = _without(_TO, rest, 0)
     return rest
+
+
+def with_identity(element: Element, identity: str) -> str:
+    """Return what follows the name, less both addresses, with another ``id``."""
+    rest = without_addresses(element)
+    if "id" in element.attributes:
+        rest = _without(_ID, rest, 0)
+    return f" id='{escape(identity)}'{rest}"
 
 
 def with_child(text: str, child: str) -> str:

@@ -1,0 +1,75 @@
+"""Iqs between those in a room, who need not know each other (XEP-0045 section 17.4).
+
+A request goes on under an id of ours, so that its answer finds the very
+session that asked, and nobody else can answer.
+"""
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from andiron.domain.blocking import blocks
+from andiron.domain.rooms.occupant import Occupant
+from andiron.domain.rooms.outbox import Outbox, Way
+from andiron.domain.rooms.room import Room
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
+from andiron.xmpp.stanza import error_reply, with_identity
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+__all__ = ["Forwarding"]
+
+_MAX_WAITING: Final = 200
+"""How many requests may wait for the answer of one session."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    asker: "DomainLink"
+    request: Element
+    """Its root tag is kept, its text not."""
+
+
+class Forwarding:
+    """The requests that wait for an occupant's answer."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._waiting: dict[DomainLink, dict[str, _Asked]] = {}
+        self._numbers = count(1)
+
+    def ask(self, room: Room, link: "DomainLink", target: Occupant, element: Element) -> None:
+        """Pass a request on to one session of an occupant."""
+        sender = room.seat(link).occupant
+        seat = target.shown
+        if blocks(seat.link.owner, f"{room.jid}/{sender.nick}"):
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+        waiting = self._waiting.setdefault(seat.link, {})
+        if len(waiting) >= _MAX_WAITING:
+            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too much is asked already")
+        identity = f"room-{next(self._numbers)}"
+        waiting[identity] = _Asked(link, Element("", element.namespace, "iq", element.attributes))
+        head = f"<iq{sender.from_attribute}{seat.to}"
+        self._outbox.send(Way.IQ, seat.link, head + with_identity(element, identity))
+
+    def answer(self, link: "DomainLink", element: Element) -> None:
+        """Pass an answer on to who asked; one to no question is let go."""
+        waiting = self._waiting.get(link)
+        asked = waiting.pop(element.get("id"), None) if waiting else None
+        if not waiting:
+            self._waiting.pop(link, None)
+        if asked is None:
+            return
+        head = f"<iq from='{escape(asked.request.get('to'))}' to='{escape(asked.asker.jid)}'"
+        text = head + with_identity(element, asked.request.get("id"))
+        self._outbox.send(Way.IQ, asked.asker, text)
+
+    def left(self, link: "DomainLink") -> None:
+        """Answer what waits for a session that is gone."""
+        error = StanzaError(StanzaCondition.RECIPIENT_UNAVAILABLE)
+        for asked in self._waiting.pop(link, {}).values():
+            reply = error_reply(asked.request, error, to=asked.asker.jid)
+            self._outbox.send(Way.IQ, asked.asker, reply)

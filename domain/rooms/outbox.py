@@ -1,0 +1,74 @@
+"""What rooms send, in order, and each broadcast written once."""
+
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from andiron.domain.link import DomainLink, State
+from andiron.domain.rooms.occupant import Seat
+from andiron.xmpp.errors import StanzaError
+
+
+class Way(Enum):
+    """By which of its methods a link takes a stanza."""
+
+    MESSAGE = auto()
+    PRESENCE = auto()
+    IQ = auto()
+
+
+class Outbox:
+    """Takes what a room says while it changes, and sends it when the change is whole.
+
+    A recipient may end while it is sent to, which is a change of its own: what
+    comes of that is sent after what was to be sent before.
+    """
+
+    __slots__ = ("_queue", "_sending")
+
+    def __init__(self) -> None:
+        self._queue: deque[tuple[Way, Sequence[Seat] | DomainLink, str, str]] = deque()
+        self._sending = False
+
+    def broadcast(self, way: Way, seats: Sequence[Seat], head: str, tail: str) -> None:
+        """Send ``head``, each seat's ``to`` and ``tail``; the caller leaves ``seats`` as it is."""
+        if seats:
+            self._queue.append((way, seats, head, tail))
+
+    def send(self, way: Way, link: DomainLink, text: str) -> None:
+        """Send a whole stanza to one session."""
+        self._queue.append((way, link, text, ""))
+
+    def flush(self, now: float) -> None:
+        """Send all that waits."""
+        if self._sending:
+            return
+        self._sending = True
+        queue = self._queue
+        try:
+            while queue:
+                way, to, head, tail = queue.popleft()
+                if isinstance(to, DomainLink):
+                    _give(way, to, head, now)
+                else:
+                    for seat in to:
+                        _give(way, seat.link, f"{head}{seat.to}{tail}", now)
+        finally:
+            self._sending = False
+
+
+_BOUND = State.BOUND
+
+
+def _give(way: Way, link: DomainLink, text: str, now: float) -> None:
+    if link.state is not _BOUND:
+        return
+    if way is Way.PRESENCE:
+        link.inform(text, now)
+    elif way is Way.IQ:
+        link.forward(text, now)
+    else:
+        try:
+            link.deliver(text, now)
+        except StanzaError:
+            return  # One who has no room for it keeps nobody else from hearing.

@@ -1,0 +1,142 @@
+"""Messages in a room: to all, about its subject, and in private (XEP-0045 7.4, 7.5, 8.1)."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from andiron.domain.blocking import blocks
+from andiron.domain.rooms.config import PrivateMessages
+from andiron.domain.rooms.history import Entry
+from andiron.domain.rooms.occupant import Occupant
+from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.privileges import Role
+from andiron.domain.rooms.room import Room, Subject
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
+from andiron.xmpp.stanza import with_child, with_delay, without, without_addresses
+from andiron.xmpp.tree import Tree, children, parse_tree
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+__all__ = ["Keep", "say", "whisper"]
+
+Keep = Callable[[Room, Occupant, str, float], str]
+"""Puts a message of an occupant into the room's archive and returns its id there, or ``""``."""
+
+# A namespace may be written with character references, a name may not.
+_SUSPECT: Final = re.compile(r"occupant-id|stanza-id|muc#user|:delay|&#").search
+_SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
+_BODY: Final = f"{{{ns.CLIENT}}}body"
+_THREAD: Final = f"{{{ns.CLIENT}}}thread"
+_USER: Final = f"{{{ns.MUC_USER}}}x"
+_DELAY: Final = f"{{{ns.DELAY}}}delay"
+_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
+_OURS: Final = frozenset({_USER, f"{{{ns.OCCUPANT_ID}}}occupant-id"})
+_NO_STORE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
+_STORE: Final = f"{{{ns.HINTS}}}store"
+
+
+def say(room: Room, link: "DomainLink", element: Element, keep: Keep, wall: float) -> bool:
+    """Send an occupant's groupchat message to all (section 7.4); True if the subject changed."""
+    occupant = room.seat(link).occupant
+    element = _cleaned(room, element)
+    subject = _new_subject(element)
+    if subject is not None:
+        _change_subject(room, occupant, subject, wall)
+    elif occupant.role is Role.VISITOR:
+        raise StanzaError(StanzaCondition.FORBIDDEN, "you have no voice here")
+    text = f"<message{without_addresses(element)}"
+    kept = subject is None and _is_worth_keeping(element)
+    marks = occupant.identity
+    if kept or subject is not None:
+        identity = keep(room, occupant, with_child(text, marks), wall)
+        if identity:
+            marks += f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{_by(room)}'/>"
+    text = with_child(text, marks)
+    head, tail = f"<message{occupant.from_attribute}", text[len("<message") :]
+    room.outbox.broadcast(Way.MESSAGE, tuple(room.seats.values()), head, tail)
+    if kept:
+        delayed = with_delay(text, room.jid, wall)[len("<message") :]
+        room.history.add(Entry(head, delayed, wall))
+    return subject is not None
+
+
+def whisper(room: Room, link: "DomainLink", nick: str, element: Element) -> None:
+    """Send a private message to all sessions of another occupant (section 7.5)."""
+    sender = room.seat(link).occupant
+    kind = element.get("type")
+    if kind == "groupchat":
+        raise StanzaError(StanzaCondition.BAD_REQUEST, "groupchat is for everybody")
+    recipient = room.occupants.get(nick)
+    if recipient is None:
+        raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "nobody is here by that name")
+    if kind != "error" and sender.role not in _WHISPERERS[room.config.private_messages]:
+        raise StanzaError(StanzaCondition.FORBIDDEN, "no private messages here")
+    element = _cleaned(room, element)
+    text = f"<message{without_addresses(element)}"
+    text = with_child(text, f"<x xmlns='{ns.MUC_USER}'/>{sender.identity}")
+    address = f"{room.jid}/{sender.nick}"
+    seats = [seat for seat in recipient.seats if not blocks(seat.link.owner, address)]
+    head = f"<message{sender.from_attribute}"
+    room.outbox.broadcast(Way.MESSAGE, seats, head, text[len("<message") :])
+
+
+_WHISPERERS: Final = {
+    PrivateMessages.ANYONE: frozenset({Role.VISITOR, Role.PARTICIPANT, Role.MODERATOR}),
+    PrivateMessages.PARTICIPANTS: frozenset({Role.PARTICIPANT, Role.MODERATOR}),
+    PrivateMessages.MODERATORS: frozenset({Role.MODERATOR}),
+    PrivateMessages.NONE: frozenset[Role](),
+}
+
+
+def _change_subject(room: Room, occupant: Occupant, subject: str, wall: float) -> None:
+    may = occupant.role is Role.MODERATOR or (
+        room.config.change_subject and occupant.role is Role.PARTICIPANT
+    )
+    if not may:
+        raise StanzaError(StanzaCondition.FORBIDDEN, "the subject is not yours to change")
+    if len(subject) > room.limits.max_subject:
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a subject")
+    room.subject = Subject(subject, occupant.nick, wall)
+
+
+def _new_subject(element: Element) -> str | None:
+    """Return the subject that a message sets: one without a body or a thread (section 8.1)."""
+    if "subject" not in element.text:
+        return None
+    tree = parse_tree(element)
+    subject = tree.find(_SUBJECT)
+    if subject is None or tree.find(_BODY) is not None or tree.find(_THREAD) is not None:
+        return None
+    return subject.text or ""
+
+
+def _is_worth_keeping(element: Element) -> bool:
+    """Tell whether a message belongs to the history and the archive (XEP-0313, XEP-0334)."""
+    text = element.text
+    if ns.HINTS in text or "&#" in text:
+        tags = {child.tag for child in children(element)}
+        return tags.isdisjoint(_NO_STORE) and (_BODY in tags or _STORE in tags)
+    return "<body" in text
+
+
+def _cleaned(room: Room, element: Element) -> Element:
+    """Return a message without what only the room may say of it."""
+    if _SUSPECT(element.text) is None:
+        return element
+
+    def is_forged(child: Tree) -> bool:
+        if child.tag == _DELAY:
+            return child.get("from", "").partition("/")[0] == room.jid
+        if child.tag == _STANZA_ID:
+            return child.get("by", "").partition("/")[0] == room.jid
+        return child.tag in _OURS
+
+    return without(element, is_forged)
+
+
+def _by(room: Room) -> str:
+    return escape(room.jid)

@@ -1,0 +1,199 @@
+"""Persistent rooms in the database."""
+
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    Double,
+    LargeBinary,
+    Text,
+    column,
+    delete,
+    insert,
+    null,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.database import Database
+from andiron.domain.rooms.config import RoomConfig
+from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.rooms.room import Room, Subject
+
+__all__ = ["Affiliated", "RoomStore", "StoredRoom"]
+
+_ROOMS: Final = table(
+    "rooms",
+    column("name", Text),
+    column("created_by", Text),
+    column("secret", LargeBinary),
+    column("config", Text),
+    column("subject", Text),
+    column("subject_nick", Text),
+    column("subject_stamp", Double),
+    column("vcard", Text),
+)
+_AFFILIATED: Final = table(
+    "room_affiliations",
+    column("room", Text),
+    column("jid", Text),
+    column("affiliation", Text),
+    column("nick", Text),
+    column("username", Text),
+)
+_ACCOUNTS: Final = table("accounts", column("username", Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Affiliated:
+    """A person's lasting place in a room."""
+
+    affiliation: Affiliation
+    nick: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRoom:
+    """A room as it was kept."""
+
+    name: str
+    created_by: str
+    secret: bytes
+    config: RoomConfig
+    subject: Subject
+    vcard: str
+    affiliations: Mapping[str, Affiliated]
+
+
+class RoomStore:
+    """The rooms that outlive those who are in them.
+
+    Each method that writes takes what it writes from the room when it is
+    called, and writes when its result is awaited; all raise
+    :class:`DatabaseError` when the database fails.
+    """
+
+    def __init__(self, database: Database, domain: str) -> None:
+        """``domain`` is that of the accounts, whose affiliations go when they are removed."""
+        self._database = database
+        self._domain = domain
+
+    def save(self, room: Room) -> Coroutine[Any, Any, None]:
+        """Keep a room, all there is of it."""
+        name, values = room.node, _values(room)
+        affiliations = {bare: affiliated(room, bare) for bare in room.affiliations}
+
+        async def operation(connection: AsyncConnection) -> None:
+            await _put(connection, name, values)
+            await connection.execute(delete(_AFFILIATED).where(_AFFILIATED.c.room == name))
+            await self._affiliate(connection, name, affiliations)
+
+        return self._database.write(operation)
+
+    def update(self, room: Room) -> Coroutine[Any, Any, None]:
+        """Keep a room's configuration, subject and vCard as they are now."""
+        name, values = room.node, _values(room)
+
+        async def operation(connection: AsyncConnection) -> None:
+            await connection.execute(update(_ROOMS).where(_ROOMS.c.name == name).values(**values))
+
+        return self._database.write(operation)
+
+    def affiliate(self, room: Room, bares: Iterable[str]) -> Coroutine[Any, Any, None]:
+        """Keep how some persons stand to a room now."""
+        name = room.node
+        changed = {bare: affiliated(room, bare) for bare in bares}
+
+        async def operation(connection: AsyncConnection) -> None:
+            mine = _AFFILIATED.c.room == name
+            for bare in changed:
+                await connection.execute(delete(_AFFILIATED).where(mine, _AFFILIATED.c.jid == bare))
+            if await connection.scalar(select(_ROOMS.c.name).where(_ROOMS.c.name == name)):
+                await self._affiliate(connection, name, changed)
+
+        return self._database.write(operation)
+
+    def remove(self, room: Room) -> Coroutine[Any, Any, None]:
+        """Keep a room no more."""
+        name = room.node
+
+        async def operation(connection: AsyncConnection) -> None:
+            await connection.execute(delete(_ROOMS).where(_ROOMS.c.name == name))
+
+        return self._database.write(operation)
+
+    async def load(self) -> list[StoredRoom]:
+        """Return all rooms that were kept."""
+
+        async def operation(connection: AsyncConnection) -> list[StoredRoom]:
+            people: dict[str, dict[str, Affiliated]] = {}
+            columns = _AFFILIATED.c
+            query = select(columns.room, columns.jid, columns.affiliation, columns.nick)
+            for name, jid, affiliation, nick in await connection.execute(query):
+                each = Affiliated(Affiliation(affiliation), nick)
+                people.setdefault(name, {})[jid] = each
+            rows = await connection.execute(select(*_ROOMS.c).order_by(_ROOMS.c.name))
+            return [
+                StoredRoom(
+                    row.name,
+                    row.created_by,
+                    row.secret,
+                    RoomConfig.from_json(row.config),
+                    Subject(row.subject, row.subject_nick, row.subject_stamp),
+                    row.vcard,
+                    people.get(row.name, {}),
+                )
+                for row in rows
+            ]
+
+        return await self._database.read(operation)
+
+    async def _affiliate(
+        self, connection: AsyncConnection, name: str, affiliations: Mapping[str, Affiliated]
+    ) -> None:
+        for bare, each in affiliations.items():
+            if each.affiliation is not Affiliation.NONE:
+                await connection.execute(
+                    insert(_AFFILIATED).values(
+                        room=name,
+                        jid=bare,
+                        affiliation=each.affiliation.value,
+                        nick=each.nick,
+                        username=self._username(bare, each.affiliation),
+                    )
+                )
+
+    def _username(self, bare: str, affiliation: Affiliation) -> Any:
+        """Return whose row this is; a ban stays when the account goes."""
+        username, _, domain = bare.partition("@")
+        if domain != self._domain or affiliation is Affiliation.OUTCAST:
+            return null()
+        return (
+            select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username == username).scalar_subquery()
+        )
+
+
+def affiliated(room: Room, bare: str) -> Affiliated:
+    """Return a person's place in a room as it is kept."""
+    return Affiliated(room.affiliation(bare), room.nicks.get(bare, ""))
+
+
+def _values(room: Room) -> dict[str, Any]:
+    return {
+        "created_by": room.created_by,
+        "secret": room.secret,
+        "config": room.config.to_json(),
+        "subject": room.subject.text,
+        "subject_nick": room.subject.nick,
+        "subject_stamp": room.subject.stamp,
+        "vcard": room.vcard,
+    }
+
+
+async def _put(connection: AsyncConnection, name: str, values: dict[str, Any]) -> None:
+    changed = await connection.execute(update(_ROOMS).where(_ROOMS.c.name == name).values(**values))
+    if not changed.rowcount:
+        await connection.execute(insert(_ROOMS).values(name=name, **values))
