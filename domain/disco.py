@@ -1,8 +1,15 @@
 """Service Discovery, XEP-0030: who the domain and an account are and what they can."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
-from andiron.domain.registry import DiscoForm, Identity, IqRequest, Registry, Target
+from andiron.domain.registry import (
+    DiscoForm,
+    Identity,
+    IqHandler,
+    IqRequest,
+    Registry,
+    Target,
+)
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -21,6 +28,10 @@ class Disco:
         self._registry = registry
         self.nodes: dict[str, Target] = {}
         """Nodes under which the same information is found, as XEP-0115's."""
+        self.account_info: IqHandler | None = None
+        """Answers ``disco#info`` about an account's own nodes (XEP-0163)."""
+        self.account_items: IqHandler | None = None
+        """Answers ``disco#items`` about an account and its nodes."""
         registry.identities[Target.DOMAIN].append(Identity("server", "im", name))
         registry.identities[Target.ACCOUNT].append(Identity("account", "registered"))
 
@@ -32,16 +43,20 @@ class Disco:
             self._registry.add_feature(target, ns.DISCO_INFO)
             self._registry.add_feature(target, ns.DISCO_ITEMS)
 
-    def _info(self, request: IqRequest) -> str:
+    def _info(self, request: IqRequest) -> str | Awaitable[str]:
         node = request.payload.get("node")
         if node is not None and self.nodes.get(node) is not request.target:
+            if request.target is Target.ACCOUNT and self.account_info is not None:
+                return self.account_info(request)
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
         registry, target = self._registry, request.target
         return info(
             registry.identities[target], registry.features(target), registry.forms[target], node
         )
 
-    def _items(self, request: IqRequest) -> str:
+    def _items(self, request: IqRequest) -> str | Awaitable[str]:
+        if request.target is Target.ACCOUNT and self.account_items is not None:
+            return self.account_items(request)
         node = request.payload.get("node")
         if node:
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)

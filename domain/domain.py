@@ -24,6 +24,7 @@ from andiron.domain.contacts import Contacts
 from andiron.domain.database import Database
 from andiron.domain.disco import Disco
 from andiron.domain.events import Events
+from andiron.domain.interest import Interests
 from andiron.domain.link import DomainLink
 from andiron.domain.mam import Mam
 from andiron.domain.messages import Messages
@@ -31,6 +32,8 @@ from andiron.domain.offline import Offline
 from andiron.domain.offline_store import OfflineStore
 from andiron.domain.owner import Owner, Owners
 from andiron.domain.private import PrivateStorage
+from andiron.domain.pubsub.eventing import PersonalEventing
+from andiron.domain.questions import Questions
 from andiron.domain.registration import Registration
 from andiron.domain.registry import Registry, Target
 from andiron.domain.removal import Removal
@@ -67,6 +70,8 @@ class Domain:
         self.router = Router(self.name)
         self.registry = Registry()
         self.events = Events()
+        self.questions = Questions(self.name)
+        self.interests = Interests(self.questions)
         self.caps = ""
         """The stream feature of XEP-0115; there once started."""
         self._guard = guard
@@ -87,6 +92,8 @@ class Domain:
         """What was said; None where nothing is kept."""
         self.rooms: Rooms | None = None
         """The rooms; None where there are none."""
+        self.pubsub: PersonalEventing
+        """What accounts publish."""
         self.uploads: Uploads | None = None
         """The uploaded files; None where there are none."""
         self.reader: Guard
@@ -224,6 +231,16 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     assert domain.database is not None
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
     Blocking(domain.database, domain.owners, config.max_blocked).register(registry)
+    domain.interests.register(domain.events)
+    domain.pubsub = PersonalEventing(
+        domain.database,
+        domain.owners,
+        domain.router,
+        domain.interests,
+        config.pubsub,
+        domain.spawn,
+    )
+    domain.pubsub.register(registry, disco, domain.events)
     VCards(domain.database, config.max_vcard).register(registry)
     domain.registration.register(registry)
     if domain.archive is not None and config.archive is not None:

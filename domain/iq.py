@@ -54,6 +54,8 @@ def receive_iq(link: "DomainLink", element: Element, ticket: int, now: float) ->
         bound = link.router.full[jid.full]
         if _may_reach(link, element, bound):
             bound.forward(with_addresses(element, link.jid, bound.jid), now)
+    elif situation is Situation.DOMAIN and action is Action.IGNORE:
+        link.questions.answered(link, element, now)
     refuse(action)
     return True
 
@@ -131,7 +133,7 @@ def ask(handler: IqHandler, request: IqRequest) -> str | Awaitable[str]:
     owner = request.link.owners.get(request.to)
     if owner is None:
         return _ask_absent(handler, request)
-    _refuse_from_blocked(owner, request.sender)
+    _refuse_from_blocked(owner, request)
     return handler(request)
 
 
@@ -140,15 +142,20 @@ async def _ask_absent(handler: IqHandler, request: IqRequest) -> str:
     try:
         owner = await request.link.owners.load(request.to)
     except NoSuchAccount:
-        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) from None
-    _refuse_from_blocked(owner, request.sender)
+        raise _refusal(request) from None
+    _refuse_from_blocked(owner, request)
     answer = handler(request)
     return answer if isinstance(answer, str) else await answer
 
 
-def _refuse_from_blocked(owner: Owner, sender: str) -> None:
-    if owner.blocked and blocks(owner, sender):
-        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+def _refuse_from_blocked(owner: Owner, request: IqRequest) -> None:
+    if owner.blocked and blocks(owner, request.sender):
+        raise _refusal(request)
+
+
+def _refusal(request: IqRequest) -> StanzaError:
+    refusals = request.link.registry.refusals
+    return StanzaError(refusals.get(request.payload.tag, StanzaCondition.SERVICE_UNAVAILABLE))
 
 
 async def _answer_later(

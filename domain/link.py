@@ -23,6 +23,7 @@ from andiron.domain.messages import Messages
 from andiron.domain.offline import Offline
 from andiron.domain.owner import Owner, Owners
 from andiron.domain.presence import leave, receive_presence
+from andiron.domain.questions import Questions
 from andiron.domain.registration import Registration, SignUp
 from andiron.domain.registry import Registry
 from andiron.domain.router import Router
@@ -99,6 +100,7 @@ class Environment(Protocol):
     owners: Owners
     events: Events
     messages: Messages
+    questions: Questions
     contacts: Contacts
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
@@ -127,8 +129,8 @@ class DomainLink:
         "from_attribute",
         "held",
         "inform",
-        "interested",
         "inherited",
+        "interested",
         "jid",
         "owner",
         "presence",
@@ -199,6 +201,11 @@ class DomainLink:
     def events(self) -> Events:
         """Who wants to know what happens."""
         return self._domain.events
+
+    @property
+    def questions(self) -> Questions:
+        """What the domain asked clients."""
+        return self._domain.questions
 
     @property
     def owners(self) -> Owners:

@@ -90,6 +90,12 @@ class Registry:
         """Who each target says to be (XEP-0030)."""
         self.forms: dict[Target, list[DiscoForm]] = {target: [] for target in Target}
         """What else each target tells of itself (XEP-0128)."""
+        self.refusals: dict[str, StanzaCondition] = {}
+        """By payload's tag, what answers at an account that is not there, or blocks who asks.
+
+        It must be what handlers at :attr:`Target.CONTACT` refuse with; by
+        default ``service-unavailable``.
+        """
         self.items: list[tuple[str, str]] = []
         """The services of the domain: address and name."""
 

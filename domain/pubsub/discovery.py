@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.disco import Disco, info, items
+from andiron.domain.owner import Owner
 from andiron.domain.pubsub.access import may_see
 from andiron.domain.pubsub.config import META_DATA
 from andiron.domain.pubsub.errors import hidden
@@ -123,25 +124,38 @@ class Discovery:
         return items([(to, item) for item in await self._pubsub.read(operation)], node.name)
 
     async def _visible(self, request: IqRequest) -> list[Node]:
-        """Return the nodes that the asker may see; who may see nothing is refused."""
-        if request.target is Target.ACCOUNT and not request.link.owner.registered:
-            return []
-        try:
-            owner = await self._pubsub.owner(request.to)
-        except StanzaError:
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) from None
-        asker = request.account
-        found = [node for node in await self._pubsub.nodes(owner) if may_see(node, owner, asker)]
-        if not found and not sees(owner, asker):
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+        """Return the nodes that the asker may see; a stranger who may see none is refused."""
+        owner = await self._owner(request)
+        found = [
+            node
+            for node in await self._pubsub.nodes(owner)
+            if may_see(node, owner, request.account)
+        ]
+        if not found and not sees(owner, request.account):
+            raise _unavailable()
         return found
 
     async def _visible_node(self, request: IqRequest) -> Node:
-        owner = await self._pubsub.owner(request.to)
-        node = await self._pubsub.node(owner, request.payload.get("node", ""))
-        if not may_see(node, owner, request.account):
-            raise hidden()
-        return node
+        owner = await self._owner(request)
+        try:
+            node = await self._pubsub.node(owner, request.payload.get("node", ""))
+            if may_see(node, owner, request.account):
+                return node
+        except StanzaError:
+            pass
+        raise hidden() if sees(owner, request.account) else _unavailable()
+
+    async def _owner(self, request: IqRequest) -> Owner:
+        if request.target is Target.ACCOUNT:
+            return request.link.owner
+        try:
+            return await self._pubsub.owner(request.to)
+        except StanzaError:
+            raise _unavailable() from None
+
+
+def _unavailable() -> StanzaError:
+    return StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 
 def _item(jid: str, node: Node) -> str:

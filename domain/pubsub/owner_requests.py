@@ -49,9 +49,10 @@ class OwnerRequests:
         for kind in ("get", "set"):
             registry.add(Target.ACCOUNT, kind, ns.PUBSUB_OWNER, "pubsub", self._answer)
             registry.add(Target.CONTACT, kind, ns.PUBSUB_OWNER, "pubsub", self._refuse)
+        registry.refusals[f"{_NS}pubsub"] = StanzaCondition.FORBIDDEN
 
     def _refuse(self, _request: IqRequest) -> str:
-        raise StanzaError(StanzaCondition.FORBIDDEN, "the account's own clients may")
+        raise StanzaError(StanzaCondition.FORBIDDEN)
 
     def _answer(self, request: IqRequest) -> Awaitable[str]:
         request.username()

@@ -21,6 +21,7 @@ from andiron.domain.pubsub.nodes import Affiliation, Node
 from andiron.domain.pubsub.pages import read_items
 from andiron.domain.pubsub.service import PubSub
 from andiron.domain.registry import IqRequest, Registry, Target
+from andiron.domain.roster import sees
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -64,9 +65,22 @@ class Requests:
 
     def register(self, registry: Registry) -> None:
         """Answer ``<pubsub/>`` at bare addresses."""
-        for target in (Target.ACCOUNT, Target.CONTACT):
-            for kind in ("get", "set"):
-                registry.add(target, kind, ns.PUBSUB, "pubsub", self._answer)
+        for kind in ("get", "set"):
+            registry.add(Target.ACCOUNT, kind, ns.PUBSUB, "pubsub", self._answer)
+            registry.add(Target.CONTACT, kind, ns.PUBSUB, "pubsub", self._answer_other)
+        registry.refusals[f"{_NS}pubsub"] = StanzaCondition.ITEM_NOT_FOUND
+
+    async def _answer_other(self, request: IqRequest) -> str:
+        """Answer about somebody else's; a stranger's requests all fail alike.
+
+        Else their errors would tell which accounts exist.
+        """
+        try:
+            return await self._answer(request)
+        except StanzaError:
+            if sees(await self._pubsub.owner(request.to), request.account):
+                raise
+            raise hidden() from None
 
     def _answer(self, request: IqRequest) -> Awaitable[str]:
         """Find what is asked by the first child; another may belong to it (section 8.1.3)."""
@@ -141,7 +155,7 @@ class Requests:
     async def _subscribe(self, request: IqRequest, child: Tree) -> str:
         request.username()
         jid, name = _own_jid(request, child), node_name(child)
-        owner = await self._pubsub.owner(request.to)
+        owner = await self._owner(request)
         node = await self._pubsub.change_entities(
             owner,
             name,
@@ -156,7 +170,7 @@ class Requests:
     async def _unsubscribe(self, request: IqRequest, child: Tree) -> str:
         request.username()
         jid, name = _own_jid(request, child), node_name(child)
-        owner = await self._pubsub.owner(request.to)
+        owner = await self._owner(request)
 
         def admit(node: Node) -> StanzaError | None:
             if jid in node.subscribers:
@@ -191,16 +205,22 @@ class Requests:
         """Return the nodes that the asker may see, or the one that is named."""
         if child.get("node"):
             return [(await self._visible(request, node_name(child)))[1]]
-        owner = await self._pubsub.owner(request.to)
+        owner = await self._owner(request)
         nodes = await self._pubsub.nodes(owner)
         return [node for node in nodes if may_see(node, owner, request.account)]
 
     async def _visible(self, request: IqRequest, name: str) -> tuple[Owner, Node]:
-        owner = await self._pubsub.owner(request.to)
+        owner = await self._owner(request)
         node = await self._pubsub.node(owner, name)
         if not may_see(node, owner, request.account):
             raise hidden()
         return owner, node
+
+    async def _owner(self, request: IqRequest) -> Owner:
+        """Return whose nodes are asked for; a user without an account has none."""
+        if request.target is Target.ACCOUNT:
+            return request.link.owner
+        return await self._pubsub.owner(request.to)
 
 
 _FEATURES: Final = {
