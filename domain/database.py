@@ -5,7 +5,7 @@ that arrive together share one commit.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import ModuleType
@@ -16,13 +16,12 @@ from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from andiron.domain import postgres, sqlite
-from andiron.domain.engines import FAILURES, SETTING, DatabaseError, Engines
+from andiron.domain.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
 from andiron.domain.migrations import META, SchemaError, upgrade
 
 __all__ = ["Database", "DatabaseError", "check_url"]
 
 T = TypeVar("T")
-Operation = Callable[[AsyncConnection], Awaitable[T]]
 
 _GROUP: Final = 256
 """Writes that share a commit at most, so that the first never waits long for the last."""
@@ -112,7 +111,9 @@ class Database:
         """Run ``operation``, which only reads, beside the writer.
 
         It sees what was committed; each of its statements may see more than
-        the one before. Raises :class:`DatabaseError` when the database fails.
+        the one before. It must wait for nothing but the connection, and may run
+        in another thread, where its rows end with it.
+        Raises :class:`DatabaseError` when the database fails.
         """
         readers = self._engines.readers
         if readers is None:
@@ -120,12 +121,7 @@ class Database:
         if self._closed:
             raise DatabaseError(f"The database {self._engines.name} is closed.")
         try:
-            try:
-                return await _read(readers, operation)
-            except FAILURES as error:
-                if not self._engines.is_passing(error):
-                    raise
-            return await _read(readers, operation)
+            return await readers.run(operation)
         except FAILURES as error:
             raise self._engines.failure(error) from error
 
@@ -195,11 +191,6 @@ class Database:
                 write.done.set_exception(outcome)
             else:
                 write.done.set_result(outcome)
-
-
-async def _read(readers: AsyncEngine, operation: Operation[T]) -> T:
-    async with readers.connect() as connection:
-        return await operation(connection)
 
 
 class _Spoiled(Exception):  # noqa: N818

@@ -1,13 +1,16 @@
 """What a kind of database gives to :class:`~andiron.domain.database.Database`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-__all__ = ["FAILURES", "SETTING", "DatabaseError", "Engines"]
+__all__ = ["FAILURES", "SETTING", "DatabaseError", "Engines", "Operation", "Readers"]
+
+T = TypeVar("T")
+Operation = Callable[[AsyncConnection], Awaitable[T]]
 
 SETTING: Final = "ANDIRON_DATABASE"
 FAILURES: Final = (SQLAlchemyError, OSError)
@@ -16,6 +19,18 @@ FAILURES: Final = (SQLAlchemyError, OSError)
 
 class DatabaseError(Exception):
     """The database cannot be used; the sentence names the setting and the remedy."""
+
+
+class Readers(Protocol):
+    """Connections that read; each statement sees what was committed before it."""
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Run an operation, which waits for nothing but its connection."""
+        ...
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +44,10 @@ class Engines:
     writer: AsyncEngine
     """Each transaction it begins waits for those of all other writers, in any process,
     and sees what they have committed."""
-    readers: AsyncEngine | None
-    """Each statement sees what was committed before it; without, reads queue with the writes."""
+    readers: Readers | None
+    """Without, reads queue with the writes."""
     explain: Callable[[BaseException], str]
     """Puts a driver's exception into words: the reason in parentheses, and the remedy."""
-
-    is_passing: Callable[[Exception], bool]
-    """Tells whether one of :data:`FAILURES` may not occur again at once."""
 
     def failure(self, error: Exception) -> DatabaseError:
         """Return what to tell the operator about one of :data:`FAILURES`."""
@@ -44,6 +56,7 @@ class Engines:
 
     async def dispose(self) -> None:
         """Close every connection."""
-        for engine in (self.migrating, self.writer, self.readers):
-            if engine is not None:
-                await engine.dispose()
+        if self.readers is not None:
+            await self.readers.dispose()
+        await self.writer.dispose()
+        await self.migrating.dispose()

@@ -2,16 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from sqlalchemy import URL, Connection, NullPool, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from andiron.domain.engines import SETTING, DatabaseError, Engines
+from andiron.domain.engines import SETTING, DatabaseError, Engines, Operation
 
 __all__ = ["DRIVERS", "check", "engines"]
+
+T = TypeVar("T")
 
 DRIVERS: Final = frozenset({"postgresql", "postgresql+asyncpg"})
 """What a URL begins with that means this kind of database."""
@@ -69,7 +71,7 @@ def engines(url: URL) -> Engines:
     )
     for engine in (migrating, writer):
         event.listen(engine.sync_engine, "begin", _begin_alone)
-    return Engines(name, migrating, writer, readers, _explain, _is_passing)
+    return Engines(name, migrating, writer, _Readers(readers), _explain)
 
 
 def _driver() -> Any:
@@ -155,13 +157,32 @@ def _begin_alone(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})").close()
 
 
-def _is_passing(error: Exception) -> bool:
+class _Readers:
+    """A pool of connections that read."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def run(self, operation: Operation[T]) -> T:
+        try:
+            return await self._run(operation)
+        except DBAPIError as error:
+            if not _is_passing(error):
+                raise
+        return await self._run(operation)
+
+    async def dispose(self) -> None:
+        await self._engine.dispose()
+
+    async def _run(self, operation: Operation[T]) -> T:
+        async with self._engine.connect() as connection:
+            return await operation(connection)
+
+
+def _is_passing(error: DBAPIError) -> bool:
     """Tell a connection that was lost, and statements prepared for tables that were changed."""
-    asyncpg = _driver()
-    cause = getattr(getattr(error, "orig", None), "__cause__", None)
-    return isinstance(error, DBAPIError) and (
-        error.connection_invalidated or isinstance(cause, asyncpg.InvalidCachedStatementError)
-    )
+    cause = getattr(error.orig, "__cause__", None)
+    return error.connection_invalidated or isinstance(cause, _driver().InvalidCachedStatementError)
 
 
 def _explain(error: BaseException) -> str:

@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from andiron.domain.engines import SETTING, DatabaseError, Engines
+from andiron.domain.sqlite_readers import ThreadReaders
 
 __all__ = ["DRIVERS", "check", "engines"]
 
@@ -50,8 +51,8 @@ def engines(url: URL) -> Engines:
     writer = create_async_engine(target, pool_reset_on_return=None, hide_parameters=True)
     event.listen(writer.sync_engine, "connect", _prepare_connection)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
-    readers = _reading_engine(target) if path else None
-    return Engines(path or "in memory", writer, writer, readers, _explain, lambda _error: False)
+    readers = _readers(path) if path else None
+    return Engines(path or "in memory", writer, writer, readers, _explain)
 
 
 def _create_private(path: Path) -> None:
@@ -74,18 +75,19 @@ def _create_private(path: Path) -> None:
         ) from None
 
 
-def _reading_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
+def _readers(path: str) -> ThreadReaders:
+    engine = create_engine(
+        URL.create("sqlite", database=path),
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
         pool_reset_on_return=None,
         pool_size=_READERS,
         max_overflow=0,
+        connect_args={"check_same_thread": False},
         hide_parameters=True,
     )
-    event.listen(engine.sync_engine, "connect", _prepare_connection)
-    return engine
+    event.listen(engine, "connect", _prepare_connection)
+    return ThreadReaders(engine, _READERS)
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:

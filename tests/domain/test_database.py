@@ -159,6 +159,25 @@ async def test_foreign_keys_hold_for_the_writer(database: Database):
         await database.write(orphan)
 
 
+async def test_a_connection_that_reads_answers_like_one_that_writes(database: Database):
+    async def ask(connection: AsyncConnection) -> list[object]:
+        query = text("select username, 17 as number from accounts where username < :end")
+        rows = await connection.execute(query, {"end": "c"})
+        return [
+            rows.keys(),
+            [(row.username, row.number) for row in rows],
+            await connection.scalar(query, {"end": "b"}),
+            (await connection.scalars(query, {"end": "a"})).all(),
+            await connection.run_sync(lambda held, end: held.scalar(query, {"end": end}), "b"),
+            connection.dialect.name in {"sqlite", "postgresql"},
+        ]
+
+    for name in "abc":
+        await database.write(insert(name))
+    answers = [await database.read(ask), await database.write(ask)]
+    assert answers == [[["username", "number"], [("a", 17), ("b", 17)], "a", [], "a", True]] * 2
+
+
 async def test_an_sql_failure_names_the_setting(database: Database):
     async def nonsense(connection: AsyncConnection) -> None:
         await connection.execute(text("select * from nowhere"))

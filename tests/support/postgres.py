@@ -75,7 +75,7 @@ class PostgresServer:
                   f"--options={options} -c unix_socket_directories={self.folder}")  # fmt: skip
 
     def stop(self) -> None:
-        self._run("pg_ctl", "stop", self._data, "--wait", "--silent", "--mode=immediate")
+        self._run("pg_ctl", "stop", self._data, "--wait", "--silent", "--mode=fast")
 
     def url(self, database: str, user: str = "root") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
