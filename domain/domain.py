@@ -18,7 +18,7 @@ from andiron.domain import (
 )
 from andiron.domain.accounts import Accounts
 from andiron.domain.archive import Archive
-from andiron.domain.blocking import Blocking
+from andiron.domain.block_lists import BlockLists
 from andiron.domain.config import DomainConfig, RoomsConfig
 from andiron.domain.contacts import Contacts
 from andiron.domain.database import Database
@@ -90,10 +90,10 @@ class Domain:
         self.contacts: Contacts
         self.archive: Archive | None = None
         """What was said; None where nothing is kept."""
-        self.rooms: Rooms | None = None
-        """The rooms; None where there are none."""
         self.pubsub: PersonalEventing
         """What accounts publish."""
+        self.rooms: Rooms | None = None
+        """The rooms; None where there are none."""
         self.uploads: Uploads | None = None
         """The uploaded files; None where there are none."""
         self.reader: Guard
@@ -230,7 +230,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     domain.contacts.register(registry)
     assert domain.database is not None
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
-    Blocking(domain.database, domain.owners, config.max_blocked).register(registry)
+    BlockLists(domain.database, domain.owners, config.max_blocked).register(registry)
     domain.interests.register(domain.events)
     domain.pubsub = PersonalEventing(
         domain.database,
