@@ -263,7 +263,11 @@ class Uploads:
     async def remove_account(self, username: str) -> None:
         """Remove all files of an account, which may be gone already."""
         await self._table.remove_account(username)
-        await self._store.remove_folder(folder_of(username))
+        try:
+            await self._store.remove_folder(folder_of(username))
+        except OSError as error:
+            # Nobody can get them any more, and the next sweep tries again.
+            logger.warning("the files of %s could not be removed: %s", username, error)
 
     async def sweep(self) -> None:
         """Remove files that have expired and those that no row knows of.

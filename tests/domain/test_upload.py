@@ -473,6 +473,22 @@ async def test_an_account_leaves_no_file(site, romeo):
     assert site.files() == []
 
 
+async def test_files_that_cannot_be_removed_are_left_to_the_sweep(site, romeo, monkeypatch):
+    slot = await site.slot(romeo)
+    await eventually(site.upload(slot))
+
+    async def remove_folder(folder):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(site.uploads._store, "remove_folder", remove_folder)
+    await eventually(site.uploads.remove_account("romeo"))
+    assert await site.uploads.find(slot.token, slot.name) is None
+    for path in site.files():
+        os.utime(path, (NOW - 3700, NOW - 3700))
+    await eventually(site.uploads.sweep())
+    assert site.files() == []
+
+
 async def test_a_file_that_comes_when_its_account_is_gone_goes_too(site, romeo):
     slot = await site.slot(romeo)
     accounts = Accounts(site.stage.database, "localhost")
