@@ -63,6 +63,7 @@ class Contacts:
         for kind in ("get", "set"):
             registry.add(Target.CONTACT, kind, ns.ROSTER, "query", _refuse)
         registry.add_feature(Target.ACCOUNT, ns.ROSTER)
+        self._events.removed.append(self.forget_account)
 
     # Roster requests
 
@@ -87,8 +88,7 @@ class Contacts:
 
     def _set(self, request: IqRequest) -> Awaitable[str]:
         wish = read_request(request.payload, request.account, self._config)
-        _need_account(request.link)
-        username = request.link.owner.username
+        username = request.username()
         if wish.remove:
             return self._change(request.link, self._store.remove(username, wish.jid))
         changes = self._store.put(username, wish.jid, wish.name, wish.groups)
@@ -108,7 +108,8 @@ class Contacts:
 
         Raises :class:`StanzaError` for it.
         """
-        _need_account(link)
+        if not link.owner.registered:
+            raise StanzaError(StanzaCondition.NOT_ALLOWED, "without an account there is no roster")
         if contact == link.account:
             return True
         text = with_addresses(element, link.account, contact)
@@ -142,10 +143,12 @@ class Contacts:
             if waits and link.priority is not None and not blocks(link.owner, jid):
                 link.inform(text, now)
 
-    async def forget_account(self, username: str, now: float) -> None:
+    async def forget_account(self, username: str) -> None:
         """Take an account that was removed out of everybody's roster, and tell them."""
         changes = await self._store.forget(username)
         account = self._jid(username)
+        somebody = next(iter(self._router.full.values()), None)
+        now = somebody.session.clock() if somebody is not None else 0.0
         for change in changes:
             if change.before.state.sees and not change.after.state.sees:
                 presence.vanish(self._router, account, self._jid(change.username), now)
@@ -226,11 +229,6 @@ class _Failures:
 
 def _refuse(_request: IqRequest) -> str:
     raise StanzaError(StanzaCondition.FORBIDDEN)
-
-
-def _need_account(link: "DomainLink") -> None:
-    if not link.owner.registered:
-        raise StanzaError(StanzaCondition.NOT_ALLOWED, "without an account there is no roster")
 
 
 def _removed(jid: str) -> str:

@@ -170,8 +170,14 @@ def _is_seen(link: "DomainLink", watcher: "DomainLink") -> bool:
         link.priority is not None
         and watcher.priority is not None
         and sees(link.owner, watcher.account)
-        and not _hidden(link, watcher)
+        and _is_visible(link, watcher)
     )
+
+
+def _is_visible(link: "DomainLink", watcher: "DomainLink") -> bool:
+    """Tell whether a resource that a contact may see is let through to it (section 4.2.3)."""
+    contact = roster_of(watcher.owner).contacts.get(link.account)
+    return contact is not None and contact.state.sees and not _hidden(link, watcher)
 
 
 def _is_directed(link: "DomainLink", watcher: "DomainLink") -> bool:
@@ -346,7 +352,7 @@ def _watchers(link: "DomainLink") -> Iterator[tuple[str, list["DomainLink"]]]:
     for jid in _online(link):
         if contacts[jid].state.is_seen:
             there = link.router.available(jid)
-            watchers = [watcher for watcher in there if not _hidden(link, watcher)]
+            watchers = [watcher for watcher in there if _is_visible(link, watcher)]
             if watchers:
                 yield jid, watchers
 
