@@ -11,14 +11,21 @@ from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from slixmpp.jid import JID, InvalidJID
 
 from andiron.bosh.config import BoshConfig
-from andiron.domain.config import ConflictPolicy, DomainConfig, RegistrationConfig, UploadConfig
+from andiron.domain.config import (
+    ConflictPolicy,
+    DomainConfig,
+    RegistrationConfig,
+    RoomCreators,
+    RoomsConfig,
+    UploadConfig,
+)
 from andiron.domain.database import DatabaseError, check_url
 from andiron.domain.throttle import ThrottleConfig
 from andiron.domain.upload_slot import media_type
@@ -45,6 +52,12 @@ def _domain(value: str) -> str:
     if not jid.domain or jid.bare != jid.domain or jid.resource:
         raise ValueError("a host name such as chat.example.org, without scheme, port or path")
     return jid.domain
+
+
+def _rooms_host(value: str, info: ValidationInfo) -> str:
+    if value and _domain(value) == info.data.get("domain"):
+        raise ValueError("a host name other than the domain's, or empty")
+    return _domain(value) if value else value
 
 
 def _database(value: str) -> str:
@@ -217,6 +230,52 @@ class Settings(BaseSettings):
     offline_held: AtLeastOne = Field(
         1_000,
         description="How many messages a session may hold back while stored ones are fetched.",
+    )
+
+    rooms: bool = Field(True, description="Let people meet in rooms (XEP-0045).")
+    rooms_host: Annotated[str, AfterValidator(_rooms_host)] = Field(
+        "", description="The host name of the rooms; empty: `conference.` and the domain."
+    )
+    rooms_create: Literal["accounts", "anyone", "nobody"] = Field(
+        "accounts",
+        description="Who may make rooms; with `anyone`, those who signed in anonymously, too.",
+    )
+    rooms_max: AtLeastOne = Field(10_000, description="How many rooms there may be.")
+    rooms_max_per_account: AtLeastOne = Field(
+        50, description="How many rooms may be there that one account made."
+    )
+    rooms_max_per_session: AtLeastOne = Field(
+        200, description="In how many rooms one session may be at a time."
+    )
+    rooms_max_occupants: AtLeastOne = Field(
+        1_000, description="How many may be in one room; its owner may want fewer."
+    )
+    rooms_max_affiliations: AtLeastOne = Field(
+        1_000, description="How many members, admins, owners and outcasts one room may have."
+    )
+    rooms_max_nick: Annotated[int, Unit("characters"), Field(ge=1, le=1023)] = Field(
+        100, description="The longest nickname in a room."
+    )
+    rooms_max_subject: Annotated[int, Unit("characters"), Field(ge=0)] = Field(
+        2_000, description="The longest subject of a room."
+    )
+    rooms_max_presence: Annotated[int, Unit("characters"), Field(ge=1_000)] = Field(
+        10_000, description="The longest presence of one in a room, which all others get."
+    )
+    rooms_max_vcard: Annotated[int, Unit("characters"), Field(ge=0)] = Field(
+        65_536, description="The largest vCard of a room, with its picture."
+    )
+    rooms_history: Count = Field(
+        20, description="How many past messages one gets on entering, unless the owner says."
+    )
+    rooms_history_max: Count = Field(
+        100, description="How many past messages of each room are held ready for that."
+    )
+    rooms_history_size: Annotated[int, Unit("characters"), Field(ge=0)] = Field(
+        262_144, description="How long those may be together."
+    )
+    rooms_lock_timeout: Seconds = Field(
+        300.0, description="How long a new room waits for its first configuration before it opens."
     )
 
     upload: bool = Field(True, description="Let accounts upload files for others (XEP-0363).")
@@ -461,8 +520,29 @@ class Settings(BaseSettings):
             max_private=self.private_limit,
             max_private_size=self.private_size,
             max_vcard=self.vcard_size,
+            rooms=self.rooms_config() if self.rooms else None,
             upload=self.upload_config() if self.upload else None,
             software_version=__version__ if self.announce_version else "",
+        )
+
+    def rooms_config(self) -> RoomsConfig:
+        """Return what the rooms of the embedded domain are told."""
+        return RoomsConfig(
+            host=self.rooms_host,
+            create=RoomCreators(self.rooms_create),
+            max_rooms=self.rooms_max,
+            max_rooms_per_account=self.rooms_max_per_account,
+            max_rooms_per_session=self.rooms_max_per_session,
+            max_occupants=self.rooms_max_occupants,
+            max_affiliations=self.rooms_max_affiliations,
+            max_nick=self.rooms_max_nick,
+            max_subject=self.rooms_max_subject,
+            max_presence=self.rooms_max_presence,
+            max_vcard=self.rooms_max_vcard,
+            history=self.rooms_history,
+            history_max=self.rooms_history_max,
+            history_characters=self.rooms_history_size,
+            lock_timeout=self.rooms_lock_timeout,
         )
 
     def upload_config(self) -> UploadConfig:

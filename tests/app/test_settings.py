@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from andiron.bosh.config import BoshConfig
-from andiron.domain.config import ConflictPolicy, DomainConfig, UploadConfig
+from andiron.domain.config import ConflictPolicy, DomainConfig, RoomsConfig, UploadConfig
 from andiron.settings import Settings, SettingsError, shown_value
 from andiron.sm.config import SmConfig
 from andiron.sources import origins
@@ -15,7 +15,7 @@ from andiron.websocket.config import WebSocketConfig
 
 ACKS = "stream_management_unsolicited_ack_frequency"
 
-DOMAIN = DomainConfig(upload=UploadConfig(), software_version=__version__)
+DOMAIN = DomainConfig(rooms=RoomsConfig(), upload=UploadConfig(), software_version=__version__)
 
 
 def test_names_and_defaults_that_stay():
@@ -35,6 +35,8 @@ def test_defaults_are_those_of_the_packages():
 
 
 OTHER = {
+    "rooms_create": "anyone",
+    "rooms_host": "rooms.example.org",
     "upload_types": ("image/*",),
     "domain": "example.org",
     "database": "sqlite:///other.db",
