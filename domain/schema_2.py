@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 __all__ = ["create"]
@@ -159,7 +160,7 @@ def _archive(metadata: MetaData) -> None:
             # There must be no index by the id alone: the order of all messages would tempt
             # PostgreSQL to pass over those of others.
             PrimaryKeyConstraint("owner", "id"),
-            Index(f"{name}_by_peer", "owner", "peer", "id", "resource"),
+            Index(f"{name}_by_peer", text("(owner || ' ' || peer)"), "id", "resource"),
         )
     Table(
         "archive_preferences",

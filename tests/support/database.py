@@ -28,9 +28,6 @@ class InstantConnection:
     async def scalars(self, *arguments: Any) -> Any:
         return self._connection.scalars(*arguments)
 
-    async def exec_driver_sql(self, *arguments: Any) -> Any:
-        return self._connection.exec_driver_sql(*arguments)
-
     async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
         return function(self._connection, *arguments)
 
