@@ -35,7 +35,7 @@ async def group_members(
     """Return the contacts of an account who are in one of some groups of its roster."""
     wanted = frozenset(groups)
     query = select(_CONTACTS.c.jid, _CONTACTS.c.groups).where(
-        _CONTACTS.c.username == username, _CONTACTS.c.groups != "[]"
+        _CONTACTS.c.username == username, _CONTACTS.c.groups != ""
     )
     rows = await connection.execute(query)
     return frozenset(row.jid for row in rows if not wanted.isdisjoint(json.loads(row.groups)))
