@@ -31,6 +31,7 @@ SETTINGS = {
     "WEBSOCKET_PING_TIMEOUT": "1",
     "MAX_NEGOTIATING": "200",
     "MAX_NEGOTIATING_PER_ADDRESS": "100",
+    "UPLOAD_TIMEOUT": "2",
     "AUTH_DELAY_FIRST": "0.01",
     "AUTH_DELAY_ACCOUNT": "0.01",
     "AUTH_DELAY_ADDRESS": "0.01",
@@ -44,6 +45,8 @@ class Victim:
     port: int
     pid: int
     log: Path
+    uploads: Path
+    """The folder of uploaded files."""
     wires: list[Wire] = field(default_factory=list, repr=False)
     _mark: int = field(default=0, repr=False)
 
@@ -140,7 +143,7 @@ def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
     command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with running(command, port, log, environment=environment) as process:
         logged(re.compile("Serving localhost"), 1, log, process)
-        yield Victim(port, process.pid, log)
+        yield Victim(port, process.pid, log, directory / "uploads")
 
 
 @pytest.fixture(scope="session")

@@ -132,6 +132,7 @@ def andiron_environment(directory: Path) -> dict[str, str]:
     return inherited | {
         "ANDIRON_DOMAIN": DOMAIN,
         "ANDIRON_DATABASE": f"sqlite:///{directory / 'andiron.db'}",
+        "ANDIRON_UPLOAD_DIR": str(directory / "uploads"),
         "ANDIRON_AUTH_ITERATIONS": "4096",
         "ANDIRON_BOSH_ORIGINS": ORIGIN,
     }
