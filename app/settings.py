@@ -21,6 +21,7 @@ from andiron.bosh.config import BoshConfig
 from andiron.domain.config import (
     ConflictPolicy,
     DomainConfig,
+    PubSubConfig,
     RegistrationConfig,
     RoomCreators,
     RoomsConfig,
@@ -309,6 +310,23 @@ class Settings(BaseSettings):
     blocked_limit: Count = Field(
         1_000, description="The most addresses an account may block (XEP-0191)."
     )
+    pep_nodes: AtLeastOne = Field(
+        250, description="How many nodes an account may publish at (XEP-0163)."
+    )
+    pep_items: AtLeastOne = Field(
+        1_000, description="The most items a node may keep; what its owner calls `max`."
+    )
+    pep_item_size: Annotated[Bytes, Field(ge=1024)] = Field(
+        262_144, description="The largest payload of an item; `max_stanza_size` holds, too."
+    )
+    pep_quota: Annotated[Bytes, Field(ge=1024)] = Field(
+        10_485_760, description="What all items of one account may take."
+    )
+    pep_subscribers: AtLeastOne = Field(
+        1_000,
+        description="How many addresses may be subscribed to a node or listed for its access.",
+    )
+
     private_limit: Count = Field(
         100, description="The most elements an account may keep in private storage (XEP-0049)."
     )
@@ -520,6 +538,13 @@ class Settings(BaseSettings):
             max_private=self.private_limit,
             max_private_size=self.private_size,
             max_vcard=self.vcard_size,
+            pubsub=PubSubConfig(
+                max_nodes=self.pep_nodes,
+                max_items=self.pep_items,
+                max_item_size=self.pep_item_size,
+                quota=self.pep_quota,
+                max_entities=self.pep_subscribers,
+            ),
             rooms=self.rooms_config() if self.rooms else None,
             upload=self.upload_config() if self.upload else None,
             software_version=__version__ if self.announce_version else "",
