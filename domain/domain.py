@@ -25,6 +25,7 @@ from andiron.domain.database import Database
 from andiron.domain.disco import Disco
 from andiron.domain.events import Events
 from andiron.domain.interest import Interests
+from andiron.domain.last_activity import LastActivity
 from andiron.domain.link import DomainLink
 from andiron.domain.mam import Mam
 from andiron.domain.messages import Messages
@@ -37,10 +38,10 @@ from andiron.domain.questions import Questions
 from andiron.domain.registration import Registration
 from andiron.domain.registry import Registry, Target
 from andiron.domain.removal import Removal
-from andiron.domain.roster import roster_of
-from andiron.domain.roster_store import RosterStore
 from andiron.domain.rooms.service import Rooms
 from andiron.domain.rooms.store import RoomStore
+from andiron.domain.roster import roster_of
+from andiron.domain.roster_store import RosterStore
 from andiron.domain.router import Router
 from andiron.domain.sasl import Authenticator, SaslConfig
 from andiron.domain.throttle import Throttle
@@ -131,7 +132,7 @@ class Domain:
         self.authenticator = authenticator
         self.reader = _reader(self._guard)
         self.owners = Owners(database, accounts.exists)
-        self.offline = Offline(self.router, store, self.reader, self._spawn_store)
+        self.offline = Offline(self.router, store, self.reader, self.spawn_store)
         if self.config.archive is not None:
             self.archive = Archive(database, self.config.archive, _in_roster)
         self.contacts = Contacts(
@@ -203,9 +204,10 @@ class Domain:
 
         host = _domain_name(config.host or f"conference.{self.name}")
         store = RoomStore(database, self.name)
-        return Rooms(host, config, store, post, self._spawn_store)
+        return Rooms(host, config, store, post, self.spawn_store)
 
-    def _spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that :meth:`stop` waits for."""
         self._track(coroutine, self._stores)
 
     def _track(self, coroutine: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
@@ -243,6 +245,8 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     domain.pubsub.register(registry, disco, domain.events)
     VCards(domain.database, config.max_vcard).register(registry)
     domain.registration.register(registry)
+    last_activity = LastActivity(domain.database, domain.owners, domain.spawn_store)
+    last_activity.register(registry, domain.events)
     if domain.archive is not None and config.archive is not None:
         domain.owners.add_loader(archive_prefs.load)
         domain.owners.add_loader(domain.archive.load)

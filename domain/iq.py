@@ -11,7 +11,9 @@ from andiron.domain.accounts import NoSuchAccount
 from andiron.domain.blocking import blocks, refuse_to_blocked
 from andiron.domain.owner import Owner
 from andiron.domain.registry import IqHandler, IqRequest, Target
+from andiron.domain.roster import sees
 from andiron.domain.router import IQS, Action, Situation, refuse
+from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import iq_result, with_addresses, with_sender
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
 
 _REQUESTS: Final = frozenset({"get", "set"})
+_LAST: Final = f"{{{ns.LAST}}}query"
 
 logger = logging.getLogger("andiron.domain")
 
@@ -64,11 +67,19 @@ def _may_reach(link: "DomainLink", element: Element, bound: "DomainLink") -> boo
     """Tell whether blocking lets an iq through; raises the error for its sender."""
     if link.owner.blocked:
         refuse_to_blocked(link.owner, bound.jid)
+    if ns.LAST in element.text and not sees(bound.owner, link.account):
+        _refuse_last_activity(element)
     if not bound.owner.blocked or not blocks(bound.owner, link.jid):
         return True
     if element.get("type") in _REQUESTS:
         raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
     return False
+
+
+def _refuse_last_activity(element: Element) -> None:
+    """Refuse to ask how long a person was idle, of whom one may not see (XEP-0012 section 4)."""
+    if element.get("type") == "get" and any(child.tag == _LAST for child in children(element)):
+        raise StanzaError(StanzaCondition.FORBIDDEN)
 
 
 def _target(link: "DomainLink", jid: JID, situation: Situation) -> Target:

@@ -30,6 +30,7 @@ def create(metadata: MetaData) -> None:
     _blocking(metadata)
     _private_storage(metadata)
     _vcards(metadata)
+    _last_seen(metadata)
     _pubsub(metadata)
     _roster(metadata)
     _rooms(metadata)
@@ -126,6 +127,15 @@ def _vcards(metadata: MetaData) -> None:
         metadata,
         Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
         Column("text", Text, nullable=False),
+    )
+
+
+def _last_seen(metadata: MetaData) -> None:
+    Table(
+        "last_seen",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("stamp", Double, nullable=False),
     )
 
 
