@@ -74,16 +74,18 @@ def copy(
     text: str,
     now: float,
     kind: str,
+    sent: str = "",
 ) -> None:
     """Copy a message, of type ``kind``, to those who want it and did not get it.
 
     ``link`` is its sender's, None for a service's; ``recipient`` is None where
-    nobody of the account is there, or it is none of ours.
+    nobody of the account is there, or it is none of ours. ``sent`` is the text for
+    the sender's side, where that differs.
     """
     if link is not None and link.owner is not recipient:
         for other in link.owner.carbons:
             if other is not link:
-                _send("sent", other, text, now, kind)
+                _send("sent", other, sent or text, now, kind)
     if recipient is not None:
         for other in recipient.carbons:
             if other is not link and other not in got:

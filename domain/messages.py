@@ -135,10 +135,12 @@ class Messages:
             target.deliver(text, now)
             return
         if self._archive is not None and ((plain and "<body" in text) or archivable(element)):
-            text = self._archived(link, text, recipient, target.jid, link.session.wall(now))
+            text, sent = self._archived(link, text, recipient, target.jid, link.session.wall(now))
+        else:
+            sent = text
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
-            carbons.copy(link, recipient, (target,), text, now, kind)
+            carbons.copy(link, recipient, (target,), text, now, kind, sent)
 
     def _to_account(
         self,
@@ -160,19 +162,23 @@ class Messages:
         stamp = session.wall(now)
         if action is Action.BEST and recipient is not None:
             best = router.best(bare)
+            sent = text
             if self._archive is not None and archivable(element):
-                text = self._archived(link, text, recipient, jid.full, stamp)
+                text, sent = self._archived(link, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
             if copied:
-                carbons.copy(link, recipient, best, text, now, element.get("type"))
+                carbons.copy(link, recipient, best, text, now, element.get("type"), sent)
             return True
         account = router.message(element, text, jid, now)
         if not account:
             return True
         if self._archive is not None and archivable(element) and account != link.account:
-            self._archive.add(link.owner, jid.full, text, stamp)
+            identity = self._archive.add(link.owner, jid.full, text, stamp)
+            sent = _identified(text, identity, link.owner)
+        else:
+            sent = text
         if copied:
-            carbons.copy(link, None, (), text, now, element.get("type"))
+            carbons.copy(link, None, (), sent, now, element.get("type"))
         self._offline.keep(
             account,
             text,
@@ -206,14 +212,18 @@ class Messages:
 
     def _archived(
         self, link: "DomainLink", text: str, recipient: Owner, to: str, stamp: float
-    ) -> str:
-        """Keep a message in both archives; return it with the recipient's id for it."""
-        archive = self._archive
+    ) -> tuple[str, str]:
+        """Keep a message in both archives; return it with the recipient's id, and the sender's.
+
+        Neither may see the other's (XEP-0313 section 3.4).
+        """
+        archive, sender = self._archive, link.owner
         assert archive is not None
-        identity = archive.add(recipient, link.jid, text, stamp)
-        if link.owner is not recipient:
-            archive.add(link.owner, to, text, stamp)
-        return with_child(text, stanza_id(identity, recipient.jid)) if identity else text
+        received = _identified(text, archive.add(recipient, link.jid, text, stamp), recipient)
+        if sender is recipient:
+            return received, received
+        identity = archive.add(sender, to, text, stamp)
+        return received, _identified(text, identity, sender) if sender.carbons else text
 
     def _cleaned(self, element: Element) -> Element:
         """Return a message without what only servers may say.
@@ -252,6 +262,10 @@ def stanza_id(identity: str, by: str) -> str:
     if not identity:
         return ""
     return f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{escape(by)}'/>"
+
+
+def _identified(text: str, identity: str, owner: Owner) -> str:
+    return with_child(text, stanza_id(identity, owner.jid)) if identity else text
 
 
 def _is_kept_out(owner: Owner, sender: str, element: Element) -> bool:

@@ -17,9 +17,11 @@ from andiron.domain.database import DatabaseError
 from andiron.domain.offline_store import OfflineFull, OfflineStore, StoredMessage
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
 from andiron.sm.link import Undelivered
+from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import error_reply, with_child, with_delay
+from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element, Guard
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ logger = logging.getLogger("andiron.domain")
 Admission = Callable[[], Awaitable[str]]
 """Says what is added to a message that is stored; raises :class:`StanzaError` against it."""
 
+_RESULT: Final = f"{{{ns.MAM}}}result"
 _REQUESTS: Final = frozenset({"get", "set"})
 
 
@@ -128,6 +131,8 @@ class Offline:
         self, element: Element, since: float, link: "DomainLink", shared_since: float
     ) -> Element | None:
         """Return the message for which another way must be found, if there is one."""
+        if _is_from_archive(element):
+            return None
         if element.get("from") == link.account:
             # The domain's own word to this resource alone, but for copies it answers for.
             text = carbons.inheritance(link, element.text)
@@ -250,6 +255,11 @@ def _is_storable(element: Element) -> bool:
     action = message_row(element)[Situation.OFFLINE]
     refuse(action)
     return action is Action.STORE and worth_keeping(element)
+
+
+def _is_from_archive(element: Element) -> bool:
+    """Tell whether a message answers this resource's own question (XEP-0313 section 4.2)."""
+    return ns.MAM in element.text and any(child.tag == _RESULT for child in children(element))
 
 
 def _prepared(address: str) -> str:

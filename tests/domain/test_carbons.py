@@ -95,6 +95,12 @@ async def test_a_copy_is_sound(three):
         assert copy["type"] == "chat"
         assert copy[f"carbon_{how}"]["body"] == "hi"
         forwarded = wrapper[0].find(f"{{{ns.FORWARD}}}forwarded/{CLIENT}message")
+        # Each side has the id of its own archive, and never sees the other's.
+        ids = [child for child in forwarded if child.tag == f"{{{ns.STANZA_ID}}}stanza-id"]
+        assert [child.get("by") for child in ids] == [JULIET]
+        assert original[-1].get("by") == recipient.link.account
+        for stanza in (forwarded, original):
+            stanza.remove(stanza[-1])
         assert serialise(forwarded) == serialise(original)
 
 
