@@ -8,7 +8,7 @@ does, has moved the peer to the client, and there the walk ends at once.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -51,11 +51,6 @@ class Claims:
 
     addresses: tuple[str, ...] = ()
     protos: tuple[str, ...] = ()
-
-
-def channel_of(proxies: Proxies) -> Callable[[Scope], Channel]:
-    """Return the function that tells the channel of an ASGI scope."""
-    return lambda scope: channel(scope, proxies)
 
 
 def channel(scope: Scope, proxies: Proxies) -> Channel:

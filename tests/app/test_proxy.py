@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from andiron.proxy import Proxies, channel, channel_of
+from andiron.proxy import Proxies, channel
 from andiron.sm.link import Channel
 
 DEFAULT = Proxies.of(["127.0.0.1", "::1"])
@@ -145,7 +145,7 @@ def test_behind_a_proxy_on_a_socket_file(given_scope, address, secure):
 
 def test_a_request_is_of_the_other_kind():
     request = scope() | {"type": "http", "scheme": "http"}
-    assert channel_of(DEFAULT)(request) == Channel("127.0.0.1", True, "bosh")
+    assert channel(request, DEFAULT) == Channel("127.0.0.1", True, "bosh")
 
 
 HOPS = st.sampled_from(

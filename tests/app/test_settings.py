@@ -261,6 +261,10 @@ def test_sentences_for_arguments(arguments, sentence):
             for value in ("proxy", "10.0.0.1/8", "10.0.0", "")
         ),
         *(
+            ("upload_types", [value], "media types such as application/pdf or image/")
+            for value in ("image", "*/*", "image/*; q=1", "text/plain; charset=utf-8", "/", "")
+        ),
+        *(
             ("websocket_see_other_uri", value, "a URI such as wss://other.example.org/ws")
             for value in ("other.example.org", "javascript:alert(1)")
         ),
@@ -269,6 +273,11 @@ def test_sentences_for_arguments(arguments, sentence):
 def test_values_that_mean_nothing(name, value, wanted):
     with pytest.raises(SettingsError, match=rf"the keyword argument {name} .*must be {wanted}"):
         Settings(**{name: value})
+
+
+def test_media_types_are_in_lower_case():
+    settings = Settings(upload_types=["Image/*", "application/PDF"])
+    assert settings.upload_config().types == ("image/*", "application/pdf")
 
 
 @pytest.mark.parametrize(
