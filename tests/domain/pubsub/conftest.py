@@ -1,0 +1,34 @@
+"""Juliet and Romeo, who see each other's presence, and a stranger."""
+
+import pytest
+from support.domains import Stage
+from support.pep import Person, friends
+
+
+@pytest.fixture
+async def stage():
+    stage = Stage()
+    stage.add_account("tybalt")
+    yield stage
+    await stage.domain.stop()
+
+
+@pytest.fixture
+async def pair(stage):
+    return await friends(stage)
+
+
+@pytest.fixture
+async def juliet(pair):
+    return pair[0]
+
+
+@pytest.fixture
+async def romeo(pair):
+    return pair[1]
+
+
+@pytest.fixture
+async def tybalt(stage, pair):
+    """Somebody who knows nobody."""
+    return Person(await stage.come("tybalt", "street"))
