@@ -20,6 +20,7 @@ from slixmpp.jid import JID, InvalidJID
 from andiron.bosh.config import BoshConfig
 from andiron.domain.config import (
     ConflictPolicy,
+    ContactAddresses,
     DomainConfig,
     PubSubConfig,
     RegistrationConfig,
@@ -107,6 +108,12 @@ def _media_range(value: str) -> str:
     return f"{kind}/{rest}"
 
 
+def _any_uri(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*:[!-~]+", value, re.IGNORECASE):
+        raise ValueError("URIs such as mailto:help@example.org or xmpp:help@example.org")
+    return value
+
+
 def _public_url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -127,6 +134,11 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
 MediaRanges = tuple[Annotated[str, AfterValidator(_media_range)], ...]
 Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
+Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
+
+
+def _contact(purpose: str) -> str:
+    return f"Where to turn {purpose}, as URIs that clients are told (XEP-0157)."
 
 
 class Settings(BaseSettings):
@@ -342,6 +354,13 @@ class Settings(BaseSettings):
         description="When a resource is taken already: end the older session, give the newer one"
         " another name, or refuse it.",
     )
+    contact_abuse: Uris = Field((), description=_contact("to report abuse"))
+    contact_admin: Uris = Field((), description=_contact("to reach the administrators"))
+    contact_feedback: Uris = Field((), description=_contact("for feedback"))
+    contact_sales: Uris = Field((), description=_contact("about sales"))
+    contact_security: Uris = Field((), description=_contact("about security"))
+    contact_status: Uris = Field((), description=_contact("about the state of the service"))
+    contact_support: Uris = Field((), description=_contact("for help"))
     announce_version: bool = Field(
         True, description="Tell clients that ask which version this is (XEP-0092)."
     )
@@ -547,6 +566,15 @@ class Settings(BaseSettings):
             ),
             rooms=self.rooms_config() if self.rooms else None,
             upload=self.upload_config() if self.upload else None,
+            contact_addresses=ContactAddresses(
+                abuse=self.contact_abuse,
+                admin=self.contact_admin,
+                feedback=self.contact_feedback,
+                sales=self.contact_sales,
+                security=self.contact_security,
+                status=self.contact_status,
+                support=self.contact_support,
+            ),
             software_version=__version__ if self.announce_version else "",
         )
 

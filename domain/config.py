@@ -135,6 +135,19 @@ class RoomsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactAddresses:
+    """Whom to turn to about the service, URIs for each role (XEP-0157)."""
+
+    abuse: tuple[str, ...] = ()
+    admin: tuple[str, ...] = ()
+    feedback: tuple[str, ...] = ()
+    sales: tuple[str, ...] = ()
+    security: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    support: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationConfig:
     """What people may do to accounts by themselves (XEP-0077)."""
 
@@ -201,6 +214,8 @@ class DomainConfig:
     """How many stanzas may be held back from one client that is inactive."""
     rooms: RoomsConfig | None = None
     """Let people meet in rooms; None: not."""
+    contact_addresses: ContactAddresses = field(default_factory=ContactAddresses)
+    """Told to who asks the domain."""
     software_name: str = "Andiron"
     software_version: str = ""
     """Told to who asks (XEP-0092); an empty version is not told."""

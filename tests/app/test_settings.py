@@ -37,6 +37,10 @@ def test_defaults_are_those_of_the_packages():
 OTHER = {
     "rooms_create": "anyone",
     "rooms_host": "rooms.example.org",
+    **{
+        f"contact_{role}": ("mailto:help@example.org",)
+        for role in ("abuse", "admin", "feedback", "sales", "security", "status", "support")
+    },
     "upload_types": ("image/*",),
     "domain": "example.org",
     "database": "sqlite:///other.db",
@@ -263,6 +267,10 @@ def test_sentences_for_arguments(arguments, sentence):
         *(
             ("upload_types", [value], "media types such as application/pdf or image/")
             for value in ("image", "*/*", "image/*; q=1", "text/plain; charset=utf-8", "/", "")
+        ),
+        *(
+            ("contact_abuse", [value], "URIs such as mailto:help@example.org or xmpp:")
+            for value in ("help@example.org", "mailto:", "mailto:a b", "1:x", "")
         ),
         *(
             ("websocket_see_other_uri", value, "a URI such as wss://other.example.org/ws")
