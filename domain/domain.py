@@ -11,7 +11,6 @@ from andiron.domain import (
     bind,
     caps,
     carbons,
-    contact_addresses,
     entity_time,
     legacy_session,
     ping,
@@ -39,7 +38,9 @@ from andiron.domain.questions import Questions
 from andiron.domain.registration import Registration
 from andiron.domain.registry import Registry, Target
 from andiron.domain.removal import Removal
-from andiron.domain.rooms.service import Rooms
+from andiron.domain.rooms.archiving import RoomArchives
+from andiron.domain.rooms.rooms import Rooms
+from andiron.domain.rooms.service import RoomService
 from andiron.domain.rooms.store import RoomStore
 from andiron.domain.roster import roster_of
 from andiron.domain.roster_store import RosterStore
@@ -147,6 +148,7 @@ class Domain:
         if self.config.rooms is not None:
             self.rooms = self._make_rooms(self.config.rooms, database)
             await self.rooms.load()
+            self.router.services[self.rooms.host] = RoomService(self.rooms, self.spawn_store)
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
@@ -204,8 +206,10 @@ class Domain:
             messages.send(read(text), sender, jid, stamp, now)
 
         host = _domain_name(config.host or f"conference.{self.name}")
-        store = RoomStore(database, self.name)
-        return Rooms(host, config, store, post, self.spawn_store)
+        archives: RoomArchives | None = None
+        if self.archive is not None and self.config.archive is not None:
+            archives = RoomArchives(self.archive, self.config.archive.page, self.spawn_store)
+        return Rooms(host, config, RoomStore(database, self.name), archives, post)
 
     def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that :meth:`stop` waits for."""
@@ -229,7 +233,6 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     entity_time.register(registry)
     carbons.register(registry)
     version.register(registry, config.software_name, config.software_version)
-    contact_addresses.register(registry, config.contact_addresses)
     registry.add_feature(Target.DOMAIN, ns.OFFLINE)
     domain.contacts.register(registry)
     assert domain.database is not None
@@ -255,8 +258,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
         domain.events.removed.append(domain.archive.remove_account)
         Mam(domain.archive, domain.owners, domain.database, config.archive).register(registry)
     if domain.rooms is not None:
-        domain.router.services[domain.rooms.domain] = domain.rooms
-        registry.items.append((domain.rooms.domain, "Chat rooms"))
+        domain.rooms.register(registry, domain.events, domain.name)
     if domain.uploads is not None:
         domain.uploads.register(registry)
         domain.events.removed.append(domain.uploads.remove_account)

@@ -73,7 +73,7 @@ def _fields(room: Room, *, told: bool) -> list[Field]:
             Field("muc#roominfo_subject", (room.subject.text,), "text-single"),
         ]
     if told and config.jids_shown:
-        owners = [jid for jid, each in room.affiliations.items() if each is Affiliation.OWNER]
+        owners = room.those(Affiliation.OWNER)
         fields.append(Field("muc#roominfo_contactjid", owners, "jid-multi"))
     return fields
 

@@ -165,8 +165,8 @@ def write_config(room: Room) -> str:
             "text-single",
             "How many past messages those who enter may get",
         ),
-        Field(_ADMINS, _those(room, Affiliation.ADMIN), "jid-multi", "Admins"),
-        Field(_OWNERS, _those(room, Affiliation.OWNER), "jid-multi", "Owners"),
+        Field(_ADMINS, room.those(Affiliation.ADMIN), "jid-multi", "Admins"),
+        Field(_OWNERS, room.those(Affiliation.OWNER), "jid-multi", "Owners"),
     ]
     return write_form(
         "form", ns.MUC_ROOM_CONFIG, fields, title=f"Configuration of {config.name or room.jid}"
@@ -204,7 +204,7 @@ def read_affiliations(form: Form, room: Room) -> dict[str, Affiliation]:
         if var not in form.fields:
             continue
         listed = {parse_jid(jid.strip()).bare for jid in form.fields[var] if jid.strip()}
-        for bare in set(_those(room, affiliation)) - listed:
+        for bare in set(room.those(affiliation)) - listed:
             changes.setdefault(bare, Affiliation.NONE)
         changes.update(dict.fromkeys(listed, affiliation))
     return {bare: new for bare, new in changes.items() if room.affiliation(bare) is not new}
@@ -242,10 +242,6 @@ def _sizes(room: Room) -> tuple[tuple[str, str], ...]:
     bound = room.limits.max_occupants
     sizes = {10, 20, 50, 100, 200, 500, bound, room.max_occupants}
     return tuple((str(size), str(size)) for size in sorted(sizes) if size <= bound)
-
-
-def _those(room: Room, affiliation: Affiliation) -> tuple[str, ...]:
-    return tuple(bare for bare, each in room.affiliations.items() if each is affiliation)
 
 
 def _field(kind: _Kind, value: Any) -> Field:

@@ -28,7 +28,7 @@ from andiron.xmpp.tree import Tree
 
 if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
-    from andiron.domain.rooms.service import Rooms
+    from andiron.domain.rooms.rooms import Rooms
 
 __all__ = ["Request", "answer_room", "answer_service"]
 
@@ -82,7 +82,7 @@ def _service_items(request: Request) -> str:
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
     return items(
         (room.jid, room.config.name or room.node)
-        for room in request.rooms.rooms.values()
+        for room in request.rooms.by_name.values()
         if room.config.public and not room.is_locked(request.now)
     )
 
@@ -195,6 +195,10 @@ def _set_vcard(request: Request, room: Room) -> str | Awaitable[str]:
     return request.rooms.updated(room)
 
 
+def _mam(request: Request, room: Room) -> str | Awaitable[str]:
+    return request.rooms.archives.answer(room, request.link, request.kind, request.payload)
+
+
 _Handler = Callable[[Request, Room], str | Awaitable[str]]
 _INFO: Final = f"{{{ns.DISCO_INFO}}}query"
 _ITEMS: Final = f"{{{ns.DISCO_ITEMS}}}query"
@@ -218,4 +222,7 @@ _ROOM: Final[dict[tuple[str, str], _Handler]] = {
     ("set", _OWNER): _set_config,
     ("get", _VCARD): _get_vcard,
     ("set", _VCARD): _set_vcard,
+    ("get", f"{{{ns.MAM}}}query"): _mam,
+    ("set", f"{{{ns.MAM}}}query"): _mam,
+    ("get", f"{{{ns.MAM}}}metadata"): _mam,
 }

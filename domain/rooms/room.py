@@ -125,9 +125,9 @@ class Room:
         """Tell whether a person's affiliation is ``least`` or above it."""
         return RANK[self.affiliation(bare)] >= RANK[least]
 
-    def owners(self) -> list[str]:
-        """Return the owners' bare JIDs."""
-        return [bare for bare, each in self.affiliations.items() if each is Affiliation.OWNER]
+    def those(self, affiliation: Affiliation) -> list[str]:
+        """Return the bare JIDs of all that stand in one way to the room."""
+        return [bare for bare, each in self.affiliations.items() if each is affiliation]
 
     def is_locked(self, now: float) -> bool:
         """Tell whether the room waits for its first configuration (section 10.1.1)."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from andiron.domain.blocking import blocks
+from andiron.domain.messages import stanza_id
 from andiron.domain.rooms.config import PrivateMessages
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant
@@ -13,7 +14,6 @@ from andiron.domain.rooms.privileges import Role
 from andiron.domain.rooms.room import Room, Subject
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import with_child, with_delay, without, without_addresses
 from andiron.xmpp.tree import Tree, children, parse_tree
 from andiron.xmpp.xml import Element
@@ -52,9 +52,9 @@ def say(room: Room, link: "DomainLink", element: Element, keep: Keep, wall: floa
     kept = subject is None and _is_worth_keeping(element)
     marks = occupant.identity
     if kept or subject is not None:
-        identity = keep(room, occupant, with_child(text, marks), wall)
-        if identity:
-            marks += f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{_by(room)}'/>"
+        sent = with_child(text, marks)[len("<message") :]
+        identity = keep(room, occupant, f"<message{occupant.from_attribute}{sent}", wall)
+        marks += stanza_id(identity, room.jid)
     text = with_child(text, marks)
     head, tail = f"<message{occupant.from_attribute}", text[len("<message") :]
     room.outbox.broadcast(Way.MESSAGE, tuple(room.seats.values()), head, tail)
@@ -136,7 +136,3 @@ def _cleaned(room: Room, element: Element) -> Element:
         return child.tag in _OURS
 
     return without(element, is_forged)
-
-
-def _by(room: Room) -> str:
-    return escape(room.jid)

@@ -1,0 +1,115 @@
+"""The archives of rooms (XEP-0313): kept as they speak, read by those who may enter."""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from andiron.domain import mam
+from andiron.domain.archive import Archive, Query
+from andiron.domain.archive_id import time_of, write_id
+from andiron.domain.archive_store import Filter, Row
+from andiron.domain.database import DatabaseError
+from andiron.domain.messages import stanza_id
+from andiron.domain.rooms.history import Entry
+from andiron.domain.rooms.occupant import Occupant
+from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.rooms.room import Room
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.stanza import with_child, with_delay
+from andiron.xmpp.tree import Tree
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+__all__ = ["RoomArchives"]
+
+logger = logging.getLogger("andiron.domain")
+
+_HEAD: Final = re.compile("<message from='[^']*'")
+"""How every message begins that was archived here."""
+
+
+class RoomArchives:
+    """What rooms keep of what is said in them."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        page: int,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        """Take the most messages of one answer, and what runs a removal to its end."""
+        self._archive = archive
+        self._page = page
+        self._spawn = spawn
+        self._emptying: set[str] = set()
+
+    def add(self, room: Room, occupant: Occupant, text: str, wall: float) -> str:
+        """Keep an occupant's message; return its id, empty for one that is not kept.
+
+        Nothing is while what an earlier room of the name has left is removed.
+        """
+        if not room.config.archived or room.jid in self._emptying:
+            return ""
+        return self._archive.add_for(room.jid, f"{room.jid}/{occupant.nick}", text, wall)
+
+    def empty(self, room: Room) -> None:
+        """Remove a room's archive, or that of another one of its name."""
+        if room.jid not in self._emptying:
+            self._emptying.add(room.jid)
+            self._spawn(self._empty(room.jid))
+
+    async def _empty(self, jid: str) -> None:
+        try:
+            await self._archive.remove_room(jid)
+        except DatabaseError:
+            # What is said there from now on must not join what should be gone.
+            logger.exception("the archive of %s could not be removed; it keeps nothing now", jid)
+        else:
+            self._emptying.discard(jid)
+
+    async def remember(self, room: Room) -> None:
+        """Fill a room's history after a restart. Raises :class:`DatabaseError`."""
+        await self._archive.load_room(room.jid)
+        size = room.limits.history_max
+        if room.config.archived and size:
+            page = await self._archive.page(room.jid, Query(Filter(), size, backwards=True))
+            for row in page.rows:
+                entry = _entry(room, row)
+                if entry is not None:
+                    room.history.add(entry)
+
+    def answer(
+        self, room: Room, link: "DomainLink", kind: str, payload: Tree
+    ) -> str | Awaitable[str]:
+        """Answer ``<query/>`` and ``<metadata/>`` of an archive (XEP-0313 sections 4 and 5).
+
+        The archive is for those who may enter the room (section 9.2).
+        """
+        self._check(room, link)
+        if payload.tag == f"{{{ns.MAM}}}metadata":
+            return mam.metadata(self._archive, room.jid)
+        if kind == "get":
+            return mam.FORM
+        return mam.answer(self._archive, room.jid, payload, link, room.jid, self._page)
+
+    def _check(self, room: Room, link: "DomainLink") -> None:
+        if not room.config.archived:
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "no archive is kept")
+        affiliation, config = room.affiliation(link.account), room.config
+        if link in room.seats or room.has_rank(link.account, Affiliation.MEMBER):
+            return
+        if affiliation is Affiliation.OUTCAST or config.members_only or config.password:
+            raise StanzaError(StanzaCondition.FORBIDDEN, "the archive is for those in the room")
+
+
+def _entry(room: Room, row: Row) -> Entry | None:
+    """Return an archived message as one of the history; None for a subject, which is none."""
+    head = _HEAD.match(row.text)
+    if head is None or "<body" not in row.text:
+        return None
+    stamp = time_of(row.id)
+    text = with_child(row.text, stanza_id(write_id(row.id), room.jid))
+    return Entry(head[0], with_delay(text, room.jid, stamp)[head.end() :], stamp)

@@ -1,0 +1,255 @@
+"""All rooms there are: made, set up, brought to an end, and kept in the database.
+
+What a method returns that changes something is the answer to an iq, as of
+:data:`andiron.domain.registry.IqHandler`: what must be stored was then stored.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from andiron.domain.config import RoomCreators, RoomsConfig
+from andiron.domain.events import Events
+from andiron.domain.mam import FEATURES
+from andiron.domain.registry import Registry
+from andiron.domain.rooms.archiving import RoomArchives
+from andiron.domain.rooms.config import RoomConfig
+from andiron.domain.rooms.occupant import Occupant
+from andiron.domain.rooms.outbox import Outbox
+from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
+from andiron.domain.rooms.picture import give_vcard
+from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.ruling import change_affiliations
+from andiron.domain.rooms.store import RoomStore, StoredRoom
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.jid import JID
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+__all__ = ["Post", "Rooms"]
+
+Post = Callable[[str, str, JID, float, float], None]
+"""Sends a whole message, of a sender, to an account, at a Unix time, now."""
+
+_SECRET_BYTES: Final = 32
+
+
+class Rooms:
+    """The rooms of one service; :attr:`by_name` has them by what stands before the ``@``."""
+
+    def __init__(
+        self,
+        host: str,
+        config: RoomsConfig,
+        store: RoomStore,
+        archives: RoomArchives | None,
+        post: Post,
+    ) -> None:
+        """Take their host name, prepared; ``archives`` is None where nothing is kept."""
+        self.host = host
+        self.config = config
+        self.outbox = Outbox()
+        self.by_name: dict[str, Room] = {}
+        self._store = store
+        self._archives = archives
+        self._post = post
+        self._made: Counter[str] = Counter()
+
+    async def load(self) -> None:
+        """Bring back the rooms that are kept. Raises :class:`DatabaseError`."""
+        for stored in await self._store.load():
+            room = self._revive(stored)
+            if not room.those(Affiliation.OWNER) and not await self._inherit(room):
+                await self._store.remove(room)
+                self._empty_archive(room)
+                continue
+            self._add(room)
+            if self._archives is not None:
+                await self._archives.remember(room)
+
+    def register(self, registry: Registry, events: Events, domain: str) -> None:
+        """Be found at the domain, and forget its accounts that are removed."""
+        registry.items.append((self.host, "Chat rooms"))
+
+        async def removed(username: str) -> None:
+            await self.remove_account(f"{username}@{domain}")
+
+        events.removed.append(removed)
+
+    def find(self, jid: JID) -> Room:
+        """Return the room of an address; raises ``item-not-found`` where there is none."""
+        room = self.by_name.get(jid.node)
+        if room is None:
+            raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "there is no such room")
+        return room
+
+    def create(self, link: "DomainLink", jid: JID, now: float) -> Room:
+        """Return a new room, owned by who enters it first, and locked (section 10.1.1).
+
+        It is there once :meth:`opened`. Raises :class:`StanzaError` for one who may make none.
+        """
+        config = self.config
+        may = config.create is RoomCreators.ANYONE or (
+            config.create is RoomCreators.ACCOUNTS and link.owner.registered
+        )
+        if not may:
+            raise StanzaError(StanzaCondition.NOT_ALLOWED, "you may not make rooms")
+        if (
+            len(self.by_name) >= config.max_rooms
+            or self._made[link.account] >= config.max_rooms_per_account
+        ):
+            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many rooms")
+        secret = secrets.token_bytes(_SECRET_BYTES)
+        room = Room(jid.bare, RoomConfig(), config, self.outbox, secret)
+        room.created_by = link.account
+        room.affiliations[link.account] = Affiliation.OWNER
+        room.locked_until = now + config.lock_timeout
+        return room
+
+    def opened(self, room: Room) -> None:
+        """Have a new room from now on."""
+        self._add(room)
+        self._empty_archive(room)
+
+    def tidy(self, room: Room) -> None:
+        """Let go of a temporary room that the last one has left (section 7.14)."""
+        if not room.occupants and not room.config.persistent:
+            self._remove(room)
+
+    def close(self) -> None:
+        """Take everybody out, for the service ends (section 11.2)."""
+        for room in list(self.by_name.values()):
+            close(room, 332)
+            self.tidy(room)
+
+    def post(self, room: Room, link: "DomainLink", text: str, jid: JID, now: float) -> None:
+        """Send a room's message to an account that need not be in it."""
+        self._post(text, room.jid, jid, link.session.wall(now), now)
+
+    # What is asked of rooms, and must be kept
+
+    def configure(self, room: Room, new: NewConfig, actor: str) -> str | Awaitable[str]:
+        """Set a room up."""
+        was_persistent = room.config.persistent
+        configure(room, new, actor)
+        self.tidy(room)
+        if room.config.persistent:
+            return _stored(self._store.save(room))
+        return _stored(self._store.remove(room)) if was_persistent else ""
+
+    def destroy(self, room: Room, destruction: Destruction) -> str | Awaitable[str]:
+        """Bring a room to its end."""
+        destroy(room, destruction)
+        self._remove(room)
+        return _stored(self._store.remove(room)) if room.config.persistent else ""
+
+    def affiliated(self, room: Room, bares: Iterable[str]) -> str | Awaitable[str]:
+        """Keep the affiliations of some, which have changed."""
+        self.tidy(room)
+        if room.config.persistent and bares:
+            return _stored(self._store.affiliate(room, bares))
+        return ""
+
+    def updated(self, room: Room) -> str | Awaitable[str]:
+        """Keep what has changed about a room."""
+        return _stored(self._store.update(room)) if room.config.persistent else ""
+
+    async def remove_account(self, bare: str) -> None:
+        """Forget an account that was removed, but for bans.
+
+        Of rooms that only it owned, the admins are owners from now on; those
+        without admins come to their end. Raises :class:`DatabaseError`.
+        """
+        for room in list(self.by_name.values()):
+            if room.affiliation(bare) in _NOTHING_TO_LOSE:
+                continue
+            links = list(room.seats)
+            heirs = room.those(Affiliation.ADMIN)
+            if room.those(Affiliation.OWNER) != [bare]:
+                done = self._affiliate(room, {bare: Affiliation.NONE})
+            elif heirs:
+                heritage = dict.fromkeys(heirs, Affiliation.OWNER)
+                done = self._affiliate(room, {bare: Affiliation.NONE, **heritage})
+            else:
+                done = self.destroy(room, Destruction("Its owner is gone."))
+            if links:
+                self.outbox.flush(links[0].session.clock())
+            if not isinstance(done, str):
+                await done
+
+    # Archives
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What rooms can besides being rooms."""
+        return FEATURES if self._archives is not None else ()
+
+    def features_of(self, room: Room) -> tuple[str, ...]:
+        """Return what one room can."""
+        return self.features if room.config.archived else ()
+
+    @property
+    def archives(self) -> RoomArchives:
+        """The archives; raises ``service-unavailable`` where there are none."""
+        if self._archives is None:
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "no archive is kept")
+        return self._archives
+
+    def archive(self, room: Room, occupant: Occupant, text: str, wall: float) -> str:
+        """Keep what an occupant said; return its id in the archive, empty if it is not kept."""
+        archives = self._archives
+        return "" if archives is None else archives.add(room, occupant, text, wall)
+
+    def _empty_archive(self, room: Room) -> None:
+        if self._archives is not None:
+            self._archives.empty(room)
+
+    # Rooms
+
+    def _add(self, room: Room) -> None:
+        self.by_name[room.node] = room
+        self._made[room.created_by] += 1
+
+    def _remove(self, room: Room) -> None:
+        if self.by_name.get(room.node) is not room:
+            return
+        del self.by_name[room.node]
+        self._made[room.created_by] -= 1
+        if not self._made[room.created_by]:
+            del self._made[room.created_by]
+        self._empty_archive(room)
+
+    def _revive(self, stored: StoredRoom) -> Room:
+        jid = f"{stored.name}@{self.host}"
+        room = Room(jid, stored.config, self.config, self.outbox, stored.secret)
+        room.created_by = stored.created_by
+        room.subject = stored.subject
+        for bare, each in stored.affiliations.items():
+            room.affiliations[bare] = each.affiliation
+            if each.nick:
+                room.nicks[bare] = each.nick
+        give_vcard(room, stored.vcard)
+        return room
+
+    async def _inherit(self, room: Room) -> bool:
+        """Let the admins own a room whose owners were removed; False where there are none."""
+        heirs = room.those(Affiliation.ADMIN)
+        done = self._affiliate(room, dict.fromkeys(heirs, Affiliation.OWNER))
+        if not isinstance(done, str):
+            await done
+        return bool(heirs)
+
+    def _affiliate(self, room: Room, changes: Mapping[str, Affiliation]) -> str | Awaitable[str]:
+        change_affiliations(room, {bare: (new, "") for bare, new in changes.items()})
+        return self.affiliated(room, changes)
+
+
+_NOTHING_TO_LOSE: Final = frozenset({Affiliation.NONE, Affiliation.OUTCAST})
+
+
+async def _stored(written: Awaitable[None]) -> str:
+    await written
+    return ""
