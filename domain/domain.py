@@ -11,6 +11,7 @@ from andiron.domain import (
     bind,
     caps,
     carbons,
+    contact_addresses,
     entity_time,
     legacy_session,
     ping,
@@ -233,6 +234,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     entity_time.register(registry)
     carbons.register(registry)
     version.register(registry, config.software_name, config.software_version)
+    contact_addresses.register(registry, config.contact_addresses)
     registry.add_feature(Target.DOMAIN, ns.OFFLINE)
     domain.contacts.register(registry)
     assert domain.database is not None
