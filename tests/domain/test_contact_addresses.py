@@ -1,12 +1,15 @@
 """Contact addresses, XEP-0157."""
 
 import pytest
-from slixmpp.plugins.xep_0004.stanza import Form
+from slixmpp.plugins.xep_0004.stanza import Form, FormField
+from slixmpp.xmlstream import register_stanza_plugin
 from support.domains import Stage
 
 from andiron.domain.config import ContactAddresses
 from andiron.domain.registry import Target
 from andiron.xmpp import namespaces as ns
+
+register_stanza_plugin(Form, FormField, iterable=True)
 
 ADDRESSES = ContactAddresses(
     abuse=("mailto:abuse@example.org", "xmpp:abuse@example.org?message;type=chat&x"),
@@ -27,9 +30,12 @@ async def disco(**config):
 async def test_the_domain_tells_them():
     _, query = await disco(contact_addresses=ADDRESSES)
     forms = [Form(xml=tree) for tree in query.findall(f"{{{ns.DATA}}}x")]
-    told = [{field["var"]: field["value"] for field in form} for form in forms]
+    told = [
+        {var: field.get_value(convert=False) for var, field in form.get_fields().items()}
+        for form in forms
+    ]
     assert {
-        "FORM_TYPE": ns.SERVER_INFO,
+        "FORM_TYPE": [ns.SERVER_INFO],
         "abuse-addresses": list(ADDRESSES.abuse),
         "support-addresses": list(ADDRESSES.support),
     } in told
