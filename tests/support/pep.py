@@ -3,11 +3,10 @@
 from typing import Any
 from xml.etree.ElementTree import Element as Tree
 
-from support.domains import CLIENT, Client, Stage, settle
-
 from andiron.domain.caps import verification_string
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.escape import escape
+from support.domains import CLIENT, Client, Stage, settle
 
 PUBSUB = f"{{{ns.PUBSUB}}}"
 EVENT = f"{{{ns.PUBSUB_EVENT}}}"
@@ -29,9 +28,8 @@ class Person:
         """Send presence with capabilities that want some nodes, and answer when asked about it."""
         features = [f"{node}+notify" for node in nodes]
         ver = verification_string([], features)
-        self.client.send(
-            f"<presence><c xmlns='{ns.CAPS}' hash='sha-1' node='urn:client' ver='{ver}'/></presence>"
-        )
+        caps = f"<c xmlns='{ns.CAPS}' hash='sha-1' node='urn:client' ver='{ver}'/>"
+        self.client.send(f"<presence>{caps}</presence>")
         for stanza in self.client.take():
             if stanza.tag == f"{CLIENT}iq":
                 self.tell(stanza, features)
