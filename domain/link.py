@@ -479,11 +479,12 @@ class DomainLink:
     # Stanzas
 
     def _check_sender(self, sender: str) -> None:
-        """Refuse a ``from`` that is not the client's own (RFC 6120 section 8.1.2.1)."""
-        if sender not in (self.jid, self.account) and _prepared(sender) not in (
-            self.jid,
-            self.account,
-        ):
+        """Refuse a ``from`` that is not the account's own (RFC 6120 section 8.1.2.1).
+
+        The resource is not looked at: after a resumption Converse.js names one that it has just
+        made up, and whatever it names, the client's own takes its place.
+        """
+        if sender not in (self.jid, self.account) and _bare(sender) != self.account:
             raise StreamError(StreamCondition.INVALID_FROM)
 
     def _shared_since(self) -> float:
@@ -497,6 +498,10 @@ def _prepared(address: str) -> str:
         return str(JID(address))
     except InvalidJID:
         return ""
+
+
+def _bare(address: str) -> str:
+    return _prepared(address).partition("/")[0]
 
 
 def _kind(element: Element) -> Kind:
