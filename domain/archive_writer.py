@@ -30,7 +30,7 @@ class ArchiveWriter:
     def __init__(self, store: ArchiveStore, bound: int) -> None:
         self._store = store
         self._bound = bound
-        self._pending: list[Row] = []
+        self._pending: list[Row | None] = []
         self._size = 0
         self._put = 0
         self._settled = 0
@@ -41,7 +41,7 @@ class ArchiveWriter:
 
     def put(self, row: Row) -> bool:
         """Take a row to be written; False when too much waits, or it is closed."""
-        size = self._size + len(row.text) + _OVERHEAD
+        size = self._size + _weight(row)
         if size > self._bound or self._closing.is_set():
             self._refuse()
             return False
@@ -65,9 +65,10 @@ class ArchiveWriter:
 
     def forget(self, owner: str) -> None:
         """Write nothing more of an archive that was removed."""
-        kept = [row for row in self._pending if row.owner != owner]
-        self._settle([row for row in self._pending if row.owner == owner])
-        self._pending = kept
+        for number, row in enumerate(self._pending):
+            if row is not None and row.owner == owner:
+                self._pending[number] = None
+                self._size -= _weight(row)
 
     async def close(self) -> None:
         """Write what waits, in one attempt; take nothing any more."""
@@ -79,8 +80,11 @@ class ArchiveWriter:
         while self._pending:
             batch = self._pending[:_BATCH]
             del self._pending[:_BATCH]
-            await self._write(batch)
-            self._settle(batch)
+            rows = [row for row in batch if row is not None]
+            if rows:
+                await self._write(rows)
+            self._size -= sum(map(_weight, rows))
+            self._settle(len(batch))
         self._task = None
 
     async def _write(self, batch: Sequence[Row]) -> None:
@@ -109,10 +113,9 @@ class ArchiveWriter:
         except TimeoutError:
             return
 
-    def _settle(self, batch: Sequence[Row]) -> None:
-        """Note that rows are written, or never will be."""
-        self._settled += len(batch)
-        self._size -= sum(len(row.text) + _OVERHEAD for row in batch)
+    def _settle(self, rows: int) -> None:
+        """Note that so many more rows are written, or never will be."""
+        self._settled += rows
         if self._lost and self._size <= self._bound // 2:
             logger.error("%d messages were not archived; it goes on now", self._lost)
             self._lost = 0
@@ -133,3 +136,7 @@ class ArchiveWriter:
         if not self._lost:
             logger.error("the database does not keep up: messages are not archived for now")
         self._lost += 1
+
+
+def _weight(row: Row) -> int:
+    return len(row.text) + _OVERHEAD
