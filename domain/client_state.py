@@ -7,6 +7,7 @@ client sees all in the order in which it came.
 
 from typing import TYPE_CHECKING, Final
 
+from andiron.domain.router import TRIFLES
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.tree import Tree, parse_tree
 from andiron.xmpp.xml import Element
@@ -21,13 +22,6 @@ _IDLE_PRESENCE: Final = ("", "unavailable")
 _WRAPPERS: Final = frozenset({f"{{{ns.CARBONS}}}sent", f"{{{ns.CARBONS}}}received"})
 _FORWARDED: Final = f"{{{ns.FORWARD}}}forwarded"
 _CLIENT_MESSAGE: Final = f"{{{ns.CLIENT}}}message"
-_TRIFLES: Final = (
-    f"{{{ns.CHAT_STATES}}}",
-    f"{{{ns.HINTS}}}",
-    f"{{{ns.STANZA_ID}}}",
-    f"{{{ns.CLIENT}}}thread",
-    f"{{{ns.OCCUPANT_ID}}}",
-)
 
 
 class Inactive:
@@ -100,6 +94,6 @@ def _is_trifle(message: Tree) -> bool:
             inner = child.find(f"{_FORWARDED}/{_CLIENT_MESSAGE}")
             if inner is None or not _is_trifle(inner):
                 return False
-        elif not child.tag.startswith(_TRIFLES):
+        elif not child.tag.startswith(TRIFLES):
             return False
     return True

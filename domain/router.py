@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
 
 
+TRIFLES: Final = (
+    f"{{{ns.CHAT_STATES}}}",
+    f"{{{ns.HINTS}}}no-",
+    f"{{{ns.STANZA_ID}}}",
+    f"{{{ns.OCCUPANT_ID}}}",
+    f"{{{ns.CLIENT}}}thread",
+)
+"""How the tags begin of what, alone in a message, tells nothing that lasts."""
+
+
 class Situation(StrEnum):
     """What an address means at the moment (RFC 6121 section 8.5 and RFC 6120 section 10.3)."""
 
@@ -211,12 +221,9 @@ def refuse(action: Action) -> None:
 
 def worth_keeping(element: Element) -> bool:
     """Tell whether a message may be stored: not one of chat states only (XEP-0160 section 3)."""
-    if element.get("type") != "chat":
+    if element.get("type") != "chat" or "<body" in element.text:
         return True
-    return any(
-        not child.tag.startswith(f"{{{ns.CHAT_STATES}}}") and not child.tag.endswith("}thread")
-        for child in children(element)
-    )
+    return any(not child.tag.startswith(TRIFLES) for child in children(element))
 
 
 def _spread(links: Iterable["DomainLink"], text: str, now: float) -> None:

@@ -84,6 +84,12 @@ async def test_they_come_when_the_priority_allows(stage, first, second):
             "<message to='{}' type='chat'><received xmlns='urn:xmpp:receipts' id='1'/></message>",
             True,
         ),
+        (
+            f"<message to='{{}}' type='chat'>{STATE}<origin-id xmlns='{ns.STANZA_ID}' id='1'/>"
+            f"<no-store xmlns='{ns.HINTS}'/></message>",
+            False,
+        ),
+        (f"<message to='{{}}' type='chat'>{STATE}<store xmlns='{ns.HINTS}'/></message>", True),
         ("<message to='{}' type='headline'><body>a</body></message>", False),
         ("<message to='{}' type='error'><body>a</body></message>", False),
     ],
