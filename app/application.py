@@ -133,11 +133,16 @@ class Andiron:
         manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
         driver = TimerDriver(manager)
         driver.start()
+
+        def shutdown() -> None:
+            domain.close(loop.time())
+            manager.shutdown(loop.time())
+
         try:
-            with before_exit(lambda: manager.shutdown(loop.time())):
+            with before_exit(shutdown):
                 yield manager
         finally:
-            manager.shutdown(loop.time())
+            shutdown()
             await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
 

@@ -163,6 +163,11 @@ class Domain:
         if self.uploads is not None:
             self.spawn(self.uploads.run())
 
+    def close(self, now: float) -> None:
+        """Let the services end, and say so; the sessions are about to."""
+        if self.rooms is not None:
+            self.rooms.close(now)
+
     async def stop(self) -> None:
         """Finish what is being stored, then close the database. The sessions have ended."""
         while self._stores:

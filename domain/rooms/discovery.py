@@ -19,6 +19,7 @@ _COMMON: Final = (
     ns.MUC,
     STABLE_ID,
     ns.OCCUPANT_ID,
+    ns.REGISTER,
     ns.VCARD,
 )
 

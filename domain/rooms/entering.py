@@ -167,9 +167,8 @@ def check_nick(room: Room, nick: str, bare: str) -> None:
     occupant = room.occupants.get(nick)
     if occupant is not None and occupant.bare != bare:
         raise StanzaError(StanzaCondition.CONFLICT, "somebody is here by that name")
-    for whose, reserved in room.nicks.items():
-        if reserved == nick and whose != bare:
-            raise StanzaError(StanzaCondition.CONFLICT, "that name is somebody else's")
+    if room.reserved.get(nick, bare) != bare:
+        raise StanzaError(StanzaCondition.CONFLICT, "that name is somebody else's")
 
 
 _ADMINS: Final = frozenset({Affiliation.ADMIN, Affiliation.OWNER})

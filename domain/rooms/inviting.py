@@ -6,7 +6,7 @@ from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import RANK, Affiliation, Role
-from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.room import Room, prepared_nick
 from andiron.domain.rooms.ruling import (
     Item,
     carry_out,
@@ -164,7 +164,8 @@ def _voice(mediation: Mediation, form: Form) -> None:
     occupant = room.seat(link).occupant
     if "muc#request_allow" in form.fields:
         if form.flag("muc#request_allow"):
-            item = Item(nick=form.text("muc#roomnick"), role=Role.PARTICIPANT)
+            nick = prepared_nick(room, form.text("muc#roomnick"))
+            item = Item(nick=nick, role=Role.PARTICIPANT)
             carry_out(room, obey(room, link, [item]))
         elif occupant.role is not Role.MODERATOR:
             raise StanzaError(StanzaCondition.FORBIDDEN, "only moderators grant a voice")

@@ -19,6 +19,7 @@ from andiron.domain.rooms.owning import (
     read_new_config,
 )
 from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.rooms.registering import register, registration_form
 from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.ruling import carry_out, list_items, obey, read_items
 from andiron.xmpp import namespaces as ns
@@ -199,12 +200,22 @@ def _mam(request: Request, room: Room) -> str | Awaitable[str]:
     return request.rooms.archives.answer(room, request.link, request.kind, request.payload)
 
 
+def _registration(request: Request, room: Room) -> str:
+    return registration_form(room, request.link)
+
+
+def _register(request: Request, room: Room) -> str | Awaitable[str]:
+    register(room, request.link, request.payload)
+    return request.rooms.affiliated(room, [request.link.account])
+
+
 _Handler = Callable[[Request, Room], str | Awaitable[str]]
 _INFO: Final = f"{{{ns.DISCO_INFO}}}query"
 _ITEMS: Final = f"{{{ns.DISCO_ITEMS}}}query"
 _PING: Final = f"{{{ns.PING}}}ping"
 _ADMIN: Final = f"{{{ns.MUC_ADMIN}}}query"
 _OWNER: Final = f"{{{ns.MUC_OWNER}}}query"
+_REGISTER: Final = f"{{{ns.REGISTER}}}query"
 _VCARD: Final = f"{{{ns.VCARD}}}vCard"
 
 _SERVICE: Final[dict[tuple[str, str], Callable[[Request], str | Awaitable[str]]]] = {
@@ -222,6 +233,8 @@ _ROOM: Final[dict[tuple[str, str], _Handler]] = {
     ("set", _OWNER): _set_config,
     ("get", _VCARD): _get_vcard,
     ("set", _VCARD): _set_vcard,
+    ("get", _REGISTER): _registration,
+    ("set", _REGISTER): _register,
     ("get", f"{{{ns.MAM}}}query"): _mam,
     ("set", f"{{{ns.MAM}}}query"): _mam,
     ("get", f"{{{ns.MAM}}}metadata"): _mam,

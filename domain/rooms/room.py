@@ -18,12 +18,13 @@ from andiron.domain.rooms.privileges import RANK, Affiliation, Role
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
+from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import from_attribute
 
 if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
 
-__all__ = ["Detail", "Room", "Subject"]
+__all__ = ["Detail", "Room", "Subject", "prepared_nick"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Room:
         "occupants",
         "outbox",
         "photos",
+        "reserved",
         "seats",
         "secret",
         "subject",
@@ -94,7 +96,9 @@ class Room:
         self.affiliations: dict[str, Affiliation] = {}
         """By bare JID; without those that are ``none``."""
         self.nicks: dict[str, str] = {}
-        """Reserved nicknames by the bare JID whose they are."""
+        """Reserved nicknames by the bare JID whose they are; see :meth:`reserve`."""
+        self.reserved: dict[str, str] = {}
+        """Whose each reserved nickname is."""
         self.occupants: dict[str, Occupant] = {}
         """By nickname."""
         self.seats: dict[DomainLink, Seat] = {}
@@ -139,6 +143,13 @@ class Room:
         if seat is None:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "you are not in the room")
         return seat
+
+    def reserve(self, bare: str, nick: str) -> None:
+        """Reserve a nickname for a person, in place of another one; an empty one for none."""
+        self.reserved.pop(self.nicks.pop(bare, ""), None)
+        if nick:
+            self.nicks[bare] = nick
+            self.reserved[nick] = bare
 
     def occupants_of(self, bare: str) -> list[Occupant]:
         """Return all that a person is in the room."""
@@ -277,6 +288,12 @@ class Room:
         if tail is None:
             tail = occupant.tails[jid] = presence_tail(occupant, detail, jid=jid)
         return tail
+
+
+def prepared_nick(room: Room, nick: str) -> str:
+    """Return a nickname as it would stand in an address; raises ``jid-malformed``."""
+    prepared: str = parse_jid(f"{room.jid}/{nick}").resource
+    return prepared
 
 
 def _head(occupant: Occupant) -> str:

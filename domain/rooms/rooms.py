@@ -52,6 +52,7 @@ class Rooms:
         self.host = host
         self.config = config
         self.outbox = Outbox()
+        self.closed = False
         self.by_name: dict[str, Room] = {}
         self._store = store
         self._archives = archives
@@ -119,11 +120,13 @@ class Rooms:
         if not room.occupants and not room.config.persistent:
             self._remove(room)
 
-    def close(self) -> None:
-        """Take everybody out, for the service ends (section 11.2)."""
+    def close(self, now: float) -> None:
+        """Take everybody out, and let nobody in: the service ends (section 11.2)."""
+        self.closed = True
         for room in list(self.by_name.values()):
             close(room, 332)
             self.tidy(room)
+        self.outbox.flush(now)
 
     def post(self, room: Room, link: "DomainLink", text: str, jid: JID, now: float) -> None:
         """Send a room's message to an account that need not be in it."""
@@ -230,7 +233,7 @@ class Rooms:
         for bare, each in stored.affiliations.items():
             room.affiliations[bare] = each.affiliation
             if each.nick:
-                room.nicks[bare] = each.nick
+                room.reserve(bare, each.nick)
         give_vcard(room, stored.vcard)
         return room
 

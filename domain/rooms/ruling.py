@@ -17,7 +17,7 @@ from andiron.domain.rooms.privileges import (
     check_role_change,
     role_after,
 )
-from andiron.domain.rooms.room import Detail, Room
+from andiron.domain.rooms.room import Detail, Room, prepared_nick
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -66,6 +66,7 @@ def read_items(query: Tree, room: Room) -> list[Item]:
 
 def _read_item(tree: Tree, room: Room) -> Item:
     nick, jid = tree.get("nick", ""), tree.get("jid", "")
+    nick = prepared_nick(room, nick) if nick else ""
     role, affiliation = tree.get("role"), tree.get("affiliation")
     reason = (tree.findtext(_REASON) or "").strip()[:_MAX_REASON]
     if (role is None) == (affiliation is None):
@@ -152,7 +153,7 @@ def affiliate(room: Room, bare: str, new: Affiliation) -> Affiliation:
     else:
         room.affiliations[bare] = new
     if RANK[new] < RANK[Affiliation.MEMBER]:
-        room.nicks.pop(bare, None)
+        room.reserve(bare, "")
     return old
 
 

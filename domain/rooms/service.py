@@ -210,6 +210,8 @@ class RoomService:
     def _enter(
         self, link: "DomainLink", room: Room | None, jid: JID, arrival: Arrival, now: float
     ) -> None:
+        if self._rooms.closed:
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "the rooms are closing")
         visits = self._visits.setdefault(link, set())
         if len(visits) >= self._rooms.config.max_rooms_per_session:
             visits = {each for each in visits if link in each.seats}
