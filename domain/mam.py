@@ -73,7 +73,11 @@ class Mam:
         self._config = config
 
     def register(self, registry: Registry) -> None:
-        """Answer for one's own archive, and for nobody else's (section 9.1)."""
+        """Answer for one's own archive, and for nobody else's (section 9.1).
+
+        Those of others are answered as if there were none, as are accounts that
+        do not exist: ``forbidden`` would tell them apart.
+        """
         for kind, name, handler in (
             ("get", "query", self._form),
             ("set", "query", self._query),
@@ -82,7 +86,6 @@ class Mam:
             ("set", "prefs", self._set_preferences),
         ):
             registry.add(Target.ACCOUNT, kind, ns.MAM, name, handler)
-            registry.add(Target.CONTACT, kind, ns.MAM, name, _forbidden)
         for feature in FEATURES:
             registry.add_feature(Target.ACCOUNT, feature)
         registry.add_feature(Target.DOMAIN, ns.STANZA_ID)
@@ -253,7 +256,3 @@ def _fin(page: Page) -> str:
     complete = " complete='true'" if page.complete else ""
     described = write_set(first, last, count=page.count, index=page.index)
     return f"<fin xmlns='{ns.MAM}'{complete}>{described}</fin>"
-
-
-def _forbidden(_request: IqRequest) -> str:
-    raise StanzaError(StanzaCondition.FORBIDDEN, "an archive is its owner's alone")
