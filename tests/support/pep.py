@@ -33,6 +33,8 @@ class Person:
         for stanza in self.client.take():
             if stanza.tag == f"{CLIENT}iq":
                 self.tell(stanza, features)
+            else:
+                self._rest.append(stanza)
 
     def tell(self, question: Tree, features: list[str]) -> None:
         """Answer a question about this client's features."""
@@ -43,20 +45,19 @@ class Person:
         )
 
     async def ask(self, kind: str, inner: str, to: str = "", namespace: str = ns.PUBSUB) -> Tree:
+        """Ask something of publish-subscribe and return the answer."""
+        return await self.iq(kind, f"<pubsub xmlns='{namespace}'>{inner}</pubsub>", to)
+
+    async def iq(self, kind: str, payload: str, to: str = "") -> Tree:
         """Send a request and return its answer; events stay for :meth:`events`."""
         address = f" to='{to}'" if to else ""
-        self.client.send(
-            f"<iq type='{kind}' id='q'{address}><pubsub xmlns='{namespace}'>{inner}</pubsub></iq>"
-        )
+        self.client.send(f"<iq type='{kind}' id='q'{address}>{payload}</iq>")
         await settle()
-        answer, self._rest = None, []
+        answers = []
         for stanza in self.client.take():
-            if stanza.tag == f"{CLIENT}iq" and stanza.get("id") == "q":
-                assert answer is None
-                answer = stanza
-            else:
-                self._rest.append(stanza)
-        assert answer is not None
+            mine = stanza.tag == f"{CLIENT}iq" and stanza.get("id") == "q"
+            (answers if mine else self._rest).append(stanza)
+        (answer,) = answers
         return answer
 
     async def publish(
