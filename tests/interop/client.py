@@ -1,6 +1,7 @@
 """Real XMPP client libraries in processes of their own, driven as clients/driver.mjs says."""
 
 import asyncio
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ PATIENCE = 20.0
 """Seconds within which an expected event must come; on a healthy machine it is milliseconds."""
 
 
+class RefusedError(Exception):
+    """What a client asked for was refused; its text is the condition."""
+
+
 class Client:
     """One person's client. Events arrive in ``events``, messages also in ``messages``."""
 
@@ -25,6 +30,7 @@ class Client:
         self.messages: list[dict[str, Any]] = []
         self._process = process
         self._changed = asyncio.Event()
+        self._keys = itertools.count()
         self._reader = asyncio.create_task(self._read())
 
     async def stop(self) -> None:
@@ -49,6 +55,34 @@ class Client:
             lambda: any(message["body"] == body for message in self.messages), f"message {body!r}"
         )
         return next(message for message in self.messages if message["body"] == body)
+
+    async def told(self, name: str, *words: str, after: int = 0) -> dict[str, Any]:
+        """Wait until the library told this with all the words somewhere in it; return its data.
+
+        What came before the first ``after`` events does not count.
+        """
+
+        def found() -> dict[str, Any] | None:
+            for one in self.events[after:]:
+                if one["event"] == "happened" and one["name"] == name:
+                    text = json.dumps(one["data"], ensure_ascii=False)
+                    if all(word in text for word in words):
+                        data: dict[str, Any] = one["data"]
+                        return data
+            return None
+
+        await self._until(found, f"{name} with {words}")
+        return found() or {}
+
+    async def stanza(self, *words: str) -> str:
+        """Wait until a stanza came that holds all the words; return it as XML."""
+
+        def found() -> str | None:
+            texts = (one["xml"] for one in self.events if one["event"] == "stanza")
+            return next((text for text in texts if all(word in text for word in words)), None)
+
+        await self._until(found, f"a stanza with {words}")
+        return found() or ""
 
     async def _until(self, condition: Any, what: str) -> None:
         try:
@@ -87,7 +121,29 @@ class NodeClient(Client):
         )
         return cls(library, process)
 
-    def command(self, command: str, **arguments: str) -> None:
+    async def call(self, method: str, *arguments: object) -> Any:
+        """Call what the library offers, by its own name; return what it returned."""
+        return await self._settled("call", method=method, arguments=arguments)
+
+    async def iq(self, kind: str, to: str, payload: str) -> str:
+        """Ask by iq, ``get`` or ``set``; return the answer as XML."""
+        answer: str = await self._settled("iq", type=kind, to=to, payload=payload)
+        return answer
+
+    async def _settled(self, command: str, **arguments: object) -> Any:
+        key = f"key-{next(self._keys)}"
+        self.command(command, key=key, **arguments)
+
+        def end() -> dict[str, Any] | None:
+            return next((one for one in reversed(self.events) if one.get("key") == key), None)
+
+        await self._until(end, f"the end of {command} {arguments}")
+        event = end() or {}
+        if event["event"] == "refused":
+            raise RefusedError(event["text"])
+        return event["value"]
+
+    def command(self, command: str, **arguments: object) -> None:
         """Have the driver carry out one command."""
         assert self._process.stdin is not None
         line = json.dumps({"command": command, **arguments})

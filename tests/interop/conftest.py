@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,13 +128,15 @@ async def proxy(server: Server) -> AsyncIterator[CuttableProxy]:
 
 _numbers = itertools.count()
 
+SignIn = Callable[..., Awaitable[NodeClient]]
 
-@pytest.fixture
-async def sign_in(node: str, server: Server) -> AsyncIterator[Callable[..., Awaitable[NodeClient]]]:
-    """Return ``await sign_in(name, library, proxy=None)``: a client of the server.
 
-    A name stands for one account within a test and for another in the next, so
-    that sessions which outlive their test cannot disturb.
+@asynccontextmanager
+async def signing_in(node: str, server: Server) -> AsyncIterator[SignIn]:
+    """Enter with ``await sign_in(name, library, proxy=None)``: a client of the server.
+
+    A name stands for one account within the block and for another in the next,
+    so that sessions which outlive their test cannot disturb.
     """
     number = next(_numbers)
     async with AsyncExitStack() as stack:
@@ -148,6 +150,13 @@ async def sign_in(node: str, server: Server) -> AsyncIterator[Callable[..., Awai
             await client.sign_in(url, servers.DOMAIN, f"{name}{number}", servers.PASSWORD)
             return client
 
+        yield start
+
+
+@pytest.fixture
+async def sign_in(node: str, server: Server) -> AsyncIterator[SignIn]:
+    """Return what :func:`signing_in` enters with, for one test."""
+    async with signing_in(node, server) as start:
         yield start
 
 

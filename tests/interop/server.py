@@ -162,19 +162,26 @@ data_path = "{directory}/data"
 pidfile = "{directory}/prosody.pid"
 log = {{ {{ levels = {{ min = "info" }}, to = "console" }} }}
 modules_enabled = {{
-    "posix", "saslauth", "roster", "disco", "ping", "smacks", "websocket", "bosh"
+    "posix", "saslauth", "roster", "disco", "ping", "smacks", "websocket", "bosh",
+    "blocklist", "bookmarks", "carbons", "csi_simple", "lastactivity", "mam", "pep", "private",
+    "time", "uptime", "vcard_legacy", "version"
 }}
 modules_disabled = {{ "s2s", "offline" }}
 c2s_ports, s2s_ports, https_ports = {{}}, {{}}, {{}}
 http_ports, http_interfaces = {{ {port} }}, {{ "127.0.0.1" }}
 http_default_host = "{domain}"
 http_paths = {{ websocket = "/ws", bosh = "/http-bind" }}
+http_external_url = "http://127.0.0.1:{port}/"
 http_cors_override = {{ bosh = {{ enabled = true }} }}
 consider_websocket_secure = true
 consider_bosh_secure = true
 authentication = "internal_plain"
 storage = "internal"
 VirtualHost "{domain}"
+Component "conference.{domain}" "muc"
+    modules_enabled = {{ "muc_mam" }}
+Component "upload.{domain}" "http_file_share"
+    http_host = "{domain}"
 """
 
 

@@ -2,7 +2,14 @@
 
 import { visit } from "./browser.mjs";
 import stanza from "stanza";
-import { drive, report, RECONNECT_MS } from "./driver.mjs";
+import { drive, report, RECONNECT_MS, settle } from "./driver.mjs";
+
+const TOLD = [
+  "available", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed",
+  "roster:update", "block", "unblock", "chat:state", "receipt", "message:error", "carbon:received", "carbon:sent",
+  "pubsub:published", "pubsub:retracted", "avatar", "mood",
+  "groupchat", "muc:join", "muc:leave", "muc:topic", "muc:invite", "muc:unavailable", "muc:destroyed",
+];
 
 let client;
 
@@ -40,10 +47,15 @@ drive({
       if (type === "error" || body === undefined) return;
       report("message", { from, body, id, delay: delay?.timestamp ?? null });
     });
+    for (const name of TOLD) client.on(name, (data) => report("happened", { name, data }));
     client.connect();
   },
-  presence: () => void client.sendPresence(),
+  presence() {
+    client.updateCaps();
+    client.sendPresence({ legacyCapabilities: client.disco.getCaps() });
+  },
   send: ({ to, body, id }) => void client.sendMessage({ to, id, body, type: "chat" }),
+  call: ({ method, arguments: given, key }) => settle(key, client[method](...given)),
   cut,
   quit: () => client.disconnect(),
 });

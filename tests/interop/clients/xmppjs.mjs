@@ -2,7 +2,8 @@
 
 import { WebSocket } from "ws";
 import { client, xml } from "@xmpp/client";
-import { drive, report, RECONNECT_MS } from "./driver.mjs";
+import parse from "ltx/lib/parse.js";
+import { drive, report, RECONNECT_MS, settle } from "./driver.mjs";
 
 globalThis.WebSocket = WebSocket;
 
@@ -14,6 +15,7 @@ function onElement(element) {
 }
 
 function onStanza(stanza) {
+  if (!stanza.is("iq")) report("stanza", { xml: stanza.toString() });
   const body = stanza.getChildText("body");
   if (!stanza.is("message") || stanza.attrs.type === "error" || body === null) return;
   report("message", {
@@ -39,6 +41,9 @@ drive({
   presence: () => xmpp.send(xml("presence")),
   send: ({ to, body, id }) =>
     xmpp.send(xml("message", { to, id, type: "chat" }, xml("body", {}, body))),
+  iq: ({ type, to, payload, key }) =>
+    settle(key, xmpp.iqCaller.request(xml("iq", to ? { type, to } : { type }, parse(payload))).then(String)),
+  raw: ({ xml: text }) => xmpp.send(parse(text)),
   cut: () => xmpp.socket.socket.terminate(),
   quit: () => xmpp.stop(),
 });
