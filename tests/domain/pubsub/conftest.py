@@ -1,8 +1,13 @@
 """Juliet and Romeo, who see each other's presence, and a stranger."""
 
 import pytest
+from slixmpp.plugins.xep_0004.stanza import FieldOption, Form, FormField
+from slixmpp.xmlstream import register_stanza_plugin
 from support.domains import Stage
 from support.pep import Person, friends
+
+register_stanza_plugin(FormField, FieldOption, iterable=True)
+register_stanza_plugin(Form, FormField, iterable=True)
 
 
 @pytest.fixture
