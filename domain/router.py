@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from andiron.domain.link import DomainLink
 
 
+_NO_STORE: Final = f"{{{ns.HINTS}}}no-store"
 TRIFLES: Final = (
     f"{{{ns.CHAT_STATES}}}",
     f"{{{ns.HINTS}}}no-",
@@ -220,8 +221,14 @@ def refuse(action: Action) -> None:
 
 
 def worth_keeping(element: Element) -> bool:
-    """Tell whether a message may be stored: not one of chat states only (XEP-0160 section 3)."""
-    if element.get("type") != "chat" or "<body" in element.text:
+    """Tell whether a message may be stored: not one of chat states only (XEP-0160 section 3).
+
+    Nor one whose sender is against it (XEP-0334 section 4.2).
+    """
+    text = element.text
+    if ns.HINTS in text and any(child.tag == _NO_STORE for child in children(element)):
+        return False
+    if element.get("type") != "chat" or "<body" in text:
         return True
     return any(not child.tag.startswith(TRIFLES) for child in children(element))
 

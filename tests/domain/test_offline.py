@@ -90,6 +90,11 @@ async def test_they_come_when_the_priority_allows(stage, first, second):
             False,
         ),
         (f"<message to='{{}}' type='chat'>{STATE}<store xmlns='{ns.HINTS}'/></message>", True),
+        (f"<message to='{{}}'><body>a</body><no-store xmlns='{ns.HINTS}'/></message>", False),
+        (
+            f"<message to='{{}}'><body>a</body><no-permanent-store xmlns='{ns.HINTS}'/></message>",
+            True,
+        ),
         ("<message to='{}' type='headline'><body>a</body></message>", False),
         ("<message to='{}' type='error'><body>a</body></message>", False),
     ],
