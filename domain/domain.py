@@ -19,6 +19,7 @@ from andiron.domain import (
 )
 from andiron.domain.accounts import Accounts
 from andiron.domain.archive import Archive
+from andiron.domain.avatars import Avatars
 from andiron.domain.block_lists import BlockLists
 from andiron.domain.config import DomainConfig, RoomsConfig
 from andiron.domain.contacts import Contacts
@@ -255,7 +256,9 @@ def _register(domain: Domain, config: DomainConfig) -> str:
         domain.spawn,
     )
     domain.pubsub.register(registry, disco, domain.events)
-    VCards(domain.database, config.max_vcard).register(registry)
+    vcards = VCards(domain.database, domain.owners, config.max_vcard)
+    vcards.register(registry)
+    Avatars(vcards, domain.pubsub).register(registry)
     domain.registration.register(registry)
     last_activity = LastActivity(domain.database, domain.owners, domain.spawn_store)
     last_activity.register(registry, domain.events)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from andiron.domain.blocking import blocks, refuse_to_blocked
+from andiron.domain.photo import announced
 from andiron.domain.roster import roster_of, sees
 from andiron.domain.router import PRESENCES, Action, Router, refuse
 from andiron.domain.subscriptions import Kind, stanza
@@ -49,6 +50,8 @@ def receive_presence(link: "DomainLink", element: Element, ticket: int, now: flo
     if kind not in PRESENCES or (kind == "" and "type" in element.attributes):
         raise StanzaError(StanzaCondition.BAD_REQUEST, "not a type of presence")
     to = element.attributes.get("to")
+    if kind == "":
+        element = announced(link.owner, element)
     if to is not None:
         return _send(link, element, parse_jid(to), ticket, now)
     if kind == "":

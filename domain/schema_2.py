@@ -127,6 +127,7 @@ def _vcards(metadata: MetaData) -> None:
         metadata,
         Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
         Column("text", Text, nullable=False),
+        Column("photo", Text, nullable=False),
     )
 
 

@@ -51,6 +51,10 @@ class PersonalEventing:
         self._spawn = spawn
         self._notifier = Notifier(database, router, interests)
         self._pubsub = PubSub(database, owners, self._notifier, limits)
+        self.published = self._pubsub.published
+        """Called with each item that an account publishes, when it is stored."""
+        self.read = self._pubsub.read
+        """Reads from the database of nodes and items."""
 
     def register(self, registry: Registry, disco: Disco, events: Events) -> None:
         """Answer requests, and follow what happens."""

@@ -39,6 +39,8 @@ from andiron.xmpp.forms import Form
 __all__ = ["PubSub"]
 
 T = TypeVar("T")
+Published = Callable[[Owner, Node, Item], Awaitable[None]]
+"""Takes an item of an account's node; it raises nothing."""
 
 
 class PubSub:
@@ -56,6 +58,8 @@ class PubSub:
         self._owners = owners
         self.notifier = notifier
         self.limits = limits
+        self.published: list[Published] = []
+        """Told of every item that was published."""
 
     async def owner(self, bare: str) -> Owner:
         """Return the account of a bare JID, which must have one in the database."""
@@ -99,6 +103,8 @@ class PubSub:
         node = await self._write(operation)
         if node.config.deliver_notifications:
             self.notifier.tell(owner, node, event.published(node, item))
+        for tell in self.published:
+            await tell(owner, node, item)
         return item.id
 
     async def retract(
