@@ -62,6 +62,7 @@ class Contacts:
         registry.add(Target.ACCOUNT, "set", ns.ROSTER, "query", self._set)
         for kind in ("get", "set"):
             registry.add(Target.CONTACT, kind, ns.ROSTER, "query", _refuse)
+        registry.refusals[f"{{{ns.ROSTER}}}query"] = StanzaCondition.FORBIDDEN
         registry.add_feature(Target.ACCOUNT, ns.ROSTER)
         self._events.removed.append(self.forget_account)
 

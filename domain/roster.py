@@ -90,7 +90,8 @@ class Item:
 
 def write_query(version: int, items: str) -> str:
     """Return the query of a result or a push around its items' XML."""
-    return f"<query xmlns='{ns.ROSTER}' ver='{version}'>{items}</query>"
+    head = f"<query xmlns='{ns.ROSTER}' ver='{version}'"
+    return f"{head}>{items}</query>" if items else f"{head}/>"
 
 
 @dataclass(frozen=True, slots=True)

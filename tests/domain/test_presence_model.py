@@ -12,7 +12,13 @@ from itertools import permutations, product
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from support.domains import AUTH, CLIENT, Client, Stage, bind_request, settle
 
 from andiron.sm.config import SmConfig
@@ -24,14 +30,30 @@ RESOURCES = tuple(product(PEOPLE, PLACES))
 SM = "urn:xmpp:sm:3"
 PREVID = "{urn:xmpp:sm:3}enabled"
 
-people = st.sampled_from(PEOPLE)
-pairs = st.sampled_from(list(permutations(PEOPLE, 2)))
+PAIRS = tuple(permutations(PEOPLE, 2))
+
+pairs = st.sampled_from(PAIRS)
 resources = st.sampled_from(RESOURCES)
-resource_pairs = st.sampled_from([p for p in permutations(RESOURCES, 2) if p[0][0] != p[1][0]])
+choices = st.integers(0, 59)
+"""Which of those that are there; 60 can be divided by all their numbers."""
+
+
+def somebody(count):
+    """Let a rule be for when as many clients are connected."""
+    return precondition(lambda self: len(self.there()) >= count)
+
+
+def friends(self):
+    """Tell whether somebody is there who could part with a friend."""
+    return any(self.speaker(user) for user, _ in self.sees)
 
 
 def jid(resource):
     return f"{resource[0]}@localhost/{resource[1]}"
+
+
+def pick(candidates, choice):
+    return candidates[choice % len(candidates)]
 
 
 class End:
@@ -159,8 +181,21 @@ class Presence(RuleBasedStateMachine):
 
     # Sessions
 
-    def is_there(self, resource):
-        return resource in self.ends and not self.ends[resource].away
+    def there(self):
+        """Return the resources whose clients are connected."""
+        return [each for each in RESOURCES if each in self.ends and not self.ends[each].away]
+
+    @initialize(
+        present=st.lists(resources, unique=True, min_size=2),
+        befriended=st.lists(pairs, unique=True),
+    )
+    def begin_with(self, present, befriended):
+        """Begin with somebody there, or too little would happen."""
+        for number, resource in enumerate(present):
+            self.bind(resource, sm=bool(number % 2))
+            self.broadcast(self.there().index(resource), 0)
+        for pair in befriended:
+            self.befriend(pair)
 
     def send(self, resource, text):
         self.do(self.ends[resource].client.send, text)
@@ -182,10 +217,10 @@ class Presence(RuleBasedStateMachine):
         self.ends[resource] = End(client)
         self.read()
 
-    @rule(resource=resources, how=st.sampled_from(["leave", "lose", "kick", "error"]))
-    def end(self, resource, how):
-        if not self.is_there(resource):
-            return
+    @somebody(1)
+    @rule(choice=choices, how=st.sampled_from(["leave", "lose", "kick", "error"]))
+    def end(self, choice, how):
+        resource = pick(self.there(), choice)
         end = self.ends[resource]
         match how:
             case "leave":
@@ -201,17 +236,19 @@ class Presence(RuleBasedStateMachine):
         self.gone(resource)
         self.read()
 
-    @rule(resource=resources)
-    def hibernate(self, resource):
-        if self.is_there(resource) and self.ends[resource].previd:
-            self.do(self.ends[resource].client.lose)
-            self.ends[resource].away = True
+    @somebody(1)
+    @rule(choice=choices)
+    def hibernate(self, choice):
+        end = self.ends[pick(self.there(), choice)]
+        if end.previd:
+            self.do(end.client.lose)
+            end.away = True
 
-    @rule(resource=resources)
-    def resume(self, resource):
-        end = self.ends.get(resource)
-        if end is None or not end.away:
-            return
+    @precondition(lambda self: any(end.away for end in self.ends.values()))
+    @rule(choice=choices)
+    def resume(self, choice):
+        resource = pick([each for each, end in self.ends.items() if end.away], choice)
+        end = self.ends[resource]
         self.run(self.again(end, resource))
         end.away = False
         self.read()
@@ -238,10 +275,10 @@ class Presence(RuleBasedStateMachine):
 
     # Presence
 
-    @rule(resource=resources, priority=st.integers(-2, 2))
-    def broadcast(self, resource, priority):
-        if not self.is_there(resource):
-            return
+    @somebody(1)
+    @rule(choice=choices, priority=st.integers(-2, 2))
+    def broadcast(self, choice, priority):
+        resource = pick(self.there(), choice)
         self.count += 1
         initial = resource not in self.shown
         self.shown[resource] = str(self.count)
@@ -255,18 +292,19 @@ class Presence(RuleBasedStateMachine):
             f"<presence><status>{self.count}</status><priority>{priority}</priority></presence>",
         )
 
-    @rule(resource=resources)
-    def unavailable(self, resource):
-        if not self.is_there(resource):
-            return
+    @somebody(1)
+    @rule(choice=choices)
+    def unavailable(self, choice):
+        resource = pick(self.there(), choice)
         self.vanish(resource)
         self.send(resource, "<presence type='unavailable'/>")
         self.forget(resource)
 
-    @rule(pair=resource_pairs, leave=st.booleans())
-    def direct(self, pair, leave):
-        resource, to = pair
-        if not self.is_there(resource) or to not in self.ends:
+    @somebody(2)
+    @rule(choice=choices, other=choices, leave=st.booleans())
+    def direct(self, choice, other, leave):
+        resource, to = pick(self.there(), choice), pick(list(self.ends), other)
+        if resource[0] == to[0]:
             return
         people = (resource[0], to[0])
         if leave:
@@ -284,7 +322,7 @@ class Presence(RuleBasedStateMachine):
     # Subscriptions
 
     def speaker(self, person):
-        there = [(person, place) for place in PLACES if self.is_there((person, place))]
+        there = [each for each in self.there() if each[0] == person]
         return there[0] if there else None
 
     @rule(pair=pairs)
@@ -364,6 +402,13 @@ class Presence(RuleBasedStateMachine):
         self.subscribed(pair[::-1])
         self.subscribe(pair[::-1])
         self.subscribed(pair)
+
+    @precondition(friends)
+    @rule(choice=choices, how=st.sampled_from(["unsubscribe", "unsubscribed", "remove", "block"]))
+    def part_with_a_friend(self, choice, how):
+        user, contact = pick(sorted(self.sees), choice)
+        pair = (contact, user) if how == "unsubscribed" else (user, contact)
+        getattr(self, how)(pair)
 
     @rule(pair=pairs)
     def remove(self, pair):
