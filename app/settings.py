@@ -19,6 +19,7 @@ from slixmpp.jid import JID, InvalidJID
 
 from andiron.bosh.config import BoshConfig
 from andiron.domain.config import (
+    ArchiveConfig,
     ConflictPolicy,
     ContactAddresses,
     DomainConfig,
@@ -243,6 +244,28 @@ class Settings(BaseSettings):
     offline_held: AtLeastOne = Field(
         1_000,
         description="How many messages a session may hold back while stored ones are fetched.",
+    )
+
+    archive: bool = Field(
+        True, description="Keep what was said, for clients that were away (XEP-0313)."
+    )
+    archive_default: Literal["always", "never", "roster"] = Field(
+        "always",
+        description="Whose messages are kept for an account that does not say;"
+        " with `roster`, those of its contacts.",
+    )
+    archive_days: Annotated[int, Unit("days"), Field(ge=0, le=36_500)] = Field(
+        365, description="How long messages are kept; 0 keeps them for good."
+    )
+    archive_page: AtLeastOne = Field(
+        100, description="The most messages that one question for the archive is answered with."
+    )
+    archive_preferences: Count = Field(
+        1_000, description="The most addresses that an account's archiving preferences may name."
+    )
+    archive_backlog: Annotated[Bytes, Field(ge=1_048_576)] = Field(
+        67_108_864,
+        description="How much may wait to be written; what comes then is not archived.",
     )
 
     rooms: bool = Field(True, description="Let people meet in rooms (XEP-0045).")
@@ -564,6 +587,7 @@ class Settings(BaseSettings):
                 quota=self.pep_quota,
                 max_entities=self.pep_subscribers,
             ),
+            archive=self.archive_config() if self.archive else None,
             rooms=self.rooms_config() if self.rooms else None,
             upload=self.upload_config() if self.upload else None,
             contact_addresses=ContactAddresses(
@@ -576,6 +600,16 @@ class Settings(BaseSettings):
                 support=self.contact_support,
             ),
             software_version=__version__ if self.announce_version else "",
+        )
+
+    def archive_config(self) -> ArchiveConfig:
+        """Return what the archives of the embedded domain are told."""
+        return ArchiveConfig(
+            default=self.archive_default,
+            days=self.archive_days,
+            page=self.archive_page,
+            max_preferences=self.archive_preferences,
+            backlog=self.archive_backlog,
         )
 
     def rooms_config(self) -> RoomsConfig:

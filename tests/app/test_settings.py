@@ -35,6 +35,7 @@ def test_defaults_are_those_of_the_packages():
 
 
 OTHER = {
+    "archive_default": "never",
     "rooms_create": "anyone",
     "rooms_host": "rooms.example.org",
     **{
