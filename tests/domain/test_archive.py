@@ -1,5 +1,7 @@
 """The archives: any query gives exactly what is in them."""
 
+import asyncio
+from time import time
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
@@ -10,16 +12,20 @@ from sqlalchemy import text
 from support.database import InstantDatabase
 from support.domains import finished, settle
 
+from andiron.domain.accounts import Accounts
 from andiron.domain.archive import Archive, Page
 from andiron.domain.archive_id import first_at, parse_id, time_of, write_id
 from andiron.domain.archive_prefs import Policy, Preferences
 from andiron.domain.archive_store import ACCOUNTS, ROOMS, ArchiveStore, Range, Row
-from andiron.domain.config import ArchiveConfig
+from andiron.domain.config import ArchiveConfig, DomainConfig
+from andiron.domain.database import Database, DatabaseError
+from andiron.domain.domain import Domain
 from andiron.domain.mam import read_query
 from andiron.domain.owner import Owner
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.forms import Field, write_form
 from andiron.xmpp.stanza import timestamp
+from andiron.xmpp.xml import Guard
 
 PEERS = ["romeo@localhost/orchard", "romeo@localhost/garden", "nurse@localhost", "localhost"]
 STAMP = 1_790_000_000.0
@@ -331,8 +337,6 @@ async def test_for_ever_is_not_swept():
 
 
 async def test_a_sweep_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture):
-    from andiron.domain.database import DatabaseError  # noqa: PLC0415
-
     world = World(days=1, sweep_interval=0)
     await world.store.add([Row("juliet", 1, "romeo@localhost", "", "<a/>")])
     world.database.error = DatabaseError("The disk is full.")
@@ -343,3 +347,39 @@ async def test_a_sweep_that_fails_is_tried_again(caplog: pytest.LogCaptureFixtur
     sweep.send(None)
     sweep.close()
     assert await world.archive.range("juliet") is None
+
+
+async def test_what_waits_is_written_when_the_domain_stops(lasting_url: str):
+    domain = Domain(DomainConfig(database=lasting_url), Guard())
+    await domain.start()
+    await domain.accounts.create("juliet", "pencil")
+    owner = await domain.owners.load("juliet@localhost")
+    assert domain.archive is not None
+    given_out = [domain.archive.add(owner, PEERS[0], f"<m n='{n}'/>", time()) for n in range(3)]
+    await domain.stop()
+    domain = Domain(DomainConfig(database=lasting_url), Guard())
+    await domain.start()
+    assert domain.archive is not None
+    found = await domain.archive.page("juliet", read_query(fromstring("<query/>"), LIMIT))
+    await domain.stop()
+    assert [write_id(row.id) for row in found.rows] == given_out
+    assert [row.text for row in found.rows] == [f"<m n='{n}'/>" for n in range(3)]
+
+
+async def test_a_removed_account_leaves_nothing(database: Database):
+    """Neither what was written nor what waits, nor to who comes by the same name."""
+    accounts = Accounts(database, "localhost")
+    archive = Archive(database, ArchiveConfig(), never)
+    await accounts.create("juliet", "pencil")
+    owner = Owner("juliet@localhost")
+    archive.add(owner, PEERS[0], "<old/>", STAMP)
+    assert await archive.range("juliet") is not None
+    removal = asyncio.create_task(accounts.remove("juliet"))
+    archive.add(owner, PEERS[0], "<late/>", STAMP)
+    await removal
+    archive.add(owner, PEERS[0], "<later/>", STAMP)
+    await archive.remove_account("juliet")
+    assert await archive.range("juliet") is None
+    await accounts.create("juliet", "pencil")
+    assert await archive.range("juliet") is None
+    await archive.close()
