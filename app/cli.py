@@ -11,6 +11,7 @@ from andiron.account_file import AccountFileError, read_accounts
 from andiron.domain.accounts import AccountError, Accounts
 from andiron.domain.credentials import check_password
 from andiron.domain.database import Database, DatabaseError
+from andiron.domain.transfer import copy_all
 from andiron.settings import Settings, SettingsError, shown_value
 from andiron.sources import config_path, origins
 from andiron.version import __version__
@@ -170,6 +171,30 @@ def remove_user(name: str, yes: bool) -> None:
 
     _run(settings, remove)
     click.echo("Account removed.")
+
+
+@main.group()
+def database() -> None:
+    """Move what is stored."""
+
+
+@database.command("import")
+@click.argument("url")
+def import_database(url: str) -> None:
+    """Copy everything from the database at URL into the configured one, which must be empty.
+
+    Nothing may be running on either.
+    """
+    settings = Settings()
+
+    async def copy(target: Database, _accounts: Accounts) -> int:
+        source = await Database.open(url)
+        try:
+            return await copy_all(source, target)
+        finally:
+            await source.close()
+
+    click.echo(f"Rows copied: {_run(settings, copy)}")
 
 
 @main.group()

@@ -65,6 +65,8 @@ def test_the_commands_that_there_are():
         "user password",
         "user list",
         "user remove",
+        "database",
+        "database import",
         "config",
         "config check",
         "config show",
@@ -137,6 +139,19 @@ def test_sentences_for_accounts(arguments, stdin, sentence):
     assert output.startswith("Error: ")
     assert sentence in output
     assert users() == ["bob@localhost"]
+
+
+def test_everything_is_copied_into_an_empty_database(monkeypatch, tmp_path):
+    old, new = (f"sqlite:///{tmp_path}/{name}.db" for name in ("old", "new"))
+    monkeypatch.setenv("ANDIRON_DATABASE", old)
+    succeed("user", "add", "alice", "--password-stdin", stdin="x\n")
+    monkeypatch.setenv("ANDIRON_DATABASE", new)
+    assert succeed("database", "import", old) == "Rows copied: 5\n"
+    assert users() == ["alice@localhost"]
+    assert "Error: There is something in the database already" in fail("database", "import", old)
+    assert "Error: The database /nowhere/at/all.db cannot be written" in fail(
+        "database", "import", "sqlite:////nowhere/at/all.db"
+    )
 
 
 def test_a_database_that_cannot_be_opened(monkeypatch):
