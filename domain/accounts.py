@@ -30,6 +30,7 @@ from andiron.domain.credentials import (
     derive,
 )
 from andiron.domain.database import Database
+from andiron.domain.roster_rows import forget_all
 from andiron.xmpp.jid import InvalidJID, account_jid
 
 __all__ = [
@@ -129,6 +130,7 @@ class Accounts:
 
         async def operation(connection: AsyncConnection) -> None:
             await _refuse_existing(connection, usernames)
+            await forget_all(connection, usernames, self._domain)
             await connection.execute(insert(_ACCOUNTS), [{"username": name} for name in usernames])
             await _store(connection, derived)
 

@@ -156,6 +156,11 @@ class Contacts:
         self._apply(changes, now)
         self._owners.change(account, _without_roster)
 
+    async def sweep(self) -> None:
+        """Finish for accounts that another program removed while the domain did not run."""
+        for username in await self._store.strays():
+            await self.forget_account(username)
+
     # What follows a commit
 
     def _apply(self, changes: Sequence[Change], now: float) -> None:

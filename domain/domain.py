@@ -159,6 +159,7 @@ class Domain:
         )
         self.caps = _register(self, self.config)
         self.spawn(self.removal.run())
+        self.spawn(self.contacts.sweep())
         if self.archive is not None:
             self.spawn(self.archive.run())
         if self.uploads is not None:
