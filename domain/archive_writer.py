@@ -41,8 +41,8 @@ class ArchiveWriter:
 
     def put(self, row: Row) -> bool:
         """Take a row to be written; False when too much waits, or it is closed."""
-        size = self._size + _weight(row)
-        if size > self._bound or self._closing.is_set():
+        size = self._size + len(row.text) + _OVERHEAD
+        if size > self._bound:
             self._refuse()
             return False
         self._size = size
@@ -72,6 +72,7 @@ class ArchiveWriter:
 
     async def close(self) -> None:
         """Write what waits, in one attempt; take nothing any more."""
+        self._bound = 0
         self._closing.set()
         if self._task is not None:
             await self._task
@@ -117,7 +118,7 @@ class ArchiveWriter:
         """Note that so many more rows are written, or never will be."""
         self._settled += rows
         if self._lost and self._size <= self._bound // 2:
-            logger.error("%d messages were not archived; it goes on now", self._lost)
+            logger.error("%d messages were not archived", self._lost)
             self._lost = 0
         waiting, self._waiting = self._waiting, []
         for number, waiter in waiting:

@@ -146,11 +146,11 @@ async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
     store.running.set()
     await writer.flushed()
     assert [identity for batch in store.batches for identity in batch] == [0, 1, 2, 3]
-    assert "3 messages were not archived; it goes on now" in caplog.text
+    assert "3 messages were not archived" in caplog.text
     assert writer.put(row(8))
     await writer.flushed()
     assert store.batches[-1] == [8]
-    assert caplog.text.count("it goes on now") == 1
+    assert caplog.text.count("were not archived") == 1
 
 
 async def test_closing_writes_what_waits():
