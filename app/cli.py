@@ -160,7 +160,7 @@ def list_users() -> None:
 def remove_user(name: str, yes: bool) -> None:
     """Remove the account NAME, and the messages that wait for it.
 
-    Streams that are open go on until they end.
+    A running server ends its streams within half a minute.
     """
     settings = Settings()
     if not yes:
