@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -101,13 +101,13 @@ class Archive:
         return write_id(identity) if self._account_writer.put(row) else ""
 
     def add_for(self, room: str, peer: str, text: str, stamp: float) -> str:
-        """Keep a message in the archive of a room; return its id, empty as with :meth:`add`.
+        """Keep a message of the occupant ``peer`` in the archive of a room.
 
+        Returns its id, which is empty where the database does not keep up.
         Call :meth:`load_room` before the first one.
         """
-        bare, _, resource = peer.partition("/")
         identity = self._ids.next(stamp)
-        row = Row(room, identity, bare, resource, text)
+        row = Row(room, identity, peer, "", text)
         return write_id(identity) if self._room_writer.put(row) else ""
 
     async def page(self, archive: str, query: Query) -> Page:
@@ -116,6 +116,8 @@ class Archive:
         Raises :class:`StanzaError` ``item-not-found``, and :class:`DatabaseError`.
         """
         store = await self._flushed(archive)
+        if store is self._rooms:
+            query = replace(query, wanted=_of_occupant(query.wanted, archive))
         required = query.required
         if required and len(await store.known(archive, required)) < len(required):
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "not in the archive")
@@ -187,6 +189,12 @@ class Archive:
             return self._rooms
         await self._account_writer.flushed()
         return self._accounts
+
+
+def _of_occupant(wanted: Filter, room: str) -> Filter:
+    """Return the filter by an occupant's whole address; that of the room is everybody's."""
+    peer = f"{wanted.peer}/{wanted.resource}" if wanted.resource else wanted.peer
+    return replace(wanted, peer="" if peer == room else peer, resource="")
 
 
 def _within_size(rows: list[Row]) -> list[Row]:

@@ -62,8 +62,9 @@ class Row(NamedTuple):
     """Whose archive: a username, or a room's bare JID."""
     id: int
     peer: str
-    """The bare JID of who sent it, or got it from the owner."""
+    """The bare JID of who sent it, or got it from the owner; in a room, the occupant's address."""
     resource: str
+    """The rest of the address, empty in a room."""
     text: str
 
 

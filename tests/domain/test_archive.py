@@ -383,3 +383,23 @@ async def test_a_removed_account_leaves_nothing(database: Database):
     await accounts.create("juliet", "pencil")
     assert await archive.range("juliet") is None
     await archive.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("", ["1", "2", "3"]),
+        (ROOM, ["1", "2", "3"]),
+        (f"{ROOM}/nurse", ["1", "3"]),
+        (f"{ROOM}/romeo", ["2"]),
+        (f"{ROOM}/Nurse", []),
+        ("nurse@localhost", []),
+        ("mantua@conference.localhost", []),
+    ],
+)
+async def test_a_room_is_searched_by_occupant(wanted: str, found: list[str]):
+    world = World()
+    for nick, said in (("nurse", "1"), ("romeo", "2"), ("nurse", "3")):
+        world.archive.add_for(ROOM, f"{ROOM}/{nick}", said, STAMP)
+    page = await world.archive.page(ROOM, read_query(fromstring(query({"with": wanted})), LIMIT))
+    assert [row.text for row in page.rows] == found

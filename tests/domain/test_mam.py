@@ -458,7 +458,7 @@ async def test_a_room_answers_with_its_own_archive():
     identity = archive.add_for(room, f"{room}/nick", "<message/>", 1_700_000_000)
 
     def render(row: Row) -> str:
-        return f"<message xmlns='{ns.CLIENT}' from='{row.peer}/{row.resource}'/>"
+        return f"<message xmlns='{ns.CLIENT}' from='{row.peer}'/>"
 
     payload = parsed(f"<query xmlns='{ns.MAM}' queryid='r'/>")
     fin = parsed(await answer(archive, room, payload, juliet.link, room, 10, render))
