@@ -19,7 +19,6 @@ _COMMON: Final = (
     ns.MUC,
     STABLE_ID,
     ns.OCCUPANT_ID,
-    ns.REGISTER,
     ns.VCARD,
 )
 

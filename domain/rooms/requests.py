@@ -106,8 +106,11 @@ def _room_info(request: Request, room: Room) -> str:
         raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "everything may pass")
     if node:
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
-    inside = request.link in room.seats or room.has_rank(account, Affiliation.MEMBER)
-    return room_info(room, request.rooms.features_of(room), inside=inside)
+    member = room.has_rank(account, Affiliation.MEMBER)
+    # Clients that read of it ask at once, and take the refusal that others get for an error.
+    registers = (ns.REGISTER,) if member else ()
+    features = request.rooms.features_of(room) + registers
+    return room_info(room, features, inside=member or request.link in room.seats)
 
 
 def _room_items(request: Request, room: Room) -> str:

@@ -255,6 +255,8 @@ async def test_room(cast: Cast) -> None:
     assert renamed["from"] == f"{room}/hatter"
     info = await cast.bob.call("getDiscoInfo", room)
     assert [one["name"] for one in info["identities"]] == ["A Mad Tea-Party"]
+    assert "jabber:iq:register" not in info["features"]
+    assert "jabber:iq:register" in (await cast.alice.call("getDiscoInfo", room))["features"]
     history = await cast.bob.call("searchHistory", room, {"paging": {"max": 10}})
     assert "Have some wine" in [kept(result) for result in history["results"]]
 
