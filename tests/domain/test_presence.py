@@ -1,9 +1,15 @@
-"""Presence of one's own resources, and directed presence (RFC 6121 section 4)."""
+"""Presence: one's own resources, contacts, directed presence, probes (RFC 6121 section 4)."""
+
+import gc
+from time import perf_counter
 
 import pytest
 from support.domains import CLIENT, Stage, condition, settle
 
+from andiron.domain import presence
 from andiron.domain.presence import read_priority
+from andiron.domain.roster import Roster
+from andiron.domain.subscriptions import Contact, State
 from andiron.sm.link import CloseReason
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.xml import Guard
@@ -250,3 +256,248 @@ async def test_priority_decides_who_gets_messages(stage):
     balcony.send("<presence type='unavailable'/>")
     assert await who() == []
     assert stage.store.bodies("juliet") == ["a"]
+
+
+# Contacts
+
+
+async def befriend(stage, one, other):
+    """Let two accounts see each other; both have a client for that, which leaves again."""
+    ends = [await stage.bind(one, "judge"), await stage.bind(other, "judge")]
+    for kind in ("subscribe", "subscribed"):
+        for client, contact in zip(ends, (other, one), strict=True):
+            client.send(f"<presence to='{contact}@localhost' type='{kind}'/>")
+            await settle()
+    for client in ends:
+        client.leave()
+
+
+async def subscribe(stage, watcher, watched):
+    ends = [await stage.bind(watcher, "judge"), await stage.bind(watched, "judge")]
+    ends[0].send(f"<presence to='{watched}@localhost' type='subscribe'/>")
+    await settle()
+    ends[1].send(f"<presence to='{watcher}@localhost' type='subscribed'/>")
+    await settle()
+    for client in ends:
+        client.leave()
+
+
+async def test_initial_presence_goes_to_subscribers_and_brings_whom_one_is_subscribed_to(stage):
+    """Sections 4.2.2, 4.2.3 and 4.3: to the bare JID, for all available resources."""
+    await befriend(stage, "juliet", "romeo")
+    orchard = await stage.come("romeo", "orchard")
+    garden = await stage.come("romeo", "garden", -1)
+    mute = await stage.bind("romeo", "mute")
+    orchard.take()
+    balcony = await stage.bind("juliet", "balcony")
+    balcony.send("<presence id='p1'><show>chat</show></presence>")
+    for client in (orchard, garden):
+        (news,) = client.take()
+        assert (news.get("from"), news.get("to")) == (balcony.jid, "romeo@localhost")
+        assert (news.get("id"), news.findtext(f"{CLIENT}show")) == ("p1", "chat")
+    assert seen(mute) == []
+    own, *others = balcony.take()
+    assert own.get("from") == balcony.jid
+    assert {(tree.get("from"), tree.get("to")) for tree in others} == {
+        (orchard.jid, JULIET),
+        (garden.jid, JULIET),
+    }
+    balcony.send("<presence><show>dnd</show></presence>")
+    assert seen(orchard) == [(balcony.jid, None)]
+    assert seen(balcony) == [(balcony.jid, None)]
+
+
+async def test_a_subscription_in_one_direction(stage):
+    await subscribe(stage, "romeo", "juliet")
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send("<presence/>")
+    assert seen(romeo) == [(juliet.jid, None)]
+    assert seen(juliet) == [(juliet.jid, None)]
+    romeo.send("<presence><show>away</show></presence>")
+    assert seen(juliet) == []
+
+
+@pytest.mark.parametrize("sides", [("juliet",), ("romeo",)])
+async def test_only_one_side_believes_in_the_subscription(stage, sides):
+    """Sections 4.2.3 and 4.3.2: both servers would have to agree."""
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.bind("juliet", "balcony")
+    for name in sides:
+        client, contact = (juliet, "romeo@localhost") if name == "juliet" else (romeo, JULIET)
+        roster = client.link.owner.parts[Roster] = Roster()
+        roster.keep(contact, Contact(State.BOTH, listed=True), 1)
+    juliet.send("<presence/>")
+    assert seen(romeo) == []
+    assert seen(juliet) == [(juliet.jid, None)]
+
+
+@pytest.mark.parametrize("end", ["unavailable", "leave", "lose", "kick", "replaced"])
+async def test_contacts_are_told_once_that_a_resource_is_gone(stage, end):
+    await befriend(stage, "juliet", "romeo")
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    juliet.send(f"<presence to='{romeo.jid}'/>")
+    romeo.take()
+    jid = juliet.jid
+    match end:
+        case "unavailable":
+            juliet.send("<presence type='unavailable'><status>bye</status></presence>")
+            juliet.leave()
+        case "leave":
+            juliet.leave()
+        case "lose":
+            juliet.lose()
+        case "kick":
+            stage.manager.kick(jid, stage.now)
+        case "replaced":
+            await stage.bind("juliet", "balcony")
+    (news,) = romeo.take()
+    assert (news.get("from"), news.get("to")) == (jid, "romeo@localhost")
+    assert news.get("type") == "unavailable"
+    assert news.findtext(f"{CLIENT}status") == ("bye" if end == "unavailable" else None)
+
+
+async def test_who_left_is_not_told_that_others_leave(stage):
+    await befriend(stage, "juliet", "romeo")
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    romeo.send("<presence type='unavailable'/>")
+    romeo.take()
+    juliet.leave()
+    assert seen(romeo) == []
+
+
+async def test_presence_waits_for_no_database(stage):
+    """Between people who are online it is decided in memory."""
+    await befriend(stage, "juliet", "romeo")
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.bind("juliet", "balcony")
+    stage.database.error = AssertionError("it was asked")
+    juliet.send("<presence/>")
+    juliet.send("<presence><show>away</show></presence>")
+    juliet.send("<presence type='unavailable'/>")
+    assert [kind for _, kind in seen(romeo)] == [None, None, "unavailable"]
+    stage.database.error = None
+
+
+# Probes (section 4.3.2)
+
+
+async def probe(client, to):
+    client.take()
+    client.send(f"<presence to='{to}' type='probe'/>")
+    await settle()
+    return seen(client)
+
+
+async def test_a_probe_by_a_subscriber(stage):
+    await subscribe(stage, "romeo", "juliet")
+    romeo = await stage.come("romeo", "orchard")
+    assert await probe(romeo, JULIET) == [(JULIET, "unavailable")]
+    balcony = await stage.come("juliet", "balcony")
+    chamber = await stage.come("juliet", "chamber")
+    assert await probe(romeo, JULIET) == [(balcony.jid, None), (chamber.jid, None)]
+    assert await probe(romeo, chamber.jid) == [(chamber.jid, None)]
+    gone = f"{JULIET}/gone"
+    assert await probe(romeo, gone) == [(gone, "unavailable")]
+
+
+@pytest.mark.parametrize("name", ["romeo", "nobody"])
+@pytest.mark.parametrize("resource", ["", "/orchard"])
+async def test_a_probe_by_anybody_else_tells_nothing(stage, name, resource):
+    """Not even whether there is such an account; nothing changes by it."""
+    await subscribe(stage, "romeo", "juliet")
+    await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    bare = f"{name}@localhost"
+    assert await probe(juliet, bare + resource) == [(bare, "unsubscribed")]
+    assert stage.database.writes == 2
+
+
+async def test_a_probe_of_ones_own_account(stage):
+    balcony = await stage.come("juliet", "balcony")
+    chamber = await stage.come("juliet", "chamber")
+    assert await probe(chamber, JULIET) == [(balcony.jid, None), (chamber.jid, None)]
+
+
+# Blocking (XEP-0191 sections 3.3 to 3.5)
+
+
+@pytest.mark.parametrize("jid", [JULIET, f"{JULIET}/balcony", "localhost"])
+@pytest.mark.parametrize("directed", [False, True])
+async def test_hidden_and_shown_again(stage, jid, directed):
+    if not directed:
+        await befriend(stage, "juliet", "romeo")
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    if directed:
+        romeo.send(f"<presence to='{juliet.jid}'/>")
+        juliet.send(f"<presence to='{romeo.jid}'/>")
+    for client in (romeo, juliet):
+        client.take()
+    owner = romeo.link.owner
+    presence.hide(romeo.link, jid, stage.now)
+    owner.blocked = frozenset({jid})
+    assert seen(juliet) == [(romeo.jid, "unavailable")]
+    assert seen(romeo) == [(juliet.jid, "unavailable")]
+    presence.hide(romeo.link, jid, stage.now)
+    juliet.send("<presence><show>away</show></presence>")
+    juliet.send(f"<presence to='{romeo.jid}'/>")
+    juliet.send("<presence to='romeo@localhost'/>")
+    juliet.take()
+    romeo.send("<presence><show>away</show></presence>")
+    assert seen(juliet) == []
+    assert seen(romeo) == [(romeo.jid, None)]
+    owner.blocked = frozenset()
+    presence.show(romeo.link, jid, stage.now)
+    assert seen(juliet) == ([] if directed else [(romeo.jid, None)])
+    assert seen(romeo) == ([] if directed else [(juliet.jid, None)])
+
+
+async def test_a_stranger_is_not_told_that_it_is_blocked(stage):
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    romeo.take()
+    presence.hide(romeo.link, JULIET, stage.now)
+    assert (seen(romeo), seen(juliet)) == ([], [])
+
+
+async def test_presence_to_who_is_blocked(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.link.owner.blocked = frozenset({JULIET})
+    for kind in ("", " type='subscribe'", " type='unsubscribed'", " type='probe'"):
+        romeo.send(f"<presence to='{JULIET}'{kind}/>")
+        (answer,) = romeo.take()
+        assert condition(answer) == "not-acceptable"
+    romeo.send(f"<presence to='{JULIET}' type='unavailable'/>")
+    assert romeo.take() == []
+
+
+# What it costs
+
+
+async def time_of(stage, client, count=20):
+    gc.collect()
+    times = []
+    for _ in range(count):
+        begin = perf_counter()
+        client.send("<presence><show>away</show></presence>")
+        times.append(perf_counter() - begin)
+        client.take()
+    return sorted(times)[count // 2]
+
+
+async def test_ten_thousand_contacts_cost_hardly_more_than_those_that_are_there(stage):
+    """A broadcast looks at the few that are online, whoever else is in the roster."""
+    await befriend(stage, "juliet", "romeo")
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    few = await time_of(stage, juliet)
+    roster = juliet.link.owner.parts[Roster]
+    for number in range(10_000):
+        roster.keep(f"c{number}@localhost", Contact(State.BOTH, listed=True), 0)
+    romeo.take()
+    many = await time_of(stage, juliet)
+    assert len(seen(romeo)) == 20
+    assert many < few * 8, (few, many)
