@@ -1,0 +1,308 @@
+"""Kicks, bans, voices, memberships: who may change them, and what all are told."""
+
+import pytest
+from support.domains import condition, settle
+from support.rooms import (
+    ADMIN_ITEM,
+    ROOM,
+    RoomStage,
+    configure,
+    enter,
+    item,
+    listed,
+    request,
+    rule,
+    told,
+)
+
+from andiron.xmpp import namespaces as ns
+
+REASON = f"{{{ns.MUC_ADMIN}}}reason"
+
+
+async def scene(**fields):
+    """Return a stage with Juliet, who owns the room, Romeo and Nurse in it."""
+    stage = RoomStage()
+    people = [await stage.person(name) for name in ("juliet", "romeo", "nurse")]
+    await stage.open_room(people[0], "Juliet", **fields)
+    for client, nick in zip(people[1:], ("Romeo", "Nurse"), strict=True):
+        if stage.room.config.members_only:
+            await rule(people[0], f"jid='{client.link.account}' affiliation='member'")
+        enter(client, nick)
+    for client in people:
+        client.take()
+    return stage, *people
+
+
+async def test_a_kick():
+    stage, juliet, romeo, nurse = await scene()
+    query = (
+        f"<query xmlns='{ns.MUC_ADMIN}'><item nick='Romeo' role='none'>"
+        "<reason>Avaunt!</reason></item></query>"
+    )
+    answer = await request(juliet, "set", query)
+    assert answer.get("type") == "result"
+    for client, expected in ((juliet, [307]), (nurse, [307]), (romeo, [110, 307])):
+        (seen,) = client.take()
+        assert told([seen]) == [("Romeo", "unavailable", expected)]
+        assert item(seen)["role"] == "none"
+        assert seen.find(f".//{{{ns.MUC_USER}}}actor").get("nick") == "Juliet"
+        assert seen.findtext(f".//{{{ns.MUC_USER}}}reason") == "Avaunt!"
+    assert list(stage.room.occupants) == ["Juliet", "Nurse"]
+    enter(romeo, "Romeo")
+    assert len(stage.room.occupants) == 3
+
+
+async def test_a_ban_takes_out_all_that_somebody_is_in_the_room():
+    stage, juliet, romeo, nurse = await scene()
+    phone = await stage.person("romeo", "phone")
+    enter(phone, "Romeo on the phone")
+    for client in (juliet, romeo, nurse, phone):
+        client.take()
+    answer = await rule(juliet, "jid='romeo@localhost/here' affiliation='outcast'")
+    assert answer.get("type") == "result"
+    assert [each[1:] for each in told(nurse.take())] == [("unavailable", [301])] * 2
+    (seen,) = romeo.take()[:1]
+    assert told([seen]) == [("Romeo", "unavailable", [110, 301])]
+    assert item(seen)["affiliation"] == "outcast"
+    listing = await listed(juliet, "affiliation='outcast'")
+    (entry,) = listing.iter(ADMIN_ITEM)
+    assert entry.attrib == {"affiliation": "outcast", "jid": "romeo@localhost"}
+
+
+async def test_nobody_bans_himself():
+    _stage, juliet, _romeo, _nurse = await scene()
+    await rule(juliet, "jid='romeo@localhost' affiliation='owner'")
+    answer = await rule(juliet, "jid='juliet@localhost' affiliation='outcast'")
+    assert condition(answer) == "conflict"
+
+
+async def test_a_voice_is_given_and_taken():
+    _stage, juliet, _romeo, nurse = await scene(moderatedroom=1)
+    for role in ("participant", "visitor"):
+        await rule(juliet, f"nick='Romeo' role='{role}'")
+        (seen,) = nurse.take()
+        assert told([seen]) == [("Romeo", "", [])]
+        assert item(seen) == {"affiliation": "none", "role": role}
+    listing = await listed(juliet, "role='visitor'")
+    assert [each.get("nick") for each in listing.iter(ADMIN_ITEM)] == ["Romeo", "Nurse"]
+    assert next(each.get("jid") for each in listing.iter(ADMIN_ITEM)) == "romeo@localhost/here"
+
+
+async def test_a_new_moderator_learns_who_the_others_are():
+    _stage, juliet, romeo, _nurse = await scene()
+    await rule(juliet, "nick='Romeo' role='moderator'")
+    seen = romeo.take()
+    assert told(seen) == [("Romeo", "", [110]), ("Juliet", "", []), ("Nurse", "", [])]
+    assert item(seen[2])["jid"] == "nurse@localhost/here"
+
+
+async def test_affiliations_bring_their_roles():
+    _stage, juliet, _romeo, nurse = await scene(moderatedroom=1)
+    for affiliation, role in (
+        ("member", "participant"),
+        ("admin", "moderator"),
+        ("none", "visitor"),
+        ("owner", "moderator"),
+        ("member", "participant"),
+        ("none", "participant"),
+    ):
+        await rule(juliet, f"jid='romeo@localhost' affiliation='{affiliation}'")
+        (seen,) = nurse.take()
+        assert (item(seen)["affiliation"], item(seen)["role"]) == (affiliation, role)
+
+
+async def test_who_is_no_member_any_more_leaves_a_room_of_members():
+    _stage, juliet, romeo, nurse = await scene(membersonly=1)
+    await rule(juliet, "jid='romeo@localhost' affiliation='none'")
+    assert told(romeo.take()) == [("Romeo", "unavailable", [110, 321])]
+    assert told(nurse.take()) == [("Romeo", "unavailable", [321])]
+    enter(romeo, "Romeo")
+    assert condition(romeo.take()[0]) == "registration-required"
+
+
+async def test_those_who_are_no_members_leave_when_the_room_is_for_members_only():
+    stage, juliet, romeo, nurse = await scene()
+    await rule(juliet, "jid='nurse@localhost' affiliation='member'")
+    romeo.take(), nurse.take()
+    await configure(juliet, membersonly=1)
+    assert told(romeo.take()) == [("Romeo", "unavailable", [110, 322])]
+    assert told(nurse.take()[:1]) == [("Romeo", "unavailable", [322])]
+    assert list(stage.room.occupants) == ["Juliet", "Nurse"]
+
+
+async def test_new_members_of_a_room_for_members_are_invited():
+    stage, juliet, _romeo, _nurse = await scene(membersonly=1)
+    tybalt = await stage.person("tybalt")
+    await rule(juliet, "jid='tybalt@localhost' affiliation='member'")
+    (message,) = tybalt.take()
+    assert message.get("from") == ROOM
+    invite = message.find(f".//{{{ns.MUC_USER}}}invite")
+    assert invite.get("from") == "juliet@localhost"
+
+
+async def test_a_list_is_done_as_a_whole_or_not_at_all():
+    stage, juliet, romeo, nurse = await scene()
+    await rule(juliet, "jid='romeo@localhost' affiliation='admin'")
+    for client in (juliet, romeo, nurse):
+        client.take()
+    answer = await rule(
+        romeo,
+        "jid='tybalt@localhost' affiliation='member'",
+        "nick='Nurse' role='none'",
+        "jid='juliet@localhost' affiliation='none'",
+    )
+    assert condition(answer) == "not-allowed"
+    assert "tybalt@localhost" not in stage.room.affiliations
+    assert nurse.take() == []
+    answer = await rule(
+        romeo,
+        "jid='tybalt@localhost' affiliation='member'",
+        "jid='nurse@localhost' affiliation='outcast'",
+    )
+    assert answer.get("type") == "result"
+    assert stage.room.affiliations["tybalt@localhost"] == "member"
+    assert told(nurse.take()) == [("Nurse", "unavailable", [110, 301])]
+
+
+async def test_a_room_always_has_an_owner():
+    stage, juliet, _romeo, _nurse = await scene()
+    for affiliation in ("none", "member", "admin"):
+        answer = await rule(juliet, f"jid='juliet@localhost' affiliation='{affiliation}'")
+        assert condition(answer) == "conflict"
+    answer = await rule(
+        juliet,
+        "jid='juliet@localhost' affiliation='none'",
+        "jid='romeo@localhost' affiliation='owner'",
+    )
+    assert answer.get("type") == "result"
+    assert stage.room.affiliations == {"romeo@localhost": "owner"}
+    assert condition(await configure(juliet)) == "forbidden"
+
+
+BAD = [
+    ("", "bad-request"),
+    ("nick='Romeo'", "bad-request"),
+    ("nick='Romeo' role='none' affiliation='none'", "bad-request"),
+    ("nick='Romeo' role='king'", "bad-request"),
+    ("jid='romeo@localhost' affiliation='king'", "bad-request"),
+    ("role='none'", "bad-request"),
+    ("affiliation='none'", "bad-request"),
+    ("jid='@' affiliation='none'", "jid-malformed"),
+    ("nick='Nobody' role='none'", "item-not-found"),
+]
+
+
+@pytest.mark.parametrize(("wish", "expected"), BAD)
+async def test_wishes_that_make_no_sense(wish, expected):
+    _stage, juliet, _romeo, _nurse = await scene()
+    assert condition(await rule(juliet, wish)) == expected
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "nick='Nurse' role='none'",
+        "nick='Nobody' role='none'",
+        "nick='Nurse' role='moderator'",
+        "jid='nurse@localhost' affiliation='outcast'",
+        "jid='romeo@localhost' affiliation='owner'",
+    ],
+)
+async def test_who_is_nobody_changes_nothing(wish):
+    stage, _juliet, romeo, nurse = await scene()
+    tybalt = await stage.person("tybalt")
+    for client in (romeo, tybalt):
+        assert condition(await rule(client, wish)) == "forbidden"
+    assert nurse.take() == []
+
+
+async def test_an_affiliation_by_nickname_is_that_of_its_person():
+    stage, juliet, _romeo, _nurse = await scene()
+    answer = await rule(juliet, "nick='Romeo' affiliation='member'")
+    assert answer.get("type") == "result"
+    assert stage.room.affiliations["romeo@localhost"] == "member"
+
+
+async def test_affiliations_are_bounded():
+    stage = RoomStage(max_affiliations=3)
+    juliet = await stage.person("juliet")
+    await stage.open_room(juliet)
+    assert (await rule(juliet, "jid='a@x' affiliation='member'")).get("type") == "result"
+    answer = await rule(juliet, "jid='b@x' affiliation='member'", "jid='c@x' affiliation='outcast'")
+    assert condition(answer) == "resource-constraint"
+    assert len(stage.room.affiliations) == 2
+
+
+LISTS = [
+    ("owner", "semi", "owner", True),
+    ("member", "semi", "admin", True),
+    ("outcast", "semi", "admin", True),
+    ("member", "semi", "member", False),
+    ("member", "non", "member", True),
+    ("owner", "non", "member", True),
+    ("outcast", "non", "member", False),
+    ("member", "non", "none", False),
+]
+
+
+@pytest.mark.parametrize(("affiliation", "anonymous", "asker", "allowed"), LISTS)
+async def test_who_sees_which_list(affiliation, anonymous, asker, allowed):
+    _stage, juliet, romeo, _nurse = await scene(
+        whois="anyone" if anonymous == "non" else "moderators"
+    )
+    await rule(
+        juliet,
+        f"jid='romeo@localhost' affiliation='{asker}'",
+        "jid='m@x' affiliation='member'",
+        "jid='o@x' affiliation='outcast'",
+    )
+    answer = await listed(romeo, f"affiliation='{affiliation}'")
+    if allowed:
+        assert all(each.get("affiliation") == affiliation for each in answer.iter(ADMIN_ITEM))
+        assert list(answer.iter(ADMIN_ITEM))
+    else:
+        assert condition(answer) == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ("affiliation='none'", "bad-request"),
+        ("affiliation='king'", "bad-request"),
+        ("role='king'", "bad-request"),
+        ("", "bad-request"),
+        ("role='visitor' affiliation='none'", "bad-request"),
+    ],
+)
+async def test_lists_that_are_none(wish, expected):
+    _stage, juliet, _romeo, _nurse = await scene()
+    assert condition(await listed(juliet, wish)) == expected
+
+
+async def test_only_moderators_see_who_has_which_role():
+    _stage, juliet, romeo, _nurse = await scene()
+    assert condition(await listed(romeo, "role='participant'")) == "forbidden"
+    await rule(juliet, "nick='Romeo' role='moderator'")
+    assert len(list((await listed(romeo, "role='moderator'")).iter(ADMIN_ITEM))) == 2
+
+
+async def test_who_removes_an_account_removes_it_from_its_rooms():
+    stage, juliet, romeo, _nurse = await scene(persistentroom=1)
+    await rule(
+        juliet,
+        "jid='romeo@localhost' affiliation='admin'",
+        "jid='nurse@localhost' affiliation='outcast'",
+    )
+    rooms = stage.domain.rooms
+    await rooms.remove_account("nurse@localhost")
+    assert stage.room.affiliation("nurse@localhost") == "outcast"
+    await rooms.remove_account("juliet@localhost")
+    assert stage.room.affiliations == {"romeo@localhost": "owner", "nurse@localhost": "outcast"}
+    for client in (juliet, romeo):
+        client.take()
+    await rooms.remove_account("romeo@localhost")
+    await settle()
+    assert not stage.has_room()
+    (gone,) = romeo.take()
+    assert gone.find(f".//{{{ns.MUC_USER}}}destroy") is not None
