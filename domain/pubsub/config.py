@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from andiron.xmpp import namespaces as ns
@@ -108,16 +109,19 @@ class NodeConfig:
     @staticmethod
     def from_json(text: str) -> "NodeConfig":
         """Read what :meth:`to_json` wrote."""
-        if text == "{}":
-            return _DEFAULT
-        values = json.loads(text)
-        for name, kind in _KINDS.items():
-            if name in values:
-                values[name] = kind(values[name])
-        return NodeConfig(**values)
+        return _read(text)
 
 
-_DEFAULT: Final = NodeConfig()
+@lru_cache(maxsize=1000)
+def _read(text: str) -> NodeConfig:
+    # Many nodes are alike, and who comes is sent items of many nodes.
+    values = json.loads(text)
+    for name, kind in _KINDS.items():
+        if name in values:
+            values[name] = kind(values[name])
+    return NodeConfig(**values)
+
+
 _KINDS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "access_model": AccessModel,
     "send_last_published_item": SendLast,

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.pubsub.config import NodeConfig
+from andiron.domain.pubsub.config import AccessModel, NodeConfig
 from andiron.domain.pubsub.nodes import ENTITIES, NODES, Affiliation, Node, update_node, with_group
 from andiron.xmpp.rsm import PageRequest
 
@@ -200,7 +200,12 @@ async def last_items(
             )
         )
         found += [_last_item(row._mapping, jid) for row in await connection.execute(query)]
-    return [replace(last, node=await with_group(connection, last.node)) for last in found]
+    return [
+        replace(last, node=await with_group(connection, last.node))
+        if last.node.config.access_model is AccessModel.ROSTER
+        else last
+        for last in found
+    ]
 
 
 def _last_item(row: Any, jid: str) -> LastItem:
