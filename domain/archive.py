@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.archive_id import Ids, first_at, write_id
-from andiron.domain.archive_prefs import Policy, Preferences
+from andiron.domain.archive_prefs import USERNAME, Policy, Preferences, loaded, loading
 from andiron.domain.archive_store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
 from andiron.domain.archive_writer import ArchiveWriter
 from andiron.domain.config import ArchiveConfig
@@ -78,6 +78,7 @@ class Archive:
         self._default = Preferences(Policy(config.default))
         self._accounts = ArchiveStore(database, ACCOUNTS)
         self._rooms = ArchiveStore(database, ROOMS)
+        self._loading = loading(self._accounts.last(USERNAME))
         self._account_writer = ArchiveWriter(self._accounts, config.backlog)
         self._room_writer = ArchiveWriter(self._rooms, config.backlog)
 
@@ -143,10 +144,14 @@ class Archive:
 
     async def load(self, connection: AsyncConnection, username: str) -> Effect:
         """Read what must be known before messages of an account are kept (a ``Loader``)."""
-        last = await self._accounts.last(connection, username)
+        rows = await connection.execute(self._loading, {USERNAME.key: username})
+        # An account that another process has just removed has no row.
+        last, *preferences = rows.one_or_none() or (None, None, "", "")
+        prefer = loaded(*preferences)
 
-        def effect(_owner: Owner) -> None:
-            self._ids.last = max(self._ids.last, last)
+        def effect(owner: Owner) -> None:
+            self._ids.last = max(self._ids.last, last or 0)
+            prefer(owner)
 
         return effect
 

@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Text, column, delete, insert, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    column,
+    delete,
+    insert,
+    select,
+    table,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +27,17 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.tree import Tree
 
-__all__ = ["Policy", "Preferences", "load", "read_preferences", "save", "write_preferences"]
+__all__ = [
+    "USERNAME",
+    "Policy",
+    "Preferences",
+    "known",
+    "loaded",
+    "loading",
+    "read_preferences",
+    "save",
+    "write_preferences",
+]
 
 _PREFERENCES: Final = table(
     "archive_preferences",
@@ -26,6 +46,8 @@ _PREFERENCES: Final = table(
     column("always", Text),
     column("never", Text),
 )
+_ACCOUNTS: Final = table("accounts", column("username", Text))
+USERNAME: Final = bindparam("username", type_=Text)
 
 
 class Policy(StrEnum):
@@ -80,16 +102,22 @@ def write_preferences(preferences: Preferences) -> str:
     )
 
 
-async def load(connection: AsyncConnection, username: str) -> Effect:
-    """Read an account's preferences (a ``Loader``)."""
-    columns = _PREFERENCES.c
-    rows = await connection.execute(
-        select(columns.policy, columns.always, columns.never).where(columns.username == username)
-    )
-    row = rows.first()
-    if row is None:
+def loading(beside: ColumnElement[Any]) -> Select[Any]:
+    """Return a statement that reads the preferences of :data:`USERNAME`, for :func:`loaded`.
+
+    ``beside`` is read with them, as the first column.
+    """
+    account, columns = _ACCOUNTS.c.username, _PREFERENCES.c
+    both = _ACCOUNTS.outerjoin(_PREFERENCES, columns.username == account)
+    query = select(beside, columns.policy, columns.always, columns.never).select_from(both)
+    return query.where(account == USERNAME)
+
+
+def loaded(policy: str | None, always: str, never: str) -> Effect:
+    """Let what :func:`loading` read be known; the policy is None where none was set."""
+    if policy is None:
         return _nothing
-    return known(Preferences(Policy(row[0]), _split(row[1]), _split(row[2])))
+    return known(Preferences(Policy(policy), _split(always), _split(never)))
 
 
 async def save(database: Database, username: str, preferences: Preferences) -> None:

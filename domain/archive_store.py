@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -161,9 +162,9 @@ class ArchiveStore:
 
         return await self._database.read(operation)
 
-    async def last(self, connection: AsyncConnection, owner: str) -> int:
-        """Return the greatest id of an archive, 0 for an empty one."""
-        return await connection.scalar(self._end(func.max(self._table.c.id), owner)) or 0
+    def last(self, owner: BindParameter[str]) -> ColumnElement[Any]:
+        """Return a subquery for the greatest id of an archive, NULL for an empty one."""
+        return self._end(func.max(self._table.c.id), owner).scalar_subquery()
 
     async def remove(self, owner: str) -> None:
         """Remove an archive, a part at a time."""
@@ -210,7 +211,7 @@ class ArchiveStore:
 
         return await self._database.read(operation)
 
-    def _end(self, end: ColumnElement[Any], owner: str) -> Select[Any]:
+    def _end(self, end: ColumnElement[Any], owner: str | BindParameter[str]) -> Select[Any]:
         return select(end).where(self._table.c.owner == owner)
 
     def _conditions(self, owner: str, wanted: Filter) -> list[ColumnElement[bool]]:

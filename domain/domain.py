@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from andiron.domain import (
-    archive_prefs,
     bind,
     caps,
     carbons,
@@ -264,7 +263,6 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     last_activity = LastActivity(domain.database, domain.owners, domain.spawn_store)
     last_activity.register(registry, domain.events)
     if domain.archive is not None and config.archive is not None:
-        domain.owners.add_loader(archive_prefs.load)
         domain.owners.add_loader(domain.archive.load)
         domain.events.removed.append(domain.archive.remove_account)
         Mam(domain.archive, domain.owners, domain.database, config.archive).register(registry)

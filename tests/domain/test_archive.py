@@ -304,6 +304,14 @@ async def test_ids_go_on_after_those_of_an_earlier_process():
     await settle()
 
 
+async def test_an_account_that_vanishes_while_it_is_loaded():
+    world = World()
+    effect = await world.database.read(lambda connection: world.archive.load(connection, "nobody"))
+    owner = Owner("nobody@localhost")
+    effect(owner)
+    assert owner.parts == {}
+
+
 async def test_a_room_that_is_no_more():
     world = World()
     other = "mantua@conference.localhost"
