@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain import archive_store
 from andiron.domain.accounts import Accounts
 from andiron.domain.archive_id import HIGHEST
 from andiron.domain.archive_store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
@@ -74,11 +75,12 @@ async def test_filters(store: ArchiveStore, wanted: Filter, found: list[int]):
     assert await store.count("juliet", wanted) == len(found)
 
 
-async def test_too_many_are_not_counted(database: Database):
+async def test_too_many_are_not_counted(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archive_store, "_COUNTED", 10)
     store = ArchiveStore(database, ROOMS)
-    await store.add(rows("r@c", *range(10_000)))
-    assert await store.count("r@c", Filter()) == 10_000
-    await store.add(rows("r@c", 10_000))
+    await store.add(rows("r@c", *range(10)))
+    assert await store.count("r@c", Filter()) == 10
+    await store.add(rows("r@c", 10))
     assert await store.count("r@c", Filter()) is None
 
 
@@ -155,23 +157,21 @@ PAGES = {
 
 
 @STORES
-@pytest.mark.parametrize("page", PAGES)
-async def test_a_page_is_a_range_of_an_index(database: Database, archives, page: str):
+async def test_a_page_is_a_range_of_an_index(database: Database, archives):
     """However the messages are spread: many, few, and old ones of who asks."""
     await with_accounts(database, "juliet", "nurse")
     store = ArchiveStore(database, archives)
     await store.add(rows("juliet", *range(2000)) + rows("nurse", *range(2000, 6000)))
     await store.add(rows("juliet", 6000, peer="tybalt@localhost"))
     await database.write(lambda connection: connection.execute(text("ANALYZE")))
-    wanted, backwards = PAGES[page]
-    query = store.page_query("juliet", wanted, 50, backwards=backwards)
-    plan = await explained(database, query)
-    index = rf"{archives.name}_by_peer" if wanted.peer else rf"{archives.name}_pkey|autoindex"
-    assert re.search(rf"(?i)(SEARCH|Index (Only )?Scan).*({index})", plan), plan
-    assert not re.search(r"(?i)\bSCAN \w+ *$|Seq Scan|Rows Removed", plan), plan
-    if wanted.ids is None:
-        assert not re.search(r"(?i)sort|TEMP B-TREE|Bitmap", plan), plan
-        assert not re.search(r"Filter:", plan), plan
+    for page, (wanted, backwards) in PAGES.items():
+        query = store.page_query("juliet", wanted, 50, backwards=backwards)
+        plan = f"{page}: {await explained(database, query)}"
+        index = rf"{archives.name}_by_peer" if wanted.peer else rf"{archives.name}_pkey|autoindex"
+        assert re.search(rf"(?i)(SEARCH|Index (Only )?Scan).*({index})", plan), plan
+        assert not re.search(r"(?i)\bSCAN \w+ *$|Seq Scan|Rows Removed", plan), plan
+        if wanted.ids is None:
+            assert not re.search(r"(?i)sort|TEMP B-TREE|Bitmap|Filter:", plan), plan
 
 
 async def explained(database: Database, query) -> str:
