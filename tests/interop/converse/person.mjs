@@ -110,6 +110,13 @@ export class Person {
     assert.deepEqual(shown.filter((text) => texts.includes(text)).sort(), [...texts].sort());
   }
 
+  /** Wait for a pause: Converse.js notes a moment later what it sent, and a reload in between makes it miscount. */
+  async pause() {
+    for (let before = -1; before !== this.frames.length; await new Promise((done) => setTimeout(done, 300))) {
+      before = this.frames.length;
+    }
+  }
+
   screenshot(name) {
     return this.page.screenshot({ path: path.join(this.play.outdir, `${name}.png`), animations: 'disabled' });
   }
