@@ -83,7 +83,7 @@ class Avatars:
                 return []
             return await items_by_id(connection, node, [identity])
 
-        for item in await self._pubsub.read(operation):
+        for item in await self._pubsub.read(owner, operation):
             photo = read_data(_tree(item.payload), kind) if item.payload else None
             if photo is not None and photo.id == identity:
                 return photo

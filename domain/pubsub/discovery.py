@@ -121,7 +121,8 @@ class Discovery:
         async def operation(connection: AsyncConnection) -> list[str]:
             return await item_ids(connection, node)
 
-        return items([(to, item) for item in await self._pubsub.read(operation)], node.name)
+        found = await self._pubsub.read(await self._owner(request), operation)
+        return items([(to, item) for item in found], node.name)
 
     async def _visible(self, request: IqRequest) -> list[Node]:
         """Return the nodes that the asker may see; a stranger who may see none is refused."""

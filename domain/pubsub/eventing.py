@@ -54,7 +54,7 @@ class PersonalEventing:
         self.published = self._pubsub.published
         """Called with each item that an account publishes, when it is stored."""
         self.read = self._pubsub.read
-        """Reads from the database of nodes and items."""
+        """Reads what an account has from the database of nodes and items."""
 
     def register(self, registry: Registry, disco: Disco, events: Events) -> None:
         """Answer requests, and follow what happens."""

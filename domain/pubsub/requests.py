@@ -142,12 +142,12 @@ class Requests:
     # Everybody's who may see the node (sections 6, 5.6 and 5.7)
 
     async def _items(self, request: IqRequest, child: Tree) -> str:
-        _, node = await self._visible(request, node_name(child))
+        owner, node = await self._visible(request, node_name(child))
 
         async def operation(connection: AsyncConnection) -> tuple[list[Item], str]:
             return await read_items(connection, node, request.payload, child)
 
-        found, result_set = await self._pubsub.read(operation)
+        found, result_set = await self._pubsub.read(owner, operation)
         items = "".join(map(event.write_item, found))
         head = f"<items node='{escape(node.name)}'"
         return _pubsub((f"{head}>{items}</items>" if items else f"{head}/>") + result_set)

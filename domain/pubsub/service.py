@@ -1,6 +1,7 @@
 """What happens at the nodes of accounts: written to the database, then told to whom it concerns."""
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -60,6 +61,8 @@ class PubSub:
         self.limits = limits
         self.published: list[Published] = []
         """Told of every item that was published."""
+        self._writing: Counter[str] = Counter()
+        """How many writes for each username are under way."""
 
     async def owner(self, bare: str) -> Owner:
         """Return the account of a bare JID, which must have one in the database."""
@@ -100,7 +103,7 @@ class PubSub:
                 node = Node(0, owner.username, name, config, 0, 0)
             return await self._store(connection, node, item)
 
-        node = await self._write(operation)
+        node = await self._write(owner, operation)
         if node.config.deliver_notifications:
             self.notifier.tell(owner, node, event.published(node, item))
         for tell in self.published:
@@ -118,7 +121,7 @@ class PubSub:
                 return hidden()
             return node
 
-        node = await self._write(operation)
+        node = await self._write(owner, operation)
         if notify or node.config.notify_retract:
             self.notifier.tell(owner, node, event.retracted(name, identity))
 
@@ -132,7 +135,7 @@ class PubSub:
             await trim(connection, node, 0)
             return node
 
-        node = await self._write(operation)
+        node = await self._write(owner, operation)
         if node.config.notify_retract:
             self.notifier.tell(owner, node, event.purged(name))
 
@@ -148,7 +151,7 @@ class PubSub:
                 return _full(f"an account has at most {self.limits.max_nodes} nodes")
             return await insert_node(connection, owner.username, name, config)
 
-        await self._write(operation)
+        await self._write(owner, operation)
         return name
 
     async def configure(self, owner: Owner, name: str, form: Form) -> None:
@@ -169,7 +172,7 @@ class PubSub:
             assert changed is not None
             return changed
 
-        node = await self._write(operation)
+        node = await self._write(owner, operation)
         if node.config.notify_config:
             self.notifier.tell(owner, node, event.configured(name))
 
@@ -183,7 +186,7 @@ class PubSub:
             await delete_node(connection, node)
             return node
 
-        node = await self._write(operation)
+        node = await self._write(owner, operation)
         if node.config.notify_delete:
             self.notifier.tell(owner, node, event.deleted(name))
 
@@ -218,7 +221,7 @@ class PubSub:
                 await set_entity(connection, node, jid, subscribed=subscribed)
             return node
 
-        return await self._write(operation)
+        return await self._write(owner, operation)
 
     async def node(self, owner: Owner, name: str) -> Node:
         """Return a node."""
@@ -226,7 +229,7 @@ class PubSub:
         async def operation(connection: AsyncConnection) -> Node | None:
             return await find_node(connection, owner.username, name)
 
-        node = await self._database.read(operation)
+        node = await self.read(owner, operation)
         if node is None:
             raise hidden()
         return node
@@ -237,7 +240,7 @@ class PubSub:
         async def operation(connection: AsyncConnection) -> list[Node]:
             return await find_nodes(connection, owner.username)
 
-        return await self._database.read(operation)
+        return await self.read(owner, operation)
 
     async def last_item(self, owner: Owner, name: str) -> Item | None:
         """Return the item that was published last; None when there is none, or no node."""
@@ -246,11 +249,17 @@ class PubSub:
             node = await find_node(connection, owner.username, name)
             return [] if node is None else await newest_items(connection, node, 1)
 
-        found = await self._database.read(operation)
+        found = await self.read(owner, operation)
         return found[0] if found else None
 
-    async def read(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Read from the database."""
+    async def read(self, owner: Owner, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Read from the database what an account has.
+
+        What was asked to be written for it before is read, too: a client may
+        publish and retrieve without waiting (RFC 6120 section 10.1).
+        """
+        if self._writing[owner.username]:
+            return await self._database.write(operation)
         return await self._database.read(operation)
 
     async def _store(
@@ -271,12 +280,19 @@ class PubSub:
                 return _full("the account has no room for more")
         return node
 
-    async def _write(self, operation: Callable[[AsyncConnection], Awaitable[T | StanzaError]]) -> T:
+    async def _write(
+        self, owner: Owner, operation: Callable[[AsyncConnection], Awaitable[T | StanzaError]]
+    ) -> T:
         """Run a write that returns its refusal, since one that raises is undone at some cost."""
+        self._writing[owner.username] += 1
         try:
             outcome = await self._database.write(operation)
         except IntegrityError:
             raise hidden() from None  # The account was removed meanwhile.
+        finally:
+            self._writing[owner.username] -= 1
+            if not self._writing[owner.username]:
+                del self._writing[owner.username]
         if isinstance(outcome, StanzaError):
             raise outcome
         return outcome

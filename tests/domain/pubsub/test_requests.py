@@ -1,5 +1,6 @@
 """Publish, retrieve, retract, create and subscribe (XEP-0060 sections 5 to 8.1)."""
 
+import asyncio
 from xml.etree.ElementTree import fromstring
 
 import pytest
@@ -119,6 +120,36 @@ async def test_an_anonymous_user_publishes_nothing_and_is_told_so(stage):
     assert condition(await nobody.publish("n")) == "not-allowed"
     assert condition(await nobody.ask("set", "<create node='n'/>")) == "not-allowed"
     assert condition(await nobody.items("n")) == REFUSED
+
+
+async def test_requests_are_answered_in_their_order(stage, juliet, monkeypatch):
+    """What a client publishes it can retrieve without waiting for the answer."""
+    write, gate = stage.domain.database.write, asyncio.Event()
+
+    async def slow(operation):
+        await gate.wait()
+        return await write(operation)
+
+    monkeypatch.setattr(stage.domain.database, "write", slow)
+    for number, (kind, inner) in enumerate(
+        [
+            ("set", "<publish node='n'><item id='1'/></publish>"),
+            ("get", "<items node='n'/>"),
+            ("set", "<retract node='n'><item id='1'/></retract>"),
+            ("get", "<items node='n'/>"),
+        ]
+    ):
+        pubsub = f"<pubsub xmlns='{ns.PUBSUB}'>{inner}</pubsub>"
+        juliet.client.send(f"<iq type='{kind}' id='{number}'>{pubsub}</iq>")
+    await settle()
+    assert juliet.client.take() == []
+    gate.set()
+    await settle()
+    answers = {answer.get("id"): answer for answer in juliet.client.take()}
+    assert [answers[identity].get("type") for identity in "0123"] == ["result"] * 4
+    assert ids(answers["1"]) == ["1"]
+    assert ids(answers["3"]) == []
+    assert not stage.domain.pubsub._pubsub._writing
 
 
 # Publish-options (section 7.1.5)
