@@ -4,7 +4,6 @@ Before sign-in it takes SASL only, after it one bind request, then stanzas: RFC
 6120 sections 4.3.2, 6 and 7. What may come when stands in a table.
 """
 
-import logging
 import re
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -13,7 +12,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from andiron.domain import bind, carbons, client_state, legacy_session
-from andiron.domain.accounts import NoSuchAccount
 from andiron.domain.client_state import Inactive
 from andiron.domain.config import DomainConfig
 from andiron.domain.contacts import FEATURES, Contacts
@@ -24,21 +22,20 @@ from andiron.domain.offline import Offline
 from andiron.domain.owner import Owner, Owners
 from andiron.domain.presence import leave, receive_presence
 from andiron.domain.questions import Questions
-from andiron.domain.registration import Registration, SignUp
+from andiron.domain.registration import Registration
 from andiron.domain.registry import Registry
 from andiron.domain.router import Router
-from andiron.domain.sasl import Authenticator, Exchange, Step
+from andiron.domain.sasl import Authenticator
+from andiron.domain.sign_in import SignIn
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
-    SaslCondition,
-    SaslError,
     StanzaCondition,
     StanzaError,
     StreamCondition,
     StreamError,
 )
-from andiron.xmpp.jid import JID, InvalidJID, account_jid
+from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.namespaces import CLIENT
 from andiron.xmpp.stanza import (
     STANZA_NAMES,
@@ -52,8 +49,6 @@ if TYPE_CHECKING:
     from weakref import WeakValueDictionary
 
     from andiron.sm.session import Session
-
-logger = logging.getLogger("andiron.domain")
 
 NOBODY: Final = Owner("", registered=False)
 """Whose a link is before sign-in."""
@@ -116,11 +111,9 @@ class DomainLink:
     __slots__ = (
         "__weakref__",
         "_domain",
-        "_exchange",
         "_inactive",
         "_messages",
-        "_sign_up",
-        "_steps",
+        "_sign_in",
         "account",
         "copied_since",
         "deliver",
@@ -143,10 +136,8 @@ class DomainLink:
 
     def __init__(self, domain: Environment, session: "Session") -> None:
         self._domain = domain
-        self._exchange: Exchange | None = None
         self._inactive: Inactive | None = None
-        self._steps: deque[Element] | None = None
-        self._sign_up: SignUp | None = None
+        self._sign_in: SignIn | None = None
         self.from_attribute = ""
         self._messages = domain.messages
         self.session = session
@@ -181,6 +172,17 @@ class DomainLink:
         """Messages that ended sessions could not deliver, of which it has copies."""
 
     # What the parts of the domain ask of it
+
+    @property
+    def negotiating(self) -> bool:
+        """Whether the client is there and has not signed in."""
+        return self.state is State.NEGOTIATING
+
+    def signed_in(self, owner: Owner) -> None:
+        """Take the client for the owner of an account from now on."""
+        self.owner, self.account = owner, owner.jid
+        self.state = State.RESTARTING
+        self._sign_in = None
 
     @property
     def reachable(self) -> bool:
@@ -389,75 +391,16 @@ class DomainLink:
         return True
 
     def _authenticate(self, element: Element, _now: float) -> None:
-        """Work on a SASL element; those that come meanwhile wait, a few of them."""
-        if self._steps is None:
-            self._steps = deque()
-            self._domain.spawn(self._take_steps(element))
-        elif len(self._steps) < self._domain.config.sasl_queue:
-            self._steps.append(element)
-        else:
-            raise StreamError(StreamCondition.POLICY_VIOLATION, "too many elements at once")
+        """Work on a SASL element."""
+        if self._sign_in is None:
+            self._sign_in = SignIn(self._domain, self)
+        self._sign_in.take(element)
 
     def _register(self, element: Element, now: float) -> None:
         """Work on a registration (XEP-0077), in turn with what signs in."""
         if not self._domain.registration.config.enabled:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "<iq/>")
         self._authenticate(element, now)
-
-    async def _take_steps(self, element: Element) -> None:
-        # It is not cancelled when the client goes away, or who guesses passwords could
-        # escape the count of failures by leaving early.
-        try:
-            await self._take_step(element)
-            while self._steps and self.state is State.NEGOTIATING:
-                await self._take_step(self._steps.popleft())
-        except StreamError as error:
-            self._end(error)
-        except Exception:
-            # The client waits for an answer, whatever failed.
-            logger.exception("a sign-in failed")
-            self._end(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
-        self._steps = None
-
-    async def _take_step(self, element: Element) -> None:
-        session = self.session
-        if element.namespace == CLIENT:
-            if self._sign_up is None:
-                self._sign_up = self._domain.registration.sign_up(session.channel)
-            session.send(await self._sign_up.answer(element, session.clock()))
-            return
-        if self._exchange is None:
-            self._exchange = self._domain.authenticator.exchange(session.channel)
-        try:
-            step = await self._exchange.step(element, session.clock())
-            owner = await self._load_owner(step) if step.done else NOBODY
-        except SaslError as error:
-            session.send(error.to_xml())
-            return
-        if self.state is not State.NEGOTIATING:
-            return
-        if step.done:
-            self.owner, self.account = owner, owner.jid
-            self.state = State.RESTARTING
-            self._exchange = None
-        session.send(step.xml)
-        if step.done:
-            session.authenticated(session.clock())
-
-    async def _load_owner(self, step: Step) -> Owner:
-        """Return who signed in. Raises :class:`SaslError` where the account is gone again."""
-        owners = self._domain.owners
-        assert step.username is not None
-        account = account_jid(step.username, self._domain.name).bare
-        if step.anonymous:
-            return owners.add(Owner(account, registered=False))
-        try:
-            return await owners.load(account)
-        except NoSuchAccount:
-            raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
-
-    def _end(self, error: StreamError) -> None:
-        self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
 
     def _bind(self, element: Element, now: float) -> None:
         element = unprefixed(element)
