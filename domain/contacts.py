@@ -5,9 +5,10 @@ one write. Then, in the order of the writes, it becomes known in memory, and
 is told to whom it concerns.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from andiron.domain import presence
 from andiron.domain.accounts import NoSuchAccount
@@ -38,6 +39,10 @@ FEATURES = f"<ver xmlns='{ns.ROSTER_VERSIONS}'/>", f"<sub xmlns='{ns.PRE_APPROVA
 """What is told after sign-in; neither is negotiated (sections 2.6.1 and 3.4)."""
 
 
+_READERS: Final = 4
+"""Rosters that are read at a time: a large one takes megabytes until it is sent."""
+
+
 class Contacts:
     """Changes rosters and subscriptions, and lets everyone know."""
 
@@ -54,6 +59,7 @@ class Contacts:
         self._owners = owners
         self._events = events
         self._config = config
+        self._reading = asyncio.Semaphore(_READERS)
         owners.add_loader(store.load)
 
     def register(self, registry: Registry) -> None:
@@ -80,12 +86,13 @@ class Contacts:
         return self._read(link.owner)
 
     async def _read(self, owner: Owner) -> str:
-        with _Failures():
-            while True:
-                version, items = await self._store.items(owner.username)
-                # What was pushed while it was read must not be undone by the answer.
-                if version >= roster_of(owner).version:
-                    return write_query(version, "".join(item.to_xml() for item in items))
+        async with self._reading:
+            with _Failures():
+                while True:
+                    version, items = await self._store.items(owner.username)
+                    # What was pushed while it was read must not be undone by the answer.
+                    if version >= roster_of(owner).version:
+                        return write_query(version, "".join(item.to_xml() for item in items))
 
     def _set(self, request: IqRequest) -> Awaitable[str]:
         wish = read_request(request.payload, request.account, self._config)

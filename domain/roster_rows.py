@@ -3,10 +3,10 @@
 These run within a write of the database, several together.
 """
 
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Text, column, delete, insert, select, table, update
@@ -60,6 +60,8 @@ STATE: Final = (
 _FIRST_VERSIONS: Final = 2**40
 """A roster's first version is at random below: an account that is made anew must not come to
 one that its clients know from before."""
+_SEPARATOR: Final = "\x1f"
+"""Between the groups of a contact; XML has no place for it, so no group holds it."""
 _CHUNK: Final = 500
 """Addresses that one query asks for, under every database's limit of parameters."""
 
@@ -171,7 +173,7 @@ async def write(connection: AsyncConnection, username: str, row: Row) -> None:
             approved=item.contact.approved,
             request=row.request,
             name=item.name,
-            groups=json.dumps(item.groups) if item.groups else "",
+            groups=_SEPARATOR.join(item.groups),
         )
     )
 
@@ -191,8 +193,9 @@ async def next_version(connection: AsyncConnection, username: str) -> int:
     return version
 
 
+@cache
 def contact_of(listed: object, subscription: str, *flags: object) -> Contact:
-    """Return the contact of a row's columns, :data:`STATE` but the first."""
+    """Return the contact of a row's columns, :data:`STATE` but the first; equals are one."""
     ask, approved, pending = map(bool, flags)
     state = State.of(subscription, ask=ask, pending=pending)
     return Contact(state, listed=bool(listed), approved=approved)
@@ -201,7 +204,7 @@ def contact_of(listed: object, subscription: str, *flags: object) -> Contact:
 def item_of(jid: str, *rest: Any) -> Item:
     """Return the item of :data:`STATE`, a name and groups."""
     *state, name, groups = rest
-    return Item(jid, contact_of(*state), name, tuple(json.loads(groups)) if groups else ())
+    return Item(jid, contact_of(*state), name, tuple(groups.split(_SEPARATOR)) if groups else ())
 
 
 async def forget(connection: AsyncConnection, username: str, domain: str) -> list[Change]:

@@ -31,7 +31,7 @@ from andiron.domain.roster_rows import (
     replace_contact,
     write,
 )
-from andiron.domain.subscriptions import NOBODY, Contact, Kind, arrive, farewell, leave, stanza
+from andiron.domain.subscriptions import NOBODY, Kind, arrive, farewell, leave, stanza
 
 __all__ = ["Change", "NoSuchContact", "RosterFull", "RosterStore"]
 
@@ -63,14 +63,13 @@ class RosterStore:
         query = select(VERSIONS.c.version, *STATE).select_from(joined)
         roster = Roster()
         requests = []
-        same: dict[Contact, Contact] = {}
         for version, jid, *state in await connection.execute(
             query.where(ACCOUNTS.c.username == username)
         ):
             roster.version = version or 0
             if jid is not None:
                 contact = contact_of(*state)
-                roster.contacts[jid] = same.setdefault(contact, contact)
+                roster.contacts[jid] = contact
                 if contact.state.pending:
                     requests.append(jid)
         roster.requests = frozenset(requests)
