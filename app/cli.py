@@ -1,9 +1,8 @@
 """The command line: ``andiron serve``, ``andiron user …``, ``andiron config …``."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TextIO, TypeVar
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 import click
 
@@ -14,9 +13,8 @@ from andiron.domain.database import Database, DatabaseError
 from andiron.domain.transfer import copy_all
 from andiron.settings import Settings, SettingsError, shown_value
 from andiron.sources import config_path, origins
+from andiron.user_commands import export_users, import_users, run
 from andiron.version import __version__
-
-T = TypeVar("T")
 
 
 class Group(click.Group):
@@ -114,14 +112,14 @@ def add_user(name: str | None, password_stdin: bool, file: TextIO | None) -> Non
             wanted = read_accounts(lines, settings.domain, existing, check_password)
             return len(await accounts.create_many(wanted))
 
-        click.echo(f"Accounts made: {_run(settings, add_all)}")
+        click.echo(f"Accounts made: {run(settings, add_all)}")
     elif name is not None:
         username, password = name, _password(from_stdin=password_stdin)
 
         async def add_one(_database: Database, accounts: Accounts) -> str:
             return await accounts.create(username, password)
 
-        click.echo(f"Account made: {_run(settings, add_one)}@{settings.domain}")
+        click.echo(f"Account made: {run(settings, add_one)}@{settings.domain}")
 
 
 @user.command("password")
@@ -138,7 +136,7 @@ def change_password(name: str, password_stdin: bool) -> None:
     async def change(_database: Database, accounts: Accounts) -> None:
         await accounts.set_password(name, password)
 
-    _run(settings, change)
+    run(settings, change)
     click.echo("Password changed.")
 
 
@@ -150,7 +148,7 @@ def list_users() -> None:
     async def names(_database: Database, accounts: Accounts) -> list[str]:
         return await accounts.names()
 
-    for name in _run(settings, names):
+    for name in run(settings, names):
         click.echo(f"{name}@{settings.domain}")
 
 
@@ -169,7 +167,7 @@ def remove_user(name: str, yes: bool) -> None:
     async def remove(_database: Database, accounts: Accounts) -> None:
         await accounts.remove(name)
 
-    _run(settings, remove)
+    run(settings, remove)
     click.echo("Account removed.")
 
 
@@ -194,7 +192,11 @@ def import_database(url: str) -> None:
         finally:
             await source.close()
 
-    click.echo(f"Rows copied: {_run(settings, copy)}")
+    click.echo(f"Rows copied: {run(settings, copy)}")
+
+
+user.add_command(export_users)
+user.add_command(import_users)
 
 
 @main.group()
@@ -218,20 +220,6 @@ def show_config() -> None:
     for name in Settings.model_fields:
         origin = spelled.get(name, "default")
         click.echo(f"{name} = {shown_value(settings, name)}  # {origin}")
-
-
-def _run(settings: Settings, work: Callable[[Database, Accounts], Awaitable[T]]) -> T:
-    """Do something with the configured database."""
-
-    async def with_database() -> T:
-        database = await Database.open(settings.database)
-        try:
-            accounts = Accounts(database, settings.domain, settings.auth_iterations)
-            return await work(database, accounts)
-        finally:
-            await database.close()
-
-    return asyncio.run(with_database())
 
 
 def _password(*, from_stdin: bool) -> str:

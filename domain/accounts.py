@@ -40,6 +40,8 @@ __all__ = [
     "InvalidName",
     "InvalidPassword",
     "NoSuchAccount",
+    "insert_accounts",
+    "stored_keys",
 ]
 
 _ACCOUNTS: Final = table("accounts", column("username", Text))
@@ -129,10 +131,8 @@ class Accounts:
         usernames = [username for username, _ in derived]
 
         async def operation(connection: AsyncConnection) -> None:
-            await _refuse_existing(connection, usernames)
+            await insert_accounts(connection, derived)
             await forget_all(connection, usernames, self._domain)
-            await connection.execute(insert(_ACCOUNTS), [{"username": name} for name in usernames])
-            await _store(connection, derived)
 
         if derived:
             await self._database.write(operation)
@@ -229,18 +229,7 @@ class Accounts:
 
         The caller cannot tell which, nor can whoever watches the time it takes.
         """
-
-        async def operation(connection: AsyncConnection) -> dict[str, ScramKeys]:
-            query = select(
-                _CREDENTIALS.c.mechanism,
-                _CREDENTIALS.c.salt,
-                _CREDENTIALS.c.iterations,
-                _CREDENTIALS.c.stored_key,
-                _CREDENTIALS.c.server_key,
-            ).where(_CREDENTIALS.c.username == username)
-            return {name: ScramKeys(*keys) for name, *keys in await connection.execute(query)}
-
-        found = await self._database.read(operation)
+        found = await self._database.read(lambda connection: stored_keys(connection, username))
         made_up = await self._decoy(username)
         return Credentials({**made_up.keys, **found})
 
@@ -263,6 +252,28 @@ class Accounts:
         stored = await self._database.get_or_set_meta(_DECOY_META, secrets.token_hex(32))
         self._secret = bytes.fromhex(stored)
         return self._secret
+
+
+async def insert_accounts(
+    connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]]
+) -> None:
+    """Make accounts from usernames and keys. Raises :class:`AccountExists`."""
+    usernames = [username for username, _ in accounts]
+    await _refuse_existing(connection, usernames)
+    await connection.execute(insert(_ACCOUNTS), [{"username": name} for name in usernames])
+    await _store(connection, accounts)
+
+
+async def stored_keys(connection: AsyncConnection, username: str) -> dict[str, ScramKeys]:
+    """Return an account's keys by their mechanism; there may be one without some of them."""
+    query = select(
+        _CREDENTIALS.c.mechanism,
+        _CREDENTIALS.c.salt,
+        _CREDENTIALS.c.iterations,
+        _CREDENTIALS.c.stored_key,
+        _CREDENTIALS.c.server_key,
+    ).where(_CREDENTIALS.c.username == username)
+    return {name: ScramKeys(*keys) for name, *keys in await connection.execute(query)}
 
 
 async def _exists(connection: AsyncConnection, username: str) -> bool:

@@ -65,6 +65,8 @@ def test_the_commands_that_there_are():
         "user password",
         "user list",
         "user remove",
+        "user export",
+        "user import",
         "database",
         "database import",
         "config",

@@ -1,0 +1,127 @@
+"""``andiron user export`` and ``andiron user import``: XEP-0227."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+import click
+
+from andiron.domain.accounts import Accounts, NoSuchAccount
+from andiron.domain.database import Database
+from andiron.domain.portability.export import Exporter
+from andiron.domain.portability.importing import Importer, Report
+from andiron.settings import Settings
+
+__all__ = ["export_users", "import_users", "run"]
+
+T = TypeVar("T")
+
+
+@click.command("export")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to this file, which must not exist, instead of standard output.",
+)
+def export_users(names: tuple[str, ...], output: Path | None) -> None:
+    """Write the accounts NAME, or all, with what they keep: one document of XEP-0227.
+
+    Whoever reads it can try passwords on its keys, and sees every message:
+    keep it as safe as the database. Uploaded files and rooms are no part of it.
+    """
+    settings = Settings()
+
+    async def write(database: Database, accounts: Accounts) -> int:
+        usernames = [accounts.username(name) for name in names]
+        existing = await accounts.existing(usernames)
+        for username in usernames:
+            if username not in existing:
+                raise NoSuchAccount(f"There is no account {username}.")
+        usernames = sorted(existing) or await accounts.names()
+        with ExitStack() as stack:
+            file = sys.stdout if output is None else _open(output, stack)
+            await Exporter(database, settings.domain).write(usernames, file.write)
+        return len(usernames)
+
+    count = run(settings, write)
+    click.echo(f"Accounts exported: {count}", err=output is None)
+
+
+@click.command("import")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--merge",
+    is_flag=True,
+    help="Add to accounts that exist what they lack; their passwords stay. Without this they"
+    " are refused.",
+)
+def import_users(files: tuple[Path, ...], merge: bool) -> None:
+    """Make the accounts in FILE, which this or another XMPP server exported (XEP-0227).
+
+    Each account is taken over whole or not at all; what is wrong with one is
+    said in a sentence, and the others follow.
+    """
+    settings = Settings()
+
+    async def read(database: Database, accounts: Accounts) -> Report:
+        importer = Importer(
+            database,
+            accounts,
+            settings.domain_config(),
+            settings.max_stanza_size,
+            merge=merge,
+            problem=lambda sentence: click.echo(f"Error: {sentence}", err=True),
+            note=lambda sentence: click.echo(f"Note: {sentence}", err=True),
+        )
+        return await importer.read(files)
+
+    report = run(settings, read)
+    if merge:
+        click.echo(f"Accounts added to: {report.merged}")
+    click.echo(
+        f"Accounts made: {report.made} (contacts: {report.counts['contacts']},"
+        f" messages: {report.counts['messages']}, nodes: {report.counts['nodes']})"
+    )
+    if report.problems:
+        raise click.exceptions.Exit(1)
+
+
+def run(settings: Settings, work: Callable[[Database, Accounts], Awaitable[T]]) -> T:
+    """Do something with the configured database."""
+
+    async def with_database() -> T:
+        database = await Database.open(settings.database)
+        try:
+            accounts = Accounts(database, settings.domain, settings.auth_iterations)
+            return await work(database, accounts)
+        finally:
+            await database.close()
+
+    return asyncio.run(with_database())
+
+
+def _open(path: Path, stack: ExitStack) -> TextIO:
+    """Make a file that only its owner can read; it is removed again if not all was written."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be made: {error.strerror}.") from None
+
+    def remove(failed: type[BaseException] | None, *_rest: object) -> None:
+        if failed is not None:
+            path.unlink(missing_ok=True)
+
+    stack.push(remove)
+    return stack.enter_context(os.fdopen(number, "w", encoding="utf-8", newline="\n"))
