@@ -27,6 +27,7 @@ from andiron.domain.config import (
     RegistrationConfig,
     RoomCreators,
     RoomsConfig,
+    RosterConfig,
     UploadConfig,
 )
 from andiron.domain.database import DatabaseError, check_url
@@ -244,6 +245,24 @@ class Settings(BaseSettings):
     offline_held: AtLeastOne = Field(
         1_000,
         description="How many messages a session may hold back while stored ones are fetched.",
+    )
+
+    roster_contacts: Count = Field(
+        10_000, description="The most contacts an account may have (RFC 6121)."
+    )
+    roster_groups: Count = Field(
+        100, description="The most groups that an account may put one contact in."
+    )
+    roster_name: Annotated[int, Unit("characters"), Field(ge=1, le=65_536)] = Field(
+        1023, description="The longest name of a contact or a group."
+    )
+    roster_requests: Count = Field(
+        1_000,
+        description="The most requests to see an account's presence that wait for its answer;"
+        " more are lost.",
+    )
+    roster_request: Annotated[int, Unit("characters"), Field(ge=1024, le=1_048_576)] = Field(
+        8192, description="The longest such request, which is kept as it came."
     )
 
     archive: bool = Field(
@@ -586,6 +605,13 @@ class Settings(BaseSettings):
                 max_item_size=self.pep_item_size,
                 quota=self.pep_quota,
                 max_entities=self.pep_subscribers,
+            ),
+            roster=RosterConfig(
+                max_contacts=self.roster_contacts,
+                max_groups=self.roster_groups,
+                max_name=self.roster_name,
+                max_requests=self.roster_requests,
+                max_request=self.roster_request,
             ),
             archive=self.archive_config() if self.archive else None,
             rooms=self.rooms_config() if self.rooms else None,
