@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum, auto
 
 from andiron.domain.link import DomainLink, State
@@ -50,6 +51,8 @@ class Outbox:
                 way, to, head, tail = queue.popleft()
                 if isinstance(to, DomainLink):
                     _give(way, to, head, now)
+                elif way is Way.MESSAGE:
+                    _spread(to, head, tail, now)
                 else:
                     for seat in to:
                         _give(way, seat.link, f"{head}{seat.to}{tail}", now)
@@ -60,6 +63,16 @@ class Outbox:
 _BOUND = State.BOUND
 
 
+def _spread(seats: Sequence[Seat], head: str, tail: str, now: float) -> None:
+    for seat in seats:
+        link = seat.link
+        if link.state is _BOUND:
+            try:
+                link.deliver(f"{head}{seat.to}{tail}", now)
+            except StanzaError:
+                continue  # One who has no room for it keeps nobody else from hearing.
+
+
 def _give(way: Way, link: DomainLink, text: str, now: float) -> None:
     if link.state is not _BOUND:
         return
@@ -68,7 +81,5 @@ def _give(way: Way, link: DomainLink, text: str, now: float) -> None:
     elif way is Way.IQ:
         link.forward(text, now)
     else:
-        try:
+        with suppress(StanzaError):
             link.deliver(text, now)
-        except StanzaError:
-            return  # One who has no room for it keeps nobody else from hearing.
