@@ -49,6 +49,8 @@ class PersonalEventing:
         self._router = router
         self._interests = interests
         self._spawn = spawn
+        self._waiting: dict[DomainLink, set[str]] = {}
+        """Resources for which last items are read, and the nodes that are to be read next."""
         self._notifier = Notifier(database, router, interests)
         self._pubsub = PubSub(database, owners, self._notifier, limits)
         self.published = self._pubsub.published
@@ -94,13 +96,28 @@ class PersonalEventing:
         return await self._pubsub.last_item(await self._pubsub.owner(bare), node)
 
     def _wanted(self, link: "DomainLink", nodes: frozenset[str], _now: float) -> None:
-        """Send the last items of its own account and of its contacts to a resource."""
-        accounts = [
-            jid for jid, contact in roster_of(link.owner).contacts.items() if contact.state.sees
-        ]
-        if link.account not in accounts:
-            accounts.insert(0, link.account)
-        link.spawn(self._notifier.send_last(link, accounts, nodes))
+        """Send the last items of its own account and of its contacts to a resource.
+
+        One reading at a time for each, however often it changes its mind.
+        """
+        waiting = self._waiting.get(link)
+        if waiting is None:
+            self._waiting[link] = set(nodes)
+            link.spawn(self._send_last(link))
+        else:
+            waiting |= nodes
+
+    async def _send_last(self, link: "DomainLink") -> None:
+        try:
+            while nodes := self._waiting[link]:
+                self._waiting[link] = set()
+                contacts = roster_of(link.owner).contacts
+                accounts = [jid for jid in contacts if contacts[jid].state.sees]
+                if link.account not in accounts:
+                    accounts.insert(0, link.account)
+                await self._notifier.send_last(link, accounts, nodes)
+        finally:
+            del self._waiting[link]
 
     def _subscribed(self, account: str, contact: str, _now: float) -> None:
         """Send the last items of an account to a contact that newly sees it."""

@@ -1,18 +1,16 @@
 """What the rows of other specifications say of two accounts, where they are not in memory."""
 
-import json
 from collections.abc import Collection, Iterable
 from typing import Final
 
 from sqlalchemy import Text, column, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.roster_rows import CONTACTS, STATE, item_of
+
 __all__ = ["blocked_by", "group_members"]
 
 _BLOCKED: Final = table("blocked", column("username", Text), column("jid", Text))
-_CONTACTS: Final = table(
-    "contacts", column("username", Text), column("jid", Text), column("groups", Text)
-)
 
 
 async def blocked_by(
@@ -34,8 +32,8 @@ async def group_members(
 ) -> frozenset[str]:
     """Return the contacts of an account who are in one of some groups of its roster."""
     wanted = frozenset(groups)
-    query = select(_CONTACTS.c.jid, _CONTACTS.c.groups).where(
-        _CONTACTS.c.username == username, _CONTACTS.c.groups != ""
+    query = select(*STATE, CONTACTS.c.name, CONTACTS.c.groups).where(
+        CONTACTS.c.username == username, CONTACTS.c.groups != ""
     )
-    rows = await connection.execute(query)
-    return frozenset(row.jid for row in rows if not wanted.isdisjoint(json.loads(row.groups)))
+    items = [item_of(*row) for row in await connection.execute(query)]
+    return frozenset(item.jid for item in items if not wanted.isdisjoint(item.groups))

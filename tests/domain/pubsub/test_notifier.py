@@ -298,6 +298,50 @@ async def test_news_overtake_what_is_being_read(stage, juliet, romeo, monkeypatc
     assert not stage.domain.pubsub._notifier._told
 
 
+async def test_who_cannot_decide_is_read_for_once_at_a_time(stage, juliet, romeo, monkeypatch):
+    for node in ("a", "b"):
+        await juliet.publish(node, node)
+    read, gate, reading = stage.domain.database.read, asyncio.Event(), 0
+
+    async def slow(operation):
+        nonlocal reading
+        reading += 1
+        await gate.wait()
+        return await read(operation)
+
+    monkeypatch.setattr(stage.domain.database, "read", slow)
+    for _ in range(10):
+        for node in ("a", "b"):
+            romeo.wants(node)
+            await settle()
+    romeo.wants("a", "b")
+    await settle()
+    assert reading == 1
+    gate.set()
+    await settle()
+    assert reading == 2
+    assert {node for _, node, _ in romeo.events()} == {"a", "b"}
+    assert not stage.domain.pubsub._waiting
+
+
+async def test_who_has_left_gets_nothing(stage, juliet, romeo, monkeypatch):
+    await juliet.publish(TUNE, "1")
+    read, gate = stage.domain.database.read, asyncio.Event()
+
+    async def slow(operation):
+        await gate.wait()
+        return await read(operation)
+
+    monkeypatch.setattr(stage.domain.database, "read", slow)
+    romeo.wants(TUNE)
+    await settle()
+    romeo.client.send("<presence type='unavailable'/>")
+    gate.set()
+    await settle()
+    assert romeo.events() == []
+    assert not stage.domain.pubsub._waiting
+
+
 # Explicit subscriptions (XEP-0060 section 6)
 
 
