@@ -12,7 +12,7 @@ from andiron.domain.accounts import NoSuchAccount
 from andiron.domain.blocking import blocks, refuse_to_blocked
 from andiron.domain.offline import Offline
 from andiron.domain.owner import Owner, Owners
-from andiron.domain.router import Action, Router, message_row, worth_keeping
+from andiron.domain.router import TRIFLES, Action, Router, message_row
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -254,7 +254,7 @@ def archivable(element: Element) -> bool:
     text = element.text
     if ns.HINTS in text and any(child.tag in _HINT_NO_STORE for child in children(element)):
         return False
-    return "<body" in text or worth_keeping(element)
+    return "<body" in text or any(not child.tag.startswith(TRIFLES) for child in children(element))
 
 
 def stanza_id(identity: str, by: str) -> str:
