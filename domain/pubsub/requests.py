@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.key_sizes import MAX_NAME, fits
 from andiron.domain.owner import Owner
 from andiron.domain.pubsub import event
 from andiron.domain.pubsub.access import may_see
@@ -17,7 +18,7 @@ from andiron.domain.pubsub.errors import (
     unsupported,
 )
 from andiron.domain.pubsub.items import Item
-from andiron.domain.pubsub.nodes import Affiliation, Node
+from andiron.domain.pubsub.nodes import Affiliation, Node, find_node
 from andiron.domain.pubsub.pages import read_items
 from andiron.domain.pubsub.service import PubSub
 from andiron.domain.registry import IqRequest, Registry, Target
@@ -35,8 +36,6 @@ _NS: Final = f"{{{ns.PUBSUB}}}"
 _ITEM: Final = f"{_NS}item"
 _CONFIGURE: Final = f"{_NS}configure"
 _OPTIONS: Final = f"{_NS}publish-options"
-_MAX_NAME: Final = 1023
-"""Bytes of a node's name or an item's id: as of a part of an address."""
 
 Handler = Callable[[IqRequest, Tree], Awaitable[str]]
 
@@ -142,15 +141,21 @@ class Requests:
     # Everybody's who may see the node (sections 6, 5.6 and 5.7)
 
     async def _items(self, request: IqRequest, child: Tree) -> str:
-        owner, node = await self._visible(request, node_name(child))
+        owner, name = await self._owner(request), node_name(child)
 
-        async def operation(connection: AsyncConnection) -> tuple[list[Item], str]:
+        async def operation(connection: AsyncConnection) -> tuple[list[Item], str] | None:
+            node = await find_node(connection, owner.username, name)
+            if node is None or not may_see(node, owner, request.account):
+                return None
             return await read_items(connection, node, request.payload, child)
 
-        found, result_set = await self._pubsub.read(owner, operation)
-        items = "".join(map(event.write_item, found))
-        head = f"<items node='{escape(node.name)}'"
-        return _pubsub((f"{head}>{items}</items>" if items else f"{head}/>") + result_set)
+        # One reading, so that it has its place among what the client writes.
+        read = await self._pubsub.read(owner, operation)
+        if read is None:
+            raise hidden()
+        items = "".join(map(event.write_item, read[0]))
+        head = f"<items node='{escape(name)}'"
+        return _pubsub((f"{head}>{items}</items>" if items else f"{head}/>") + read[1])
 
     async def _subscribe(self, request: IqRequest, child: Tree) -> str:
         request.username()
@@ -238,8 +243,8 @@ def node_name(child: Tree) -> str:
 
 
 def _bounded(name: str) -> str:
-    if len(name) > _MAX_NAME or len(name.encode()) > _MAX_NAME:
-        raise not_acceptable(f"a name has at most {_MAX_NAME} bytes")
+    if not fits(name, MAX_NAME):
+        raise not_acceptable(f"a name has at most {MAX_NAME} bytes")
     return name
 
 
