@@ -289,7 +289,7 @@ class DomainLink:
         if kind == "error" or (kind == "result" and element.name == "iq"):
             return
         sender = element.get("to") or self.account
-        if error.condition == StanzaCondition.JID_MALFORMED:
+        if error.condition == StanzaCondition.JID_MALFORMED and not _prepared(element.get("to")):
             sender = self._domain.name
         self.forward(error_reply(element, error, sender=sender, to=self.jid), now)
 

@@ -44,38 +44,30 @@ class RoomArchives:
         self._archive = archive
         self._page = page
         self._spawn = spawn
-        self._emptying: set[str] = set()
 
     def add(self, room: Room, occupant: Occupant, text: str, wall: float) -> str:
-        """Keep an occupant's message; return its id, empty for one that is not kept.
-
-        Nothing is while what an earlier room of the name has left is removed.
-        """
-        if not room.config.archived or room.jid in self._emptying:
+        """Keep an occupant's message; return its id, empty for one that is not kept."""
+        if not room.config.archived:
             return ""
-        return self._archive.add_for(room.jid, f"{room.jid}/{occupant.nick}", text, wall)
+        return self._archive.add_for(room.archive, f"{room.jid}/{occupant.nick}", text, wall)
 
-    def empty(self, room: Room) -> None:
-        """Remove a room's archive, or that of another one of its name."""
-        if room.jid not in self._emptying:
-            self._emptying.add(room.jid)
-            self._spawn(self._empty(room.jid))
+    def remove(self, room: Room) -> None:
+        """Remove the archive of a room that is no more."""
+        self._spawn(self._remove(room))
 
-    async def _empty(self, jid: str) -> None:
+    async def _remove(self, room: Room) -> None:
         try:
-            await self._archive.remove_room(jid)
+            await self._archive.remove_room(room.archive)
         except DatabaseError:
-            # What is said there from now on must not join what should be gone.
-            logger.exception("the archive of %s could not be removed; it keeps nothing now", jid)
-        else:
-            self._emptying.discard(jid)
+            # Nobody can read it any more: another room of the name has another archive.
+            logger.exception("the archive of %s could not be removed", room.jid)
 
     async def remember(self, room: Room) -> None:
         """Fill a room's history after a restart. Raises :class:`DatabaseError`."""
-        await self._archive.load_room(room.jid)
+        await self._archive.load_room(room.archive)
         size = room.limits.history_max
         if room.config.archived and size:
-            page = await self._archive.page(room.jid, Query(Filter(), size, backwards=True))
+            page = await self._archive.page(room.archive, Query(Filter(), size, backwards=True))
             for row in page.rows:
                 entry = _entry(room, row)
                 if entry is not None:
@@ -90,10 +82,10 @@ class RoomArchives:
         """
         self._check(room, link)
         if payload.tag == f"{{{ns.MAM}}}metadata":
-            return mam.metadata(self._archive, room.jid)
+            return mam.metadata(self._archive, room.archive)
         if kind == "get":
             return mam.FORM
-        return mam.answer(self._archive, room.jid, payload, link, room.jid, self._page)
+        return mam.answer(self._archive, room.archive, payload, link, room.jid, self._page)
 
     def _check(self, room: Room, link: "DomainLink") -> None:
         if not room.config.archived:

@@ -5,6 +5,7 @@ happens stands in the modules beside this one, each for a chapter: entering,
 speaking, ruling, owning, inviting.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ class Room:
 
     __slots__ = (
         "affiliations",
+        "archive",
         "config",
         "created_by",
         "from_attribute",
@@ -82,6 +84,8 @@ class Room:
         self, jid: str, config: RoomConfig, limits: RoomsConfig, outbox: Outbox, secret: bytes
     ) -> None:
         self.jid = jid
+        self.archive = f"{jid}/{hashlib.sha256(secret).hexdigest()[:16]}"
+        """The name of its archive, which no later room of the same name has."""
         self.from_attribute = from_attribute(jid)
         self.config = config
         self.limits = limits

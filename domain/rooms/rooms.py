@@ -65,9 +65,9 @@ class Rooms:
             room = self._revive(stored)
             if not room.those(Affiliation.OWNER) and not await self._inherit(room):
                 await self._store.remove(room)
-                self._empty_archive(room)
+                self._remove_archive(room)
                 continue
-            self._add(room)
+            self.add(room)
             if self._archives is not None:
                 await self._archives.remember(room)
 
@@ -90,7 +90,8 @@ class Rooms:
     def create(self, link: "DomainLink", jid: JID, now: float) -> Room:
         """Return a new room, owned by who enters it first, and locked (section 10.1.1).
 
-        It is there once :meth:`opened`. Raises :class:`StanzaError` for one who may make none.
+        It is there once it is :meth:`added <add>`. Raises :class:`StanzaError` for one
+        who may make none.
         """
         config = self.config
         may = config.create is RoomCreators.ANYONE or (
@@ -109,11 +110,6 @@ class Rooms:
         room.affiliations[link.account] = Affiliation.OWNER
         room.locked_until = now + config.lock_timeout
         return room
-
-    def opened(self, room: Room) -> None:
-        """Have a new room from now on."""
-        self._add(room)
-        self._empty_archive(room)
 
     def tidy(self, room: Room) -> None:
         """Let go of a temporary room that the last one has left (section 7.14)."""
@@ -206,13 +202,14 @@ class Rooms:
         archives = self._archives
         return "" if archives is None else archives.add(room, occupant, text, wall)
 
-    def _empty_archive(self, room: Room) -> None:
+    def _remove_archive(self, room: Room) -> None:
         if self._archives is not None:
-            self._archives.empty(room)
+            self._archives.remove(room)
 
     # Rooms
 
-    def _add(self, room: Room) -> None:
+    def add(self, room: Room) -> None:
+        """Have a room from now on."""
         self.by_name[room.node] = room
         self._made[room.created_by] += 1
 
@@ -223,7 +220,7 @@ class Rooms:
         self._made[room.created_by] -= 1
         if not self._made[room.created_by]:
             del self._made[room.created_by]
-        self._empty_archive(room)
+        self._remove_archive(room)
 
     def _revive(self, stored: StoredRoom) -> Room:
         jid = f"{stored.name}@{self.host}"

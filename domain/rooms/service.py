@@ -224,7 +224,7 @@ class RoomService:
         wall = link.session.wall(now)
         enter(room, link, jid.resource, arrival, wall, now, created=created)
         if created:
-            self._rooms.opened(room)
+            self._rooms.add(room)
         visits.add(room)
 
     def _leave(self, link: "DomainLink", element: Element, jid: JID) -> None:
