@@ -194,7 +194,7 @@ class Contacts:
 
     def _deliver(self, account: str, change: Change, now: float) -> None:
         resources = self._router.accounts.get(account)
-        for link in resources.links.values() if resources else ():
+        for link in list(resources.links.values()) if resources else ():
             wants = link.priority is not None if change.kind is Kind.SUBSCRIBE else link.interested
             if wants:
                 link.inform(change.text, now)

@@ -146,7 +146,7 @@ def _pairs(
     watchers = router.available(jid)
     for link in router.available(account) if watchers else ():
         visible = [watcher for watcher in watchers if not _hidden(link, watcher)]
-        if visible:
+        if visible and link.priority is not None:
             yield link, visible
 
 
@@ -214,19 +214,16 @@ def _available(link: "DomainLink", element: Element, now: float) -> None:
     link.presence = with_addresses(element, link.jid, link.account)
     _set_priority(link, priority, now)
     own = link.router.available(link.account)
-    for other in own:
-        other.inform(link.presence, now)
+    for address, seers in [(link.account, own), *_watchers(link)]:
+        text = _shown(link, address)
+        for seer in seers:
+            seer.inform(text, now)
+            if link.priority is None:
+                return  # Its own queue was full; that it is gone is the last word.
     if initial:
-        for other in own:
-            if other is not link and other.presence:
-                link.inform(other.presence, now)
-    for jid, watchers in _watchers(link):
-        text = _shown(link, jid)
-        for watcher in watchers:
-            watcher.inform(text, now)
-    if initial:
-        for watched in _watched(link):
-            link.inform(_shown(watched, link.account), now)
+        for other in (*own, *_watched(link)):
+            if other is not link and other.priority is not None:
+                link.inform(_shown(other, link.account), now)
         link.contacts.remind(link)
     for tell in link.events.available:
         tell(link, element, initial, now)
@@ -234,11 +231,13 @@ def _available(link: "DomainLink", element: Element, now: float) -> None:
 
 def _unavailable(link: "DomainLink", element: Element, now: float) -> None:
     """Tell those who saw the resource, and itself (section 4.5.2)."""
-    if link.priority is not None:
+    was_available = link.priority is not None
+    if was_available:
         link.inform(with_addresses(element, link.jid, link.account), now)
+        if link.priority is None:
+            return  # Its own queue was full; all have been told.
     seers = _seers(link)
     _tell_services(link, now)
-    was_available = link.priority is not None
     link.presence = ""
     link.directed = None
     _set_priority(link, None, now)

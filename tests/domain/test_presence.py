@@ -10,6 +10,7 @@ from andiron.domain import presence
 from andiron.domain.presence import read_priority
 from andiron.domain.roster import Roster
 from andiron.domain.subscriptions import Contact, State
+from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.xml import Guard
@@ -366,6 +367,27 @@ async def test_who_left_is_not_told_that_others_leave(stage):
     romeo.take()
     juliet.leave()
     assert seen(romeo) == []
+
+
+@pytest.mark.parametrize("kind", ["", " type='unavailable'"])
+async def test_a_session_that_ends_within_its_own_broadcast(kind, caplog):
+    """A full queue ends it when it hears itself; that it is gone is the last word for all."""
+    stage = Stage(SmConfig(queue_stanzas=4, idle_probe=0))
+    await befriend(stage, "juliet", "romeo")
+    romeo = await stage.come("romeo", "orchard")
+    balcony = await stage.bind("juliet", "balcony", sm=True)
+    chamber = await stage.come("juliet", "chamber")
+    for _ in range(2):
+        balcony.send("<presence/>")
+    for client in (romeo, chamber):
+        assert seen(client)[-1] == (balcony.jid, None)
+    balcony.send(f"<presence{kind}/>")
+    await settle()
+    assert balcony.error == "resource-constraint"
+    for client in (romeo, chamber):
+        assert seen(client) == [(balcony.jid, "unavailable")]
+    assert [record.name for record in caplog.records] == ["andiron.sm"]
+    await stage.domain.stop()
 
 
 async def test_presence_waits_for_no_database(stage):
