@@ -233,6 +233,21 @@ async def test_a_new_account_of_an_old_name_has_versions_of_its_own(stage, julie
     assert ver(await again.ask(GET)) != first
 
 
+async def test_an_account_that_another_program_removed_is_noticed(stage, juliet):
+    stage.add_account("nurse")
+    nurse = await stage.bind("nurse", "x")
+    juliet.send("<presence to='nurse@localhost' type='subscribe'/>")
+    await settle()
+    nurse.send("<presence to='juliet@localhost' type='subscribed'/>")
+    await settle()
+    nurse.leave()
+    await stage.domain.accounts.remove("nurse")
+    await juliet.ask(GET)
+    await stage.domain.contacts.sweep()
+    assert [tree.get("type") for tree in juliet.take()] == ["unsubscribed", "set"]
+    assert items(await juliet.ask(GET)) == {"nurse@localhost": (None, "none", None, [])}
+
+
 async def test_an_answer_is_not_older_than_what_was_pushed_before_it(stage, juliet, monkeypatch):
     store = stage.domain.contacts._store
     items_then = store.items
