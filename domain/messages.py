@@ -155,8 +155,8 @@ class Messages:
         bare: str = jid.bare
         router, session = self._router, link.session
         recipient = self._owners.get(bare)
-        if recipient is not None and recipient.blocked:
-            _is_kept_out(recipient, link.jid, element)
+        if recipient is not None and _is_kept_out(recipient, link.jid, element):
+            return True
         action = message_row(element)[router.situation(jid)]
         copied = carbons.eligible(element)
         stamp = session.wall(now)
