@@ -15,8 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.domains import Client, settle
+from support.domains import settle
 from support.rooms import MUC, ROOM, RoomStage, configure
+
+from andiron.domain.rooms.occupant import Occupant
+from andiron.domain.rooms.privileges import Affiliation, Role
 
 ROUNDS = 15
 BODY = "x" * 200
@@ -42,14 +45,16 @@ class Nowhere(list[str]):
         return
 
 
-async def crowd(stage: RoomStage, size: int) -> list[Client]:
-    people = []
+async def crowd(stage: RoomStage, size: int) -> None:
+    """Seat people without telling those who sit already, which would take the square of it."""
+    room = stage.room
     for number in range(size):
-        client = await stage.bind(f"p{number % 50}", f"r{number}")
+        client = await stage.bind(f"p{number}", "here")
         client.transport.sent = Nowhere()
-        client.send(f"<presence to='{ROOM}/n{number}'>{MUC}</presence>")
-        people.append(client)
-    return people
+        occupant = Occupant(
+            room.jid, f"n{number}", client.link.account, Affiliation.NONE, Role.PARTICIPANT
+        )
+        room.sit(occupant, client.link, "")
 
 
 def median(action: Callable[[], None], rounds: int = ROUNDS) -> float:
@@ -63,7 +68,7 @@ def median(action: Callable[[], None], rounds: int = ROUNDS) -> float:
 
 
 async def measure(size: int) -> tuple[float, ...]:
-    stage = RoomStage({"max_resources": 100_000}, max_occupants=100_000)
+    stage = RoomStage(max_occupants=100_000)
     owner = await stage.come("juliet", "here")
     owner.send(f"<presence to='{ROOM}/owner'>{MUC}</presence>")
     await settle()
