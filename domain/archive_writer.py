@@ -2,7 +2,8 @@
 
 A message goes its way at once. What waits to be written is bounded; when the
 database is out of reach for too long, messages go on without being archived,
-and the operator is told.
+and the operator is told. A message that the database does not take holds up no
+other.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Final
 
 from andiron.domain.archive_store import ArchiveStore, Row
 from andiron.domain.database import DatabaseError
+from andiron.domain.engines import RefusedError
 
 logger = logging.getLogger("andiron.domain")
 
@@ -89,20 +91,34 @@ class ArchiveWriter:
         self._task = None
 
     async def _write(self, batch: Sequence[Row]) -> None:
+        """Write rows, but for those that cannot be: they are found by halving what fails."""
+        try:
+            await self._insist(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is about one, others must be written
+            if len(batch) == 1:
+                _let_go(batch[0], error)
+                return
+            middle = len(batch) // 2
+            await self._write(batch[:middle])
+            await self._write(batch[middle:])
+
+    async def _insist(self, batch: Sequence[Row]) -> None:
+        """Write rows, again and again while the database is out of reach.
+
+        Raises what another attempt would raise again.
+        """
         pause = _FIRST_PAUSE
         while True:
             try:
                 await self._store.add(batch)
+            except RefusedError:
+                raise
             except DatabaseError as error:
                 if self._closing.is_set():
                     logger.exception("%d messages are lost to the archive", len(batch))
                     return
                 logger.warning("%d messages wait to be archived: %s", len(batch), error)
                 self._fail(error)
-            except Exception:
-                # Whatever it is about these messages, those that follow must be written.
-                logger.exception("%d messages could not be archived", len(batch))
-                return
             else:
                 return
             await self._pause(pause)
@@ -141,3 +157,9 @@ class ArchiveWriter:
 
 def _weight(row: Row) -> int:
     return len(row.text) + _OVERHEAD
+
+
+def _let_go(row: Row, error: Exception) -> None:
+    # What other errors say may quote the message.
+    reason = error if isinstance(error, DatabaseError) else type(error).__name__
+    logger.error("message %d of %s could not be archived: %s", row.id, row.owner, reason)

@@ -4,10 +4,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-__all__ = ["FAILURES", "SETTING", "DatabaseError", "Engines", "Operation", "Readers"]
+__all__ = [
+    "FAILURES",
+    "SETTING",
+    "DatabaseError",
+    "Engines",
+    "Operation",
+    "Readers",
+    "RefusedError",
+]
 
 T = TypeVar("T")
 Operation = Callable[[AsyncConnection], Awaitable[T]]
@@ -17,8 +25,16 @@ FAILURES: Final = (SQLAlchemyError, OSError)
 """What an engine raises when the database fails; time that ran out is an ``OSError``."""
 
 
+_ABOUT_VALUES: Final = frozenset({"21", "22", "23", "54"})
+"""The classes of SQLSTATE that speak of what was to be written, its length included."""
+
+
 class DatabaseError(Exception):
     """The database cannot be used; the sentence names the setting and the remedy."""
+
+
+class RefusedError(DatabaseError):
+    """The database does not take what was to be written, and will not another time either."""
 
 
 class Readers(Protocol):
@@ -52,7 +68,8 @@ class Engines:
     def failure(self, error: Exception) -> DatabaseError:
         """Return what to tell the operator about one of :data:`FAILURES`."""
         cause = getattr(error, "orig", None) or error
-        return DatabaseError(f"The database {self.name} cannot be used {self.explain(cause)}.")
+        kind = RefusedError if _is_about_values(error) else DatabaseError
+        return kind(f"The database {self.name} cannot be used {self.explain(cause)}.")
 
     async def dispose(self) -> None:
         """Close every connection."""
@@ -60,3 +77,12 @@ class Engines:
             await self.readers.dispose()
         await self.writer.dispose()
         await self.migrating.dispose()
+
+
+def _is_about_values(error: Exception) -> bool:
+    if not isinstance(error, DBAPIError) or error.connection_invalidated:
+        return False
+    state = getattr(error.orig, "sqlstate", None)  # SQLite has none.
+    if state:
+        return state[:2] in _ABOUT_VALUES
+    return isinstance(error, DataError | IntegrityError)

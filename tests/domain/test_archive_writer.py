@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from support.domains import settle
 
 from andiron.domain import archive_writer
 from andiron.domain.archive_store import Row
 from andiron.domain.archive_writer import ArchiveWriter
 from andiron.domain.database import DatabaseError
+from andiron.domain.engines import RefusedError
 
 BOUND = 10_000
 
@@ -21,6 +23,8 @@ class Store:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.errors: list[Exception] = []
+        self.refused: dict[int, Exception] = {}
+        """What every batch fails with that has the row of an id."""
         self.running = asyncio.Event()
         self.running.set()
         self.busy = 0
@@ -34,6 +38,9 @@ class Store:
         await self.running.wait()
         await asyncio.sleep(0)
         self.busy -= 1
+        for each in rows:
+            if each.id in self.refused:
+                raise self.refused[each.id]
         if self.errors:
             raise self.errors.pop(0)
         self.batches.append([row.id for row in rows])
@@ -126,15 +133,45 @@ async def test_a_failed_batch_is_tried_again(caplog: pytest.LogCaptureFixture):
     assert "1 messages wait to be archived: The disk is full." in caplog.text
 
 
-async def test_one_that_cannot_be_written_holds_up_no_other(caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UnicodeEncodeError("utf-8", "a secret \ud800", 9, 10, "a secret"), "UnicodeEncodeError"),
+        (IntegrityError("a secret", None, Exception("a secret")), "IntegrityError"),
+        (RefusedError("The row is too long."), "The row is too long."),
+    ],
+)
+@pytest.mark.parametrize("unfit", [{0}, {3, 7}, {4, 5}, {9}, set(range(10))])
+async def test_one_that_cannot_be_written_holds_up_no_other(
+    caplog: pytest.LogCaptureFixture, error: Exception, reason: str, unfit: set[int]
+):
     store, writer = start()
-    store.errors = [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates")]
-    writer.put(row(1))
-    await settle()
-    writer.put(row(2))
+    store.refused = dict.fromkeys(unfit, error)
+    for identity in range(10):
+        writer.put(row(identity, text="a secret"))
     await writer.flushed()
-    assert store.batches == [[2]]
-    assert "1 messages could not be archived" in caplog.text
+    written = [identity for batch in store.batches for identity in batch]
+    assert written == sorted(set(range(10)) - unfit)
+    assert caplog.messages == [
+        f"message {identity} of juliet could not be archived: {reason}"
+        for identity in sorted(unfit)
+    ]
+    assert "a secret" not in caplog.text
+    writer.put(row(10))
+    await writer.flushed()
+    assert store.batches[-1] == [10]
+
+
+async def test_what_is_sound_waits_for_a_database_that_went_meanwhile():
+    store, writer = start()
+    store.refused = {1: RefusedError("The row is too long.")}
+    for identity in range(4):
+        writer.put(row(identity))
+    store.errors = [DatabaseError("It is gone.")]
+    with pytest.raises(DatabaseError, match="gone"):
+        await writer.flushed()
+    await writer.flushed()
+    assert store.batches == [[0], [2, 3]]
 
 
 async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
