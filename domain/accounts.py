@@ -30,6 +30,7 @@ from andiron.domain.credentials import (
     derive,
 )
 from andiron.domain.database import Database
+from andiron.domain.key_sizes import MAX_USERNAME, fits
 from andiron.domain.roster_rows import forget_all
 from andiron.xmpp.jid import InvalidJID, account_jid
 
@@ -112,6 +113,19 @@ class Accounts:
                 " or contains a space, a control character or one of \"&'/:<>@ (RFC 7622)."
             ) from None
 
+    def new_username(self, name: str) -> str:
+        """Return the username for a new account; raises :class:`InvalidName`.
+
+        Accounts that were made with longer ones, in SQLite, go on.
+        """
+        username = self.username(name)
+        if not fits(username, MAX_USERNAME):
+            raise InvalidName(
+                f"{name!r} cannot be the name of a new account: it is longer than"
+                f" {MAX_USERNAME} bytes."
+            )
+        return username
+
     async def create(self, name: str, password: str) -> str:
         """Make an account and return its username.
 
@@ -124,7 +138,7 @@ class Accounts:
 
         Raises what :meth:`create` raises, for the first account that cannot be.
         """
-        named = [(self.username(name), password) for name, password in accounts]
+        named = [(self.new_username(name), password) for name, password in accounts]
         _refuse_twice(named)
         derived = await asyncio.to_thread(_derive_all, named, self._iterations)
 

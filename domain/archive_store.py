@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.archive_id import HIGHEST
 from andiron.domain.database import Database
+from andiron.domain.key_sizes import INDEXED_RESOURCE
 
 __all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row"]
 
@@ -103,6 +104,9 @@ class ArchiveStore:
         # What the index by correspondent begins with. To say instead whose archive it is
         # would lead PostgreSQL to the other index, to pass over all other conversations.
         self._conversation: ColumnElement[str] = literal_column("(owner || ' ' || peer)", Text)
+        # What the same index has of a resource, in its own words, too.
+        start = f"substr(resource, 1, {INDEXED_RESOURCE})"
+        self._start: ColumnElement[str] = literal_column(start, Text)
 
     async def add(self, rows: Sequence[Row]) -> None:
         """Keep messages, all or none; those of accounts that are gone are let go."""
@@ -222,6 +226,7 @@ class ArchiveStore:
         else:
             conditions.append(columns.owner == owner)
         if wanted.resource:
+            conditions.append(self._start == wanted.resource[:INDEXED_RESOURCE])
             conditions.append(columns.resource == wanted.resource)
         if wanted.ids is not None:
             conditions.append(columns.id.in_(sorted(wanted.ids)))

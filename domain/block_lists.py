@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain import presence
 from andiron.domain.database import Database
+from andiron.domain.key_sizes import MAX_ADDRESS, fits
 from andiron.domain.owner import Effect, Owner, Owners
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
@@ -119,6 +120,10 @@ class BlockLists:
         if len(jids) > self._limit:
             raise StanzaError(
                 StanzaCondition.RESOURCE_CONSTRAINT, f"at most {self._limit} addresses"
+            )
+        if not all(fits(jid, MAX_ADDRESS) for jid in jids):
+            raise StanzaError(
+                StanzaCondition.NOT_ACCEPTABLE, f"an address has at most {MAX_ADDRESS} bytes here"
             )
         return sorted(jids)
 

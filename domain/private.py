@@ -7,6 +7,7 @@ from sqlalchemy import Text, column, delete, func, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.database import Database
+from andiron.domain.key_sizes import MAX_TAG, fits
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -90,6 +91,11 @@ class PrivateStorage:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "an element of which namespace?")
         if len(tags) > self._max_elements:
             raise StanzaError(StanzaCondition.POLICY_VIOLATION, "too many elements at once")
+        if not all(fits(tag, MAX_TAG) for tag in tags):
+            raise StanzaError(
+                StanzaCondition.NOT_ACCEPTABLE,
+                f"an element's name and namespace have at most {MAX_TAG} bytes",
+            )
         own = f"{{{ns.PRIVATE}}}"
         if any(tag.startswith(own) or not tag.startswith("{") for tag in tags):
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "an element has its own namespace")

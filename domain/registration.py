@@ -95,7 +95,7 @@ class Registration:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "a user name and a password")
         network = network_of(address)
         try:
-            username = self._accounts.username(wish.username)
+            username = self._accounts.new_username(wish.username)
             check_password(wish.password)
         except (InvalidName, ValueError) as error:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, str(error)) from None

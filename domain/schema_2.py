@@ -171,7 +171,13 @@ def _archive(metadata: MetaData) -> None:
             # There must be no index by the id alone: the order of all messages would tempt
             # PostgreSQL to pass over those of others.
             PrimaryKeyConstraint("owner", "id"),
-            Index(f"{name}_by_peer", text("(owner || ' ' || peer)"), "id", "resource"),
+            Index(
+                f"{name}_by_peer",
+                text("(owner || ' ' || peer)"),
+                "id",
+                # Whole ones would make rows that PostgreSQL refuses (:mod:`.key_sizes`).
+                text("substr(resource, 1, 63)"),
+            ),
         )
     Table(
         "archive_preferences",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from andiron.domain.config import RoomCreators, RoomsConfig
 from andiron.domain.events import Events
+from andiron.domain.key_sizes import MAX_USERNAME, fits
 from andiron.domain.mam import FEATURES
 from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
@@ -104,6 +105,10 @@ class Rooms:
             or self._made[link.account] >= config.max_rooms_per_account
         ):
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many rooms")
+        if not fits(jid.node, MAX_USERNAME):
+            raise StanzaError(
+                StanzaCondition.NOT_ACCEPTABLE, f"a room's name has at most {MAX_USERNAME} bytes"
+            )
         secret = secrets.token_bytes(_SECRET_BYTES)
         room = Room(jid.bare, RoomConfig(), config, self.outbox, secret)
         room.created_by = link.account

@@ -68,6 +68,7 @@ async def test_making_no_accounts_is_no_error(accounts: Accounts):
         ([("new", "x"), ("bob/phone", "y")], InvalidName, "cannot be the name"),
         ([("new", "x"), ("two words", "y")], InvalidName, "'two words' cannot be the name"),
         ([("new", "x"), ("b" * 1024, "y")], InvalidName, "longer than 1023"),
+        ([("new", "x"), ("b" * 254 + "ü", "y")], InvalidName, "longer than 255 bytes"),
         ([("new", "x"), ("bob", "")], InvalidPassword, "for bob .* cannot be empty"),
         ([("new", "x"), ("bob", "\x07")], InvalidPassword, "for bob .* control characters"),
     ],
