@@ -114,3 +114,10 @@ async def test_strangers_learn_nothing(juliet, tybalt, namespace, node):
     assert [[child.tag for child in error] for error in errors] == [
         [f"{{{ns.STANZA_ERRORS}}}service-unavailable"]
     ] * 3
+
+
+@pytest.mark.parametrize("namespace", [INFO, ITEMS])
+async def test_a_user_without_an_account_has_nothing_to_tell(stage, tybalt, namespace):
+    await stage.come("nobody", "x")
+    answer = await discover(tybalt, namespace, to="nobody@localhost")
+    assert condition(answer) == "service-unavailable"

@@ -7,6 +7,7 @@ from support.domains import CLIENT, settle
 from support.pep import AVATAR, EVENT, PAYLOAD, TUNE, Person, person
 
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaCondition, StanzaError
 
 JULIET = "juliet@localhost"
 SUBSCRIBE = "<subscribe node='{}' jid='{}'/>"
@@ -358,6 +359,30 @@ async def test_a_subscriber_is_told_without_a_friendship(stage, juliet, tybalt):
     await tybalt.ask("set", "<unsubscribe node='n'/>", JULIET)
     await juliet.publish("n", "4")
     assert [each.events() for each in (tybalt, alley)] == [[], []]
+
+
+async def test_a_subscriber_who_may_see_it_no_more_is_not_told(juliet, tybalt):
+    await juliet.publish("n", "1", access_model="open")
+    await tybalt.ask("set", SUBSCRIBE.format("n", "tybalt@localhost"), JULIET)
+    tybalt.events()
+    await juliet.configure("n", access_model="presence")
+    await juliet.publish("n", "2")
+    assert tybalt.events() == []
+    await juliet.configure("n", access_model="open")
+    await juliet.publish("n", "3")
+    assert tybalt.events() == [(JULIET, "n", "3")]
+
+
+async def test_a_resource_without_room_stops_nobody_else(stage, juliet, romeo):
+    orchard = await person(stage, "romeo", "orchard", TUNE)
+    await wanting(romeo, TUNE)
+
+    def full(text, now):
+        raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT)
+
+    orchard.client.link.deliver = full
+    assert (await juliet.publish(TUNE, "1")).get("type") == "result"
+    assert romeo.events() == [(JULIET, TUNE, "1")]
 
 
 async def test_one_resource_subscribes(stage, juliet, tybalt):

@@ -282,6 +282,21 @@ async def test_a_node_that_cannot_be_like_that(juliet):
     assert condition(await juliet.items("n")) == REFUSED
 
 
+async def test_a_form_of_another_type(juliet):
+    form = submit("something")
+    answer = await juliet.ask("set", f"<create node='n'/><configure>{form}</configure>")
+    assert condition(answer) == "bad-request"
+
+
+async def test_too_many_affiliations_at_once(poor):
+    await poor.publish("n")
+    inner = "".join(f"<affiliation jid='{n}@x' affiliation='member'/>" for n in range(3))
+    answer = await poor.ask(
+        "set", f"<affiliations node='n'>{inner}</affiliations>", namespace=ns.PUBSUB_OWNER
+    )
+    assert condition(answer) == "resource-constraint"
+
+
 # Who may see what
 
 
