@@ -25,6 +25,8 @@ from andiron.domain.rooms.ruling import carry_out, list_items, obey, read_items
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import parse_jid
+from andiron.xmpp.rsm import read_set, slice_of
+from andiron.xmpp.stanza import with_child
 from andiron.xmpp.tree import Tree
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ __all__ = ["Request", "answer_room", "answer_service"]
 _RESERVED_NICK: Final = "x-roomuser-item"
 _TRAFFIC: Final = "http://jabber.org/protocol/muc#traffic"
 _NAME: Final = "Chat rooms"
+_PAGE: Final = 500
+"""How many rooms one answer lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,20 @@ def _service_info(request: Request) -> str:
 
 
 def _service_items(request: Request) -> str:
-    """List the rooms that are public (section 6.3)."""
+    """List the rooms that are public, page by page where they are many (section 6.3)."""
     if request.payload.get("node"):
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
-    return items(
-        (room.jid, room.config.name or room.node)
+    names = {
+        room.jid: room.config.name or room.node
         for room in request.rooms.by_name.values()
         if room.config.public and not room.is_locked(request.now)
-    )
+    }
+    jids = sorted(names)
+    page = slice_of(jids, read_set(request.payload), _PAGE, _PAGE)
+    listed = items((jid, names[jid]) for jid in jids[page.start : page.stop])
+    if request.payload.find(_SET) is None and len(jids) <= _PAGE:
+        return listed
+    return with_child(listed, page.xml)
 
 
 def _nothing(_request: Request, _room: Room | None = None) -> str:
@@ -170,6 +180,8 @@ def _set_config(request: Request, room: Room) -> str | Awaitable[str]:
     if destruction is not None:
         return rooms.destroy(room, destruction)
     new = read_new_config(request.payload, room)
+    if new is not None and new.config.persistent and not request.link.owner.registered:
+        raise StanzaError(StanzaCondition.NOT_ALLOWED, "nothing is kept for this account")
     if new is not None:
         return rooms.configure(room, new, _nick(request, room))
     if room.locked_until:
@@ -213,6 +225,7 @@ def _register(request: Request, room: Room) -> str | Awaitable[str]:
 
 
 _Handler = Callable[[Request, Room], str | Awaitable[str]]
+_SET: Final = f"{{{ns.RSM}}}set"
 _INFO: Final = f"{{{ns.DISCO_INFO}}}query"
 _ITEMS: Final = f"{{{ns.DISCO_ITEMS}}}query"
 _PING: Final = f"{{{ns.PING}}}ping"

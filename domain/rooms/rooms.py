@@ -168,7 +168,8 @@ class Rooms:
         without admins come to their end. Raises :class:`DatabaseError`.
         """
         for room in list(self.by_name.values()):
-            if room.affiliation(bare) in _NOTHING_TO_LOSE:
+            is_there = self.by_name.get(room.node) is room
+            if not is_there or room.affiliation(bare) in _NOTHING_TO_LOSE:
                 continue
             links = list(room.seats)
             heirs = room.those(Affiliation.ADMIN)

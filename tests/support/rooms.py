@@ -6,6 +6,7 @@ from xml.etree.ElementTree import fromstring
 
 from andiron.domain.config import RoomsConfig
 from andiron.domain.rooms.room import Room
+from andiron.sm.config import SmConfig
 from andiron.xmpp import namespaces as ns
 from support.domains import CLIENT, Client, Stage, settle
 
@@ -21,8 +22,10 @@ ADMIN_ITEM = f"{{{ns.MUC_ADMIN}}}item"
 class RoomStage(Stage):
     """A stage with rooms; keyword arguments are those of :class:`RoomsConfig`."""
 
-    def __init__(self, domain: dict[str, Any] | None = None, **rooms: Any) -> None:
-        super().__init__(rooms=RoomsConfig(**rooms), **domain or {})
+    def __init__(
+        self, domain: dict[str, Any] | None = None, sm: SmConfig | None = None, **rooms: Any
+    ) -> None:
+        super().__init__(sm, rooms=RoomsConfig(**rooms), **domain or {})
 
     @property
     def room(self) -> Room:

@@ -20,6 +20,7 @@ from support.rooms import (
 )
 
 from andiron.domain.config import RoomCreators
+from andiron.sm.config import SmConfig
 
 
 async def test_a_new_room_is_its_makers_and_locked_until_it_is_set_up():
@@ -359,6 +360,37 @@ async def test_a_hibernating_session_stays():
     say(juliet, "where art thou")
     assert told(juliet.take()) == []
     assert len(stage.room.seats) == 2
+
+
+async def test_a_session_that_overflows_while_it_is_told_leaves_like_any_other():
+    stage = RoomStage(sm=SmConfig(idle_probe=0, queue_stanzas=4))
+    juliet = await stage.person("juliet")
+    romeo = await stage.come("romeo", "here", sm=True)
+    await stage.open_room(juliet, "Juliet")
+    enter(romeo, "Romeo", x=MUC.replace("/>", "><history maxstanzas='0'/></x>"))
+    romeo.lose()
+    juliet.take()
+    for number in range(4):
+        say(juliet, str(number))
+    heard = juliet.take()
+    assert told(heard) == [("Romeo", "unavailable", [])]
+    assert [each.findtext(CLIENT + "body") for each in heard if each.tag == f"{CLIENT}message"] == [
+        "0",
+        "1",
+        "2",
+        "3",
+    ]
+    assert list(stage.room.occupants) == ["Juliet"]
+
+
+async def test_strangers_keep_no_rooms():
+    stage = RoomStage(create=RoomCreators.ANYONE)
+    stranger = await stage.come("stranger", "here")
+    enter(stranger, "me")
+    stranger.take()
+    assert condition(await configure(stranger, persistentroom=1)) == "not-allowed"
+    assert (await configure(stranger)).get("type") == "result"
+    assert not stage.room.config.persistent
 
 
 async def test_two_sessions_under_one_nickname():

@@ -76,6 +76,23 @@ async def test_hidden_and_locked_rooms_are_not_listed():
     assert (await request(romeo, "get", INFO, f"locked@{HOST}")).get("type") == "result"
 
 
+async def test_many_rooms_are_listed_page_by_page(monkeypatch):
+    monkeypatch.setattr("andiron.domain.rooms.requests._PAGE", 3)
+    stage = RoomStage(lock_timeout=0)
+    juliet = await stage.person("juliet")
+    for name in "edcba":
+        enter(juliet, "me", room=f"{name}@{HOST}")
+    answer = await request(juliet, "get", ITEMS, HOST)
+    assert [jid[0] for jid, _ in items(answer)] == ["a", "b", "c"]
+    rsm = f"{{{ns.RSM}}}"
+    assert answer.findtext(f".//{rsm}count") == "5"
+    last = answer.findtext(f".//{rsm}last")
+    more = ITEMS.replace("/>", f"><set xmlns='{ns.RSM}'><after>{last}</after></set></query>")
+    assert [jid[0] for jid, _ in items(await request(juliet, "get", more, HOST))] == ["d", "e"]
+    absent = more.replace(last, "nothing")
+    assert condition(await request(juliet, "get", absent, HOST)) == "item-not-found"
+
+
 KINDS = [
     ({}, "muc_public muc_temporary muc_open muc_unmoderated muc_semianonymous muc_unsecured"),
     (
