@@ -7,6 +7,7 @@ is told to whom it concerns.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +61,7 @@ class Contacts:
         self._events = events
         self._config = config
         self._reading = asyncio.Semaphore(_READERS)
+        self._changing: Counter[str] = Counter()
         owners.add_loader(store.load)
 
     def register(self, registry: Registry) -> None:
@@ -88,6 +90,8 @@ class Contacts:
     async def _read(self, owner: Owner) -> str:
         async with self._reading:
             with _Failures():
+                if owner.jid in self._changing:
+                    await self._store.catch_up()
                 while True:
                     version, items = await self._store.items(owner.username)
                     # What was pushed while it was read must not be undone by the answer.
@@ -103,8 +107,15 @@ class Contacts:
         return self._change(request.link, changes)
 
     async def _change(self, link: "DomainLink", changes: Awaitable[list[Change]]) -> str:
-        with _Failures():
-            self._apply(await changes, link.session.clock())
+        account = link.account
+        self._changing[account] += 1
+        try:
+            with _Failures():
+                self._apply(await changes, link.session.clock())
+        finally:
+            self._changing[account] -= 1
+            if not self._changing[account]:
+                del self._changing[account]
         return ""
 
     # Subscriptions

@@ -80,6 +80,14 @@ class RosterStore:
 
         return effect
 
+    async def catch_up(self) -> None:
+        """Return when what was to be written before can be read."""
+
+        async def operation(_connection: AsyncConnection) -> None:
+            return
+
+        await self._database.write(operation)
+
     async def items(self, username: str) -> tuple[int, list[Item]]:
         """Return a roster and its version; later changes may be in it already."""
 

@@ -312,6 +312,26 @@ async def test_a_subscription_stanza_is_handled_when_it_is_stored(stage, monkeyp
     assert [tree.get("type") for tree in romeo.take()] == ["subscribe"]
 
 
+async def test_requests_are_answered_in_their_order(stage, juliet, monkeypatch):
+    """RFC 6120 section 10.1: who asks after a change is told what it made."""
+    gate = asyncio.Event()
+    write = stage.database.write
+
+    async def slow(operation):
+        await gate.wait()
+        return await write(operation)
+
+    monkeypatch.setattr(stage.database, "write", slow)
+    juliet.send(put("<item jid='a@x'/>"))
+    juliet.send(GET)
+    await settle()
+    assert juliet.take() == []
+    gate.set()
+    await settle()
+    answers = {tree.get("id"): tree for tree in juliet.take()}
+    assert set(items(answers["get"])) == {"a@x"}
+
+
 async def test_a_subscription_stanza_that_cannot_be_stored(stage, caplog):
     juliet = await stage.bind("juliet", "balcony", sm=True)
     stage.database.error = DatabaseError("gone")
