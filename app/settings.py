@@ -311,6 +311,9 @@ class Settings(BaseSettings):
     rooms_max_nick: Annotated[int, Unit("characters"), Field(ge=1, le=1023)] = Field(
         100, description="The longest nickname in a room."
     )
+    rooms_max_message: Annotated[int, Unit("characters"), Field(ge=1_000)] = Field(
+        65_536, description="The longest message to a room; each who is in it gets a copy."
+    )
     rooms_max_subject: Annotated[int, Unit("characters"), Field(ge=0)] = Field(
         2_000, description="The longest subject of a room."
     )
@@ -649,6 +652,7 @@ class Settings(BaseSettings):
             max_occupants=self.rooms_max_occupants,
             max_affiliations=self.rooms_max_affiliations,
             max_nick=self.rooms_max_nick,
+            max_message=self.rooms_max_message,
             max_subject=self.rooms_max_subject,
             max_presence=self.rooms_max_presence,
             max_vcard=self.rooms_max_vcard,

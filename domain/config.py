@@ -120,6 +120,8 @@ class RoomsConfig:
     """How many members, admins, owners and outcasts one room may have."""
     max_nick: int = 100
     """In characters, as are the following."""
+    max_message: int = 65_536
+    """A message to all, of which each occupant gets a copy."""
     max_subject: int = 2000
     max_presence: int = 10_000
     """What an occupant's presence may hold."""

@@ -42,6 +42,8 @@ _STORE: Final = f"{{{ns.HINTS}}}store"
 def say(room: Room, link: "DomainLink", element: Element, keep: Keep, wall: float) -> bool:
     """Send an occupant's groupchat message to all (section 7.4); True if the subject changed."""
     occupant = room.seat(link).occupant
+    if len(element.text) > room.limits.max_message:
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a message")
     element = _cleaned(room, element)
     subject = _new_subject(element)
     if subject is not None:

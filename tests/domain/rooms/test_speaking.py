@@ -155,6 +155,14 @@ async def test_a_subject_with_a_body_is_a_message(with_it):
     assert stage.room.subject.text == ""
 
 
+async def test_too_long_a_message_is_refused():
+    stage = RoomStage(max_message=1000)
+    juliet = await stage.person("juliet")
+    await stage.open_room(juliet)
+    say(juliet, "x" * 1000)
+    assert condition(juliet.take()[0]) == "not-acceptable"
+
+
 async def test_too_long_a_subject_is_refused():
     stage = RoomStage(max_subject=5)
     juliet = await stage.person("juliet")
