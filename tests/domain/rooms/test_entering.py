@@ -467,3 +467,36 @@ async def test_the_nonsense_in_a_wish_for_history_is_refused():
         assert condition(juliet.take()[0]) == "bad-request"
     answer = await request(juliet, "get", "<ping xmlns='urn:xmpp:ping'/>")
     assert condition(answer) == "item-not-found"
+
+
+async def test_too_long_a_name_of_a_room_is_refused():
+    stage = RoomStage()
+    juliet = await stage.person("juliet")
+    enter(juliet, "me", room=f"{'n' * 256}@conference.localhost")
+    assert condition(juliet.take()[0]) == "not-acceptable"
+    enter(juliet, "me", room=f"{'n' * 255}@conference.localhost")
+    assert juliet.take()[0].get("type") is None
+
+
+async def test_the_same_presence_again_is_for_its_sender_alone():
+    stage = RoomStage()
+    juliet, romeo = await stage.person("juliet"), await stage.person("romeo")
+    await stage.open_room(juliet, "Juliet")
+    enter(romeo, "Romeo", inner="<show>away</show>")
+    juliet.take(), romeo.take()
+    enter(romeo, "Romeo", x="", inner="<show>away</show>")
+    assert told(romeo.take()) == [("Romeo", "", [110])]
+    assert juliet.take() == []
+
+
+async def test_one_person_under_two_names_keeps_them_apart():
+    stage = RoomStage()
+    juliet = await stage.person("juliet")
+    phone, desk = await stage.person("romeo", "phone"), await stage.person("romeo", "desk")
+    await stage.open_room(juliet, "Juliet")
+    enter(phone, "Phone")
+    enter(desk, "Desk")
+    desk.take()
+    enter(desk, "Phone", x="")
+    assert condition(desk.take()[0]) == "conflict"
+    assert set(stage.room.occupants) == {"Juliet", "Phone", "Desk"}

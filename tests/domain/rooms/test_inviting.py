@@ -172,3 +172,14 @@ async def test_a_room_without_requests_for_a_voice():
     voice(romeo, **{"muc#role": "participant"})
     assert condition(romeo.take()[0]) == "forbidden"
     assert juliet.take() == []
+
+
+async def test_a_room_remembers_so_many_invitations(monkeypatch):
+    monkeypatch.setattr("andiron.domain.rooms.inviting._MAX_INVITED", 2)
+    stage, juliet, _romeo, nurse = await scene()
+    for name in ("nurse", "a", "b"):
+        invite(juliet, f"{name}@localhost")
+    assert list(stage.room.invited) == ["a@localhost", "b@localhost"]
+    nurse.take()
+    decline(nurse, "juliet@localhost")
+    assert condition(nurse.take()[0]) == "item-not-found"

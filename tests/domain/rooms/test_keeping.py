@@ -16,6 +16,7 @@ from support.rooms import (
 )
 
 from andiron.domain.config import DomainConfig
+from andiron.domain.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.sm.config import SmConfig
@@ -239,3 +240,37 @@ async def test_a_new_room_has_nothing_of_an_old_one_of_its_name():
     say(romeo, "mine")
     await request(romeo, "set", QUERY)
     assert len(results(romeo.take())) == 1
+
+
+async def test_an_archive_that_cannot_be_removed_is_seen_by_nobody(caplog):
+    stage, juliet, romeo = await scene()
+    say(juliet, "secret")
+    await settle()
+    stage.database.error = DatabaseError("gone")
+    leave(juliet, "Juliet")
+    await settle()
+    stage.database.error = None
+    assert "could not be removed" in caplog.text
+    enter(romeo, "Romeo")
+    await configure(romeo)
+    romeo.take()
+    await request(romeo, "set", QUERY)
+    assert results(romeo.take()) == []
+
+
+async def test_what_cannot_be_stored_is_not_confirmed():
+    stage, juliet, _ = await scene(persistentroom=1)
+    stage.database.error = DatabaseError("gone")
+    answer = await rule(juliet, "jid='romeo@localhost' affiliation='member'")
+    assert condition(answer) == "internal-server-error"
+
+
+async def test_the_rooms_hear_of_an_account_that_is_removed():
+    stage, juliet, romeo = await scene(persistentroom=1)
+    await rule(juliet, "jid='romeo@localhost' affiliation='member'")
+    enter(romeo, "Romeo")
+    juliet.take()
+    await stage.domain.remove_account("romeo")
+    await settle()
+    assert stage.room.affiliations == {"juliet@localhost": "owner"}
+    assert list(stage.room.occupants) == ["Juliet"]

@@ -306,3 +306,13 @@ async def test_unknown_requests_are_answered():
         )
     answer = await request(juliet, "get", INFO, f"nowhere@{HOST}")
     assert condition(answer) == "item-not-found"
+
+
+async def test_who_blocks_an_occupant_is_not_asked_by_it():
+    _stage, juliet, romeo = await scene()
+    block = f"<block xmlns='{ns.BLOCKING}'><item jid='{ROOM}/Romeo'/></block>"
+    await request(juliet, "set", block, "juliet@localhost")
+    juliet.take()
+    answer = await request(romeo, "get", "<q xmlns='x'/>", f"{ROOM}/Juliet")
+    assert condition(answer) == "service-unavailable"
+    assert juliet.take() == []
