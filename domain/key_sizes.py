@@ -7,7 +7,7 @@ __all__ = ["INDEXED_RESOURCE", "MAX_ADDRESS", "MAX_NAME", "MAX_TAG", "MAX_USERNA
 # PostgreSQL refuses a row of an index over 2,704 bytes (a third of a page), where SQLite takes
 # any; of those, up to 30 are headers and padding. The longest rows are, in bytes:
 #   archive_by_peer       username 255 + space + bare JID 2,047 + id 8 + resource 4 * 63 = 2,563
-#   room_archive_by_peer  2 * (room 255 + @host 254) + space + / + nickname 1,023 + 8    = 2,051
+#   room_archive_by_peer  2 * (room 255 + @host 254) + 17 + space + / + nickname 1,023 + 8 = 2,068
 #   contacts, blocked     username 255 + address 2,047                                   = 2,302
 #   room_affiliations     room 255 + bare JID 2,047                                      = 2,302
 #   pubsub_entities       id 8 + bare JID 2,047, or full JID of an account 255 + 1 + 253 + 1,024
