@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from andiron.domain.rooms.history import Wish, read_wish
 from andiron.domain.rooms.occupant import Occupant, Seat
 from andiron.domain.rooms.outbox import Way
-from andiron.domain.rooms.privileges import INITIAL_ROLES, Affiliation
+from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Detail, Room
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -79,7 +79,7 @@ def enter(
         full = room.limits.max_occupants if affiliation in _ADMINS else room.max_occupants
         if len(room.occupants) >= full:
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "the room is full", type="wait")
-        role = INITIAL_ROLES[room.config.moderated][affiliation]
+        role = room.initial_role(bare)
         occupant = Occupant(room.jid, nick, bare, affiliation, role)
     seat = room.sit(occupant, link, arrival.inner)
     welcome(room, seat, arrival, wall, created=created)

@@ -57,6 +57,8 @@ def configure(room: Room, new: NewConfig, actor: str = "") -> None:
     room.locked_until = 0.0
     old, room.config = room.config, new.config
     change_affiliations(room, {bare: (each, "") for bare, each in new.affiliations.items()}, actor)
+    if new.config.moderated != old.moderated:
+        room.voices.clear()
     if new.config.members_only and not old.members_only:
         for occupant in list(room.occupants.values()):
             if occupant.affiliation is Affiliation.NONE:

@@ -8,14 +8,14 @@ speaking, ruling, owning, inviting.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from andiron.domain.config import RoomsConfig
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.history import History
 from andiron.domain.rooms.occupant import Occupant, Seat, occupant_id
 from andiron.domain.rooms.outbox import Outbox, Way
-from andiron.domain.rooms.privileges import RANK, Affiliation, Role
+from andiron.domain.rooms.privileges import INITIAL_ROLES, RANK, Affiliation, Role
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -53,6 +53,8 @@ class Detail:
 
 
 _PLAIN = Detail()
+_LASTING: Final = frozenset({Role.VISITOR, Role.PARTICIPANT})
+_MAX_VOICES: Final = 1000
 
 
 class Room:
@@ -78,6 +80,7 @@ class Room:
         "secret",
         "subject",
         "vcard",
+        "voices",
     )
 
     def __init__(
@@ -108,6 +111,8 @@ class Room:
         self.seats: dict[DomainLink, Seat] = {}
         self.invited: dict[str, str] = {}
         """Who was invited lately, and by whom: bare JIDs."""
+        self.voices: dict[str, Role] = {}
+        """Who was given a voice, or had it taken, by bare JID; see :meth:`remember_voice`."""
         self.vcard = ""
         self.photos: tuple[str, ...] = ()
         """The hashes of the pictures in its vCard (XEP-0486)."""
@@ -154,6 +159,23 @@ class Room:
         if nick:
             self.nicks[bare] = nick
             self.reserved[nick] = bare
+
+    def initial_role(self, bare: str) -> Role:
+        """Return the role in which a person enters (sections 5.1 and 5.1.2)."""
+        initial = INITIAL_ROLES[self.config.moderated][self.affiliation(bare)]
+        return initial if initial is Role.MODERATOR else self.voices.get(bare, initial)
+
+    def remember_voice(self, bare: str, role: Role) -> None:
+        """Let a voice, or the lack of it, last beyond this visit (section 5.1).
+
+        A moderator's role does not, and a kick changes nothing.
+        """
+        if role is not Role.NONE:
+            self.voices.pop(bare, None)
+        if role in _LASTING:
+            while len(self.voices) >= _MAX_VOICES:
+                del self.voices[next(iter(self.voices))]
+            self.voices[bare] = role
 
     def occupants_of(self, bare: str) -> list[Occupant]:
         """Return all that a person is in the room."""

@@ -152,6 +152,8 @@ def affiliate(room: Room, bare: str, new: Affiliation) -> Affiliation:
         room.affiliations.pop(bare, None)
     else:
         room.affiliations[bare] = new
+    if old is not new:
+        room.voices.pop(bare, None)
     if RANK[new] < RANK[Affiliation.MEMBER]:
         room.reserve(bare, "")
     return old
@@ -167,6 +169,7 @@ def expel(room: Room, occupant: Occupant, detail: Detail) -> None:
 
 
 def _set_role(room: Room, occupant: Occupant, role: Role, detail: Detail) -> None:
+    room.remember_voice(occupant.bare, role)
     if role is Role.NONE:
         expel(room, occupant, Detail((307,), actor=detail.actor, reason=detail.reason))
         return

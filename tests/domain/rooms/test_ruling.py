@@ -306,3 +306,45 @@ async def test_who_removes_an_account_removes_it_from_its_rooms():
     assert not stage.has_room()
     (gone,) = romeo.take()
     assert gone.find(f".//{{{ns.MUC_USER}}}destroy") is not None
+
+
+@pytest.mark.parametrize(
+    ("moderated", "before", "set_to", "after"),
+    [
+        (0, "none", "visitor", "visitor"),
+        (1, "none", "participant", "participant"),
+        (1, "member", "visitor", "visitor"),
+        (0, "none", "moderator", "participant"),
+    ],
+)
+async def test_a_voice_and_the_lack_of_it_outlast_a_visit(moderated, before, set_to, after):
+    stage, juliet, romeo, _nurse = await scene(moderatedroom=moderated)
+    await rule(juliet, f"jid='romeo@localhost' affiliation='{before}'")
+    await rule(juliet, f"nick='Romeo' role='{set_to}'")
+    for name in ("Another", "Romeo"):
+        romeo.send(f"<presence to='{ROOM}/x' type='unavailable'/>")
+        enter(romeo, name)
+        assert stage.room.occupants[name].role == after
+    await configure(juliet, moderatedroom=1 - moderated)
+    romeo.send(f"<presence to='{ROOM}/x' type='unavailable'/>")
+    enter(romeo, "Romeo")
+    initial = "participant" if moderated or before == "member" else "visitor"
+    assert stage.room.occupants["Romeo"].role == initial
+
+
+async def test_a_change_of_affiliation_makes_voices_forgotten_and_a_kick_does_not(monkeypatch):
+    stage, juliet, romeo, _nurse = await scene()
+    silenced = {"romeo@localhost": "visitor"}
+    for change, expected in (
+        ("nick='Romeo' role='none'", silenced),
+        ("jid='romeo@localhost' affiliation='member'", {}),
+    ):
+        enter(romeo, "Romeo")
+        await rule(juliet, "nick='Romeo' role='visitor'")
+        assert stage.room.voices == silenced
+        await rule(juliet, change)
+        assert stage.room.voices == expected
+    monkeypatch.setattr("andiron.domain.rooms.room._MAX_VOICES", 1)
+    await rule(juliet, "nick='Nurse' role='visitor'")
+    await rule(juliet, "nick='Romeo' role='visitor'")
+    assert list(stage.room.voices) == ["romeo@localhost"]
