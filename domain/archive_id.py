@@ -10,9 +10,10 @@ from math import floor
 from os import urandom
 from typing import Final
 
-__all__ = ["HIGHEST", "Ids", "first_at", "last_at", "parse_id", "time_of", "write_id"]
+__all__ = ["HIGHEST", "ID_BITS", "Ids", "first_at", "last_at", "parse_id", "time_of", "write_id"]
 
-_BITS: Final = 20
+ID_BITS: Final = 20
+"""How many bits of an id are below its time."""
 _STEP: Final = 0x7F
 _FORM: Final = re.compile(r"[0-7][0-9a-f]{15}", re.ASCII)
 HIGHEST: Final = (1 << 63) - 1
@@ -34,7 +35,7 @@ class Ids:
         Where the clock was set back, it is that of a message just after the last.
         """
         chance = int.from_bytes(urandom(3))
-        identity = (floor(stamp * 1000) << _BITS) + (chance >> 4)
+        identity = (floor(stamp * 1000) << ID_BITS) + (chance >> 4)
         if identity <= self.last:
             identity = self.last + 1 + (chance & _STEP)
         self.last = identity
@@ -43,17 +44,17 @@ class Ids:
 
 def time_of(identity: int) -> float:
     """Return when a message was archived, in Unix seconds, to the millisecond."""
-    return (identity >> _BITS) / 1000
+    return (identity >> ID_BITS) / 1000
 
 
 def first_at(milliseconds: int) -> int:
     """Return the lowest id of a Unix time."""
-    return min(max(milliseconds, 0) << _BITS, HIGHEST)
+    return min(max(milliseconds, 0) << ID_BITS, HIGHEST)
 
 
 def last_at(milliseconds: int) -> int:
     """Return the highest id of a Unix time; -1 before there was any."""
-    return min(max(milliseconds + 1, 0) << _BITS, HIGHEST + 1) - 1
+    return min(max(milliseconds + 1, 0) << ID_BITS, HIGHEST + 1) - 1
 
 
 def write_id(identity: int) -> str:

@@ -53,7 +53,8 @@ class Content:
     offline: Spool = field(default_factory=Spool)
     """Rows of a message's text, and when it was accepted."""
     archive: Spool = field(default_factory=Spool)
-    """Rows of an id, the bare JID and the resource of the correspondent, and the text."""
+    """Rows of an id, whether it may be there already, the bare JID and the resource of the
+    correspondent, and the text."""
 
     def close(self) -> None:
         """Let go of the messages."""

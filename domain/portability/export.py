@@ -14,6 +14,7 @@ from andiron.domain.archive_prefs import Policy, Preferences, write_preferences
 from andiron.domain.archive_store import ACCOUNTS, ArchiveStore, Filter
 from andiron.domain.credentials import MECHANISMS
 from andiron.domain.database import Database
+from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.tables import (
     BLOCKED,
     OFFLINE,
@@ -29,14 +30,10 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.escape import escape
 from andiron.xmpp.forms import Field, write_form
 from andiron.xmpp.stanza import timestamp, with_delay
-from andiron.xmpp.tree import parse_tree, serialise
-from andiron.xmpp.xml import Element
 
 __all__ = ["Exporter"]
 
 _PAGE: Final = 500
-_NO_NAMESPACE: Final = " "
-"""What no element is in, so that each says what it is in."""
 
 Write = Callable[[str], object]
 
@@ -75,7 +72,7 @@ class Exporter:
         lines += await _roster(connection, username)
         lines += await _private(connection, username)
         lines += [
-            _canonical(text)
+            canonical_text(text)
             for text in await connection.scalars(
                 select(VCARDS.c.text).where(VCARDS.c.username == username)
             )
@@ -120,8 +117,8 @@ class Exporter:
             write("<offline-messages>\n")
             while rows:
                 for row in rows:
-                    text = with_delay(_canonical(row.text), self._domain, row.stamp)
-                    write(_canonical(text) + "\n")
+                    text = with_delay(row.text, self._domain, row.stamp)
+                    write(canonical_text(text) + "\n")
                 rows = await self._waiting(username, rows[-1].id)
             write("</offline-messages>\n")
         page = await self._archive.page(username, Filter(), _PAGE)
@@ -133,7 +130,7 @@ class Exporter:
                         f"<result xmlns='{ns.MAM}' id='{write_id(row.id)}'>"
                         f"<forwarded xmlns='{ns.FORWARD}'>"
                         f"<delay xmlns='{ns.DELAY}' stamp='{timestamp(time_of(row.id))}'/>"
-                        f"{_canonical(row.text)}</forwarded></result>\n"
+                        f"{canonical_text(row.text)}</forwarded></result>\n"
                     )
                 page = await self._archive.page(username, Filter(lowest=page[-1].id + 1), _PAGE)
             write("</archive>\n")
@@ -176,14 +173,14 @@ async def _roster(connection: AsyncConnection, username: str) -> list[str]:
         if item.contact.listed:
             items.append(item.to_xml())
         if request:
-            requests.append(_canonical(request))
+            requests.append(canonical_text(request))
     query_xml = f"<query xmlns='{ns.ROSTER}'>\n" + "\n".join(items) + "\n</query>"
     return [query_xml, *requests] if items else requests
 
 
 async def _private(connection: AsyncConnection, username: str) -> list[str]:
     query = select(PRIVATE.c.text).where(PRIVATE.c.username == username).order_by(PRIVATE.c.tag)
-    found = [_canonical(text) for text in await connection.scalars(query)]
+    found = [canonical_text(text) for text in await connection.scalars(query)]
     return [f"<query xmlns='{ns.PRIVATE}'>\n" + "\n".join(found) + "\n</query>"] if found else []
 
 
@@ -236,17 +233,12 @@ def _owner_parts(node: Node) -> list[str]:
 def _item(row: Any) -> str:
     publisher = f" publisher='{escape(row.publisher)}'" if row.publisher else ""
     head = f"<item xmlns:d='{ns.DELAY}' id='{escape(row.item)}'{publisher}"
-    payload = _canonical(row.payload) if row.payload else ""
+    payload = canonical_text(row.payload) if row.payload else ""
     return f"{head} d:stamp='{timestamp(row.stamp)}'>{payload}</item>"
 
 
 def _addresses(text: str) -> frozenset[str]:
     return frozenset(text.split("\n")) if text else frozenset()
-
-
-def _canonical(text: str) -> str:
-    """Return an element as it will be when it was read again, its namespace always declared."""
-    return serialise(parse_tree(Element(text, "", "", {})), _NO_NAMESPACE)
 
 
 def _base64(data: bytes) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from andiron.domain.archive_id import Ids, parse_id, time_of
+from andiron.domain.archive_id import ID_BITS, first_at, parse_id, time_of
 from andiron.domain.archive_prefs import read_preferences
 from andiron.domain.config import DomainConfig
 from andiron.domain.credentials import MAX_ITERATIONS, MECHANISMS, MIN_ITERATIONS, ScramKeys
 from andiron.domain.photo import photo_of
 from andiron.domain.portability import document
+from andiron.domain.portability.canonical import canonical
 from andiron.domain.portability.content import Content
 from andiron.domain.portability.document import Record
 from andiron.domain.portability.reading_nodes import NodeReader
@@ -22,11 +23,12 @@ from andiron.domain.subscriptions import Contact, State
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.jid import JID, parse_jid
-from andiron.xmpp.tree import Tree, serialise
+from andiron.xmpp.tree import Tree
 
 __all__ = ["ContentReader", "UnreadableError"]
 
 _KEY_SIZES: Final = {"SCRAM-SHA-1": 20, "SCRAM-SHA-256": 32, "SCRAM-SHA-512": 64}
+_COUNT: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _SALT_SIZES: Final = range(4, 256)
 _SCRAM_PASSWORD: Final = re.compile(
     r"scram:(?:(sha1?|sha256|sha512),)?([A-Za-z0-9+/=]+),([A-Za-z0-9+/=]+),([A-Za-z0-9+/=]+),(\d+)"
@@ -37,6 +39,9 @@ _HASHES: Final = {"sha": "SCRAM-SHA-1", "sha1": "SCRAM-SHA-1"} | {
 _DELAY: Final = f"{{{ns.DELAY}}}delay"
 _CLIENT: Final = frozenset({f"{{{ns.CLIENT}}}", f"{{{ns.PIE}}}"})
 """Where stanzas are found: Prosody leaves their namespace out."""
+_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
+_ARCHIVED: Final = "{urn:xmpp:mam:tmp}archived"
+"""What servers wrote before there were stanza ids, and ejabberd still does."""
 _SCRAM: Final = f"{{{ns.PIE_SCRAM}}}"
 _ROSTER: Final = f"{{{ns.ROSTER}}}"
 _PRIVACY: Final = f"{{{ns.PRIVACY}}}"
@@ -61,7 +66,7 @@ class ContentReader:
         self._account = f"{username}@{config.domain}"
         self._domain = config.domain
         self._config = config
-        self._ids = Ids()
+        self._latest = 0
         self._noted: set[str] = set()
         self._tell = note
         self._nodes = NodeReader(self.content, self._account, config.pubsub, self._note)
@@ -143,23 +148,22 @@ class ContentReader:
             raise UnreadableError(error.reason, record.place) from None
 
     def _keys(self, mechanism: str, salt: str, stored: str, server: str, iterations: str) -> None:
+        size = _KEY_SIZES[mechanism]
         try:
-            keys = ScramKeys(
-                base64.b64decode(salt, validate=True),
-                int(iterations) if len(iterations) < 10 else 0,
-                base64.b64decode(stored, validate=True),
-                base64.b64decode(server, validate=True),
-            )
+            parts = [base64.b64decode(text, validate=True) for text in (salt, stored, server)]
+            if len(parts[1]) > size:  # ejabberd encodes them twice
+                parts = [base64.b64decode(text, validate=True) for text in parts]
         except ValueError:
             raise UnreadableError("the SCRAM credentials cannot be decoded") from None
+        keys = ScramKeys(
+            parts[0], int(iterations) if _COUNT.fullmatch(iterations) else 0, *parts[1:]
+        )
         if not MIN_ITERATIONS <= keys.iterations <= MAX_ITERATIONS:
             raise UnreadableError(
                 f"SCRAM credentials have between {MIN_ITERATIONS} and {MAX_ITERATIONS} iterations"
             )
-        size = _KEY_SIZES[mechanism]
-        if len(keys.salt) not in _SALT_SIZES or {len(keys.stored_key), len(keys.server_key)} != {
-            size
-        }:
+        sizes = {len(keys.stored_key), len(keys.server_key)}
+        if len(keys.salt) not in _SALT_SIZES or sizes != {size}:
             raise UnreadableError("the SCRAM credentials have a salt or keys of a wrong size")
         self.content.keys[mechanism] = keys
 
@@ -203,18 +207,18 @@ class ContentReader:
         if jid == self._account:
             return
         bounds = self._config.roster
-        tree = _client(record.tree)
+        tree = self._stanza(record.tree)
         tree.set("from", jid)
         tree.set("to", self._account)
-        text = serialise(tree)
+        text = canonical(tree)
         if len(text) > bounds.max_request:
             tree[:] = []
-            text = serialise(tree)
+            text = canonical(tree)
         self.content.requests[jid] = text
         self._bound(len(self.content.requests), bounds.max_requests, "requests", record)
 
     def _offline(self, record: Record) -> None:
-        message = _client(record.tree)
+        message = self._stanza(record.tree)
         stamp = time.time()
         delays = message.findall(_DELAY)
         own = [each for each in delays if each.get("from", self._domain) == self._domain]
@@ -223,7 +227,7 @@ class ContentReader:
             stamp = _time(delay, record)
             if own:
                 message.remove(delay)
-        self.content.offline.append(serialise(message), stamp)
+        self.content.offline.append(canonical(message), stamp)
         self._bound(
             len(self.content.offline), self._config.max_offline, "messages that wait", record
         )
@@ -245,23 +249,42 @@ class ContentReader:
         peer = recipient if sender is None or sender.bare == self._account else sender
         if peer is None:
             raise UnreadableError("an archived message has no correspondent", record.place)
+        identity = self._identity(record.tree.get("id", ""), stamp)
+        moment = identity >> ID_BITS
+        is_doubtful, self._latest = moment <= self._latest, max(moment, self._latest)
         self.content.archive.append(
-            self._identity(record.tree.get("id", ""), stamp),
+            identity,
+            is_doubtful,
             peer.bare,
             peer.resource,
-            serialise(_client(message)),
+            canonical(self._stanza(message)),
         )
 
     def _identity(self, text: str, stamp: float) -> int:
-        """Return an id of our own as it was, else a new one."""
+        """Return an id of our own as it was, else a new one of the same moment.
+
+        New ones of a moment are in the order of the document.
+        """
         known = parse_id(text)
-        if known is not None and known > self._ids.last and time_of(known) == stamp:
-            self._ids.last = known
+        if known is not None and time_of(known) == stamp:
             return known
-        return self._ids.next(stamp)
+        return first_at(round(stamp * 1000)) + len(self.content.archive) % (1 << ID_BITS)
+
+    def _stanza(self, tree: Tree) -> Tree:
+        """Return a stanza in the namespace of clients, without ids that another archive gave."""
+        if not tree.tag.startswith(f"{{{ns.CLIENT}}}"):
+            outer = tree.tag[: tree.tag.index("}") + 1]
+            for each in tree.iter():
+                if each.tag.startswith(outer):
+                    each.tag = f"{{{ns.CLIENT}}}{each.tag.removeprefix(outer)}"
+        for child in [*tree.findall(_STANZA_ID), *tree.findall(_ARCHIVED)]:
+            if child.get("by") == self._account and parse_id(child.get("id", "")) is None:
+                tree.remove(child)
+        tree.tail = None
+        return tree
 
     def _private(self, record: Record) -> None:
-        text = serialise(record.tree)
+        text = canonical(record.tree)
         size, tag = self._config.max_private_size, record.tree.tag
         if not tag.startswith("{") or tag.startswith(f"{{{ns.PRIVATE}}}"):
             raise UnreadableError("an element in private storage has no namespace", record.place)
@@ -277,7 +300,7 @@ class ContentReader:
     def _vcard(self, record: Record) -> None:
         if not len(record.tree):
             return
-        text = serialise(record.tree)
+        text = canonical(record.tree)
         self._bound(len(text.encode()), self._config.max_vcard, "bytes of the vCard", record)
         photo = photo_of(record.tree)
         self.content.vcard = text
@@ -322,17 +345,6 @@ class ContentReader:
     def _bound(self, count: int, limit: int, what: str, record: Record) -> None:
         if count > limit:
             raise UnreadableError(f"more than {limit} {what}", record.place)
-
-
-def _client(tree: Tree) -> Tree:
-    """Return a stanza in the namespace of clients, children that have the same among it."""
-    if not tree.tag.startswith(f"{{{ns.CLIENT}}}"):
-        outer = tree.tag[: tree.tag.index("}") + 1]
-        for each in tree.iter():
-            if each.tag.startswith(outer):
-                each.tag = f"{{{ns.CLIENT}}}{each.tag.removeprefix(outer)}"
-    tree.tail = None
-    return tree
 
 
 def _address(tree: Tree, attribute: str) -> JID | None:

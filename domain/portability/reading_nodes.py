@@ -9,6 +9,7 @@ from typing import Final
 
 from andiron.domain.config import PubSubConfig
 from andiron.domain.portability import document
+from andiron.domain.portability.canonical import canonical
 from andiron.domain.portability.content import Content, NodeContent
 from andiron.domain.portability.document import Record
 from andiron.domain.portability.unreadable import UnreadableError
@@ -18,7 +19,7 @@ from andiron.domain.pubsub.nodes import Affiliation
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.forms import Form, find_form
 from andiron.xmpp.jid import parse_jid
-from andiron.xmpp.tree import Tree, serialise
+from andiron.xmpp.tree import Tree
 
 __all__ = ["STAMP", "NodeReader"]
 
@@ -98,8 +99,10 @@ class NodeReader:
     def _config(self, form: Form) -> NodeConfig:
         """Read what is known of a configuration; who may see the node is never guessed."""
         config = NodeConfig(max_items=0)
-        for var in form.fields:
-            one = replace(form, fields={var: form.fields[var]})
+        for var, values in form.fields.items():
+            if not any(values):  # Prosody writes down what it has no value for
+                continue
+            one = replace(form, fields={var: values})
             try:
                 config = config.with_options(one, self._bounds.max_items, strict=False)
             except InvalidOptionError:
@@ -117,7 +120,7 @@ class NodeReader:
 
     def _item(self, node: NodeContent, record: Record) -> None:
         tree = record.tree
-        payload = serialise(_alone(tree[0])) if len(tree) else ""
+        payload = canonical(_alone(tree[0])) if len(tree) else ""
         if len(payload.encode()) > self._bounds.max_item_size:
             raise UnreadableError(
                 f"an item of more than {self._bounds.max_item_size} bytes", record.place

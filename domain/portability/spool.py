@@ -14,10 +14,7 @@ class Spool:
     """A list of rows of text and numbers that takes about a megabyte of memory at most."""
 
     def __init__(self) -> None:
-        # Closed with the last reference to it, which is when its account is done with.
-        self._file = SpooledTemporaryFile(  # noqa: SIM115
-            _IN_MEMORY, "w+", encoding="utf-8", newline="\n"
-        )
+        self._file: SpooledTemporaryFile[str] | None = None
         self._length = 0
 
     def __len__(self) -> int:
@@ -25,16 +22,21 @@ class Spool:
 
     def append(self, *row: str | float) -> None:
         """Put a row at the end."""
-        json.dump(row, self._file)
-        self._file.write("\n")
+        if self._file is None:
+            self._file = SpooledTemporaryFile(  # noqa: SIM115
+                _IN_MEMORY, "w+", encoding="utf-8", newline="\n"
+            )
+        self._file.write(json.dumps(row) + "\n")
         self._length += 1
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Read all rows from the first on; add none meanwhile."""
-        self._file.seek(0)
-        for line in self._file:
-            yield json.loads(line)
+        if self._file is not None:
+            self._file.seek(0)
+            for line in self._file:
+                yield json.loads(line)
 
     def close(self) -> None:
-        """Let go of the rows."""
-        self._file.close()
+        """Let go of the rows; without this, the file warns of being left open."""
+        if self._file is not None:
+            self._file.close()

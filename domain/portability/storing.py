@@ -1,6 +1,6 @@
 """Puts an account's content into the database, whole or not at all."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain import roster_rows
 from andiron.domain.accounts import insert_accounts
-from andiron.domain.archive_id import first_at, last_at
+from andiron.domain.archive_id import ID_BITS, first_at, last_at
 from andiron.domain.archive_store import ACCOUNTS as ARCHIVE
 from andiron.domain.config import PubSubConfig
 from andiron.domain.credentials import Credentials
 from andiron.domain.database import Database
+from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.content import Content, NodeContent
 from andiron.domain.portability.tables import (
     BLOCKED,
@@ -139,14 +140,20 @@ async def _forget_strays(connection: AsyncConnection, content: Content, domain: 
     for other in (await connection.scalars(query)).all():
         if f"{other}@{domain}" not in content.contacts:
             row = await roster_rows.read(connection, other, account)
-            contact = replace(row.item.contact, state=State.NONE, approved=False)
+            state = row.item.contact.state
+            if state.subscription == "none" and not row.item.contact.approved:
+                continue
+            left = State.of("none", ask=state.ask, pending=state.pending)
+            contact = replace(row.item.contact, state=left, approved=False)
             await roster_rows.replace_contact(connection, other, row, contact)
 
 
 async def _offline(connection: AsyncConnection, content: Content) -> int:
     own = OFFLINE.c.username == content.username
     query = select(OFFLINE.c.text, OFFLINE.c.stamp).where(own)
-    known = {(text, round(stamp, 3)) for text, stamp in await connection.execute(query)}
+    known = {
+        (canonical_text(text), round(stamp, 3)) for text, stamp in await connection.execute(query)
+    }
     count = 0
     for rows in _batches(content.offline):
         new = [
@@ -164,27 +171,44 @@ async def _archive(connection: AsyncConnection, content: Content) -> int:
     owner, count = content.username, 0
     has_any = await connection.scalar(select(ARCHIVE.c.id).where(ARCHIVE.c.owner == owner).limit(1))
     for rows in _batches(content.archive):
-        new = [
-            {"owner": owner, "id": identity, "peer": peer, "resource": resource, "text": text}
-            for identity, peer, resource, text in rows
-            if has_any is None or not await _is_archived(connection, owner, identity, text)
-        ]
+        new: dict[int, dict[str, Any]] = {}
+        for identity, is_doubtful, peer, resource, text in rows:
+            if identity in new or (
+                (has_any or is_doubtful)
+                and (
+                    _is_among(new, identity, text)
+                    or await _is_archived(connection, owner, identity, text)
+                )
+            ):
+                continue
+            new[identity] = {
+                "owner": owner,
+                "id": identity,
+                "peer": peer,
+                "resource": resource,
+                "text": text,
+            }
         if new:
-            await connection.execute(insert(ARCHIVE), new)
+            await connection.execute(insert(ARCHIVE), list(new.values()))
         count += len(new)
     return count
 
 
+def _is_among(rows: Mapping[int, Mapping[str, Any]], identity: int, text: str) -> bool:
+    moment = identity >> ID_BITS
+    return any(row["id"] >> ID_BITS == moment and row["text"] == text for row in rows.values())
+
+
 async def _is_archived(connection: AsyncConnection, owner: str, identity: int, text: str) -> bool:
-    """Tell whether there is a message with the id, or one of the same moment and text."""
-    moment = identity >> 20
+    """Tell whether there is a message with the id, or the same one of the same moment."""
+    moment = identity >> ID_BITS
     query = select(ARCHIVE.c.id, ARCHIVE.c.text).where(
         ARCHIVE.c.owner == owner,
         ARCHIVE.c.id >= first_at(moment),
         ARCHIVE.c.id <= last_at(moment),
     )
     rows = list(await connection.execute(query))
-    return any(row.id == identity or row.text == text for row in rows)
+    return any(row.id == identity or canonical_text(row.text) == text for row in rows)
 
 
 async def _nodes(connection: AsyncConnection, content: Content, bounds: PubSubConfig) -> int:
