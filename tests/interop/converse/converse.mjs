@@ -6,8 +6,9 @@
  * The page is served at PAGE_PORT of 127.0.0.1, an origin that SERVER, such as
  * http://127.0.0.1:8000, lets in. Romeo comes over WebSocket, by a proxy that can
  * lose his connection, Juliet over BOSH; both have PASSWORD. Screenshots go to
- * OUTDIR. CHROMIUM names the browser (/usr/bin/chromium). Prints a line of JSON
- * for each step, ends at the first that fails, and then exits with 1.
+ * OUTDIR. CHROMIUM names the browser (/usr/bin/chromium); with FRAMES=1 all that
+ * goes over the wire is printed. Prints a line of JSON for each step, ends at the
+ * first that fails, and then exits with 1.
  */
 
 import assert from 'node:assert/strict';
@@ -247,7 +248,9 @@ await step('on another device the history, the contacts and the room are there, 
 await step('a blocked contact is not heard', async () => {
   await romeo.choose(`${OPEN} .chatbox-title__buttons`, '.block-user');
   await romeo.modal('confirm').locator('[type=submit]').click();
-  await romeo.page.waitForSelector(`.roster-contacts [data-jid="${juliet.jid}"]`, { state: 'detached' });
+  for (const [person, other] of [[romeo, juliet], [juliet, romeo]]) {
+    await person.page.waitForSelector(`.roster-contacts [data-jid="${other.jid}"]`, { state: 'detached' });
+  }
   await juliet.write('Wherefore art thou');
   await juliet.see(`${OPEN} .chat-msg__error`);
   await juliet.screenshot('blocked');

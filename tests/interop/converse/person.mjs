@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 
-const PATIENCE = Number(process.env.PATIENCE ?? 15_000); // ms; on a healthy machine things take a fraction of it
+const PATIENCE = 30_000; // ms; on a healthy machine things take a fraction of it
 
 /** The conversation that is shown, with a person or in a room. */
 export const OPEN = ':is(converse-chat, converse-muc)';
