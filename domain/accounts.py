@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     column,
     delete,
+    func,
     insert,
     select,
     table,
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.credentials import (
     MAX_ITERATIONS,
+    MECHANISMS,
     MIN_ITERATIONS,
     Credentials,
     ScramKeys,
@@ -245,7 +247,30 @@ class Accounts:
         """
         found = await self._database.read(lambda connection: stored_keys(connection, username))
         made_up = await self._decoy(username)
-        return Credentials({**made_up.keys, **found})
+        plain = made_up.plain
+        if found and plain not in found:  # it came from a server that kept other keys
+            plain = next(iter(sorted(found)))
+        return Credentials({**made_up.keys, **found}, plain)
+
+    async def mechanisms(self) -> tuple[str, ...]:
+        """Return the SCRAM mechanisms that every account has keys for, strongest first.
+
+        Some lack keys where they came from a server that kept those of one
+        mechanism alone (XEP-0227). Clients take the strongest that is offered.
+        """
+
+        async def operation(connection: AsyncConnection) -> tuple[str, ...]:
+            count = select(func.count())
+            accounts = await connection.scalar(count.select_from(_ACCOUNTS))
+            query = select(_CREDENTIALS.c.mechanism, func.count()).group_by(
+                _CREDENTIALS.c.mechanism
+            )
+            known = {row[0]: row[1] for row in await connection.execute(query)}
+            return tuple(
+                name for name in MECHANISMS if known.get(name, 0) == accounts or not accounts
+            )
+
+        return await self._database.read(operation)
 
     async def _decoy(self, username: str) -> Credentials:
         secret = self._secret or await self._load_secret()

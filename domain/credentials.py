@@ -56,6 +56,8 @@ class Credentials:
     """The keys of every mechanism in :data:`MECHANISMS`, under its name."""
 
     keys: Mapping[str, ScramKeys]
+    plain: str = _PLAIN_MECHANISM
+    """The mechanism whose keys a password in the clear is checked against."""
 
 
 def derive(password: str, iterations: int = 10_000) -> Credentials:
@@ -80,12 +82,12 @@ def verify_password(credentials: Credentials, password: str) -> bool:
     How long it takes depends on nothing that is kept of the account but the
     iterations.
     """
-    expected = credentials.keys[_PLAIN_MECHANISM]
+    expected = credentials.keys[credentials.plain]
     try:
         check_password(password)
     except ValueError:
         return False
-    given = _derive_keys(_PLAIN_MECHANISM, password, expected.salt, expected.iterations)
+    given = _derive_keys(credentials.plain, password, expected.salt, expected.iterations)
     return hmac.compare_digest(given.stored_key, expected.stored_key)
 
 

@@ -110,6 +110,7 @@ class Domain:
         accounts = Accounts(database, self.name, config.scram_iterations)
         sasl = SaslConfig(
             domain=self.name,
+            scram=await accounts.mechanisms(),
             plain=config.plain,
             anonymous=config.anonymous,
             max_attempts=config.sasl_attempts,

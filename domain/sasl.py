@@ -41,6 +41,8 @@ class SaslConfig:
     """What sign-in is offered, and its bounds."""
 
     domain: str
+    scram: tuple[str, ...] = tuple(MECHANISMS)
+    """The SCRAM mechanisms to offer, strongest first."""
     plain: bool = True
     """Offer PLAIN, though never where a password could be overheard."""
     anonymous: bool = False
@@ -94,7 +96,7 @@ class Authenticator:
         """Return the mechanisms to offer on ``channel``, strongest first."""
         plain = (_PLAIN,) if self.config.plain and channel.secure else ()
         anonymous = (_ANONYMOUS,) if self.config.anonymous else ()
-        return (*MECHANISMS, *plain, *anonymous)
+        return (*self.config.scram, *plain, *anonymous)
 
     async def is_right(self, username: str, credentials: Credentials, password: str) -> bool:
         """Tell whether a password in the clear fits, by hashing it unless it was right before."""

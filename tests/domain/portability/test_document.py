@@ -65,7 +65,8 @@ def test_what_is_included_stands_where_it_is_included(read):
         f"<server-data xmlns='urn:xmpp:pie:0' {XI}><xi:include href='host.xml'/></server-data>",
         host=f"<host xmlns='urn:xmpp:pie:0' {XI} jid='localhost'><xi:include href='user.xml'/>"
         "<user name='after'/></host>",
-        user=f"<user xmlns='urn:xmpp:pie:0' {XI} name='romeo'><xi:include href='vcard.xml'/></user>",
+        user=f"<user xmlns='urn:xmpp:pie:0' {XI} name='romeo'>"
+        "<xi:include href='vcard.xml'/></user>",
         vcard="<vCard xmlns='vcard-temp'/>",
     )
     assert [local(event) for event in events] == [

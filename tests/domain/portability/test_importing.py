@@ -1,6 +1,7 @@
 """Documents as other servers write them, and accounts that are refused."""
 
 import asyncio
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
@@ -264,3 +265,22 @@ def test_many_passwords_are_hashed(server):
     keys = asyncio.run(server.accounts.credentials("u7"))
     assert verify_password(keys, "p7")
     assert derive("p7", 4096).keys.keys() == keys.keys.keys()
+
+
+async def test_who_has_keys_of_one_mechanism_alone_can_sign_in(server):
+    assert await server.accounts.mechanisms() == ("SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1")
+    keys = derive("secret", 4096).keys["SCRAM-SHA-1"]
+    one = scram(
+        count="4096",
+        salt=b64encode(keys.salt).decode(),
+        server=b64encode(keys.server_key).decode(),
+        stored=b64encode(keys.stored_key).decode(),
+    )
+    await server.accounts.create("juliet", "other")
+    await server.read(document(f"<user name='romeo'>{one}</user>"))
+    assert await server.accounts.mechanisms() == ("SCRAM-SHA-1",)
+    credentials = await server.accounts.credentials("romeo")
+    assert verify_password(credentials, "secret")
+    assert not verify_password(credentials, "other")
+    await server.accounts.set_password("romeo", "secret")
+    assert len(await server.accounts.mechanisms()) == 3
