@@ -135,14 +135,14 @@ async def _load(connection: AsyncConnection, username: str) -> Effect:
 
 def _adding(jids: Iterable[str]) -> Effect:
     def effect(owner: Owner) -> None:
-        owner.blocked = owner.blocked.union(jids)
+        owner.blocked.update(jids)
 
     return effect
 
 
 def _removing(jid: str) -> Effect:
     def effect(owner: Owner) -> None:
-        owner.blocked -= {jid}
+        owner.blocked.discard(jid)
 
     return effect
 

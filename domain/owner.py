@@ -41,7 +41,7 @@ class Owner:
         self.username = jid.partition("@")[0]
         self.registered = registered
         """Whether the account is in the database; an anonymous one is not and keeps nothing."""
-        self.blocked: frozenset[str] = frozenset()
+        self.blocked: set[str] = set()
         """Addresses it has blocked (XEP-0191)."""
         self.carbons: tuple[DomainLink, ...] = ()
         """Resources that want copies of messages (XEP-0280)."""

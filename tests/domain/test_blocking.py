@@ -63,7 +63,7 @@ async def romeo(stage):
 def test_what_a_blocked_address_covers(blocked, jid, matches):
     owner = Owner("juliet@localhost")
     assert not blocks(owner, jid)
-    owner.blocked = frozenset({blocked})
+    owner.blocked = {blocked}
     assert blocks(owner, jid) is matches
 
 

@@ -460,7 +460,7 @@ async def test_hidden_and_shown_again(stage, jid, directed):
         client.take()
     owner = romeo.link.owner
     presence.hide(romeo.link, jid, stage.now)
-    owner.blocked = frozenset({jid})
+    owner.blocked = {jid}
     assert seen(juliet) == [(romeo.jid, "unavailable")]
     assert seen(romeo) == [(juliet.jid, "unavailable")]
     presence.hide(romeo.link, jid, stage.now)
@@ -471,7 +471,7 @@ async def test_hidden_and_shown_again(stage, jid, directed):
     romeo.send("<presence><show>away</show></presence>")
     assert seen(juliet) == []
     assert seen(romeo) == [(romeo.jid, None)]
-    owner.blocked = frozenset()
+    owner.blocked = set()
     presence.show(romeo.link, jid, stage.now)
     assert seen(juliet) == ([] if directed else [(romeo.jid, None)])
     assert seen(romeo) == ([] if directed else [(juliet.jid, None)])
@@ -487,7 +487,7 @@ async def test_a_stranger_is_not_told_that_it_is_blocked(stage):
 
 async def test_presence_to_who_is_blocked(stage):
     romeo = await stage.bind("romeo", "orchard")
-    romeo.link.owner.blocked = frozenset({JULIET})
+    romeo.link.owner.blocked = {JULIET}
     for kind in ("", " type='subscribe'", " type='unsubscribed'", " type='probe'"):
         romeo.send(f"<presence to='{JULIET}'{kind}/>")
         (answer,) = romeo.take()
