@@ -96,7 +96,8 @@ def test_only_what_the_package_needs_is_sent_to_the_engine() -> None:
     first, *rest = (ROOT / ".dockerignore").read_text().split()
     assert first == "*"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    folders = set(project["tool"]["setuptools"]["package-dir"].values())
+    packages = project["tool"]["setuptools"]["package-dir"].values()
+    folders = {folder.partition("/")[0] for folder in packages}
     files = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
     assert {line[1:] for line in rest if line.startswith("!")} == folders | files
 
