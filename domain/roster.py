@@ -124,6 +124,8 @@ def read_request(query: Tree, account: str, config: RosterConfig) -> Request:
     if len(name) > config.max_name:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "the name is too long")
     groups = tuple(group.text or "" for group in item.findall(_GROUP))
+    if groups == ("",):
+        groups = ()  # Converse.js writes that for no group, and other servers let it pass.
     if len(set(groups)) < len(groups):
         raise StanzaError(StanzaCondition.BAD_REQUEST, "the same group twice")
     if len(groups) > config.max_groups:

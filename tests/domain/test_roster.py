@@ -83,6 +83,12 @@ async def test_a_contact_is_added_changed_and_removed(juliet):
     assert items(await juliet.ask(GET)) == {}
 
 
+async def test_one_empty_group_is_no_group(juliet):
+    """Section 2.3.3 would have it refused; Converse.js sends it with another name for a contact."""
+    await ask(juliet, put("<item jid='nurse@localhost' name='N'><group/></item>"))
+    assert items(await juliet.ask(GET)) == {"nurse@localhost": ("N", "none", None, [])}
+
+
 async def ask(client, text):
     """Return the answer to a request that brings pushes, too."""
     client.take()
@@ -120,7 +126,7 @@ ERRORS = {
     "<item jid='juliet@localhost'/>": "not-allowed",
     "<item jid='JULIET@localhost/balcony'/>": "not-allowed",
     "<item jid='a@localhost' name='12345678901'/>": "not-acceptable",
-    "<item jid='a@localhost'><group/></item>": "not-acceptable",
+    "<item jid='a@localhost'><group/><group>A</group></item>": "not-acceptable",
     "<item jid='a@localhost'><group>12345678901</group></item>": "not-acceptable",
     "<item jid='a@localhost'><group>1</group><group>2</group><group>3</group></item>": (
         "not-acceptable"

@@ -280,7 +280,7 @@ async def test_many_sign_ins_at_once(victim):
     wire = await victim.connect()
     await wire.send(OPEN, *[plain("alice", "wrong")] * 20)
     await ended_with(wire, "policy-violation")
-    await victim.logged("closed: stream-error (policy-violation: too many SASL elements at once)")
+    await victim.logged("closed: stream-error (policy-violation: too many elements at once)")
 
 
 async def test_a_reader_that_reads_nothing(victim):

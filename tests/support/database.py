@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, StaticPool, create_engine, event
+from sqlalchemy import Connection, Engine, StaticPool, create_engine
 
 from andiron.domain.migrations import upgrade
 
@@ -40,13 +40,7 @@ class InstantDatabase:
     """A :class:`andiron.domain.database.Database` in memory; ``error`` is what it fails with."""
 
     def __init__(self) -> None:
-        self.engine = create_engine("sqlite://", poolclass=StaticPool)
-
-        @event.listens_for(self.engine, "connect")
-        def prepare(connection: Any, _record: object) -> None:
-            _template().backup(connection)
-            connection.execute("PRAGMA foreign_keys = ON")
-
+        self.engine = _engine(_copy)
         weakref.finalize(self, self.engine.dispose)
         self.error: Exception | None = None
         self.writes = 0
@@ -75,12 +69,35 @@ class InstantDatabase:
         self.engine.dispose()
 
 
+def _copy() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    _template().backup(connection)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
 @cache
 def _template() -> sqlite3.Connection:
     template = sqlite3.connect(":memory:")
-    engine = create_engine("sqlite://", creator=lambda: template, poolclass=StaticPool)
+    engine = _engine(lambda: template)
     more = True
     while more:
         with engine.begin() as connection:
             more = upgrade(connection)
     return template
+
+
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    """Return an engine on one connection, which knows the statements that others compiled."""
+    first, statements = _first()
+    engine = Engine(StaticPool(connect), first.dialect, first.url)
+    return engine.execution_options(compiled_cache=statements)
+
+
+@cache
+def _first() -> tuple[Engine, dict[Any, Any]]:
+    engine = create_engine("sqlite://")
+    with engine.connect():
+        pass  # The dialect looks at the first connection to know what SQLite can.
+    engine.dispose()
+    return engine, {}
