@@ -11,7 +11,8 @@ from andiron.domain.accounts import AccountError, Accounts
 from andiron.domain.credentials import check_password
 from andiron.domain.database import Database, DatabaseError
 from andiron.domain.transfer import copy_all
-from andiron.settings import Settings, SettingsError, shown_value
+from andiron.setting_words import shown_value
+from andiron.settings import Settings, SettingsError
 from andiron.sources import config_path, origins
 from andiron.user_commands import export_users, import_users, run
 from andiron.version import __version__

@@ -4,18 +4,11 @@ A setting that nobody knows, or with a value that cannot be used, stops the
 start with one sentence (:class:`SettingsError`).
 """
 
-import ipaddress
-import re
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
-from pydantic.fields import FieldInfo
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from slixmpp.jid import JID, InvalidJID
 
 from andiron.bosh.config import BoshConfig
 from andiron.domain.config import (
@@ -30,113 +23,32 @@ from andiron.domain.config import (
     RosterConfig,
     UploadConfig,
 )
-from andiron.domain.database import DatabaseError, check_url
 from andiron.domain.throttle import ThrottleConfig
-from andiron.domain.upload_slot import media_type
+from andiron.setting_types import (
+    AtLeastOne,
+    Bytes,
+    Count,
+    DatabaseUrl,
+    DomainName,
+    MediaRanges,
+    Networks,
+    Origins,
+    PositiveSeconds,
+    PublicUrl,
+    RoomsHost,
+    Seconds,
+    Unit,
+    Uri,
+    Uris,
+    WholeSeconds,
+)
+from andiron.setting_words import default_text, expected
 from andiron.sm.config import SmConfig
 from andiron.sources import ConfigFile, Environment, SettingsError, Source, unknown
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
 
 __all__ = ["Settings", "SettingsError"]
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What a number counts, for the reader."""
-
-    name: str
-
-
-def _domain(value: str) -> str:
-    try:
-        jid = JID(value)
-    except InvalidJID:
-        jid = JID()
-    if not jid.domain or jid.bare != jid.domain or jid.resource:
-        raise ValueError("a host name such as chat.example.org, without scheme, port or path")
-    return jid.domain
-
-
-def _rooms_host(value: str, info: ValidationInfo) -> str:
-    if value and _domain(value) == info.data.get("domain"):
-        raise ValueError("a host name other than the domain's, or empty")
-    return _domain(value) if value else value
-
-
-def _database(value: str) -> str:
-    try:
-        check_url(value)
-    except DatabaseError:
-        raise ValueError(
-            "a database URL such as sqlite:///andiron.db or postgresql://user:password@host/name"
-        ) from None
-    return value
-
-
-def _origin(value: str) -> str:
-    if value == "*":
-        return value
-    parts = urlsplit(value.lower())
-    origin = f"{parts.scheme}://{parts.netloc}"
-    if parts.scheme not in {"http", "https"} or value.lower().rstrip("/") != origin or "@" in value:
-        raise ValueError("origins such as https://www.example.org:8443 (or *, for any)")
-    return origin
-
-
-def _network(value: str) -> str:
-    if value == "unix":
-        return value
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        raise ValueError(
-            "addresses or networks such as 10.0.0.1 or 10.0.0.0/8 (or unix, for a socket file)"
-        ) from None
-    return value
-
-
-def _uri(value: str) -> str:
-    if value and urlsplit(value).scheme not in {"ws", "wss", "http", "https"}:
-        raise ValueError("a URI such as wss://other.example.org/ws, or empty")
-    return value
-
-
-def _media_range(value: str) -> str:
-    kind, _, rest = value.lower().partition("/")
-    found = media_type(f"{kind}/{'any' if rest == '*' else rest}")
-    if found is None or ";" in value:
-        raise ValueError("media types such as application/pdf or image/*")
-    return f"{kind}/{rest}"
-
-
-def _any_uri(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9+.-]*:[!-~]+", value, re.IGNORECASE):
-        raise ValueError("URIs such as mailto:help@example.org or xmpp:help@example.org")
-    return value
-
-
-def _public_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if value and (not usable or not re.fullmatch(r"[^\s\"'<>@?#]+", value)):
-        raise ValueError("a URL such as https://www.example.org/chat, or empty")
-    return value.rstrip("/")
-
-
-Seconds = Annotated[float, Unit("seconds"), Field(ge=0, allow_inf_nan=False)]
-PositiveSeconds = Annotated[float, Unit("seconds"), Field(gt=0, allow_inf_nan=False)]
-WholeSeconds = Annotated[int, Unit("seconds"), Field(ge=0)]
-Bytes = Annotated[int, Unit("bytes")]
-Count = Annotated[int, Field(ge=0)]
-AtLeastOne = Annotated[int, Field(ge=1)]
-Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
-MediaRanges = tuple[Annotated[str, AfterValidator(_media_range)], ...]
-Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
-Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
 
 
 def _contact(purpose: str) -> str:
@@ -153,10 +65,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    domain: Annotated[str, AfterValidator(_domain)] = Field(
+    domain: DomainName = Field(
         "localhost", description="The XMPP domain that is served: what stands behind the @."
     )
-    database: Annotated[str, AfterValidator(_database)] = Field(
+    database: DatabaseUrl = Field(
         "sqlite:///andiron.db", repr=False, description="Where accounts and messages are stored."
     )
     host: str = Field(
@@ -177,7 +89,7 @@ class Settings(BaseSettings):
         description="Proxies whose `X-Forwarded-*` and `Forwarded` headers are believed:"
         " addresses, networks, or `unix` for a socket file.",
     )
-    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+    public_url: PublicUrl = Field(
         "",
         description="Where clients find this application, for those that look it up (XEP-0156);"
         " empty: where their request was sent to.",
@@ -288,7 +200,7 @@ class Settings(BaseSettings):
     )
 
     rooms: bool = Field(True, description="Let people meet in rooms (XEP-0045).")
-    rooms_host: Annotated[str, AfterValidator(_rooms_host)] = Field(
+    rooms_host: RoomsHost = Field(
         "", description="The host name of the rooms; empty: `conference.` and the domain."
     )
     rooms_create: Literal["accounts", "anyone", "nobody"] = Field(
@@ -489,7 +401,7 @@ class Settings(BaseSettings):
     websocket_close_timeout: PositiveSeconds = Field(
         5.0, description="How long the other side may take to finish a close."
     )
-    websocket_see_other_uri: Annotated[str, AfterValidator(_uri)] = Field(
+    websocket_see_other_uri: Uri = Field(
         "", description="Send every client to this URI instead; empty: serve them here."
     )
     websocket_compression: bool = Field(
@@ -727,9 +639,6 @@ class Settings(BaseSettings):
         )
 
 
-_KINDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-
-
 def _settings_error(
     settings_cls: type[Settings],
     problem: ErrorDetails,
@@ -749,54 +658,3 @@ def _settings_error(
     return SettingsError(
         f"{spelled}{given} must be {wanted} (the default is {default_text(field)})"
     )
-
-
-def expected(field: FieldInfo) -> str:
-    """Say what a setting's value must be."""
-    if get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(get_args(field.annotation))
-    if get_origin(field.annotation) is tuple:
-        return "a list of texts"
-    text = next((words for kind, words in _KINDS.items() if kind is field.annotation), "text")
-    least = greatest = None
-    for item in field.metadata:
-        if isinstance(item, Unit):
-            text += f" of {item.name}"
-        elif isinstance(item, Ge):
-            least = item.ge
-        elif isinstance(item, Gt):
-            text += f" above {item.gt}"
-        elif isinstance(item, Le):
-            greatest = item.le
-    if least is not None and greatest is not None:
-        return f"{text} from {least} to {greatest}"
-    return text if least is None else f"{text}, {least} or more"
-
-
-def unit(field: FieldInfo) -> str:
-    """Return what a setting's number counts, empty where it counts nothing of note."""
-    return next((item.name for item in field.metadata if isinstance(item, Unit)), "")
-
-
-def shown_value(settings: Settings, name: str) -> str:
-    """Return a setting's value for an operator's eyes: a secret is masked."""
-    value = getattr(settings, name)
-    if Settings.model_fields[name].repr:
-        return value_text(value)
-    return re.sub(r"(://[^:/]*:).*@", r"\1***@", str(value))
-
-
-def default_text(field: FieldInfo) -> str:
-    """Return a setting's default as one would write it in the environment."""
-    return value_text(field.default)
-
-
-def value_text(value: object) -> str:
-    """Return a setting's value as one would write it in the environment."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ", ".join(value) or "none"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value) if value != "" else "empty"

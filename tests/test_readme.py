@@ -7,7 +7,8 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from andiron.settings import Settings, default_text
+from andiron.setting_words import default_text
+from andiron.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from andiron.bosh.config import BoshConfig
 from andiron.domain.config import ConflictPolicy, DomainConfig, RoomsConfig, UploadConfig
-from andiron.settings import Settings, SettingsError, shown_value
+from andiron.setting_words import shown_value
+from andiron.settings import Settings, SettingsError
 from andiron.sm.config import SmConfig
 from andiron.sources import origins
 from andiron.version import __version__

@@ -4,7 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-from andiron.settings import Settings, default_text, expected
+from andiron.setting_words import default_text, expected
+from andiron.settings import Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "settings.md"
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
