@@ -20,7 +20,8 @@ run: $(VENV)/.server
 
 test: $(VENV)/.test
 	.ci/peers
-	$(BIN)/pytest -ra --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
+		$(BIN)/pytest -ra --numprocesses auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 check: style types layers coverage
 

@@ -12,6 +12,11 @@ settings.register_profile("andiron", deadline=None, suppress_health_check=[Healt
 settings.load_profile("andiron")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the real clients and servers: they are few and long, and wait much."""
+    items.sort(key=lambda item: item.get_closest_marker("peer") is None)
+
+
 def require(what: str, path: str | None) -> str:
     """Return the path; without one skip and say why, or fail where CI=true promises it."""
     if path is not None:

@@ -195,7 +195,8 @@ def test_long_namespace_names_are_refused():
 
 @pytest.mark.parametrize("text", ["<a><b/></a>", "<a", "<a>\ud800</a>", "<a><!----></a>"])
 def test_no_garbage_is_left_to_collect(text):
-    gc.collect()
+    while gc.collect():
+        pass  # What other tests left may take several turns to go.
     gc.disable()
     try:
         for _ in range(3):
