@@ -124,7 +124,11 @@ class Messages:
         *,
         plain: bool,
     ) -> None:
-        """Deliver to a bound resource; ``plain`` says that no hints are in the message."""
+        """Deliver to a bound resource; ``plain`` says that no hints are in the message.
+
+        Where neither end has announced itself by presence no people talk, and
+        nothing is archived: what passes there are the words of programs.
+        """
         sender, recipient = link.owner, target.owner
         if sender.blocked or recipient.blocked:
             refuse_to_blocked(sender, target.jid)
@@ -134,10 +138,13 @@ class Messages:
         if kind in _UNSPOKEN:
             target.deliver(text, now)
             return
-        if self._archive is not None and ((plain and "<body" in text) or archivable(element)):
+        sent = text
+        if (
+            (target.priority is not None or link.priority is not None)
+            and self._archive is not None
+            and ((plain and "<body" in text) or archivable(element))
+        ):
             text, sent = self._archived(link, text, recipient, target.jid, link.session.wall(now))
-        else:
-            sent = text
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
             carbons.copy(link, recipient, (target,), text, now, kind, sent)

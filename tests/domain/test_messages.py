@@ -57,6 +57,22 @@ def marks(message: Tree) -> list[tuple[str | None, str | None]]:
     return [(child.get("by"), child.get("id")) for child in message.findall(STANZA_ID)]
 
 
+@pytest.mark.parametrize("sender", [True, False])
+@pytest.mark.parametrize("recipient", [True, False])
+async def test_what_passes_where_nobody_has_announced_himself_is_not_kept(
+    sender: bool, recipient: bool
+):
+    """A resource without presence that is spoken to by its very address is a program's."""
+    stage = Stage()
+    romeo = await (stage.come if sender else stage.bind)("romeo", "orchard")
+    juliet = await (stage.come if recipient else stage.bind)("juliet", "balcony")
+    romeo.send(say(juliet.jid))
+    assert juliet.bodies() == ["hi"]
+    kept = sender or recipient
+    assert await archived(stage, "juliet") == [(ROMEO, "hi")] * kept
+    assert await archived(stage, "romeo") == [(JULIET, "hi")] * kept
+
+
 @pytest.mark.parametrize(
     "to",
     ["juliet@localhost/balcony", "Juliet@localhost/balcony", JULIET, "juliet@localhost/gone"],
