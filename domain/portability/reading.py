@@ -251,7 +251,10 @@ class ContentReader:
             raise UnreadableError("an archived message has no correspondent", record.place)
         identity = self._identity(record.tree.get("id", ""), stamp)
         moment = identity >> ID_BITS
-        is_doubtful, self._latest = moment <= self._latest, max(moment, self._latest)
+        # What has an id of ours is there once; others say the same thing twice at times.
+        is_own = identity == parse_id(record.tree.get("id", ""))
+        is_doubtful = moment <= self._latest and not is_own
+        self._latest = max(moment, self._latest)
         self.content.archive.append(
             identity,
             is_doubtful,

@@ -169,7 +169,8 @@ async def _offline(connection: AsyncConnection, content: Content) -> int:
 
 async def _archive(connection: AsyncConnection, content: Content) -> int:
     owner, count = content.username, 0
-    has_any = await connection.scalar(select(ARCHIVE.c.id).where(ARCHIVE.c.owner == owner).limit(1))
+    first = await connection.scalar(select(ARCHIVE.c.id).where(ARCHIVE.c.owner == owner).limit(1))
+    has_any = first is not None
     for rows in _batches(content.archive):
         new: dict[int, dict[str, Any]] = {}
         for identity, is_doubtful, peer, resource, text in rows:

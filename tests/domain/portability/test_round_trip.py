@@ -195,6 +195,24 @@ def test_nothing_is_lost(content):
         content.close()
 
 
+async def test_the_same_words_of_one_moment_are_two_messages(tmp_path):
+    content = full_content()
+    message = (
+        f"<message {CLIENT} from='romeo@localhost/x' to='juliet@localhost'><body>a</body></message>"
+    )
+    for identity in (0, 1):
+        content.archive.append(identity, False, "romeo@localhost", "x", message)
+    first, second = Server(tmp_path), Server(tmp_path)
+    await fill(first, content)
+    exported = await first.export()
+    await second.read(exported)
+    assert await second.export() == exported
+    merged = await second.read(exported, merge=True)
+    assert (second.problems, merged.counts["messages"]) == ([], 0)
+    assert await second.export() == exported
+    content.close()
+
+
 async def test_between_databases_of_every_kind(url, tmp_path):
     content = full_content()
     first = Server(tmp_path)
