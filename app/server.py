@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import logging
 import math
 import socket
@@ -56,6 +57,9 @@ def run(settings: Settings) -> None:
         url = base_url(settings.host, listener.getsockname()[1])
 
         async def announce() -> None:
+            # What is there by now stays: looking for garbage in it would slow every sign-in.
+            gc.collect()
+            gc.freeze()
             logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, url)
             database = andiron.domain.database
             if settings.demo and database is not None:
