@@ -40,6 +40,9 @@ class Server(uvicorn.Server):
         """Start the application, then accept connections."""
         await super().startup(sockets)
         if self.started:
+            # What is there by now stays: looking for garbage in it would slow every sign-in.
+            gc.collect()
+            gc.freeze()
             await self._on_started()
 
 
@@ -57,9 +60,6 @@ def run(settings: Settings) -> None:
         url = base_url(settings.host, listener.getsockname()[1])
 
         async def announce() -> None:
-            # What is there by now stays: looking for garbage in it would slow every sign-in.
-            gc.collect()
-            gc.freeze()
             logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, url)
             database = andiron.domain.database
             if settings.demo and database is not None:

@@ -30,7 +30,8 @@ _OURS: Final = "urn:xmpp:"
 _SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent")
 _DELAY: Final = f"{{{ns.DELAY}}}delay"
 _STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
-_HINT_NO_STORE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
+NO_ARCHIVE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
+"""Hints that keep a message out of every archive (XEP-0334 sections 4.1 and 4.2)."""
 
 
 class Archive(Protocol):
@@ -165,33 +166,31 @@ class Messages:
         if recipient is not None and _is_kept_out(recipient, link.jid, element):
             return True
         action = message_row(element)[router.situation(jid)]
-        copied = carbons.eligible(element)
         stamp = session.wall(now)
+        sent = text
         if action is Action.BEST and recipient is not None:
             best = router.best(bare)
-            sent = text
             if self._archive is not None and archivable(element):
                 text, sent = self._archived(link, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
-            if copied:
+            if (link.owner.carbons or recipient.carbons) and carbons.eligible(element):
                 carbons.copy(link, recipient, best, text, now, element.get("type"), sent)
             return True
         account = router.message(element, text, jid, now)
         if not account:
             return True
-        if self._archive is not None and archivable(element) and account != link.account:
+        kept = self._archive is not None and archivable(element)
+        if self._archive is not None and kept and account != link.account:
             identity = self._archive.add(link.owner, jid.full, text, stamp)
             sent = _identified(text, identity, link.owner)
-        else:
-            sent = text
-        if copied:
+        if link.owner.carbons and carbons.eligible(element):
             carbons.copy(link, None, (), sent, now, element.get("type"))
         self._offline.keep(
             account,
             text,
             stamp,
             lambda: session.handled(ticket, session.clock()),
-            self._admission(link.jid, text if archivable(element) else "", account, stamp),
+            self._admission(link.jid, text if kept else "", account, stamp),
         )
         return False
 
@@ -259,7 +258,7 @@ def archivable(element: Element) -> bool:
     if element.attributes.get("type", "") in _UNSPOKEN:
         return False
     text = element.text
-    if ns.HINTS in text and any(child.tag in _HINT_NO_STORE for child in children(element)):
+    if ns.HINTS in text and any(child.tag in NO_ARCHIVE for child in children(element)):
         return False
     return "<body" in text or any(not child.tag.startswith(TRIFLES) for child in children(element))
 

@@ -16,7 +16,7 @@ from andiron.domain.engines import Operation
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["ThreadReaders"]
+__all__ = ["AtOnce", "ThreadReaders"]
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class ThreadReaders:
         self._engine.dispose()
 
 
-class _AtOnce:
+class AtOnce:
     """What an operation sees of an AsyncConnection, over a synchronous one."""
 
     __slots__ = ("_connection",)
@@ -67,23 +67,28 @@ class _AtOnce:
 
     @property
     def dialect(self) -> Any:
+        """What the database speaks."""
         return self._connection.dialect
 
     async def execute(self, *arguments: Any) -> Any:
+        """Execute a statement."""
         return self._connection.execute(*arguments)
 
     async def scalar(self, *arguments: Any) -> Any:
+        """Return the first column of a statement's first row."""
         return self._connection.scalar(*arguments)
 
     async def scalars(self, *arguments: Any) -> Any:
+        """Return the first column of a statement's rows."""
         return self._connection.scalars(*arguments)
 
     async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function with the connection."""
         return function(self._connection, *arguments)
 
 
 def _finish(operation: Operation[T], connection: Connection) -> T:
-    steps = operation(cast("AsyncConnection", _AtOnce(connection))).__await__()
+    steps = operation(cast("AsyncConnection", AtOnce(connection))).__await__()
     try:
         next(steps)
     except StopIteration as done:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from andiron.domain.blocking import blocks
-from andiron.domain.messages import stanza_id
+from andiron.domain.messages import NO_ARCHIVE, stanza_id
 from andiron.domain.rooms.config import PrivateMessages
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant
@@ -35,7 +35,6 @@ _USER: Final = f"{{{ns.MUC_USER}}}x"
 _DELAY: Final = f"{{{ns.DELAY}}}delay"
 _STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
 _OURS: Final = frozenset({_USER, f"{{{ns.OCCUPANT_ID}}}occupant-id"})
-_NO_STORE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
 _STORE: Final = f"{{{ns.HINTS}}}store"
 
 
@@ -121,7 +120,7 @@ def _is_worth_keeping(element: Element) -> bool:
     text = element.text
     if ns.HINTS in text or "&#" in text:
         tags = {child.tag for child in children(element)}
-        return tags.isdisjoint(_NO_STORE) and (_BODY in tags or _STORE in tags)
+        return tags.isdisjoint(NO_ARCHIVE) and (_BODY in tags or _STORE in tags)
     return "<body" in text
 
 

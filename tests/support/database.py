@@ -6,34 +6,12 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine
+from sqlalchemy import Engine, StaticPool, create_engine
 
 from andiron.domain.migrations import upgrade
+from andiron.domain.sqlite_readers import AtOnce
 
 T = TypeVar("T")
-
-
-class InstantConnection:
-    """What an operation sees of an AsyncConnection, done at once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def execute(self, *arguments: Any) -> Any:
-        return self._connection.execute(*arguments)
-
-    async def scalar(self, *arguments: Any) -> Any:
-        return self._connection.scalar(*arguments)
-
-    async def scalars(self, *arguments: Any) -> Any:
-        return self._connection.scalars(*arguments)
-
-    async def run_sync(self, function: Callable[..., T], *arguments: Any) -> T:
-        return function(self._connection, *arguments)
-
-    @property
-    def dialect(self) -> Any:
-        return self._connection.dialect
 
 
 class InstantDatabase:
@@ -50,7 +28,7 @@ class InstantDatabase:
         if self.error is not None:
             raise self.error
         with self.engine.begin() as connection:
-            return await operation(InstantConnection(connection))
+            return await operation(AtOnce(connection))
 
     async def write(self, operation: Callable[[Any], Awaitable[T]]) -> T:
         self.writes += 1
