@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.discovery import discovery_routes
-from andiron.domain.database import DatabaseError
+from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.pages import demo_routes, healthy
 from andiron.proxy import Proxies

@@ -7,10 +7,10 @@ from typing import Any, TextIO
 import click
 
 from andiron.account_file import AccountFileError, read_accounts
-from andiron.domain.accounts import AccountError, Accounts
-from andiron.domain.credentials import check_password
-from andiron.domain.database import Database, DatabaseError
-from andiron.domain.transfer import copy_all
+from andiron.domain.accounts.accounts import AccountError, Accounts
+from andiron.domain.accounts.credentials import check_password
+from andiron.domain.database.database import Database, DatabaseError
+from andiron.domain.database.transfer import copy_all
 from andiron.setting_words import shown_value
 from andiron.settings import Settings, SettingsError
 from andiron.sources import config_path, origins

@@ -10,8 +10,8 @@ import secrets
 from itertools import count
 from typing import Final
 
-from andiron.domain.accounts import Accounts
-from andiron.domain.database import Database
+from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.database.database import Database
 
 NAMES: Final = ("alice", "bob")
 _MARK: Final = "demo_accounts"

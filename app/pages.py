@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from andiron.demo import demo_names
-from andiron.domain.database import Database
+from andiron.domain.database.database import Database
 
 PAGE: Final = Path(__file__).resolve().parent / "page"
 

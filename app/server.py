@@ -13,7 +13,7 @@ import uvicorn
 
 from andiron.application import Andiron, create_app
 from andiron.demo import make_demo_accounts
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 from andiron.limits import allow_open_files, drop_stalled
 from andiron.logs import configure_logging
 from andiron.protocols import HttpProtocol, Silent, WebSocketProtocol

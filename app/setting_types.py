@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo
 from slixmpp.jid import JID, InvalidJID
 
-from andiron.domain.database import DatabaseError, check_url
-from andiron.domain.upload_slot import media_type
+from andiron.domain.database.database import DatabaseError, check_url
+from andiron.domain.uploads.slot import media_type
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from andiron.domain.config import (
     RosterConfig,
     UploadConfig,
 )
-from andiron.domain.throttle import ThrottleConfig
+from andiron.domain.sign_in.throttle import ThrottleConfig
 from andiron.setting_types import (
     AtLeastOne,
     Bytes,

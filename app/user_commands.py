@@ -10,8 +10,8 @@ from typing import TextIO, TypeVar
 
 import click
 
-from andiron.domain.accounts import Accounts, NoSuchAccount
-from andiron.domain.database import Database
+from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
+from andiron.domain.database.database import Database
 from andiron.domain.portability.export import Exporter
 from andiron.domain.portability.importing import Importer, Report
 from andiron.settings import Settings

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from itertools import islice
 from xml.etree.ElementTree import fromstring
 
-from andiron.domain.accounts import Accounts
-from andiron.domain.archive import Archive, Query
-from andiron.domain.archive_id import Ids, write_id
-from andiron.domain.archive_store import ACCOUNTS, ArchiveStore, Row
+from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.archive.archive import Archive, Query
+from andiron.domain.archive.ids import Ids, write_id
+from andiron.domain.archive.mam import read_query
+from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Row
 from andiron.domain.config import ArchiveConfig
-from andiron.domain.database import Database
-from andiron.domain.mam import read_query
+from andiron.domain.database.database import Database
 
 START = 1_750_000_000.0
 FRIEND = "romeo@localhost"

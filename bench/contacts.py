@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from sqlalchemy import text
 from support.domains import AUTH, Client, Manager, MemoryAuthenticator, Stage, bind_request, settle
 
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.config import DomainConfig, RosterConfig
-from andiron.domain.database import Database
+from andiron.domain.contacts.roster import Roster
+from andiron.domain.contacts.subscriptions import Contact, State
+from andiron.domain.database.database import Database
 from andiron.domain.domain import Domain
-from andiron.domain.offline_store import OfflineStore
+from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.owner import Owner
-from andiron.domain.roster import Roster
-from andiron.domain.subscriptions import Contact, State
 from andiron.sm.config import SmConfig
 from andiron.xmpp.xml import Guard
 

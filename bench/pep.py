@@ -18,21 +18,21 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.config import PubSubConfig
-from andiron.domain.database import Database
-from andiron.domain.interest import Interests
+from andiron.domain.contacts.roster import Roster
+from andiron.domain.contacts.subscriptions import Contact, State
+from andiron.domain.database.database import Database
 from andiron.domain.owner import Owner, Owners
 from andiron.domain.pubsub.config import NodeConfig
+from andiron.domain.pubsub.interest import Interests
 from andiron.domain.pubsub.items import ITEMS, Item
 from andiron.domain.pubsub.nodes import NODES, insert_node, update_node
 from andiron.domain.pubsub.notifier import Notifier
 from andiron.domain.pubsub.pages import read_items
 from andiron.domain.pubsub.service import PubSub
 from andiron.domain.questions import Questions
-from andiron.domain.roster import Roster
 from andiron.domain.router import Router
-from andiron.domain.subscriptions import Contact, State
 
 PAYLOAD = f"<entry xmlns='urn:bench'>{'x' * 170}</entry>"
 NODE = "urn:bench"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from andiron.domain.throttle import ThrottleConfig
+from andiron.domain.sign_in.throttle import ThrottleConfig
 
 
 class ConflictPolicy(StrEnum):

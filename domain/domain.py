@@ -6,50 +6,43 @@ import secrets
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from andiron.domain import (
-    bind,
-    caps,
-    carbons,
-    contact_addresses,
-    entity_time,
-    legacy_session,
-    ping,
-    version,
-)
-from andiron.domain.accounts import Accounts
-from andiron.domain.archive import Archive
-from andiron.domain.avatars import Avatars
-from andiron.domain.block_lists import BlockLists
+from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
+from andiron.domain.about.disco import Disco
+from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.accounts.registration import Registration
+from andiron.domain.accounts.removal import Removal
+from andiron.domain.archive.archive import Archive
+from andiron.domain.archive.mam import Mam
 from andiron.domain.config import DomainConfig, RoomsConfig
-from andiron.domain.contacts import Contacts
-from andiron.domain.database import Database
-from andiron.domain.disco import Disco
+from andiron.domain.contacts.block_lists import BlockLists
+from andiron.domain.contacts.contacts import Contacts
+from andiron.domain.contacts.roster import roster_of
+from andiron.domain.contacts.roster_store import RosterStore
+from andiron.domain.database.database import Database
 from andiron.domain.events import Events
-from andiron.domain.interest import Interests
-from andiron.domain.last_activity import LastActivity
 from andiron.domain.link import DomainLink
-from andiron.domain.mam import Mam
-from andiron.domain.messages import Messages
-from andiron.domain.offline import Offline
-from andiron.domain.offline_store import OfflineStore
+from andiron.domain.messages import carbons
+from andiron.domain.messages.messages import Messages
+from andiron.domain.messages.offline import Offline
+from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.owner import Owner, Owners
-from andiron.domain.private import PrivateStorage
+from andiron.domain.profile.avatars import Avatars
+from andiron.domain.profile.last_activity import LastActivity
+from andiron.domain.profile.private_storage import PrivateStorage
+from andiron.domain.profile.vcards import VCards
 from andiron.domain.pubsub.eventing import PersonalEventing
+from andiron.domain.pubsub.interest import Interests
 from andiron.domain.questions import Questions
-from andiron.domain.registration import Registration
 from andiron.domain.registry import Registry, Target
-from andiron.domain.removal import Removal
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.rooms.store import RoomStore
-from andiron.domain.roster import roster_of
-from andiron.domain.roster_store import RosterStore
 from andiron.domain.router import Router
-from andiron.domain.sasl import Authenticator, SaslConfig
-from andiron.domain.throttle import Throttle
-from andiron.domain.upload import Uploads, open_uploads
-from andiron.domain.vcards import VCards
+from andiron.domain.sign_in import bind, legacy_session
+from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
+from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID

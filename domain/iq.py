@@ -7,11 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from andiron.domain.accounts import NoSuchAccount
-from andiron.domain.blocking import blocks, refuse_to_blocked
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.contacts.blocking import blocks, refuse_to_blocked
+from andiron.domain.contacts.roster import sees
 from andiron.domain.owner import Owner
 from andiron.domain.registry import IqHandler, IqRequest, Target
-from andiron.domain.roster import sees
 from andiron.domain.router import IQS, Action, Situation, refuse
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError

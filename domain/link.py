@@ -11,22 +11,23 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from andiron.domain import bind, carbons, client_state, legacy_session
-from andiron.domain.client_state import Inactive
+from andiron.domain.accounts.registration import Registration
 from andiron.domain.config import DomainConfig
-from andiron.domain.contacts import FEATURES, Contacts
+from andiron.domain.contacts.contacts import FEATURES, Contacts
+from andiron.domain.contacts.presence import leave, receive_presence
 from andiron.domain.events import Events, Service
 from andiron.domain.iq import receive_iq
-from andiron.domain.messages import Messages
-from andiron.domain.offline import Offline
+from andiron.domain.messages import carbons, client_state
+from andiron.domain.messages.client_state import Inactive
+from andiron.domain.messages.messages import Messages
+from andiron.domain.messages.offline import Offline
 from andiron.domain.owner import Owner, Owners
-from andiron.domain.presence import leave, receive_presence
 from andiron.domain.questions import Questions
-from andiron.domain.registration import Registration
 from andiron.domain.registry import Registry
 from andiron.domain.router import Router
-from andiron.domain.sasl import Authenticator
-from andiron.domain.sign_in import SignIn
+from andiron.domain.sign_in import bind, legacy_session
+from andiron.domain.sign_in.sasl import Authenticator
+from andiron.domain.sign_in.sign_in import SignIn
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (

@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts import NoSuchAccount
-from andiron.domain.database import Database
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.database.database import Database
 
 if TYPE_CHECKING:
     from andiron.domain.link import DomainLink

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from andiron.domain.archive_prefs import Preferences
-from andiron.domain.credentials import ScramKeys
+from andiron.domain.accounts.credentials import ScramKeys
+from andiron.domain.archive.preferences import Preferences
+from andiron.domain.contacts.roster import Item as RosterItem
 from andiron.domain.portability.spool import Spool
 from andiron.domain.pubsub.config import NodeConfig
 from andiron.domain.pubsub.items import Item as PublishedItem
-from andiron.domain.roster import Item as RosterItem
 
 __all__ = ["Content", "NodeContent"]
 

@@ -7,13 +7,13 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain import roster_rows
-from andiron.domain.accounts import stored_keys
-from andiron.domain.archive_id import time_of, write_id
-from andiron.domain.archive_prefs import Policy, Preferences, write_preferences
-from andiron.domain.archive_store import ACCOUNTS, ArchiveStore, Filter
-from andiron.domain.credentials import MECHANISMS
-from andiron.domain.database import Database
+from andiron.domain.accounts.accounts import stored_keys
+from andiron.domain.accounts.credentials import MECHANISMS
+from andiron.domain.archive.ids import time_of, write_id
+from andiron.domain.archive.preferences import Policy, Preferences, write_preferences
+from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
+from andiron.domain.contacts import roster_rows
+from andiron.domain.database.database import Database
 from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.tables import (
     BLOCKED,

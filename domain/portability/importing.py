@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from andiron.domain.accounts import AccountError, Accounts
+from andiron.domain.accounts.accounts import AccountError, Accounts
+from andiron.domain.accounts.credentials import Credentials, derive
 from andiron.domain.config import DomainConfig
-from andiron.domain.credentials import Credentials, derive
-from andiron.domain.database import Database
+from andiron.domain.database.database import Database
 from andiron.domain.portability import document, storing
 from andiron.domain.portability.content import Content
 from andiron.domain.portability.document import Closed, Document, DocumentError, Opened, Record

@@ -7,19 +7,24 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from andiron.domain.archive_id import ID_BITS, first_at, parse_id, time_of
-from andiron.domain.archive_prefs import read_preferences
+from andiron.domain.accounts.credentials import (
+    MAX_ITERATIONS,
+    MECHANISMS,
+    MIN_ITERATIONS,
+    ScramKeys,
+)
+from andiron.domain.archive.ids import ID_BITS, first_at, parse_id, time_of
+from andiron.domain.archive.preferences import read_preferences
 from andiron.domain.config import DomainConfig
-from andiron.domain.credentials import MAX_ITERATIONS, MECHANISMS, MIN_ITERATIONS, ScramKeys
-from andiron.domain.photo import photo_of
+from andiron.domain.contacts.roster import Item
+from andiron.domain.contacts.subscriptions import Contact, State
 from andiron.domain.portability import document
 from andiron.domain.portability.canonical import canonical
 from andiron.domain.portability.content import Content
 from andiron.domain.portability.document import Record
 from andiron.domain.portability.reading_nodes import NodeReader
 from andiron.domain.portability.unreadable import UnreadableError
-from andiron.domain.roster import Item
-from andiron.domain.subscriptions import Contact, State
+from andiron.domain.profile.photo import photo_of
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.jid import JID, parse_jid

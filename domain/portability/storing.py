@@ -8,13 +8,14 @@ from typing import Any, Final
 from sqlalchemy import TableClause, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain import roster_rows
-from andiron.domain.accounts import insert_accounts
-from andiron.domain.archive_id import ID_BITS, first_at, last_at
-from andiron.domain.archive_store import ACCOUNTS as ARCHIVE
+from andiron.domain.accounts.accounts import insert_accounts
+from andiron.domain.accounts.credentials import Credentials
+from andiron.domain.archive.ids import ID_BITS, first_at, last_at
+from andiron.domain.archive.store import ACCOUNTS as ARCHIVE
 from andiron.domain.config import PubSubConfig
-from andiron.domain.credentials import Credentials
-from andiron.domain.database import Database
+from andiron.domain.contacts import roster_rows
+from andiron.domain.contacts.subscriptions import State
+from andiron.domain.database.database import Database
 from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.content import Content, NodeContent
 from andiron.domain.portability.tables import (
@@ -34,7 +35,6 @@ from andiron.domain.pubsub.nodes import (
     insert_node,
     update_node,
 )
-from andiron.domain.subscriptions import State
 
 __all__ = ["Counts", "add", "merge"]
 

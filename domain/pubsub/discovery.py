@@ -9,7 +9,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.disco import Disco, info, items
+from andiron.domain.about.disco import Disco, info, items
+from andiron.domain.contacts.roster import sees
 from andiron.domain.owner import Owner
 from andiron.domain.pubsub.access import may_see
 from andiron.domain.pubsub.config import META_DATA
@@ -18,7 +19,6 @@ from andiron.domain.pubsub.items import item_ids
 from andiron.domain.pubsub.nodes import Node
 from andiron.domain.pubsub.service import PubSub
 from andiron.domain.registry import DiscoForm, Identity, IqRequest, Registry, Target
-from andiron.domain.roster import sees
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape

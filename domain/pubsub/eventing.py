@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.about.disco import Disco
 from andiron.domain.config import PubSubConfig
-from andiron.domain.database import Database
-from andiron.domain.disco import Disco
+from andiron.domain.contacts.roster import roster_of
+from andiron.domain.database.database import Database
 from andiron.domain.events import Events
-from andiron.domain.interest import Interests
 from andiron.domain.owner import Owners
 from andiron.domain.pubsub.access import may_see_by
 from andiron.domain.pubsub.discovery import Discovery
+from andiron.domain.pubsub.interest import Interests
 from andiron.domain.pubsub.items import Item
 from andiron.domain.pubsub.nodes import find_nodes, forget_entity, set_entity
 from andiron.domain.pubsub.notifier import Notifier
@@ -20,7 +21,6 @@ from andiron.domain.pubsub.owner_requests import OwnerRequests
 from andiron.domain.pubsub.requests import Requests
 from andiron.domain.pubsub.service import PubSub
 from andiron.domain.registry import Registry
-from andiron.domain.roster import roster_of
 from andiron.domain.router import Router
 from andiron.xmpp.forms import Form
 

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.blocking import blocks
-from andiron.domain.database import Database
-from andiron.domain.interest import Interests
+from andiron.domain.contacts.blocking import blocks
+from andiron.domain.contacts.roster import roster_of
+from andiron.domain.database.database import Database
 from andiron.domain.owner import Owner
 from andiron.domain.pubsub import event
 from andiron.domain.pubsub.access import may_see, may_see_by
 from andiron.domain.pubsub.config import SendLast
+from andiron.domain.pubsub.interest import Interests
 from andiron.domain.pubsub.items import LastItem, last_items
 from andiron.domain.pubsub.nodes import Node
 from andiron.domain.pubsub.relations import blocked_by
-from andiron.domain.roster import roster_of
 from andiron.domain.router import Router
 from andiron.xmpp.errors import StanzaError
 

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Text, column, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.roster_rows import CONTACTS, STATE, item_of
+from andiron.domain.contacts.roster_rows import CONTACTS, STATE, item_of
 
 __all__ = ["blocked_by", "group_members"]
 

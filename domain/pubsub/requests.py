@@ -5,7 +5,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.key_sizes import MAX_NAME, fits
+from andiron.domain.contacts.roster import sees
+from andiron.domain.database.key_sizes import MAX_NAME, fits
 from andiron.domain.owner import Owner
 from andiron.domain.pubsub import event
 from andiron.domain.pubsub.access import may_see
@@ -22,7 +23,6 @@ from andiron.domain.pubsub.nodes import Affiliation, Node, find_node
 from andiron.domain.pubsub.pages import read_items
 from andiron.domain.pubsub.service import PubSub
 from andiron.domain.registry import IqRequest, Registry, Target
-from andiron.domain.roster import sees
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape

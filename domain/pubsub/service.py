@@ -9,9 +9,9 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts import NoSuchAccount
+from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.config import PubSubConfig
-from andiron.domain.database import Database
+from andiron.domain.database.database import Database
 from andiron.domain.owner import Owner, Owners
 from andiron.domain.pubsub import event
 from andiron.domain.pubsub.config import InvalidOptionError, NodeConfig

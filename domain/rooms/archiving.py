@@ -5,12 +5,12 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from andiron.domain import mam
-from andiron.domain.archive import Archive, Query
-from andiron.domain.archive_id import time_of, write_id
-from andiron.domain.archive_store import Filter, Row
-from andiron.domain.database import DatabaseError
-from andiron.domain.messages import stanza_id
+from andiron.domain.archive import mam
+from andiron.domain.archive.archive import Archive, Query
+from andiron.domain.archive.ids import time_of, write_id
+from andiron.domain.archive.store import Filter, Row
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.messages.messages import stanza_id
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.privileges import Affiliation

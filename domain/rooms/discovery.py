@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from andiron.domain.disco import info
+from andiron.domain.about.disco import info
 from andiron.domain.registry import DiscoForm, Identity
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room

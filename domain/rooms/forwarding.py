@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from andiron.domain.blocking import blocks
+from andiron.domain.contacts.blocking import blocks
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Outbox, Way
 from andiron.domain.rooms.room import Room

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from andiron.domain.disco import info, items
+from andiron.domain.about.disco import info, items
 from andiron.domain.registry import Identity
 from andiron.domain.rooms import picture
 from andiron.domain.rooms.discovery import room_info, service_info

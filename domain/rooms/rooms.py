@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from andiron.domain.archive.mam import FEATURES
 from andiron.domain.config import RoomCreators, RoomsConfig
+from andiron.domain.database.key_sizes import MAX_USERNAME, fits
 from andiron.domain.events import Events
-from andiron.domain.key_sizes import MAX_USERNAME, fits
-from andiron.domain.mam import FEATURES
 from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.config import RoomConfig

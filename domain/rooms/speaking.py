@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from andiron.domain.blocking import blocks
-from andiron.domain.messages import NO_ARCHIVE, stanza_id
+from andiron.domain.contacts.blocking import blocks
+from andiron.domain.messages.messages import NO_ARCHIVE, stanza_id
 from andiron.domain.rooms.config import PrivateMessages
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.database import Database
+from andiron.domain.database.database import Database
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room, Subject

@@ -3,9 +3,9 @@
 import pytest
 
 from andiron.demo import demo_names, make_demo_accounts
-from andiron.domain.accounts import Accounts
-from andiron.domain.credentials import verify_password
-from andiron.domain.database import Database
+from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.accounts.credentials import verify_password
+from andiron.domain.database.database import Database
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from andiron.application import create_app
 from andiron.demo import make_demo_accounts
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 from andiron.pages import PAGE, fill
 
 FILES = sorted(path.name for path in PAGE.iterdir() if path.is_file())

@@ -19,8 +19,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from andiron.application import create_app
-from andiron.domain.upload import SiteChannel
-from andiron.domain.upload_slot import Slot, new_token
+from andiron.domain.uploads.service import SiteChannel
+from andiron.domain.uploads.slot import Slot, new_token
 from andiron.proxy import Proxies
 from andiron.upload import byte_range, disposition, served_as, site_channel_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.postgres import PostgresServer, programs, running
 
-from andiron.domain.database import Database
+from andiron.domain.database.database import Database
 from tests.conftest import require
 
 

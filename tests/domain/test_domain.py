@@ -7,9 +7,9 @@ import pytest
 from support.domains import Client, bind_request
 from support.sessions import MemoryTransport
 
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.config import DomainConfig
-from andiron.domain.database import Database
+from andiron.domain.database.database import Database
 from andiron.domain.domain import Domain
 from andiron.sm.config import SmConfig
 from andiron.sm.manager import SessionManager

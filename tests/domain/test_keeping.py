@@ -4,7 +4,7 @@ import pytest
 from support.domains import condition
 from support.house import House, ask, until
 
-from andiron.domain.roster import roster_of
+from andiron.domain.contacts.roster import roster_of
 from andiron.xmpp import namespaces as ns
 
 ITEMS = "<item jid='tybalt@localhost'/><item jid='a.example'/>"

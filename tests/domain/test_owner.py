@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.domains import settle
 
 from andiron.domain import owner as module
-from andiron.domain.accounts import NoSuchAccount
-from andiron.domain.database import DatabaseError
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.database.database import DatabaseError
 from andiron.domain.owner import Effect, Owner, Owners
 
 JULIET = "juliet@localhost"

@@ -11,7 +11,7 @@ from support.asgi import AsgiClient, settle
 from support.conversation import Conversation, _qualified
 
 from andiron.application import create_app
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 
 PATIENCE = 10.0
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, StaticPool, create_engine
 
-from andiron.domain.migrations import upgrade
-from andiron.domain.sqlite_readers import AtOnce
+from andiron.domain.database.migrations import upgrade
+from andiron.domain.database.sqlite_readers import AtOnce
 
 T = TypeVar("T")
 
 
 class InstantDatabase:
-    """A :class:`andiron.domain.database.Database` in memory; ``error`` is what it fails with."""
+    """A ``Database`` in memory; ``error`` is what it fails with."""
 
     def __init__(self) -> None:
         self.engine = _engine(_copy)

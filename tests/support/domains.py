@@ -10,12 +10,12 @@ from xml.etree.ElementTree import fromstring
 
 from sqlalchemy import text
 
-from andiron.domain.accounts import Accounts, NoSuchAccount
+from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
 from andiron.domain.config import DomainConfig
 from andiron.domain.domain import Domain
 from andiron.domain.link import DomainLink
-from andiron.domain.offline_store import OfflineFull, StoredMessage
-from andiron.domain.sasl import Step
+from andiron.domain.messages.offline_store import OfflineFull, StoredMessage
+from andiron.domain.sign_in.sasl import Step
 from andiron.sm.config import SmConfig
 from andiron.sm.link import Channel, StreamOpen
 from andiron.sm.manager import SessionManager

@@ -3,7 +3,7 @@
 from typing import Any
 from xml.etree.ElementTree import Element as Tree
 
-from andiron.domain.caps import verification_string
+from andiron.domain.about.caps import verification_string
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.escape import escape
 from support.domains import CLIENT, Client, Stage, settle

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.config import DomainConfig
 from andiron.domain.portability.export import Exporter
 from andiron.domain.portability.importing import Importer, Report

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.portability import Server
 
-from andiron.domain.credentials import verify_password
+from andiron.domain.accounts.credentials import verify_password
 from tests.conftest import require
 
 CONFIG = """

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from support.portability import CONFIG, Server
 
-from andiron.domain.accounts import stored_keys
+from andiron.domain.accounts.accounts import stored_keys
+from andiron.domain.accounts.credentials import derive, verify_password
 from andiron.domain.config import RosterConfig
-from andiron.domain.credentials import derive, verify_password
 
 PASSWORD = "<user name='romeo' password='secret'>"
 

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, text
 from support.portability import CONFIG, Server
 
-from andiron.domain.archive_prefs import Policy, Preferences
-from andiron.domain.credentials import Credentials, ScramKeys
-from andiron.domain.database import Database
+from andiron.domain.accounts.credentials import Credentials, ScramKeys
+from andiron.domain.archive.preferences import Policy, Preferences
+from andiron.domain.contacts.roster import Item
+from andiron.domain.contacts.subscriptions import Contact, State
+from andiron.domain.database.database import Database
 from andiron.domain.portability import storing
 from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.content import Content, NodeContent
 from andiron.domain.pubsub.config import AccessModel, NodeConfig, SendLast
 from andiron.domain.pubsub.items import Item as PublishedItem
-from andiron.domain.roster import Item
-from andiron.domain.subscriptions import Contact, State
 from andiron.xmpp.escape import escape
 
 CLIENT = "xmlns='jabber:client'"

@@ -16,7 +16,7 @@ from support.rooms import (
 )
 
 from andiron.domain.config import DomainConfig
-from andiron.domain.database import DatabaseError
+from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.sm.config import SmConfig

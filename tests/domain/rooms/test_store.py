@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from andiron.domain.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.config import RoomsConfig
 from andiron.domain.rooms.config import PrivateMessages, RoomConfig
 from andiron.domain.rooms.outbox import Outbox

@@ -1,0 +1,1 @@
+"""Accounts: passwords' keys, registration, removal, quota."""

@@ -1,0 +1,374 @@
+"""The accounts of the embedded domain, and the keys of their passwords."""
+
+import asyncio
+import hmac
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from sqlalchemy import (
+    Integer,
+    LargeBinary,
+    Text,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.accounts.credentials import (
+    MAX_ITERATIONS,
+    MECHANISMS,
+    MIN_ITERATIONS,
+    Credentials,
+    ScramKeys,
+    decoy,
+    derive,
+)
+from andiron.domain.contacts.roster_rows import forget_all
+from andiron.domain.database.database import Database
+from andiron.domain.database.key_sizes import MAX_USERNAME, fits
+from andiron.xmpp.jid import InvalidJID, account_jid
+
+__all__ = [
+    "AccountError",
+    "AccountExists",
+    "Accounts",
+    "InvalidName",
+    "InvalidPassword",
+    "NoSuchAccount",
+    "insert_accounts",
+    "stored_keys",
+]
+
+_ACCOUNTS: Final = table("accounts", column("username", Text))
+_CREDENTIALS: Final = table(
+    "credentials",
+    column("username", Text),
+    column("mechanism", Text),
+    column("iterations", Integer),
+    column("salt", LargeBinary),
+    column("stored_key", LargeBinary),
+    column("server_key", LargeBinary),
+)
+_DECOY_META: Final = "decoy_secret"
+_CHUNK: Final = 500
+"""Names that one query asks for, under every database's limit of parameters."""
+_KNOWN: Final = 10_000
+"""Accounts whose existence is remembered, so that a message to one needs no query first."""
+
+
+class AccountError(Exception):
+    """An account cannot be made, changed or removed; the sentence says why."""
+
+
+class AccountExists(AccountError):  # noqa: N818
+    """There is an account of that name."""
+
+
+class NoSuchAccount(AccountError):  # noqa: N818
+    """There is no account of that name."""
+
+
+class InvalidName(AccountError):  # noqa: N818
+    """No account can have that name."""
+
+
+class InvalidPassword(AccountError):  # noqa: N818
+    """No account can have that password."""
+
+
+class Accounts:
+    """The accounts in a database.
+
+    A *name* is what a person typed; a *username* is the prepared localpart of
+    the account's JID (RFC 7622 section 3.3). Every method raises
+    :class:`DatabaseError` when the database fails.
+    """
+
+    def __init__(self, database: Database, domain: str, iterations: int = 10_000) -> None:
+        """Take the rounds of hashing for new passwords; accounts keep those they were made with."""
+        if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
+            raise ValueError(
+                f"iterations must be between {MIN_ITERATIONS} and {MAX_ITERATIONS}: {iterations}"
+            )
+        self._database = database
+        self._domain = domain
+        self._iterations = iterations
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._secret: bytes | None = None
+        self._iterations_in_use: set[int] = set()
+
+    def username(self, name: str) -> str:
+        """Return the username that a name stands for; raises :class:`InvalidName`."""
+        try:
+            return account_jid(name, self._domain).node
+        except InvalidJID:
+            raise InvalidName(
+                f"{name!r} cannot be the name of an account: it is empty, longer than 1023 bytes,"
+                " or contains a space, a control character or one of \"&'/:<>@ (RFC 7622)."
+            ) from None
+
+    def new_username(self, name: str) -> str:
+        """Return the username for a new account; raises :class:`InvalidName`.
+
+        Accounts that were made with longer ones, in SQLite, go on.
+        """
+        username = self.username(name)
+        if not fits(username, MAX_USERNAME):
+            raise InvalidName(
+                f"{name!r} cannot be the name of a new account: it is longer than"
+                f" {MAX_USERNAME} bytes."
+            )
+        return username
+
+    async def create(self, name: str, password: str) -> str:
+        """Make an account and return its username.
+
+        Raises :class:`AccountExists`, :class:`InvalidName` or :class:`InvalidPassword`.
+        """
+        return (await self.create_many([(name, password)]))[0]
+
+    async def create_many(self, accounts: Iterable[tuple[str, str]]) -> list[str]:
+        """Make accounts from names and passwords, all of them or none; return their usernames.
+
+        Raises what :meth:`create` raises, for the first account that cannot be.
+        """
+        named = [(self.new_username(name), password) for name, password in accounts]
+        _refuse_twice(named)
+        derived = await asyncio.to_thread(_derive_all, named, self._iterations)
+
+        usernames = [username for username, _ in derived]
+
+        async def operation(connection: AsyncConnection) -> None:
+            await insert_accounts(connection, derived)
+            await forget_all(connection, usernames, self._domain)
+
+        if derived:
+            await self._database.write(operation)
+            self._iterations_in_use.add(self._iterations)
+        return usernames
+
+    async def set_password(self, name: str, password: str) -> None:
+        """Replace an account's password.
+
+        Raises :class:`NoSuchAccount`, :class:`InvalidName` or :class:`InvalidPassword`.
+        """
+        username = self.username(name)
+        credentials = await asyncio.to_thread(_derive, username, password, self._iterations)
+
+        async def operation(connection: AsyncConnection) -> None:
+            if not await _exists(connection, username):
+                raise NoSuchAccount(f"There is no account {username}.")
+            await connection.execute(
+                delete(_CREDENTIALS).where(_CREDENTIALS.c.username == username)
+            )
+            await _store(connection, [(username, credentials)])
+
+        await self._database.write(operation)
+        self._iterations_in_use.add(self._iterations)
+
+    async def remove(self, name: str) -> str:
+        """Remove an account and all that is stored for it; return its username.
+
+        Its sessions, if it may have any, are ended by :class:`.removal.Removal`.
+        Raises :class:`NoSuchAccount` or :class:`InvalidName`.
+        """
+        username = self.username(name)
+
+        async def operation(connection: AsyncConnection) -> None:
+            # What belongs to the account goes with it: its rows refer to it with a cascade.
+            removed = await connection.execute(
+                delete(_ACCOUNTS).where(_ACCOUNTS.c.username == username)
+            )
+            if not removed.rowcount:
+                raise NoSuchAccount(f"There is no account {username}.")
+
+        await self._database.write(operation)
+        self.forget(username)
+        return username
+
+    def forget(self, username: str) -> None:
+        """Forget that there is an account, which was removed."""
+        self._known.pop(username, None)
+
+    async def exists(self, username: str) -> bool:
+        """Tell whether there is an account.
+
+        One that another process removed may be remembered here as existing;
+        storing something for it raises :class:`NoSuchAccount`.
+        """
+        if username in self._known:
+            self._known.move_to_end(username)
+            return True
+
+        async def operation(connection: AsyncConnection) -> bool:
+            return await _exists(connection, username)
+
+        found = await self._database.read(operation)
+        if found:
+            self._known[username] = None
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        return found
+
+    async def existing(self, usernames: Sequence[str]) -> set[str]:
+        """Return those of the usernames that have an account in the database."""
+
+        async def operation(connection: AsyncConnection) -> set[str]:
+            found: set[str] = set()
+            for first in range(0, len(usernames), _CHUNK):
+                chunk = usernames[first : first + _CHUNK]
+                query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username.in_(chunk))
+                found.update((await connection.scalars(query)).all())
+            return found
+
+        return await self._database.read(operation)
+
+    async def names(self) -> list[str]:
+        """Return all usernames in order."""
+
+        async def operation(connection: AsyncConnection) -> Sequence[str]:
+            query = select(_ACCOUNTS.c.username).order_by(_ACCOUNTS.c.username)
+            return (await connection.scalars(query)).all()
+
+        return list(await self._database.read(operation))
+
+    async def credentials(self, username: str) -> Credentials:
+        """Return an account's credentials, or a decoy where there is no such account.
+
+        The caller cannot tell which, nor can whoever watches the time it takes.
+        """
+        found = await self._database.read(lambda connection: stored_keys(connection, username))
+        made_up = await self._decoy(username)
+        plain = made_up.plain
+        if found and plain not in found:  # it came from a server that kept other keys
+            plain = next(iter(sorted(found)))
+        return Credentials({**made_up.keys, **found}, plain)
+
+    async def mechanisms(self) -> tuple[str, ...]:
+        """Return the SCRAM mechanisms that every account has keys for, strongest first.
+
+        Some lack keys where they came from a server that kept those of one
+        mechanism alone (XEP-0227). Clients take the strongest that is offered.
+        """
+
+        async def operation(connection: AsyncConnection) -> tuple[str, ...]:
+            count = select(func.count())
+            accounts = await connection.scalar(count.select_from(_ACCOUNTS))
+            query = select(_CREDENTIALS.c.mechanism, func.count()).group_by(
+                _CREDENTIALS.c.mechanism
+            )
+            known = {row[0]: row[1] for row in await connection.execute(query)}
+            return tuple(
+                name for name in MECHANISMS if known.get(name, 0) == accounts or not accounts
+            )
+
+        return await self._database.read(operation)
+
+    async def _decoy(self, username: str) -> Credentials:
+        secret = self._secret or await self._load_secret()
+
+        def rank(iterations: int) -> bytes:
+            return hmac.digest(secret, f"{iterations} {username}".encode(), "sha256")
+
+        # Where the setting was changed, accounts differ in their iterations, and so must
+        # decoys. Ranking makes one that changes do so as if its password were set anew.
+        in_use = self._iterations_in_use or {self._iterations}
+        return decoy(secret, username, max(in_use, key=rank))
+
+    async def _load_secret(self) -> bytes:
+        async def operation(connection: AsyncConnection) -> Sequence[int]:
+            return (await connection.scalars(select(_CREDENTIALS.c.iterations).distinct())).all()
+
+        self._iterations_in_use.update(await self._database.read(operation))
+        stored = await self._database.get_or_set_meta(_DECOY_META, secrets.token_hex(32))
+        self._secret = bytes.fromhex(stored)
+        return self._secret
+
+
+async def insert_accounts(
+    connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]]
+) -> None:
+    """Make accounts from usernames and keys. Raises :class:`AccountExists`."""
+    usernames = [username for username, _ in accounts]
+    await _refuse_existing(connection, usernames)
+    await connection.execute(insert(_ACCOUNTS), [{"username": name} for name in usernames])
+    await _store(connection, accounts)
+
+
+async def stored_keys(connection: AsyncConnection, username: str) -> dict[str, ScramKeys]:
+    """Return an account's keys by their mechanism; there may be one without some of them."""
+    query = select(
+        _CREDENTIALS.c.mechanism,
+        _CREDENTIALS.c.salt,
+        _CREDENTIALS.c.iterations,
+        _CREDENTIALS.c.stored_key,
+        _CREDENTIALS.c.server_key,
+    ).where(_CREDENTIALS.c.username == username)
+    return {name: ScramKeys(*keys) for name, *keys in await connection.execute(query)}
+
+
+async def _exists(connection: AsyncConnection, username: str) -> bool:
+    query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username == username)
+    return await connection.scalar(query) is not None
+
+
+def _refuse_twice(named: Sequence[tuple[str, str]]) -> None:
+    seen = set()
+    for username, _ in named:
+        if username in seen:
+            raise AccountExists(f"The account {username} is named twice.")
+        seen.add(username)
+
+
+async def _refuse_existing(connection: AsyncConnection, usernames: Sequence[str]) -> None:
+    for first in range(0, len(usernames), _CHUNK):
+        chunk = usernames[first : first + _CHUNK]
+        query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username.in_(chunk)).limit(1)
+        existing = await connection.scalar(query)
+        if existing is not None:
+            raise AccountExists(f"There is an account {existing} already.")
+
+
+async def _store(connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]]) -> None:
+    await connection.execute(
+        insert(_CREDENTIALS),
+        [
+            {
+                "username": username,
+                "mechanism": mechanism,
+                "iterations": keys.iterations,
+                "salt": keys.salt,
+                "stored_key": keys.stored_key,
+                "server_key": keys.server_key,
+            }
+            for username, credentials in accounts
+            for mechanism, keys in credentials.keys.items()
+        ],
+    )
+
+
+def _derive_all(named: Sequence[tuple[str, str]], iterations: int) -> list[tuple[str, Credentials]]:
+    """Derive on every core: hashing lets go of the interpreter's lock."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        credentials = pool.map(lambda pair: _derive(pair[0], pair[1], iterations), named)
+        return [
+            (username, derived) for (username, _), derived in zip(named, credentials, strict=True)
+        ]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _derive(username: str, password: str, iterations: int) -> Credentials:
+    try:
+        return derive(password, iterations)
+    except ValueError as error:
+        raise InvalidPassword(f"The password for {username} is not possible: {error}") from None

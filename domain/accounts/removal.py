@@ -1,0 +1,72 @@
+"""Accounts that are removed, here or by another process, and all that ends with them."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.database.engines import DatabaseError
+from andiron.domain.events import Events
+from andiron.domain.owner import Owners
+from andiron.domain.router import Router
+from andiron.sm.link import CloseReason
+from andiron.xmpp.errors import StreamCondition, StreamError
+
+__all__ = ["Removal"]
+
+logger = logging.getLogger("andiron.domain")
+
+_INTERVAL: Final = 30.0
+"""Seconds between two looks for accounts that another process removed."""
+
+
+class Removal:
+    """Ends what an account has in memory when it is no more in the database."""
+
+    def __init__(self, accounts: Accounts, owners: Owners, router: Router, events: Events) -> None:
+        self._accounts = accounts
+        self._owners = owners
+        self._router = router
+        self._events = events
+
+    async def remove(self, name: str) -> None:
+        """Remove an account, what is stored for it, and its sessions.
+
+        Raises what :meth:`Accounts.remove` raises.
+        """
+        await self.finish(await self._accounts.remove(name))
+
+    async def finish(self, username: str) -> None:
+        """End the sessions of an account that was removed, and tell whom it concerns."""
+        account = f"{username}@{self._router.domain}"
+        self._accounts.forget(username)
+        resources = self._router.accounts.get(account)
+        for link in list(resources.links.values()) if resources else ():
+            link.session.close(
+                CloseReason.KICKED,
+                link.session.clock(),
+                StreamError(StreamCondition.NOT_AUTHORIZED, "the account was removed"),
+            )
+        self._owners.forget(account)
+        for tell in self._events.removed:
+            await tell(username)
+
+    async def run(self) -> None:
+        """Look now and then for accounts that another process removed, until cancelled."""
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            try:
+                await self.look()
+            except DatabaseError as error:
+                logger.warning("removed accounts could not be looked for: %s", error)
+
+    async def look(self) -> None:
+        """Finish those accounts in memory that are in the database no more."""
+        for username in await self._missing(self._owners.usernames()):
+            logger.info("%s@%s was removed", username, self._router.domain)
+            await self.finish(username)
+
+    async def _missing(self, usernames: Sequence[str]) -> list[str]:
+        existing = await self._accounts.existing(usernames)
+        return [username for username in usernames if username not in existing]

@@ -1,0 +1,1 @@
+"""What was said, and how it is asked for (XEP-0313)."""

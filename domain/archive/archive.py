@@ -1,0 +1,212 @@
+"""The archives of accounts and rooms (XEP-0313): what is kept, and how it is read.
+
+A message is kept without waiting for the database. What is read was written
+before, for a query waits for that. Archives are named by the username of an
+account, or by the bare JID of a room.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.archive.ids import Ids, first_at, write_id
+from andiron.domain.archive.preferences import USERNAME, Policy, Preferences, loaded, loading
+from andiron.domain.archive.store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
+from andiron.domain.archive.writer import ArchiveWriter
+from andiron.domain.config import ArchiveConfig
+from andiron.domain.database.database import Database, DatabaseError
+from andiron.domain.owner import Effect, Owner
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+
+__all__ = ["Archive", "Page", "Query"]
+
+logger = logging.getLogger("andiron.domain")
+
+_DAY: Final = 86_400
+_PAGE_SIZE: Final = 1_048_576
+"""Characters of one page, beyond which it has fewer messages than were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A page of an archive that is asked for."""
+
+    wanted: Filter
+    size: int
+    """The most messages; 0 asks for their number alone."""
+    required: frozenset[int] = frozenset()
+    """Messages that must be in the archive."""
+    backwards: bool = False
+    """Whether the last of the messages that are wanted make the page, or the first."""
+    whole: bool = True
+    """Whether all that match are wanted, not only those on one side of a known message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of an archive, in the order of the archive."""
+
+    rows: tuple[Row, ...]
+    complete: bool
+    """Whether no more messages that are wanted lie in the direction of the query."""
+    count: int | None = None
+    """How many messages match, where that is known without counting far."""
+    index: int | None = None
+    """How many of them come before this page, where that is known."""
+
+
+class Archive:
+    """Keeps messages and finds them again."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: ArchiveConfig,
+        in_roster: Callable[[Owner, str], bool],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``in_roster`` tells whether a bare JID is in an account's roster."""
+        self._config = config
+        self._in_roster = in_roster
+        self._wall = wall
+        self._ids = Ids()
+        self._default = Preferences(Policy(config.default))
+        self._accounts = ArchiveStore(database, ACCOUNTS)
+        self._rooms = ArchiveStore(database, ROOMS)
+        self._loading = loading(self._accounts.last(USERNAME))
+        self._account_writer = ArchiveWriter(self._accounts, config.backlog)
+        self._room_writer = ArchiveWriter(self._rooms, config.backlog)
+
+    def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
+        """Keep a message of Unix time ``stamp`` with the JID ``peer``; return its id.
+
+        The id is empty where the account is in no database, its preferences are
+        against it, or the database does not keep up.
+        """
+        if not owner.registered:
+            return ""
+        bare, _, resource = peer.partition("/")
+        preferences: Preferences = owner.parts.get(Preferences, self._default)
+        policy = preferences.policy_for(peer, bare)
+        if policy is not Policy.ALWAYS and (
+            policy is Policy.NEVER or not self._in_roster(owner, bare)
+        ):
+            return ""
+        identity = self._ids.next(stamp)
+        row = Row(owner.username, identity, bare, resource, text)
+        return write_id(identity) if self._account_writer.put(row) else ""
+
+    def add_for(self, room: str, peer: str, text: str, stamp: float) -> str:
+        """Keep a message of the occupant ``peer`` in the archive of a room.
+
+        Returns its id, which is empty where the database does not keep up.
+        Call :meth:`load_room` before the first one.
+        """
+        identity = self._ids.next(stamp)
+        row = Row(room, identity, peer, "", text)
+        return write_id(identity) if self._room_writer.put(row) else ""
+
+    async def page(self, archive: str, query: Query) -> Page:
+        """Return the page that is asked for.
+
+        Raises :class:`StanzaError` ``item-not-found``, and :class:`DatabaseError`.
+        """
+        store = await self._flushed(archive)
+        if store is self._rooms:
+            query = replace(query, wanted=_of_occupant(query.wanted, archive))
+        required = query.required
+        if required and len(await store.known(archive, required)) < len(required):
+            raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "not in the archive")
+        if query.size == 0:
+            count = await store.count(archive, query.wanted)
+            return Page((), complete=count == 0, count=count if query.whole else None)
+        found = await store.page(archive, query.wanted, query.size + 1, backwards=query.backwards)
+        rows = _within_size(found[: query.size])
+        complete = len(rows) == len(found)
+        if query.backwards:
+            rows.reverse()
+        known = query.whole and complete
+        return Page(
+            tuple(rows),
+            complete,
+            count=len(rows) if known else None,
+            index=0 if rows and (known or (query.whole and not query.backwards)) else None,
+        )
+
+    async def range(self, archive: str) -> Range | None:
+        """Return the ends of an archive, None for an empty one. Raises :class:`DatabaseError`."""
+        return await (await self._flushed(archive)).range(archive)
+
+    async def load(self, connection: AsyncConnection, username: str) -> Effect:
+        """Read what must be known before messages of an account are kept (a ``Loader``)."""
+        rows = await connection.execute(self._loading, {USERNAME.key: username})
+        # An account that another process has just removed has no row.
+        last, *preferences = rows.one_or_none() or (None, None, "", "")
+        prefer = loaded(*preferences)
+
+        def effect(owner: Owner) -> None:
+            self._ids.last = max(self._ids.last, last or 0)
+            prefer(owner)
+
+        return effect
+
+    async def load_room(self, room: str) -> None:
+        """Read what must be known before messages of a room are kept."""
+        found = await self._rooms.range(room)
+        if found is not None:
+            self._ids.last = max(self._ids.last, found.last)
+
+    async def remove_account(self, username: str) -> None:
+        """Forget what is not written yet of an account that was removed."""
+        self._account_writer.forget(username)
+
+    async def remove_room(self, room: str) -> None:
+        """Remove the archive of a room that is no more. Raises :class:`DatabaseError`."""
+        self._room_writer.forget(room)
+        await self._room_writer.flushed()
+        await self._rooms.remove(room)
+
+    async def run(self) -> None:
+        """Remove what is older than it may be, now and then; to be cancelled."""
+        while self._config.days:
+            lowest = first_at(int((self._wall() - self._config.days * _DAY) * 1000))
+            try:
+                await self._accounts.sweep(lowest)
+                await self._rooms.sweep(lowest)
+            except DatabaseError:
+                logger.exception("old messages could not be removed")
+            await asyncio.sleep(self._config.sweep_interval)
+
+    async def close(self) -> None:
+        """Write what is not written yet."""
+        await self._account_writer.close()
+        await self._room_writer.close()
+
+    async def _flushed(self, archive: str) -> ArchiveStore:
+        # No username has an @, and every room's address has one.
+        if "@" in archive:
+            await self._room_writer.flushed()
+            return self._rooms
+        await self._account_writer.flushed()
+        return self._accounts
+
+
+def _of_occupant(wanted: Filter, room: str) -> Filter:
+    """Return the filter by an occupant's whole address; that of the room is everybody's."""
+    peer = f"{wanted.peer}/{wanted.resource}" if wanted.resource else wanted.peer
+    return replace(wanted, peer="" if peer == room else peer, resource="")
+
+
+def _within_size(rows: list[Row]) -> list[Row]:
+    """Return as many rows as one page may carry, one at least."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(row.text)
+        if size > _PAGE_SIZE and number:
+            return rows[:number]
+    return rows

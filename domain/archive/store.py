@@ -1,0 +1,251 @@
+"""Archived messages in the database: written in batches, read by page.
+
+Every page is a range of an index, however long the archive is: by its id, or
+by the correspondent and the id. The id tells the time, too (:mod:`.archive_id`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    TableClause,
+    Text,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    table,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.archive.ids import HIGHEST
+from andiron.domain.database.database import Database
+from andiron.domain.database.key_sizes import INDEXED_RESOURCE
+
+__all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row"]
+
+_SWEPT: Final = 500
+"""Rows that one transaction of the sweep removes, so that other writes need not wait long."""
+_COUNTED: Final = 10_000
+"""How far messages are counted; more of them are too many to count for each who asks."""
+
+
+def _table(name: str) -> TableClause:
+    return table(
+        name,
+        column("owner", Text),
+        column("id", BigInteger),
+        column("peer", Text),
+        column("resource", Text),
+        column("text", Text),
+    )
+
+
+ACCOUNTS: Final = _table("archive")
+"""The archives of accounts, by username; an account takes its own with it when it goes."""
+ROOMS: Final = _table("room_archive")
+"""The archives of rooms, by bare JID."""
+_ACCOUNT: Final = table("accounts", column("username", Text))
+
+
+class Row(NamedTuple):
+    """A message as it is kept."""
+
+    owner: str
+    """Whose archive: a username, or a room's bare JID."""
+    id: int
+    peer: str
+    """The bare JID of who sent it, or got it from the owner; in a room, the occupant's address."""
+    resource: str
+    """The rest of the address, empty in a room."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which messages of an archive are meant."""
+
+    lowest: int = 0
+    """The least id."""
+    highest: int = HIGHEST
+    """The greatest id."""
+    peer: str = ""
+    """The bare JID of the correspondent; empty: anybody."""
+    resource: str = ""
+    """The correspondent's resource; empty: any."""
+    ids: frozenset[int] | None = None
+    """The very messages, and no others; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The first and the last id of an archive."""
+
+    first: int
+    last: int
+
+
+class ArchiveStore:
+    """The archives of all accounts, or of all rooms. Methods raise :class:`DatabaseError`."""
+
+    def __init__(self, database: Database, archives: TableClause) -> None:
+        """Take which archives it is for: :data:`ACCOUNTS` or :data:`ROOMS`."""
+        self._database = database
+        self._table = archives
+        # What the index by correspondent begins with. To say instead whose archive it is
+        # would lead PostgreSQL to the other index, to pass over all other conversations.
+        self._conversation: ColumnElement[str] = literal_column("(owner || ' ' || peer)", Text)
+        # What the same index has of a resource, in its own words, too.
+        start = f"substr(resource, 1, {INDEXED_RESOURCE})"
+        self._start: ColumnElement[str] = literal_column(start, Text)
+
+    async def add(self, rows: Sequence[Row]) -> None:
+        """Keep messages, all or none; those of accounts that are gone are let go."""
+        try:
+            await self._database.write(lambda connection: self._insert(connection, rows))
+        except IntegrityError:
+            await self._database.write(lambda connection: self._insert_owned(connection, rows))
+
+    async def page(
+        self, owner: str, wanted: Filter, size: int, *, backwards: bool = False
+    ) -> list[Row]:
+        """Return the first, or the last, messages, in the order in which they were found."""
+        query = self.page_query(owner, wanted, size, backwards=backwards)
+
+        async def operation(connection: AsyncConnection) -> list[Row]:
+            return [Row._make(row) for row in await connection.execute(query)]
+
+        return await self._database.read(operation)
+
+    def page_query(
+        self, owner: str, wanted: Filter, size: int, *, backwards: bool = False
+    ) -> Select[Any]:
+        """Return the statement behind :meth:`page`."""
+        columns = self._table.c
+        order = columns.id.desc() if backwards else columns.id
+        query = select(columns.owner, columns.id, columns.peer, columns.resource, columns.text)
+        return query.where(*self._conditions(owner, wanted)).order_by(order).limit(size)
+
+    async def count(self, owner: str, wanted: Filter) -> int | None:
+        """Return how many messages there are, or None where they are too many to count."""
+        some = select(self._table.c.id).where(*self._conditions(owner, wanted))
+        query = select(func.count()).select_from(some.limit(_COUNTED + 1).subquery())
+
+        async def operation(connection: AsyncConnection) -> int:
+            return await connection.scalar(query) or 0
+
+        found = await self._database.read(operation)
+        return None if found > _COUNTED else found
+
+    async def known(self, owner: str, ids: Iterable[int]) -> set[int]:
+        """Return those of the ids that are in the archive."""
+        columns = self._table.c
+        query = select(columns.id).where(columns.owner == owner, columns.id.in_(list(ids)))
+
+        async def operation(connection: AsyncConnection) -> set[int]:
+            return set(await connection.scalars(query))
+
+        return await self._database.read(operation)
+
+    async def range(self, owner: str) -> Range | None:
+        """Return the ends of an archive, None for an empty one."""
+
+        async def operation(connection: AsyncConnection) -> Range | None:
+            first = await connection.scalar(self._end(func.min(self._table.c.id), owner))
+            last = await connection.scalar(self._end(func.max(self._table.c.id), owner))
+            return None if first is None or last is None else Range(first, last)
+
+        return await self._database.read(operation)
+
+    def last(self, owner: BindParameter[str]) -> ColumnElement[Any]:
+        """Return a subquery for the greatest id of an archive, NULL for an empty one."""
+        return self._end(func.max(self._table.c.id), owner).scalar_subquery()
+
+    async def remove(self, owner: str) -> None:
+        """Remove an archive, a part at a time."""
+        while await self._remove_below(owner, HIGHEST):
+            pass
+
+    async def sweep(self, lowest: int) -> None:
+        """Remove all messages with an id below ``lowest``, a part at a time."""
+        owner = await self._following("")
+        while owner is not None:
+            while await self._remove_below(owner, lowest - 1):
+                pass
+            owner = await self._following(owner)
+
+    async def _remove_below(self, owner: str, highest: int) -> bool:
+        """Remove some of an archive's oldest messages; tell whether there may be more."""
+        columns = self._table.c
+        old = select(columns.id).where(*self._conditions(owner, Filter(highest=highest)))
+        oldest = old.order_by(columns.id).limit(_SWEPT)
+
+        async def find(connection: AsyncConnection) -> list[int]:
+            return list(await connection.scalars(oldest))
+
+        found = await self._database.read(find)
+        if not found:
+            return False
+        statement = delete(self._table).where(
+            columns.owner == owner, columns.id >= found[0], columns.id <= found[-1]
+        )
+
+        async def operation(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._database.write(operation)
+        return len(found) == _SWEPT
+
+    async def _following(self, owner: str) -> str | None:
+        """Return the archive after ``owner``, in the order of the index."""
+        query = select(func.min(self._table.c.owner)).where(self._table.c.owner > owner)
+
+        async def operation(connection: AsyncConnection) -> str | None:
+            found: str | None = await connection.scalar(query)
+            return found
+
+        return await self._database.read(operation)
+
+    def _end(self, end: ColumnElement[Any], owner: str | BindParameter[str]) -> Select[Any]:
+        return select(end).where(self._table.c.owner == owner)
+
+    def _conditions(self, owner: str, wanted: Filter) -> list[ColumnElement[bool]]:
+        columns = self._table.c
+        conditions = [columns.id >= wanted.lowest, columns.id <= wanted.highest]
+        if wanted.peer:
+            conditions.append(self._conversation == f"{owner} {wanted.peer}")
+        else:
+            conditions.append(columns.owner == owner)
+        if wanted.resource:
+            conditions.append(self._start == wanted.resource[:INDEXED_RESOURCE])
+            conditions.append(columns.resource == wanted.resource)
+        if wanted.ids is not None:
+            conditions.append(columns.id.in_(sorted(wanted.ids)))
+        return conditions
+
+    async def _insert(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+        await connection.run_sync(self._insert_many, list(rows))
+
+    def _insert_many(self, connection: Connection, rows: list[Row]) -> None:
+        # The rows are tuples in the order of the columns already: past SQLAlchemy they cost
+        # a fifth less.
+        names = list(Row._fields)
+        statement = insert(self._table).compile(dialect=connection.dialect, column_keys=names)
+        connection.exec_driver_sql(str(statement), list(rows))
+
+    async def _insert_owned(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+        owners = {row.owner for row in rows}
+        here = select(_ACCOUNT.c.username).where(_ACCOUNT.c.username.in_(owners))
+        known = set(await connection.scalars(here))
+        owned = [row for row in rows if row.owner in known]
+        if owned:
+            await self._insert(connection, owned)

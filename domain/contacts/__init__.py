@@ -1,0 +1,1 @@
+"""Whom an account knows, sees and does not want to hear of."""

@@ -1,0 +1,271 @@
+"""Whom accounts know, and who sees whom: roster requests, pushes and subscriptions.
+
+RFC 6121 sections 2 and 3. What changes is written first, at both accounts in
+one write. Then, in the order of the writes, it becomes known in memory, and
+is told to whom it concerns.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.config import RosterConfig
+from andiron.domain.contacts import presence
+from andiron.domain.contacts.blocking import blocks
+from andiron.domain.contacts.roster import Roster, read_request, roster_of, write_query
+from andiron.domain.contacts.roster_store import Change, NoSuchContact, RosterFull, RosterStore
+from andiron.domain.contacts.subscriptions import Kind
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.events import Events
+from andiron.domain.owner import Effect, Owner, Owners
+from andiron.domain.registry import IqRequest, Registry, Target
+from andiron.domain.router import Router
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
+from andiron.xmpp.stanza import with_addresses
+from andiron.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+__all__ = ["FEATURES", "Contacts"]
+
+logger = logging.getLogger("andiron.domain")
+
+FEATURES = f"<ver xmlns='{ns.ROSTER_VERSIONS}'/>", f"<sub xmlns='{ns.PRE_APPROVAL}'/>"
+"""What is told after sign-in; neither is negotiated (sections 2.6.1 and 3.4)."""
+
+
+_READERS: Final = 4
+"""Rosters that are read at a time: a large one takes megabytes until it is sent."""
+
+
+class Contacts:
+    """Changes rosters and subscriptions, and lets everyone know."""
+
+    def __init__(
+        self,
+        store: RosterStore,
+        router: Router,
+        owners: Owners,
+        events: Events,
+        config: RosterConfig,
+    ) -> None:
+        self._store = store
+        self._router = router
+        self._owners = owners
+        self._events = events
+        self._config = config
+        self._reading = asyncio.Semaphore(_READERS)
+        self._changing: Counter[str] = Counter()
+        owners.add_loader(store.load)
+
+    def register(self, registry: Registry) -> None:
+        """Answer roster requests; others' rosters are nobody's business (section 2.1.3)."""
+        registry.add(Target.ACCOUNT, "get", ns.ROSTER, "query", self._get)
+        registry.add(Target.ACCOUNT, "set", ns.ROSTER, "query", self._set)
+        for kind in ("get", "set"):
+            registry.add(Target.CONTACT, kind, ns.ROSTER, "query", _refuse)
+        registry.refusals[f"{{{ns.ROSTER}}}query"] = StanzaCondition.FORBIDDEN
+        registry.add_feature(Target.ACCOUNT, ns.ROSTER)
+        self._events.removed.append(self.forget_account)
+
+    # Roster requests
+
+    def _get(self, request: IqRequest) -> str | Awaitable[str]:
+        link = request.link
+        if len(request.payload):
+            raise StanzaError(StanzaCondition.BAD_REQUEST, "a roster get is empty")
+        link.interested = True
+        if not link.owner.registered:
+            return write_query(0, "")
+        if request.payload.get("ver") == str(roster_of(link.owner).version):
+            return ""
+        return self._read(link.owner)
+
+    async def _read(self, owner: Owner) -> str:
+        async with self._reading:
+            with _Failures():
+                if owner.jid in self._changing:
+                    await self._store.catch_up()
+                while True:
+                    version, items = await self._store.items(owner.username)
+                    # What was pushed while it was read must not be undone by the answer.
+                    if version >= roster_of(owner).version:
+                        return write_query(version, "".join(item.to_xml() for item in items))
+
+    def _set(self, request: IqRequest) -> Awaitable[str]:
+        wish = read_request(request.payload, request.account, self._config)
+        username = request.username()
+        if wish.remove:
+            return self._change(request.link, self._store.remove(username, wish.jid))
+        changes = self._store.put(username, wish.jid, wish.name, wish.groups)
+        return self._change(request.link, changes)
+
+    async def _change(self, link: "DomainLink", changes: Awaitable[list[Change]]) -> str:
+        account = link.account
+        self._changing[account] += 1
+        try:
+            with _Failures():
+                self._apply(await changes, link.session.clock())
+        finally:
+            self._changing[account] -= 1
+            if not self._changing[account]:
+                del self._changing[account]
+        return ""
+
+    # Subscriptions
+
+    def manage(
+        self, link: "DomainLink", kind: Kind, element: Element, contact: str, ticket: int
+    ) -> bool:
+        """Take a subscription stanza for a bare JID; the result is that of :meth:`Link.receive`.
+
+        Raises :class:`StanzaError` for it.
+        """
+        if not link.owner.registered:
+            raise StanzaError(StanzaCondition.NOT_ALLOWED, "without an account there is no roster")
+        if contact == link.account:
+            return True
+        text = with_addresses(element, link.account, contact)
+        if kind is Kind.SUBSCRIBE and len(text) > self._config.max_request:
+            raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "the request is too long")
+        link.spawn(self._manage(link, kind, element, contact, text, ticket))
+        return False
+
+    async def _manage(
+        self, link: "DomainLink", kind: Kind, element: Element, contact: str, text: str, ticket: int
+    ) -> None:
+        try:
+            await self._change(link, self._store.exchange(link.owner.username, contact, kind, text))
+        except StanzaError as error:
+            link.refuse(element, error, link.session.clock())
+        finally:
+            link.session.handled(ticket, link.session.clock())
+
+    def remind(self, link: "DomainLink") -> None:
+        """Deliver the requests that wait to a resource that became available (section 3.1.3)."""
+        requests = roster_of(link.owner).requests
+        if requests:
+            link.spawn(self._remind(link, requests))
+
+    async def _remind(self, link: "DomainLink", requests: frozenset[str]) -> None:
+        stored = await self._store.requests(link.owner.username)
+        now = link.session.clock()
+        for jid, text in stored:
+            # Later ones came by themselves; some may have been answered meanwhile.
+            waits = jid in requests and jid in roster_of(link.owner).requests
+            if waits and link.priority is not None and not blocks(link.owner, jid):
+                link.inform(text, now)
+
+    async def forget_account(self, username: str) -> None:
+        """Take an account that was removed out of everybody's roster, and tell them."""
+        changes = await self._store.forget(username)
+        account = self._jid(username)
+        somebody = next(iter(self._router.full.values()), None)
+        now = somebody.session.clock() if somebody is not None else 0.0
+        for change in changes:
+            if change.before.state.sees and not change.after.state.sees:
+                presence.vanish(self._router, account, self._jid(change.username), now)
+        self._apply(changes, now)
+        self._owners.change(account, _without_roster)
+
+    async def sweep(self) -> None:
+        """Finish for accounts that another program removed while the domain did not run."""
+        for username in await self._store.strays():
+            await self.forget_account(username)
+
+    # What follows a commit
+
+    def _apply(self, changes: Sequence[Change], now: float) -> None:
+        appeared: list[tuple[str, str]] = []
+        for change in changes:
+            account = self._jid(change.username)
+            was_seen, is_seen = change.before.state.is_seen, change.after.state.is_seen
+            if was_seen and not is_seen:
+                presence.vanish(self._router, account, change.jid, now)
+            self._owners.change(account, _keeping(change))
+            if change.text:
+                self._deliver(account, change, now)
+            if change.version:
+                self._push(account, change, now)
+            if is_seen and not was_seen:
+                appeared.append((account, change.jid))
+            elif was_seen and not is_seen:
+                for tell in self._events.unsubscribed:
+                    tell(account, change.jid, now)
+        for account, jid in appeared:
+            presence.appear(self._router, account, jid, now)
+            for tell in self._events.subscribed:
+                tell(account, jid, now)
+
+    def _deliver(self, account: str, change: Change, now: float) -> None:
+        resources = self._router.accounts.get(account)
+        for link in list(resources.links.values()) if resources else ():
+            wants = link.priority is not None if change.kind is Kind.SUBSCRIBE else link.interested
+            if wants:
+                link.inform(change.text, now)
+
+    def _push(self, account: str, change: Change, now: float) -> None:
+        """Tell the interested resources of a change (section 2.1.6)."""
+        resources = self._router.accounts.get(account)
+        interested = (
+            [link for link in resources.links.values() if link.interested] if resources else []
+        )
+        if not interested:
+            return
+        item = change.item
+        xml = item.to_xml() if item else _removed(change.jid)
+        query = write_query(change.version, xml)
+        for link in interested:
+            link.forward(
+                f"<iq xmlns='{ns.CLIENT}' type='set' id='roster-{change.version}'"
+                f" to='{escape(link.jid)}'>{query}</iq>",
+                now,
+            )
+
+    def _jid(self, username: str) -> str:
+        return f"{username}@{self._router.domain}"
+
+
+class _Failures:
+    """Turns the store's failures into what a client is told."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case RosterFull():
+                raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many contacts")
+            case NoSuchContact():
+                raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
+            case NoSuchAccount():
+                raise StanzaError(StanzaCondition.NOT_ALLOWED, "the account was removed")
+            case DatabaseError():
+                logger.error("a roster could not be read or written", exc_info=error)
+                raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+
+
+def _refuse(_request: IqRequest) -> str:
+    raise StanzaError(StanzaCondition.FORBIDDEN)
+
+
+def _removed(jid: str) -> str:
+    return f"<item jid='{escape(jid)}' subscription='remove'/>"
+
+
+def _keeping(change: Change) -> Effect:
+    def effect(owner: Owner) -> None:
+        roster: Roster = owner.parts.setdefault(Roster, Roster())
+        roster.keep(change.jid, change.after, change.version)
+
+    return effect
+
+
+def _without_roster(owner: Owner) -> None:
+    owner.parts.pop(Roster, None)

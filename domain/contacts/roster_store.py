@@ -1,0 +1,254 @@
+"""Rosters on disk: contacts, requests that wait, versions (RFC 6121 sections 2 and 3).
+
+What one stanza changes at both accounts is one write, so that the two never
+disagree.
+"""
+
+from dataclasses import replace
+
+from sqlalchemy import func, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.config import RosterConfig
+from andiron.domain.contacts.roster import Item, Roster
+from andiron.domain.contacts.roster_rows import (
+    ACCOUNTS,
+    CONTACTS,
+    STATE,
+    VERSIONS,
+    Change,
+    Row,
+    contact_of,
+    exists,
+    forget,
+    is_blocked,
+    item_of,
+    next_version,
+    read,
+    replace_contact,
+    write,
+)
+from andiron.domain.contacts.subscriptions import NOBODY, Kind, arrive, farewell, leave, stanza
+from andiron.domain.database.database import Database
+from andiron.domain.owner import Effect, Owner
+
+__all__ = ["Change", "NoSuchContact", "RosterFull", "RosterStore"]
+
+
+class RosterFull(Exception):  # noqa: N818
+    """The account has as many contacts as it may."""
+
+
+class NoSuchContact(Exception):  # noqa: N818
+    """The address is not in the roster."""
+
+
+class RosterStore:
+    """The rosters of all accounts; every method raises :class:`DatabaseError` when it fails.
+
+    Writes take effect, and return, in the order of the calls.
+    """
+
+    def __init__(self, database: Database, domain: str, config: RosterConfig) -> None:
+        self._database = database
+        self._domain = domain
+        self._config = config
+
+    async def load(self, connection: AsyncConnection, username: str) -> Effect:
+        """Read what the domain keeps in memory of a roster (a loader of :class:`Owners`)."""
+        joined = ACCOUNTS.outerjoin(VERSIONS, VERSIONS.c.username == ACCOUNTS.c.username).outerjoin(
+            CONTACTS, CONTACTS.c.username == ACCOUNTS.c.username
+        )
+        query = select(VERSIONS.c.version, *STATE).select_from(joined)
+        roster = Roster()
+        requests = []
+        for version, jid, *state in await connection.execute(
+            query.where(ACCOUNTS.c.username == username)
+        ):
+            roster.version = version or 0
+            if jid is not None:
+                contact = contact_of(*state)
+                roster.contacts[jid] = contact
+                if contact.state.pending:
+                    requests.append(jid)
+        roster.requests = frozenset(requests)
+
+        def effect(owner: Owner) -> None:
+            if roster.version or roster.contacts:
+                owner.parts[Roster] = roster
+
+        return effect
+
+    async def catch_up(self) -> None:
+        """Return when what was to be written before can be read."""
+
+        async def operation(_connection: AsyncConnection) -> None:
+            return
+
+        await self._database.write(operation)
+
+    async def items(self, username: str) -> tuple[int, list[Item]]:
+        """Return a roster and its version; later changes may be in it already."""
+
+        async def operation(connection: AsyncConnection) -> tuple[int, list[Item]]:
+            version = await connection.scalar(
+                select(VERSIONS.c.version).where(VERSIONS.c.username == username)
+            )
+            query = select(*STATE, CONTACTS.c.name, CONTACTS.c.groups).where(
+                CONTACTS.c.username == username, CONTACTS.c.listed == true()
+            )
+            rows = await connection.execute(query.order_by(CONTACTS.c.jid))
+            return version or 0, [item_of(*row) for row in rows]
+
+        return await self._database.read(operation)
+
+    async def requests(self, username: str) -> list[tuple[str, str]]:
+        """Return the requests that wait for an answer: whose, and the stanzas."""
+
+        async def operation(connection: AsyncConnection) -> list[tuple[str, str]]:
+            query = select(CONTACTS.c.jid, CONTACTS.c.request).where(
+                CONTACTS.c.username == username, CONTACTS.c.request != ""
+            )
+            rows = await connection.execute(query.order_by(CONTACTS.c.jid))
+            return [(jid, request) for jid, request in rows]
+
+        return await self._database.read(operation)
+
+    async def put(
+        self, username: str, jid: str, name: str, groups: tuple[str, ...]
+    ) -> list[Change]:
+        """Add a contact, or change its name and groups (sections 2.3 and 2.4).
+
+        Raises :class:`RosterFull` and :class:`NoSuchAccount`.
+        """
+
+        async def operation(connection: AsyncConnection) -> list[Change] | None:
+            await _need(connection, username)
+            row = await read(connection, username, jid)
+            before = row.item.contact
+            if not before.listed and await self._is_full(connection, username):
+                return None
+            item = Item(jid, replace(before, listed=True), name, groups)
+            await write(connection, username, replace(row, item=item))
+            version = await next_version(connection, username)
+            return [Change(username, jid, before, item.contact, version, item)]
+
+        return _done(await self._database.write(operation))
+
+    async def remove(self, username: str, jid: str) -> list[Change]:
+        """Remove a contact, and the subscriptions in both directions (section 2.5).
+
+        Raises :class:`NoSuchContact`.
+        """
+
+        async def operation(connection: AsyncConnection) -> list[Change] | None:
+            row = await read(connection, username, jid)
+            before = row.item.contact
+            if not before.listed:
+                return None
+            await write(connection, username, Row(Item(jid)))
+            version = await next_version(connection, username)
+            changes = [Change(username, jid, before, NOBODY, version)]
+            for kind in farewell(before):
+                changes += await self._arrive(
+                    connection, f"{username}@{self._domain}", jid, kind, ""
+                )
+            return changes
+
+        changes = await self._database.write(operation)
+        if changes is None:
+            raise NoSuchContact
+        return changes
+
+    async def exchange(self, username: str, jid: str, kind: Kind, text: str) -> list[Change]:
+        """Send a subscription stanza, ``text``, from an account to a contact (section 3).
+
+        Raises :class:`RosterFull` and :class:`NoSuchAccount`, the latter for
+        the sender; a contact that does not exist never answers.
+        """
+
+        async def operation(connection: AsyncConnection) -> list[Change] | None:
+            await _need(connection, username)
+            row = await read(connection, username, jid)
+            step = leave(row.item.contact, kind)
+            grows = step.contact.listed and not row.item.contact.listed
+            if grows and await self._is_full(connection, username):
+                return None
+            changes = await replace_contact(connection, username, row, step.contact)
+            if step.passed:
+                sender = f"{username}@{self._domain}"
+                changes += await self._arrive(connection, sender, jid, kind, text)
+            return changes
+
+        return _done(await self._database.write(operation))
+
+    async def forget(self, username: str) -> list[Change]:
+        """Take an account that was removed out of all rosters, as if it had taken leave."""
+
+        async def operation(connection: AsyncConnection) -> list[Change]:
+            return await forget(connection, username, self._domain)
+
+        return await self._database.write(operation)
+
+    async def strays(self) -> list[str]:
+        """Return accounts that somebody sees, or shows himself to, but that are no more."""
+        host = f"@{self._domain}"
+        gone = CONTACTS.outerjoin(ACCOUNTS, ACCOUNTS.c.username + host == CONTACTS.c.jid)
+        query = select(CONTACTS.c.jid).select_from(gone).distinct()
+        query = query.where(
+            CONTACTS.c.jid.endswith(host, autoescape=True),
+            ACCOUNTS.c.username.is_(None),
+            (CONTACTS.c.subscription != "none") | (CONTACTS.c.request != ""),
+        )
+
+        async def operation(connection: AsyncConnection) -> list[str]:
+            return [jid.removesuffix(host) for jid in (await connection.scalars(query)).all()]
+
+        return await self._database.read(operation)
+
+    async def _arrive(
+        self, connection: AsyncConnection, sender: str, jid: str, kind: Kind, text: str
+    ) -> list[Change]:
+        """Let a stanza arrive at an account, and what its server answers at the sender's."""
+        username, _, host = jid.partition("@")
+        if host != self._domain or not await exists(connection, username):
+            return []
+        text = text or stanza(kind, sender, jid)
+        row = await read(connection, username, sender)
+        blocked = await is_blocked(connection, username, sender)
+        step = arrive(row.item.contact, kind)
+        if kind is Kind.SUBSCRIBE:
+            is_new = step.contact.state.pending and step.passed
+            if blocked or (is_new and await self._has_requests(connection, username)):
+                return []
+            if is_new:
+                row = replace(row, request=text)
+        delivered = text if step.passed and not blocked else ""
+        changes = await replace_contact(connection, username, row, step.contact, delivered, kind)
+        if step.reply is not None:
+            changes += await self._arrive(connection, jid, sender, step.reply, "")
+        return changes
+
+    async def _is_full(self, connection: AsyncConnection, username: str) -> bool:
+        query = select(func.count()).where(
+            CONTACTS.c.username == username, CONTACTS.c.listed == true()
+        )
+        return (await connection.scalar(query) or 0) >= self._config.max_contacts
+
+    async def _has_requests(self, connection: AsyncConnection, username: str) -> bool:
+        query = select(func.count()).where(
+            CONTACTS.c.username == username, CONTACTS.c.request != ""
+        )
+        return (await connection.scalar(query) or 0) >= self._config.max_requests
+
+
+def _done(changes: list[Change] | None) -> list[Change]:
+    if changes is None:
+        raise RosterFull
+    return changes
+
+
+async def _need(connection: AsyncConnection, username: str) -> None:
+    if not await exists(connection, username):
+        raise NoSuchAccount(f"There is no account {username}.")

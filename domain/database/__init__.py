@@ -1,0 +1,1 @@
+"""The database: engines, migrations, copying from one to another."""

@@ -1,0 +1,254 @@
+"""The domain's database: one writer, readers beside it.
+
+What is committed here survives a crash. That costs a disk flush, so writes
+that arrive together share one commit.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, delete, insert, make_url, select
+from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from andiron.domain.database import postgres, sqlite
+from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
+from andiron.domain.database.migrations import META, SchemaError, upgrade
+
+__all__ = ["Database", "DatabaseError", "check_url"]
+
+T = TypeVar("T")
+
+_GROUP: Final = 256
+"""Writes that share a commit at most, so that the first never waits long for the last."""
+_KINDS: Final = (sqlite, postgres)
+
+
+def check_url(url: str) -> None:
+    """Raise :class:`DatabaseError` unless :meth:`Database.open` can make sense of ``url``."""
+    _parse(url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    operation: Operation[Any]
+    done: asyncio.Future[Any]
+
+
+_Outcome = tuple[_Write, Any]
+"""A write, and what its operation returned or raised."""
+
+
+class Database:
+    """An open database. Make one with :meth:`open`, and :meth:`close` it."""
+
+    def __init__(self, engines: Engines) -> None:
+        """Take engines into a database whose schema is up to date."""
+        self._engines = engines
+        self._queue: asyncio.Queue[_Write | None] = asyncio.Queue()
+        self._closed = False
+        self._task = asyncio.create_task(self._run(), name="database writer")
+
+    @classmethod
+    async def open(cls, url: str) -> "Database":
+        """Open a database and update its schema.
+
+        ``sqlite:///file.db`` is a file, which is made where there is none,
+        readable by its owner only; ``sqlite://`` is in memory;
+        ``postgresql://user:password@host/name`` must exist.
+        Raises :class:`DatabaseError`.
+        """
+        kind, parsed = _parse(url)
+        engines: Engines = kind.engines(parsed)
+        async with AsyncExitStack() as unless_opened:
+            unless_opened.push_async_callback(engines.dispose)
+            try:
+                while await _upgrade(engines.migrating):
+                    pass
+            except FAILURES as error:
+                raise engines.failure(error) from error
+            except SchemaError as error:
+                raise DatabaseError(f"The database {engines.name} {error} ({SETTING}).") from None
+            unless_opened.pop_all()
+        return cls(engines)
+
+    async def close(self) -> None:
+        """Finish the writes that were begun, then let go of the database."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put_nowait(None)
+        await self._task
+        await self._engines.dispose()
+
+    async def write(self, operation: Operation[T]) -> T:
+        """Run ``operation`` in the writer's transaction; return its result once committed.
+
+        Operations run one at a time in the order of these calls. One that
+        raises is undone alone, and its exception comes out here. It must do
+        nothing but SQL on the connection it is given, since it is undone and run
+        again when a neighbour in its transaction fails. Where the caller is
+        cancelled before the commit, the operation is not run, or undone; during
+        the commit it stands, though its result is lost.
+        Raises :class:`DatabaseError` when the database fails.
+        """
+        if self._closed:
+            raise DatabaseError(f"The database {self._engines.name} is closed.")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Write(operation, done))
+        try:
+            return await done
+        except IntegrityError:
+            raise
+        except FAILURES as error:
+            raise self._engines.failure(error) from error
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run ``operation``, which only reads, beside the writer.
+
+        It sees what was committed; each of its statements may see more than
+        the one before. It must wait for nothing but the connection, and may run
+        in another thread, where its rows end with it.
+        Raises :class:`DatabaseError` when the database fails.
+        """
+        readers = self._engines.readers
+        if readers is None:
+            return await self.write(operation)
+        if self._closed:
+            raise DatabaseError(f"The database {self._engines.name} is closed.")
+        try:
+            return await readers.run(operation)
+        except FAILURES as error:
+            raise self._engines.failure(error) from error
+
+    async def get_meta(self, key: str) -> str | None:
+        """Return a fact that was kept with :meth:`set_meta`."""
+
+        async def operation(connection: AsyncConnection) -> str | None:
+            found: str | None = await connection.scalar(
+                select(META.c.value).where(META.c.key == key)
+            )
+            return found
+
+        return await self.read(operation)
+
+    async def set_meta(self, key: str, value: str) -> None:
+        """Keep a fact about this database."""
+
+        async def operation(connection: AsyncConnection) -> None:
+            await connection.execute(delete(META).where(META.c.key == key))
+            await connection.execute(insert(META).values(key=key, value=value))
+
+        await self.write(operation)
+
+    async def get_or_set_meta(self, key: str, value: str) -> str:
+        """Return the fact that is kept, or keep ``value``: for a secret that is made only once."""
+
+        async def operation(connection: AsyncConnection) -> str:
+            kept: str | None = await connection.scalar(
+                select(META.c.value).where(META.c.key == key)
+            )
+            if kept is not None:
+                return kept
+            await connection.execute(insert(META).values(key=key, value=value))
+            return value
+
+        return await self.write(operation)
+
+    async def _run(self) -> None:
+        last = False
+        while not last:
+            group: list[_Write] = []
+            following = await self._queue.get()
+            while following is not None:
+                group.append(following)
+                if len(group) == _GROUP or self._queue.empty():
+                    break
+                following = self._queue.get_nowait()
+            else:
+                last = True
+            if group:
+                await self._commit(group)
+
+    async def _commit(self, group: Sequence[_Write]) -> None:
+        try:
+            try:
+                async with self._engines.writer.begin() as connection:
+                    outcomes = await _run_together(connection, group)
+            except _Spoiled:
+                async with self._engines.writer.begin() as connection:
+                    outcomes = await _run_apart(connection, group)
+        except Exception as error:  # noqa: BLE001 - the writer lives on, and who waits must hear
+            outcomes = [(write, error) for write in group]
+        for write, outcome in outcomes:
+            if write.done.done():
+                continue
+            if isinstance(outcome, Exception):
+                write.done.set_exception(outcome)
+            else:
+                write.done.set_result(outcome)
+
+
+class _Spoiled(Exception):  # noqa: N818
+    """An operation of the group failed or was withdrawn; the transaction must not be committed."""
+
+
+async def _run_together(connection: AsyncConnection, group: Sequence[_Write]) -> list[_Outcome]:
+    """Run writes that are all expected to succeed: savepoints would triple their cost."""
+    outcomes: list[_Outcome] = []
+    for write in group:
+        try:
+            outcomes.append((write, await write.operation(connection)))
+        except Exception as error:
+            raise _Spoiled from error
+        if write.done.cancelled():
+            raise _Spoiled
+    return outcomes
+
+
+async def _run_apart(connection: AsyncConnection, group: Sequence[_Write]) -> list[_Outcome]:
+    """Run writes so that the failure of one undoes nothing of its neighbours."""
+    outcomes: list[_Outcome] = []
+    for write in group:
+        if write.done.cancelled():
+            continue
+        savepoint = await connection.begin_nested()
+        try:
+            outcome = await write.operation(connection)
+        except Exception as error:
+            if connection.invalidated:
+                raise  # the transaction is lost with all that was done in it
+            outcome = error
+        if isinstance(outcome, Exception) or write.done.cancelled():
+            await savepoint.rollback()
+        else:
+            await savepoint.commit()
+        outcomes.append((write, outcome))
+    return outcomes
+
+
+def _parse(url: str) -> tuple[ModuleType, URL]:
+    example = "sqlite:///andiron.db is a file beside the server, postgresql://user:password@host/"
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(
+            f"{SETTING} is not a database URL; {example}andiron a database elsewhere."
+        ) from None
+    for kind in _KINDS:
+        if parsed.drivername in kind.DRIVERS:
+            kind.check(parsed)
+            return kind, parsed
+    raise DatabaseError(
+        f"{SETTING} names {parsed.drivername}, which is not supported;"
+        f" {example}andiron a database elsewhere."
+    )
+
+
+async def _upgrade(engine: AsyncEngine) -> bool:
+    async with engine.begin() as connection:
+        return await connection.run_sync(upgrade)

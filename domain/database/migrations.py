@@ -1,0 +1,140 @@
+"""The database's schema, version by version.
+
+A migration is never changed once released: it describes its version for good,
+so it names its tables itself and imports none. To change the schema, append a
+migration, and a fixture of the version before it to the tests.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    column,
+    insert,
+    inspect,
+    select,
+    table,
+    update,
+)
+
+from andiron.domain.database import schema_2
+
+__all__ = ["MIGRATIONS", "SchemaError", "upgrade"]
+
+Migration = Callable[[Connection], None]
+
+META: Final = table("andiron_meta", column("key", Text), column("value", Text))
+"""Facts about this database; its presence says that the database is Andiron's."""
+_VERSION_KEY: Final = "schema_version"
+
+
+class SchemaError(Exception):
+    """The database is not one that this version of Andiron can use; says why and what to do."""
+
+
+def _accounts_and_offline_messages(connection: Connection) -> None:
+    metadata = MetaData()
+    Table(
+        "andiron_meta",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("value", Text, nullable=False),
+    )
+    Table("accounts", metadata, Column("username", Text, primary_key=True))
+    Table(
+        "credentials",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("mechanism", Text, primary_key=True),
+        Column("iterations", Integer, nullable=False),
+        Column("salt", LargeBinary, nullable=False),
+        Column("stored_key", LargeBinary, nullable=False),
+        Column("server_key", LargeBinary, nullable=False),
+    )
+    offline = Table(
+        "offline_messages",
+        metadata,
+        Column("id", Integer, Identity(), primary_key=True),
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), nullable=False),
+        Column("stamp", Double, nullable=False),
+        Column("text", Text, nullable=False),
+    )
+    Index("offline_messages_by_account", offline.c.username, offline.c.id)
+    _create(metadata, connection)
+
+
+def _a_chat_client_at_home(connection: Connection) -> None:
+    metadata = MetaData()
+    Table("accounts", metadata, Column("username", Text, primary_key=True))
+    schema_2.create(metadata)
+    _create(metadata, connection)
+
+
+def _create(metadata: MetaData, connection: Connection) -> None:
+    """Create tables that behave on PostgreSQL as on SQLite.
+
+    Text sorts by its bytes, whatever the language of the database, and numbers
+    that the database gives do not end at 2³¹.
+    """
+    if connection.dialect.name == "postgresql":
+        for each in (each for declared in metadata.tables.values() for each in declared.columns):
+            if isinstance(each.type, Text):
+                each.type = Text(collation="C")
+            elif each.identity is not None:
+                each.type = BigInteger()
+    metadata.create_all(connection)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    _accounts_and_offline_messages,
+    _a_chat_client_at_home,
+)
+"""What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
+
+
+def upgrade(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> bool:
+    """Apply the next migration; return False when there was none to apply.
+
+    Call it in a transaction of its own until it returns False. Raises
+    :class:`SchemaError` for a database that is newer than ``migrations``, or
+    another program's.
+    """
+    version = _version(connection)
+    if version > len(migrations):
+        raise SchemaError(
+            f"was written by a newer Andiron (its schema is version {version}, this one knows"
+            f" {len(migrations)}); install that version again, or name another database"
+        )
+    if version == len(migrations):
+        return False
+    migrations[version](connection)
+    if version == 0:
+        connection.execute(insert(META).values(key=_VERSION_KEY, value="1"))
+    else:
+        connection.execute(
+            update(META).where(META.c.key == _VERSION_KEY).values(value=str(version + 1))
+        )
+    return True
+
+
+def _version(connection: Connection) -> int:
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return 0
+    if META.name in tables:
+        stored = connection.scalar(select(META.c.value).where(META.c.key == _VERSION_KEY))
+        if stored is not None and stored.isdecimal():
+            return int(stored)
+    raise SchemaError("belongs to another program; name a database that Andiron has for itself")

@@ -1,0 +1,130 @@
+"""SQLite: a file of the server's own, or a database in memory that ends with the process.
+
+What it commits survives a crash of the process and of the machine: the journal
+is a write-ahead log, synchronised at every commit.
+"""
+
+import errno
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from andiron.domain.database.engines import SETTING, DatabaseError, Engines
+from andiron.domain.database.sqlite_readers import ThreadReaders
+
+__all__ = ["DRIVERS", "check", "engines"]
+
+DRIVERS: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
+"""What a URL begins with that means this kind of database."""
+
+_READERS: Final = 2
+_BUSY_TIMEOUT: Final = 10_000
+"""Milliseconds to wait for another process's write, such as ``andiron user add --from-file``."""
+_BUSY_PAUSE: Final = 0.01
+"""Seconds between two attempts where SQLite itself does not wait."""
+
+
+def check(url: URL) -> None:
+    """Raise :class:`DatabaseError` for a URL with more than a path."""
+    if url.host or url.username or url.query:
+        raise DatabaseError(
+            f"{SETTING} must be sqlite:/// and a path, without host or options:"
+            " sqlite:///andiron.db is a file beside the server, sqlite:////var/lib/andiron.db"
+            " one anywhere."
+        )
+
+
+def engines(url: URL) -> Engines:
+    """Return the ways into a database; its file is made where there is none.
+
+    Raises :class:`DatabaseError`.
+    """
+    path = None if url.database in {None, "", ":memory:"} else url.database
+    if path:
+        _create_private(Path(path))
+    target = URL.create("sqlite+aiosqlite", database=path)
+    writer = create_async_engine(target, pool_reset_on_return=None, hide_parameters=True)
+    event.listen(writer.sync_engine, "connect", _prepare_connection)
+    event.listen(writer.sync_engine, "begin", _begin_immediate)
+    readers = _readers(path) if path else None
+    return Engines(path or "in memory", writer, writer, readers, _explain)
+
+
+def _create_private(path: Path) -> None:
+    """Make the file where there is none; what the database holds is nobody else's to read.
+
+    One that exists is not opened: closing it would release the locks that SQLite
+    may hold on it elsewhere in this process.
+    """
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        elif not path.is_file():
+            raise IsADirectoryError(errno.EISDIR, "it is not a file")
+        elif not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
+    except OSError as error:
+        raise DatabaseError(
+            f"The database {path} cannot be written ({error.strerror}); let {SETTING} name a file"
+            " in a folder that exists and that the server may write to."
+        ) from None
+
+
+def _readers(path: str) -> ThreadReaders:
+    engine = create_engine(
+        URL.create("sqlite", database=path),
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+        pool_reset_on_return=None,
+        pool_size=_READERS,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _prepare_connection)
+    return ThreadReaders(engine, _READERS)
+
+
+def _prepare_connection(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
+        _write_ahead(cursor)
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+    finally:
+        cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    # Here alone SQLite does not wait for another connection, which may be making
+    # the same new file a write-ahead one at this moment.
+    patience = time.monotonic() + _BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that begins by reading cannot wait for another process's
+    # write: it fails at once with SQLITE_BUSY when it comes to write itself.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _explain(error: BaseException) -> str:
+    return (
+        f"({error}); let {SETTING} name an SQLite file that the server may write to,"
+        " on a disk with room"
+    )

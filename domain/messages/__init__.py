@@ -1,0 +1,1 @@
+"""A message's way: delivery, copies for other resources, what waits."""

@@ -1,0 +1,273 @@
+"""Messages that cannot be delivered now, and those that waited (RFC 6121 section 8.5.2.2).
+
+A message is kept from when it was accepted until a session has it. What waits
+for one account is worked on one after the other, so a later message never
+overtakes an earlier one: neither on its way into the store nor out of it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.messages import carbons
+from andiron.domain.messages.offline_store import OfflineFull, OfflineStore, StoredMessage
+from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
+from andiron.sm.link import Undelivered
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
+from andiron.xmpp.jid import parse_jid
+from andiron.xmpp.stanza import error_reply, with_child, with_delay
+from andiron.xmpp.tree import children
+from andiron.xmpp.xml import Element, Guard
+
+if TYPE_CHECKING:
+    from andiron.domain.link import DomainLink
+
+logger = logging.getLogger("andiron.domain")
+
+Admission = Callable[[], Awaitable[str]]
+"""Says what is added to a message that is stored; raises :class:`StanzaError` against it."""
+
+_RESULT: Final = f"{{{ns.MAM}}}result"
+_REQUESTS: Final = frozenset({"get", "set"})
+
+
+class Offline:
+    """Stores messages, hands them out again, and finds another way for undelivered stanzas.
+
+    ``spawn`` runs a coroutine to its end, also while the domain stops. ``reader``
+    reads texts of our own sessions again; it must allow what delivery added.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        store: OfflineStore,
+        reader: Guard,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._router = router
+        self._store = store
+        self._reader = reader
+        self._spawn = spawn
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def keep(
+        self,
+        account: str,
+        text: str,
+        stamp: float,
+        settle: Callable[[], None],
+        admit: Admission | None = None,
+    ) -> None:
+        """Store a message of Unix time ``stamp``; ``settle`` is called when it is.
+
+        Its sender gets an error where the account is unknown, its store full,
+        or ``admit`` is against it.
+        """
+        self._spawn(self._keep(self._lock(account), account, text, stamp, settle, admit))
+
+    def load(self, link: "DomainLink") -> None:
+        """Deliver what is stored to a resource that became reachable (XEP-0160).
+
+        Messages that come meanwhile are held, and follow.
+        """
+        if link.hold():
+            self._spawn(self._load(self._lock(link.account), link))
+
+    def left(self, link: "DomainLink") -> None:
+        """Note that a resource cannot be reached any more, maybe with messages held for it.
+
+        They go back to the store; another resource waits for them from now on.
+        """
+        if link.held is not None:
+            self._load_elsewhere(link)
+
+    def reroute(
+        self,
+        undelivered: Sequence[Undelivered],
+        link: "DomainLink",
+        now: float,
+        *,
+        shared_since: float,
+        store: bool,
+    ) -> None:
+        """Find another way for what a session that ended could not deliver (design rule 12).
+
+        The link is out of the router. What came after ``shared_since`` and was
+        not for its very JID, another resource has, too. ``store`` says not to
+        try other resources, for they are about to go.
+        """
+        waiting: list[tuple[str, float]] = []
+        for stanza in undelivered:
+            if not stanza.text.startswith(("<message", "<iq")):
+                continue
+            try:
+                element = self._reader.read(stanza.text)
+            except StreamError:
+                logger.exception("%s: cannot read a stanza of our own again", link.jid)
+                continue
+            if element.name == "iq":
+                if element.get("type") in _REQUESTS:
+                    self._bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
+                continue
+            lost = self._lost(element, stanza.since, link, shared_since)
+            if lost is None:
+                continue
+            stamp = link.session.wall(stanza.since)
+            text = with_delay(lost.text, self._router.domain, stamp)
+            if link.held is not None:
+                waiting.append((text, stamp))
+            else:
+                self._reroute_message(lost, text, stamp, now, store=store)
+        if link.held is not None:
+            link.held.extendleft(reversed(waiting))
+
+    def _lost(
+        self, element: Element, since: float, link: "DomainLink", shared_since: float
+    ) -> Element | None:
+        """Return the message for which another way must be found, if there is one."""
+        if _is_from_archive(element):
+            return None
+        if element.get("from") == link.account:
+            # The domain's own word to this resource alone, but for copies it answers for.
+            text = carbons.inheritance(link, element.text)
+            return self._reader.read(text) if text else None
+        if since > shared_since and _prepared(element.get("to")) != link.jid:
+            return None
+        return None if carbons.bequeath(link, element, since) else element
+
+    def _reroute_message(
+        self, element: Element, text: str, stamp: float, now: float, *, store: bool
+    ) -> None:
+        try:
+            if element.get("type") == "headline" or not worth_keeping(element):
+                return
+            jid = parse_jid(element.get("to"))
+            if store:
+                account = jid.bare if _is_storable(element) else ""
+            else:
+                account = self._router.message(element, text, jid, now)
+        except StanzaError as error:
+            self._bounce(element, error)
+            return
+        if account:
+            self.keep(account, text, stamp, _nothing)
+
+    async def _keep(
+        self,
+        lock: asyncio.Lock,
+        account: str,
+        text: str,
+        stamp: float,
+        settle: Callable[[], None],
+        admit: Admission | None,
+    ) -> None:
+        try:
+            async with lock:  # A fetch is over; hereafter the store keeps the order of the calls.
+                if admit is not None and (mark := await admit()):
+                    text = with_child(text, mark)
+        except StanzaError as error:
+            self._bounce(self._reader.read(text), error)
+        except DatabaseError:
+            logger.exception("%s: an account could not be read", account)
+            self._bounce(
+                self._reader.read(text), StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+            )
+        else:
+            await self._put(account, text, stamp)
+        settle()
+
+    async def _put(self, account: str, text: str, stamp: float) -> None:
+        username = account.partition("@")[0]
+        try:
+            await self._store.add(username, text, stamp)
+        except (OfflineFull, NoSuchAccount):
+            condition = StanzaCondition.SERVICE_UNAVAILABLE
+        except Exception:
+            # Whatever failed, the sender must hear that the message is not kept.
+            logger.exception("%s: a message could not be stored", account)
+            condition = StanzaCondition.INTERNAL_SERVER_ERROR
+        else:
+            return
+        self._bounce(self._reader.read(text), StanzaError(condition))
+
+    async def _load(self, lock: asyncio.Lock, link: "DomainLink") -> None:
+        account, domain = link.account, self._router.domain
+        async with lock:
+            stored: list[StoredMessage] = []
+            try:
+                stored = await self._store.take(account.partition("@")[0])
+            except Exception:
+                # Whatever failed, the messages that are held must go on.
+                logger.exception("%s: stored messages could not be fetched", account)
+            held = link.held
+            assert held is not None
+            held.extendleft((with_delay(m.text, domain, m.stamp), m.stamp) for m in stored[::-1])
+            now = link.session.clock()
+            while link.reachable and held:
+                link.pass_on(held.popleft()[0], now)
+            left_over = bool(held)
+            while held:
+                await self._put_back(account, *held.popleft())
+            link.release()
+        if left_over and link.reachable:
+            self.load(link)
+        elif left_over:
+            self._load_elsewhere(link)
+
+    async def _put_back(self, account: str, text: str, stamp: float) -> None:
+        element = self._reader.read(text)
+        try:
+            storable = _is_storable(element)
+        except StanzaError as error:
+            self._bounce(element, error)
+            return
+        if storable:
+            await self._put(account, text, stamp)
+
+    def _load_elsewhere(self, link: "DomainLink") -> None:
+        for other in self._router.best(link.account)[:1]:
+            self.load(other)
+
+    def _bounce(self, element: Element, error: StanzaError) -> None:
+        """Answer a stanza with an error, if its sender is still there to hear it."""
+        if element.get("type") == "error":
+            return
+        sender = self._router.full.get(element.get("from"))
+        if sender is not None:
+            sender.forward(error_reply(element, error, to=sender.jid), sender.session.clock())
+
+    def _lock(self, account: str) -> asyncio.Lock:
+        # asyncio.Lock serves in the order of asking, and tasks begin in the order they are made.
+        lock = self._locks.get(account)
+        if lock is None:
+            lock = self._locks[account] = asyncio.Lock()
+        return lock
+
+
+def _is_storable(element: Element) -> bool:
+    """Tell whether a message may wait in the store, by the table; raises what it answers."""
+    action = message_row(element)[Situation.OFFLINE]
+    refuse(action)
+    return action is Action.STORE and worth_keeping(element)
+
+
+def _is_from_archive(element: Element) -> bool:
+    """Tell whether a message answers this resource's own question (XEP-0313 section 4.2)."""
+    return ns.MAM in element.text and any(child.tag == _RESULT for child in children(element))
+
+
+def _prepared(address: str) -> str:
+    try:
+        return str(parse_jid(address))
+    except StanzaError:
+        return ""
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,117 @@
+"""vcard-temp, XEP-0054: what an account tells of its person, the picture among it (XEP-0153)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from sqlalchemy import Text, column, delete, insert, select, table
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.database.database import Database
+from andiron.domain.owner import Effect, Owner, Owners
+from andiron.domain.profile.photo import Photo, photo_of, with_photo
+from andiron.domain.registry import IqRequest, Registry, Target
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.tree import parse_tree, serialise
+from andiron.xmpp.xml import Element
+
+__all__ = ["VCards"]
+
+_VCARDS: Final = table(
+    "vcards", column("username", Text), column("text", Text), column("photo", Text)
+)
+PhotoChanged = Callable[[str, Photo, float], Awaitable[None]]
+"""Takes the bare JID, the picture and the Unix time; it raises nothing."""
+_EMPTY: Final = f"<vCard xmlns='{ns.VCARD}'/>"
+
+
+class VCards:
+    """The vCards of all accounts. Everybody of the domain may read them (section 3.3)."""
+
+    def __init__(self, database: Database, owners: Owners, max_size: int) -> None:
+        """Take how many bytes one may have, as it is kept."""
+        self._database = database
+        self._owners = owners
+        self._max_size = max_size
+        self.photo_changed: PhotoChanged | None = None
+        """Told when an account has put another picture into its vCard."""
+        owners.add_loader(_load)
+
+    def register(self, registry: Registry) -> None:
+        """Answer for every account.
+
+        An attempt to change somebody else's finds no handler: who gets
+        ``forbidden``, as section 3.2 has it, would know that the account exists.
+        """
+        registry.add(Target.ACCOUNT, "get", ns.VCARD, "vCard", self._own)
+        registry.add(Target.ACCOUNT, "set", ns.VCARD, "vCard", self._set)
+        registry.add(Target.CONTACT, "get", ns.VCARD, "vCard", self._contacts)
+        for target in Target:
+            registry.add_feature(target, ns.VCARD)
+
+    async def read(self, username: str) -> str:
+        """Return an account's vCard, empty where there is none."""
+
+        async def operation(connection: AsyncConnection) -> str:
+            query = select(_VCARDS.c.text).where(_VCARDS.c.username == username)
+            return await connection.scalar(query) or ""
+
+        return await self._database.read(operation)
+
+    async def _own(self, request: IqRequest) -> str:
+        """Answer with one's own; none is an empty one, which no client takes for a failure."""
+        return await self.read(request.link.owner.username) or _EMPTY
+
+    async def _contacts(self, request: IqRequest) -> str:
+        """Answer with a contact's; an account without one looks like none (section 3.3)."""
+        text = await self.read(request.to.partition("@")[0])
+        if not text:
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+        return text
+
+    async def _set(self, request: IqRequest) -> str:
+        request.username()
+        text = serialise(request.payload) if len(request.payload) else ""
+        photo = photo_of(request.payload)
+        before = request.link.owner.parts.get(Photo, "")
+        await self._store(request.link.owner, text, photo)
+        if photo is not None and photo.id != before and self.photo_changed is not None:
+            await self.photo_changed(request.account, photo, request.wall)
+        return ""
+
+    async def change_photo(self, owner: Owner, photo: Photo | None) -> None:
+        """Put another picture into an account's vCard, or take it out.
+
+        Raises :class:`StanzaError` where it has no room.
+        """
+        text = await self.read(owner.username) or _EMPTY
+        vcard = parse_tree(Element(text, ns.VCARD, "vCard", {}))
+        text = with_photo(vcard, photo)
+        await self._store(owner, text if len(vcard) or photo else "", photo)
+
+    async def _store(self, owner: Owner, text: str, photo: Photo | None) -> None:
+        if len(text.encode()) > self._max_size:
+            raise StanzaError(StanzaCondition.POLICY_VIOLATION, f"at most {self._max_size} bytes")
+        row = {"username": owner.username, "text": text, "photo": photo.id if photo else ""}
+
+        async def operation(connection: AsyncConnection) -> None:
+            await connection.execute(delete(_VCARDS).where(_VCARDS.c.username == owner.username))
+            if text:
+                await connection.execute(insert(_VCARDS), [row])
+
+        await self._database.write(operation)
+        self._owners.change(owner.jid, _named(row["photo"]))
+
+
+async def _load(connection: AsyncConnection, username: str) -> Effect:
+    query = select(_VCARDS.c.photo).where(_VCARDS.c.username == username)
+    return _named(await connection.scalar(query) or "")
+
+
+def _named(photo: str) -> Effect:
+    """Remember the name of an account's picture for its presence."""
+
+    def effect(owner: Owner) -> None:
+        owner.parts[Photo] = photo
+
+    return effect

@@ -1,0 +1,1 @@
+"""A stream's way to an account and its resource: SASL, binding."""

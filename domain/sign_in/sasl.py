@@ -1,0 +1,300 @@
+"""Sign-in by SASL (RFC 6120 section 6): SCRAM, PLAIN (RFC 4616) and ANONYMOUS (RFC 4505).
+
+Whether an account exists shows in nothing: for a name that has none, the same
+work is done on a decoy and the same answer given.
+"""
+
+import asyncio
+import base64
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_password
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.sign_in.scram import ScramServer
+from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.sign_in.verified import VerifiedPasswords
+from andiron.sm.link import Channel
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
+from andiron.xmpp.jid import JID, InvalidJID, account_jid
+from andiron.xmpp.tree import parse_tree
+from andiron.xmpp.xml import Element
+
+__all__ = ["Authenticator", "Exchange", "SaslConfig", "Step"]
+
+_PLAIN: Final = "PLAIN"
+_ANONYMOUS: Final = "ANONYMOUS"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SaslConfig:
+    """What sign-in is offered, and its bounds."""
+
+    domain: str
+    scram: tuple[str, ...] = tuple(MECHANISMS)
+    """The SCRAM mechanisms to offer, strongest first."""
+    plain: bool = True
+    """Offer PLAIN, though never where a password could be overheard."""
+    anonymous: bool = False
+    """Let anybody in, under a name of no account (XEP-0175)."""
+    max_attempts: int = 5
+    """Failures after which the stream is closed (RFC 6120 section 6.4.5)."""
+    max_message: int = 8192
+    """Characters of one SASL element; longer ones are not decoded."""
+    remembered: int = 10_000
+    """Accounts whose right password in the clear is known again; see :mod:`.verified`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The answer to one SASL element."""
+
+    xml: str
+    username: str | None = None
+    """The prepared localpart signed in as, once ``done``."""
+    done: bool = False
+    anonymous: bool = False
+    """Whether the username was made up, for somebody who has no account."""
+
+
+_Next = Callable[[str, float], Awaitable[Step]]
+"""What takes the client's next message, decoded, and ``now``."""
+
+
+class Authenticator:
+    """Signs clients in to one domain; :meth:`close` it when the domain ends."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        throttle: Throttle,
+        config: SaslConfig,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Take the parts; ``sleep`` waits out the throttle's delays."""
+        self.accounts = accounts
+        self.throttle = throttle
+        self.config = config
+        self.sleep = sleep
+        # Passwords hash in threads of their own, one for each core, so that a flood of
+        # sign-ins takes neither the event loop nor the threads that others wait for.
+        self._verified = VerifiedPasswords(config.remembered)
+        self.executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="andiron-sasl")
+
+    def mechanisms(self, channel: Channel) -> tuple[str, ...]:
+        """Return the mechanisms to offer on ``channel``, strongest first."""
+        plain = (_PLAIN,) if self.config.plain and channel.secure else ()
+        anonymous = (_ANONYMOUS,) if self.config.anonymous else ()
+        return (*self.config.scram, *plain, *anonymous)
+
+    async def is_right(self, username: str, credentials: Credentials, password: str) -> bool:
+        """Tell whether a password in the clear fits, by hashing it unless it was right before."""
+        if self._verified.knows(username, credentials, password):
+            return True
+        right = await asyncio.get_running_loop().run_in_executor(
+            self.executor, verify_password, credentials, password
+        )
+        if right:
+            self._verified.remember(username, credentials, password)
+        return right
+
+    def exchange(self, channel: Channel) -> "Exchange":
+        """Return the SASL negotiation of a new stream."""
+        return Exchange(self, channel)
+
+    def close(self) -> None:
+        """Let go of the hashing threads."""
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Exchange:
+    """One stream's negotiation: any number of failed attempts, up to the limit, and a success."""
+
+    def __init__(self, authenticator: Authenticator, channel: Channel) -> None:
+        self._authenticator = authenticator
+        self._config = authenticator.config
+        self._channel = channel
+        self._failures = 0
+        self._busy = False
+        self._finished = False
+        self._next: _Next | None = None
+
+    async def step(self, element: Element, now: float) -> Step:
+        """Take ``<auth/>``, ``<response/>`` or ``<abort/>``; return what to answer.
+
+        May take seconds; call it again only when it has returned. Raises
+        :class:`SaslError` when this attempt has failed: answer it, and the
+        client may send another ``<auth/>``. Raises :class:`StreamError` when
+        it has failed too often or breaks the order of the protocol.
+        """
+        if self._busy or self._finished:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "no SASL message was due")
+        if self._failures >= self._config.max_attempts:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "too many failed sign-ins")
+        self._busy = True
+        try:
+            step = await self._advance(element, now)
+        except SaslError as error:
+            raise self._fail(error) from None
+        except DatabaseError:
+            _log.exception("a sign-in could not be checked")
+            raise self._fail(SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE)) from None
+        finally:
+            self._busy = False
+        self._finished = step.done
+        return step
+
+    def _fail(self, error: SaslError) -> SaslError:
+        self._failures += 1
+        self._next = None
+        _log.info(
+            "sign-in over %s from %s refused: %s",
+            self._channel.kind,
+            self._channel.address,
+            error.condition,
+        )
+        return error
+
+    async def _advance(self, element: Element, now: float) -> Step:
+        if element.namespace != ns.SASL:
+            raise _malformed("not a SASL element")
+        if element.name == "abort":
+            raise SaslError(SaslCondition.ABORTED)
+        if element.name == "response":
+            if self._next is None:
+                raise _malformed("no response was asked for")
+            return await self._next(self._message(element) or "", now)
+        if element.name != "auth" or self._next is not None:
+            raise _malformed(f"<{element.name}/> was not expected")
+        mechanism = element.get("mechanism")
+        self._next = self._begin(mechanism)
+        message = self._message(element)
+        if message is None and mechanism != _ANONYMOUS:
+            return _challenge()
+        return await self._next(message or "", now)
+
+    def _begin(self, mechanism: str) -> _Next:
+        if mechanism in MECHANISMS:
+            return partial(self._scram_first, mechanism)
+        if mechanism == _PLAIN and self._config.plain:
+            if not self._channel.secure:
+                raise SaslError(
+                    SaslCondition.ENCRYPTION_REQUIRED, "PLAIN needs an encrypted connection"
+                )
+            return self._plain
+        if mechanism == _ANONYMOUS and self._config.anonymous:
+            return self._anonymous
+        raise SaslError(SaslCondition.INVALID_MECHANISM)
+
+    async def _scram_first(self, mechanism: str, message: str, now: float) -> Step:  # noqa: ARG002
+        server = ScramServer(mechanism, message)
+        username = self._username(server.name, server.authzid)
+        credentials = await self._authenticator.accounts.credentials(username)
+        self._next = partial(self._scram_final, server, username)
+        return _challenge(server.challenge(credentials))
+
+    async def _scram_final(
+        self, server: ScramServer, username: str, message: str, now: float
+    ) -> Step:
+        now = await self._slow_down(username, now)
+        confirmation = server.verify(message)
+        if confirmation is None:
+            raise self._wrong(username, now)
+        return self._welcome(username, confirmation)
+
+    async def _plain(self, message: str, now: float) -> Step:
+        parts = message.split("\0")
+        if len(parts) != 3 or not parts[1] or not parts[2]:
+            raise _malformed("not a PLAIN message")
+        authzid, name, password = parts
+        username = self._username(name, authzid)
+        now = await self._slow_down(username, now)
+        credentials = await self._authenticator.accounts.credentials(username)
+        if not await self._authenticator.is_right(username, credentials, password):
+            raise self._wrong(username, now)
+        return self._welcome(username)
+
+    async def _anonymous(self, message: str, now: float) -> Step:  # noqa: ARG002
+        # The message is trace information (RFC 4505 section 2), which nobody here looks at.
+        return Step(_element("success"), secrets.token_hex(16), done=True, anonymous=True)
+
+    def _username(self, name: str, authzid: str) -> str:
+        """Prepare the name, and refuse to let its bearer in as somebody else."""
+        try:
+            own = account_jid(name, self._config.domain)
+        except InvalidJID:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
+        if authzid and not self._is_own(authzid, own):
+            raise SaslError(SaslCondition.INVALID_AUTHZID, "one can sign in as nobody but oneself")
+        return own.node
+
+    def _is_own(self, authzid: str, own: JID) -> bool:
+        try:
+            claimed = JID(authzid) if "@" in authzid else account_jid(authzid, own.domain)
+        except InvalidJID:
+            return False
+        return claimed.full == own.full
+
+    async def _slow_down(self, username: str, now: float) -> float:
+        """Wait as long as former failures ask for; return the time that it is then."""
+        delay = self._authenticator.throttle.delay(username, self._channel.address, now)
+        if delay:
+            await self._authenticator.sleep(delay)
+        return now + delay
+
+    def _wrong(self, username: str, now: float) -> SaslError:
+        self._authenticator.throttle.failed(username, self._channel.address, now)
+        return SaslError(SaslCondition.NOT_AUTHORIZED)
+
+    def _welcome(self, username: str, confirmation: str = "") -> Step:
+        self._authenticator.throttle.succeeded(username, self._channel.address)
+        return Step(_element("success", confirmation), username, done=True)
+
+    def _message(self, element: Element) -> str | None:
+        """Decode an element's content; None where it has none (RFC 6120 section 6.4.2)."""
+        if len(element.text) > self._config.max_message:
+            raise _malformed(f"longer than {self._config.max_message} characters")
+        tree = parse_tree(element)
+        if len(tree):
+            raise _malformed("a SASL element holds text alone")
+        content = tree.text
+        if not content:
+            return None
+        if content == "=":
+            return ""
+        try:
+            data = base64.b64decode(content, validate=True)
+        except ValueError:
+            data = b""
+        # The decoder forgives stray bits and padding; RFC 6120 section 13.9.1 does not.
+        if base64.b64encode(data).decode() != content:
+            raise SaslError(SaslCondition.INCORRECT_ENCODING)
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise _malformed("not UTF-8") from None
+
+
+def _challenge(message: str = "") -> Step:
+    return Step(_element("challenge", message))
+
+
+def _element(name: str, message: str = "") -> str:
+    if not message:
+        return f"<{name} xmlns='{ns.SASL}'/>"
+    return f"<{name} xmlns='{ns.SASL}'>{base64.b64encode(message.encode()).decode()}</{name}>"
+
+
+def _malformed(reason: str) -> SaslError:
+    return SaslError(SaslCondition.MALFORMED_REQUEST, reason)

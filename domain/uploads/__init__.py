@@ -1,0 +1,1 @@
+"""Files that one user uploads and others fetch (XEP-0363)."""

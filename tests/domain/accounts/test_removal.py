@@ -1,0 +1,132 @@
+"""Accounts that are removed while the server runs."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from support.domains import Stage, condition, settle
+
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.database.database import DatabaseError
+from andiron.xmpp import namespaces as ns
+
+
+@pytest.fixture
+async def stage():
+    stage = Stage()
+    yield stage
+    await stage.domain.stop()
+
+
+def remove_elsewhere(stage, name="juliet"):
+    with stage.database.engine.begin() as connection:
+        connection.execute(text("delete from accounts where username = :name"), {"name": name})
+
+
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+def usernames(stage):
+    with stage.database.engine.begin() as connection:
+        return set(connection.scalars(text("select username from accounts")))
+
+
+async def ended(stage, juliet, told):
+    assert juliet.error == "not-authorized"
+    assert "juliet@localhost" not in stage.domain.router.accounts
+    assert stage.domain.owners.get("juliet@localhost") is None
+    assert not await stage.domain.accounts.exists("juliet")
+    assert told == ["juliet"]
+
+
+@pytest.fixture
+def told(stage):
+    told: list[str] = []
+
+    async def tell(username: str) -> None:
+        await asyncio.sleep(0)
+        told.append(username)
+
+    stage.domain.events.removed.append(tell)
+    return told
+
+
+async def test_removing_ends_everything(stage, told):
+    juliet = await stage.come("juliet", "balcony")
+    garden = await stage.bind("juliet", "garden")
+    romeo = await stage.come("romeo", "orchard")
+    assert await stage.domain.accounts.exists("juliet")
+    await stage.domain.remove_account("Juliet")
+    assert usernames(stage) == {"romeo"}
+    for client in (juliet, garden):
+        await ended(stage, client, told)
+    assert romeo.error is None
+
+
+async def test_its_contacts_see_it_leave(stage):
+    juliet = await stage.come("juliet", "balcony")
+    romeo = await stage.come("romeo", "orchard")
+    juliet.send(f"<presence to='{romeo.jid}'/>")
+    romeo.take()
+    await stage.domain.remove_account("juliet")
+    (presence,) = romeo.take()
+    assert (presence.get("type"), presence.get("from")) == (
+        "unavailable",
+        "juliet@localhost/balcony",
+    )
+
+
+async def test_who_does_not_exist_cannot_be_removed(stage, told):
+    with pytest.raises(NoSuchAccount):
+        await stage.domain.remove_account("nobody")
+    assert told == []
+
+
+async def test_another_process_may_remove(stage, told):
+    juliet = await stage.come("juliet", "balcony")
+    romeo = await stage.come("romeo", "orchard")
+    guest = await stage.come("guest", "x")
+    await stage.domain.removal.look()
+    assert juliet.error is None
+    remove_elsewhere(stage)
+    await stage.domain.removal.look()
+    await ended(stage, juliet, told)
+    assert (romeo.error, guest.error) == (None, None)
+
+
+async def test_an_account_that_is_away_is_forgotten(stage):
+    juliet = await stage.come("juliet", "balcony")
+    ping = f"<iq type='set' id='p'><block xmlns='{ns.BLOCKING}'><item jid='a.b'/></block></iq>"
+    assert (await juliet.ask(ping)).get("type") == "result"
+    juliet.leave()
+    remove_elsewhere(stage)
+    await stage.domain.removal.look()
+    stage.add_account("juliet")
+    assert (await stage.come("juliet", "balcony")).link.owner.blocked == frozenset()
+
+
+async def test_it_looks_again_and_again(stage, told, monkeypatch, caplog):
+    monkeypatch.setattr("andiron.domain.accounts.removal._INTERVAL", 0.001)
+    juliet = await stage.come("juliet", "balcony")
+    remove_elsewhere(stage)
+    stage.database.error = DatabaseError("it is away")
+    task = asyncio.create_task(stage.domain.removal.run())
+    await until(lambda: "it is away" in caplog.text)
+    stage.database.error = None
+    await until(lambda: juliet.error)
+    task.cancel()
+    assert juliet.error == "not-authorized"
+
+
+async def test_messages_to_it_are_refused_from_then_on(stage):
+    await stage.come("juliet", "balcony")
+    romeo = await stage.come("romeo", "orchard")
+    await stage.domain.remove_account("juliet")
+    stage.store.accounts.discard("juliet")
+    romeo.take()
+    romeo.send("<message to='juliet@localhost'><body>hi</body></message>")
+    await settle()
+    assert [condition(answer) for answer in romeo.take()] == ["service-unavailable"]

@@ -1,0 +1,243 @@
+"""Messages are written behind the sessions' backs, each once, and none is lost in silence."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from support.domains import settle
+
+from andiron.domain.archive import writer as archive_writer
+from andiron.domain.archive.store import Row
+from andiron.domain.archive.writer import ArchiveWriter
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.database.engines import RefusedError
+
+BOUND = 10_000
+
+
+class Store:
+    """A store that can be stopped and broken."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.errors: list[Exception] = []
+        self.refused: dict[int, Exception] = {}
+        """What every batch fails with that has the row of an id."""
+        self.running = asyncio.Event()
+        self.running.set()
+        self.busy = 0
+        self.written = asyncio.Event()
+        self.stops = False
+        """Whether it stops after each batch."""
+
+    async def add(self, rows: Sequence[Row]) -> None:
+        self.busy += 1
+        assert self.busy == 1, "one batch at a time"
+        await self.running.wait()
+        await asyncio.sleep(0)
+        self.busy -= 1
+        for each in rows:
+            if each.id in self.refused:
+                raise self.refused[each.id]
+        if self.errors:
+            raise self.errors.pop(0)
+        self.batches.append([row.id for row in rows])
+        self.written.set()
+        if self.stops:
+            self.running.clear()
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_writer, "_FIRST_PAUSE", 0)
+    monkeypatch.setattr(archive_writer, "_LONGEST_PAUSE", 0)
+
+
+def start(bound: int = BOUND) -> tuple[Any, ArchiveWriter]:
+    store: Any = Store()
+    return store, ArchiveWriter(store, bound)
+
+
+def row(identity: int, owner: str = "juliet", text: str = "") -> Row:
+    return Row(owner, identity, "romeo@localhost", "", text)
+
+
+async def test_what_comes_during_a_batch_makes_the_next():
+    store, writer = start()
+    store.running.clear()
+    assert writer.put(row(1))
+    await settle()
+    assert writer.put(row(2))
+    assert writer.put(row(3))
+    await settle()
+    store.running.set()
+    await writer.flushed()
+    assert store.batches == [[1], [2, 3]]
+
+
+async def test_a_batch_has_an_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archive_writer, "_BATCH", 2)
+    store, writer = start()
+    for identity in range(5):
+        writer.put(row(identity))
+    await writer.flushed()
+    assert store.batches == [[0, 1], [2, 3], [4]]
+
+
+async def test_waiting_is_for_what_was_put_before():
+    store, writer = start()
+    await writer.flushed()
+    store.running.clear()
+    writer.put(row(1))
+    await settle()
+    early = asyncio.create_task(writer.flushed())
+    await settle()
+    writer.put(row(2))
+    late = asyncio.create_task(writer.flushed())
+    await settle()
+    assert not early.done()
+    store.stops = True
+    store.running.set()
+    await early
+    assert store.batches == [[1]]
+    assert not late.done()
+    store.running.set()
+    await late
+    assert store.batches == [[1], [2]]
+
+
+async def test_who_stops_waiting_stops_nobody_else():
+    store, writer = start()
+    store.running.clear()
+    writer.put(row(1))
+    gone, stays = (asyncio.create_task(writer.flushed()) for _ in range(2))
+    await settle()
+    gone.cancel()
+    store.running.set()
+    await stays
+    assert store.batches == [[1]]
+
+
+async def test_a_failed_batch_is_tried_again(caplog: pytest.LogCaptureFixture):
+    store, writer = start()
+    store.errors = [DatabaseError("The disk is full."), DatabaseError("The disk is full.")]
+    writer.put(row(1))
+    with pytest.raises(DatabaseError, match="disk is full"):
+        await writer.flushed()
+    writer.put(row(2))
+    await store.written.wait()
+    await writer.flushed()
+    assert store.batches == [[1], [2]]
+    assert "1 messages wait to be archived: The disk is full." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UnicodeEncodeError("utf-8", "a secret \ud800", 9, 10, "a secret"), "UnicodeEncodeError"),
+        (IntegrityError("a secret", None, Exception("a secret")), "IntegrityError"),
+        (RefusedError("The row is too long."), "The row is too long."),
+    ],
+)
+@pytest.mark.parametrize("unfit", [{0}, {3, 7}, {4, 5}, {9}, set(range(10))])
+async def test_one_that_cannot_be_written_holds_up_no_other(
+    caplog: pytest.LogCaptureFixture, error: Exception, reason: str, unfit: set[int]
+):
+    store, writer = start()
+    store.refused = dict.fromkeys(unfit, error)
+    for identity in range(10):
+        writer.put(row(identity, text="a secret"))
+    await writer.flushed()
+    written = [identity for batch in store.batches for identity in batch]
+    assert written == sorted(set(range(10)) - unfit)
+    assert caplog.messages == [
+        f"message {identity} of juliet could not be archived: {reason}"
+        for identity in sorted(unfit)
+    ]
+    assert "a secret" not in caplog.text
+    writer.put(row(10))
+    await writer.flushed()
+    assert store.batches[-1] == [10]
+
+
+async def test_what_is_sound_waits_for_a_database_that_went_meanwhile():
+    store, writer = start()
+    store.refused = {1: RefusedError("The row is too long.")}
+    for identity in range(4):
+        writer.put(row(identity))
+    store.errors = [DatabaseError("It is gone.")]
+    with pytest.raises(DatabaseError, match="gone"):
+        await writer.flushed()
+    await writer.flushed()
+    assert store.batches == [[0], [2, 3]]
+
+
+async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
+    store, writer = start(bound=4 * 612)
+    store.running.clear()
+    taken = [writer.put(row(identity, text="x" * 100)) for identity in range(7)]
+    assert taken == [True] * 4 + [False] * 3
+    assert caplog.text.count("does not keep up") == 1
+    store.running.set()
+    await writer.flushed()
+    assert [identity for batch in store.batches for identity in batch] == [0, 1, 2, 3]
+    assert "3 messages were not archived" in caplog.text
+    assert writer.put(row(8))
+    await writer.flushed()
+    assert store.batches[-1] == [8]
+    assert caplog.text.count("were not archived") == 1
+
+
+async def test_closing_writes_what_waits():
+    store, writer = start()
+    writer.put(row(1))
+    await writer.close()
+    assert store.batches == [[1]]
+    assert not writer.put(row(2))
+    await settle()
+    assert store.batches == [[1]]
+
+
+async def test_closing_does_not_wait_for_a_database_that_is_gone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(archive_writer, "_FIRST_PAUSE", 3600)
+    store, writer = start()
+    store.errors = [DatabaseError("It is gone.")] * 2
+    writer.put(row(1))
+    await settle()
+    assert len(store.errors) == 1
+    await writer.close()
+    assert not store.errors
+    assert "1 messages are lost to the archive" in caplog.text
+
+
+async def test_closing_when_nothing_came():
+    store, writer = start()
+    await writer.close()
+    assert store.batches == []
+
+
+async def test_what_is_removed_is_not_written():
+    store, writer = start(bound=3 * 512)
+    store.running.clear()
+    writer.put(row(1, "nurse"))
+    await settle()
+    writer.put(row(2, "juliet"))
+    writer.put(row(3, "nurse"))
+    waits = asyncio.create_task(writer.flushed())
+    await settle()
+    writer.forget("nurse")
+    assert not waits.done()
+    assert writer.put(row(4, "juliet"))
+    store.running.set()
+    await waits
+    await writer.flushed()
+    assert store.batches == [[1], [2, 4]]
+    assert all(writer.put(row(identity)) for identity in (5, 6, 7))
+    writer.forget("juliet")
+    await writer.flushed()
+    assert store.batches == [[1], [2, 4]]
+    await writer.close()

@@ -1,0 +1,282 @@
+import asyncio
+import secrets
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from andiron.domain.database.database import Database, DatabaseError, check_url
+
+
+def insert(username: str) -> Callable[[AsyncConnection], Awaitable[str]]:
+    async def operation(connection: AsyncConnection) -> str:
+        await connection.execute(text("insert into accounts values (:name)"), {"name": username})
+        return username
+
+    return operation
+
+
+def insert_and_raise(username: str) -> Callable[[AsyncConnection], Awaitable[str]]:
+    async def operation(connection: AsyncConnection) -> str:
+        await insert(username)(connection)
+        raise LookupError(username)
+
+    return operation
+
+
+async def usernames(connection: AsyncConnection) -> list[str]:
+    return list(await connection.scalars(text("select username from accounts order by username")))
+
+
+async def test_writes_take_effect_in_the_order_of_their_calls(database: Database):
+    def note(number: int) -> Callable[[AsyncConnection], Awaitable[int]]:
+        async def operation(connection: AsyncConnection) -> int:
+            await connection.execute(
+                text("insert into offline_messages (username, stamp, text) values ('a', :n, '')"),
+                {"n": number},
+            )
+            return number
+
+        return operation
+
+    async def notes(connection: AsyncConnection) -> list[int]:
+        return list(
+            await connection.scalars(text("select stamp from offline_messages order by id"))
+        )
+
+    await database.write(insert("a"))
+    numbers = list(range(600))
+    assert await asyncio.gather(*(database.write(note(number)) for number in numbers)) == numbers
+    assert await database.read(notes) == numbers
+
+
+async def test_a_failing_write_fails_alone(database: Database):
+    outcomes = await asyncio.gather(
+        database.write(insert("a")),
+        database.write(insert_and_raise("b")),
+        database.write(insert("a")),
+        database.write(insert("c")),
+        return_exceptions=True,
+    )
+    assert outcomes[0] == "a"
+    assert isinstance(outcomes[1], LookupError)
+    assert isinstance(outcomes[2], IntegrityError)
+    assert outcomes[3] == "c"
+    assert await database.read(usernames) == ["a", "c"]
+
+
+async def test_a_write_whose_caller_is_cancelled_is_not_done(database: Database):
+    running, proceed = asyncio.Event(), asyncio.Event()
+
+    async def slow(connection: AsyncConnection) -> None:
+        await insert("withdrawn while running")(connection)
+        running.set()
+        await proceed.wait()
+
+    first = asyncio.create_task(database.write(slow))
+    second = asyncio.create_task(database.write(insert("withdrawn while queued")))
+    third = asyncio.create_task(database.write(insert("kept")))
+    await running.wait()
+    first.cancel()
+    second.cancel()
+    await asyncio.wait([first, second])
+    proceed.set()
+    assert await third == "kept"
+    assert await database.read(usernames) == ["kept"]
+
+
+async def test_closing_finishes_what_was_begun_and_refuses_the_rest(lasting_url: str):
+    database = await Database.open(lasting_url)
+    writes = [asyncio.create_task(database.write(insert(f"user{n}"))) for n in range(300)]
+    await asyncio.sleep(0)
+    await database.close()
+    assert [await write for write in writes] == [f"user{n}" for n in range(300)]
+    with pytest.raises(DatabaseError, match="closed"):
+        await database.write(insert("late"))
+    with pytest.raises(DatabaseError, match="closed"):
+        await database.read(usernames)
+    await database.close()
+
+    again = await Database.open(lasting_url)
+    assert len(await again.read(usernames)) == 300
+    await again.close()
+
+
+async def test_a_reader_does_not_wait_for_the_writer(lasting_url: str):
+    database = await Database.open(lasting_url)
+    running, proceed = asyncio.Event(), asyncio.Event()
+
+    async def slow(connection: AsyncConnection) -> None:
+        await insert("alice")(connection)
+        running.set()
+        await proceed.wait()
+
+    write = asyncio.create_task(database.write(slow))
+    await running.wait()
+    assert await database.read(usernames) == []
+    proceed.set()
+    await write
+    assert await database.read(usernames) == ["alice"]
+    await database.close()
+
+
+async def test_writes_that_wait_share_a_commit(lasting_url: str):
+    database = await Database.open(lasting_url)
+    seen: list[int] = []
+
+    def watching(name: str) -> Callable[[AsyncConnection], Awaitable[str]]:
+        async def operation(connection: AsyncConnection) -> str:
+            seen.append(len(await database.read(usernames)))
+            return await insert(name)(connection)
+
+        return operation
+
+    await asyncio.gather(*(database.write(watching(f"user{n}")) for n in range(50)))
+    assert len(set(seen)) <= 2
+    assert len(await database.read(usernames)) == 50
+    await database.close()
+
+
+async def test_two_openings_of_a_new_file_agree(lasting_url: str):
+    first, second = await asyncio.gather(Database.open(lasting_url), Database.open(lasting_url))
+    await asyncio.gather(first.write(insert("a")), second.write(insert("b")))
+    assert sorted(await first.read(usernames)) == ["a", "b"]
+    await first.close()
+    await second.close()
+
+
+async def test_foreign_keys_hold_for_the_writer(database: Database):
+    async def orphan(connection: AsyncConnection) -> None:
+        await connection.execute(
+            text("insert into offline_messages (username, stamp, text) values ('nobody', 0, '')")
+        )
+
+    with pytest.raises(IntegrityError):
+        await database.write(orphan)
+
+
+async def test_a_connection_that_reads_answers_like_one_that_writes(database: Database):
+    async def ask(connection: AsyncConnection) -> list[object]:
+        query = text("select username, 17 as number from accounts where username < :end")
+        rows = await connection.execute(query, {"end": "c"})
+        return [
+            rows.keys(),
+            [(row.username, row.number) for row in rows],
+            await connection.scalar(query, {"end": "b"}),
+            (await connection.scalars(query, {"end": "a"})).all(),
+            await connection.run_sync(lambda held, end: held.scalar(query, {"end": end}), "b"),
+            connection.dialect.name in {"sqlite", "postgresql"},
+        ]
+
+    for name in "abc":
+        await database.write(insert(name))
+    answers = [await database.read(ask), await database.write(ask)]
+    assert answers == [[["username", "number"], [("a", 17), ("b", 17)], "a", [], "a", True]] * 2
+
+
+async def test_an_sql_failure_names_the_setting(database: Database):
+    async def nonsense(connection: AsyncConnection) -> None:
+        await connection.execute(text("select * from nowhere"))
+
+    for way in (database.read, database.write):
+        with pytest.raises(DatabaseError, match=r"nowhere.*ANDIRON_DATABASE"):
+            await way(nonsense)
+
+
+async def test_a_failure_shows_no_value_that_was_to_be_stored(database: Database):
+    body = secrets.token_hex()
+
+    async def nonsense(connection: AsyncConnection) -> None:
+        await connection.execute(text("insert into nowhere values (:body)"), {"body": body})
+
+    with pytest.raises(DatabaseError) as caught:
+        await database.write(nonsense)
+    assert body not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_meta_is_kept_and_a_secret_is_made_once(database: Database):
+    assert await database.get_meta("colour") is None
+    await database.set_meta("colour", "red")
+    await database.set_meta("colour", "blue")
+    assert await database.get_meta("colour") == "blue"
+    made = await asyncio.gather(*(database.get_or_set_meta("secret", str(n)) for n in range(5)))
+    assert made == ["0"] * 5
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("andiron.db", "not a database URL"),
+        ("", "not a database URL"),
+        ("oracle://x/y", "oracle, which is not supported"),
+        ("sqlite://host/file.db", "without host or options"),
+        ("sqlite:///file.db?mode=ro", "without host or options"),
+        ("postgresql+psycopg://a:secret@b/c", r"postgresql\+psycopg, which is not supported"),
+        ("postgresql://a:secret@b:port/c", "not a database URL"),
+        ("postgresql://a:secret@b", "must be like postgresql://"),
+        ("postgresql://a:b@secret@b/c", "with %40 for an @"),
+        ("postgresql://a:secret@b/c?password=secret", "what may follow it is"),
+        ("postgresql://a:secret@b/c?host=d&host=e", "what may follow it is"),
+        ("postgresql://a:secret@b/c?port=secret", "what may follow it is"),
+    ],
+)
+async def test_an_url_that_means_nothing_is_refused_in_one_sentence(url: str, sentence: str):
+    with pytest.raises(DatabaseError, match=sentence) as caught:
+        check_url(url)
+    with pytest.raises(DatabaseError) as opened:
+        await Database.open(url)
+    assert str(opened.value) == str(caught.value)
+    assert "ANDIRON_DATABASE" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite:////nonexistent/folder/file.db", "No such file or directory"),
+        ("sqlite:////dev/null/file.db", "Not a directory"),
+        ("sqlite:////dev", "not a file"),
+    ],
+)
+async def test_a_file_that_cannot_be_made_says_what_to_do(url: str, sentence: str):
+    check_url(url)
+    with pytest.raises(DatabaseError, match=rf"{sentence}.*ANDIRON_DATABASE") as caught:
+        await Database.open(url)
+    assert "\n" not in str(caught.value)
+
+
+COUNT_AND_INSERT = """
+import asyncio, sys
+from sqlalchemy import text
+from andiron.domain.database.database import Database
+
+async def operation(connection):
+    count = await connection.scalar(text("select count(*) from accounts"))
+    if count < 60:
+        await connection.execute(text("insert into accounts values (:n)"), {"n": f"user{count}"})
+    return count
+
+async def main():
+    database = await Database.open(sys.argv[1])
+    for _ in range(50):
+        await database.write(operation)
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_writers_in_two_processes_take_turns(lasting_url: str):
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", COUNT_AND_INSERT, lasting_url)
+        for _ in range(2)
+    ]
+    assert [await process.wait() for process in processes] == [0, 0]
+    database = await Database.open(lasting_url)
+    assert len(await database.read(usernames)) == 60
+    await database.close()

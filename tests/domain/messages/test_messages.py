@@ -1,0 +1,417 @@
+"""A message's way: who gets it, who keeps it, and with which words of the server's."""
+
+from typing import Any
+from xml.etree.ElementTree import Element as Tree
+from xml.etree.ElementTree import fromstring
+
+import pytest
+from support.domains import CLIENT, Client, Stage, body, condition, settle
+
+from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.archive.archive import Archive
+from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
+from andiron.domain.messages.messages import stanza_id
+from andiron.domain.owner import Owner
+from andiron.sm.config import SmConfig
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.jid import JID
+from andiron.xmpp.xml import Guard
+
+STANZA_ID = f"{{{ns.STANZA_ID}}}stanza-id"
+ROMEO, JULIET = "romeo@localhost", "juliet@localhost"
+CARBONS = f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>"
+
+
+def hint(name: str) -> str:
+    return f"<{name} xmlns='{ns.HINTS}'/>"
+
+
+def say(to: str = "", inner: str = "<body>hi</body>", kind: str = "chat") -> str:
+    addressed = f" to='{to}'" if to else ""
+    typed = f" type='{kind}'" if kind else ""
+    return f"<message{addressed}{typed}>{inner}</message>"
+
+
+async def pair(stage: Stage) -> tuple[Client, Client]:
+    return await stage.come("romeo", "orchard"), await stage.come("juliet", "balcony")
+
+
+async def archived(stage: Stage, name: str) -> list[tuple[str, str | None]]:
+    """Return the correspondents and bodies in an account's archive."""
+    archive = stage.domain.archive
+    assert archive is not None
+    await archive.range(name)
+    database: Any = stage.database
+    rows = await ArchiveStore(database, ACCOUNTS).page(name, Filter(), 100)
+    return [(row.peer, body(row.text)) for row in rows]
+
+
+async def ids(stage: Stage, name: str) -> list[str]:
+    database: Any = stage.database
+    rows = await ArchiveStore(database, ACCOUNTS).page(name, Filter(), 100)
+    return [f"{row.id:016x}" for row in rows]
+
+
+def marks(message: Tree) -> list[tuple[str | None, str | None]]:
+    """Return the ids in a message: whose archive, and which."""
+    return [(child.get("by"), child.get("id")) for child in message.findall(STANZA_ID)]
+
+
+@pytest.mark.parametrize("sender", [True, False])
+@pytest.mark.parametrize("recipient", [True, False])
+async def test_what_passes_where_nobody_has_announced_himself_is_not_kept(
+    sender: bool, recipient: bool
+):
+    """A resource without presence that is spoken to by its very address is a program's."""
+    stage = Stage()
+    romeo = await (stage.come if sender else stage.bind)("romeo", "orchard")
+    juliet = await (stage.come if recipient else stage.bind)("juliet", "balcony")
+    romeo.send(say(juliet.jid))
+    assert juliet.bodies() == ["hi"]
+    kept = sender or recipient
+    assert await archived(stage, "juliet") == [(ROMEO, "hi")] * kept
+    assert await archived(stage, "romeo") == [(JULIET, "hi")] * kept
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["juliet@localhost/balcony", "Juliet@localhost/balcony", JULIET, "juliet@localhost/gone"],
+    ids=["bound", "to be prepared", "bare", "not bound"],
+)
+async def test_a_message_is_in_both_archives_with_the_recipients_id(to: str):
+    stage = Stage()
+    romeo, juliet = await pair(stage)
+    romeo.send(say(to))
+    (message,) = juliet.take()
+    assert await archived(stage, "juliet") == [(ROMEO, "hi")]
+    assert await archived(stage, "romeo") == [(JULIET, "hi")]
+    assert marks(message) == [(JULIET, (await ids(stage, "juliet"))[0])]
+    assert (await ids(stage, "juliet")) != (await ids(stage, "romeo"))
+
+
+@pytest.mark.parametrize("to", [JULIET, "juliet@localhost/balcony"])
+async def test_a_message_that_waits_has_its_id_already(to: str):
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+    romeo.send(say(to))
+    await settle()
+    (stored,) = stage.store.messages["juliet"]
+    assert await archived(stage, "juliet") == [(ROMEO, "hi")]
+    assert await archived(stage, "romeo") == [(JULIET, "hi")]
+    mark = [(JULIET, (await ids(stage, "juliet"))[0])]
+    assert marks(fromstring(stored.text)) == mark
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send("<presence/>")
+    await settle()
+    (message,) = [stanza for stanza in juliet.take() if stanza.tag == f"{CLIENT}message"]
+    assert marks(message) == mark
+    assert len(await archived(stage, "juliet")) == 1
+
+
+@pytest.mark.parametrize("name", ["juliet", "nobody"])
+async def test_who_takes_no_messages_keeps_none(name: str):
+    """Unknown, or blocking the sender: the same error."""
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+    if name == "juliet":
+        juliet = await stage.come("juliet", "balcony")
+        block = f"<block xmlns='{ns.BLOCKING}'><item jid='{ROMEO}'/></block>"
+        await juliet.ask(f"<iq type='set' id='b'>{block}</iq>")
+        juliet.leave()
+        stage.domain.owners.forget(JULIET)
+        await settle()
+        romeo.take()
+    romeo.send(say(f"{name}@localhost"))
+    await settle()
+    (error,) = romeo.take()
+    assert condition(error) == "service-unavailable"
+    assert await archived(stage, name) == []
+    assert stage.store.messages[name] == []
+
+
+@pytest.mark.parametrize("to", ["", ROMEO, "romeo@localhost/orchard", "romeo@localhost/garden"])
+async def test_a_message_to_oneself_is_kept_once(to: str):
+    stage = Stage()
+    romeo, garden = await stage.come("romeo", "orchard"), await stage.come("romeo", "garden")
+    romeo.send(say(to))
+    got = [*romeo.take(), *garden.take()]
+    assert await archived(stage, "romeo") == [(ROMEO, "hi")]
+    (mark,) = {mark for message in got for mark in marks(message)}
+    assert mark == (ROMEO, (await ids(stage, "romeo"))[0])
+
+
+async def test_a_message_to_oneself_that_waits_is_kept_once():
+    stage = Stage()
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say(ROMEO))
+    await settle()
+    assert await archived(stage, "romeo") == [(ROMEO, "hi")]
+    assert stage.store.bodies("romeo") == ["hi"]
+
+
+@pytest.mark.parametrize("online", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "inner", "kept"),
+    [
+        ("chat", "<body>hi</body>", True),
+        ("normal", "<body>hi</body>", True),
+        ("", "<body>hi</body>", True),
+        ("unheard-of", "<body>hi</body>", True),
+        ("chat", f"<received xmlns='{ns.RECEIPTS}' id='1'/>", True),
+        ("chat", f"<received xmlns='{ns.RECEIPTS}' id='1'/>{hint('store')}", True),
+        ("chat", f"<encrypted xmlns='urn:x'/>{hint('store')}", True),
+        ("chat", f"<body>hi</body><composing xmlns='{ns.CHAT_STATES}'/>", True),
+        ("chat", f"<composing xmlns='{ns.CHAT_STATES}'/>", False),
+        ("chat", f"<composing xmlns='{ns.CHAT_STATES}'/>{hint('no-store')}", False),
+        ("chat", f"<body>hi</body>{hint('no-store')}", False),
+        ("chat", f"<body>hi</body>{hint('no-permanent-store')}", False),
+        ("chat", f"<body>urn:xmpp:hints</body><x>{hint('no-store')}</x>", True),
+        ("normal", f"<composing xmlns='{ns.CHAT_STATES}'/>", False),
+        ("normal", "", False),
+        ("normal", "<x xmlns='jabber:x:conference' jid='r@c'/>", True),
+        ("error", "<body>hi</body>", False),
+        ("headline", "<body>hi</body>", False),
+        ("groupchat", "<body>hi</body>", False),
+    ],
+)
+async def test_what_is_kept(kind: str, inner: str, kept: bool, online: bool):
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+    if online:
+        await stage.come("juliet", "balcony")
+    romeo.send(say("juliet@localhost/balcony", inner, kind))
+    await settle()
+    assert len(await archived(stage, "juliet")) == kept
+    assert len(await archived(stage, "romeo")) == kept
+
+
+@pytest.mark.parametrize("to", [JULIET, "juliet@localhost/balcony"])
+async def test_copies_are_kept_by_nobody(to: str):
+    """Section 6.1.1 of XEP-0313: once, however many resources get it; and each its own id."""
+    stage = Stage()
+    romeo, balcony = await pair(stage)
+    chamber, garden = await stage.come("juliet", "chamber", 5), await stage.come("romeo", "g")
+    for client in (balcony, chamber, garden):
+        await client.ask(CARBONS)
+    romeo.take()
+    romeo.send(say(to))
+    assert await archived(stage, "juliet") == [(ROMEO, "hi")]
+    assert await archived(stage, "romeo") == [(JULIET, "hi")]
+    mine, theirs = await ids(stage, "juliet"), await ids(stage, "romeo")
+    seen = {
+        client.jid: [
+            (element.get("by"), element.get("id"))
+            for stanza in client.take()
+            for element in stanza.iter(STANZA_ID)
+        ]
+        for client in (balcony, chamber, garden, romeo)
+    }
+    assert seen == {
+        balcony.jid: [(JULIET, mine[0])],
+        chamber.jid: [(JULIET, mine[0])],
+        garden.jid: [(ROMEO, theirs[0])],
+        romeo.jid: [],
+    }
+
+
+async def test_the_copy_of_a_message_that_waits_has_the_senders_id():
+    stage = Stage()
+    romeo, garden = await stage.come("romeo", "orchard"), await stage.come("romeo", "g")
+    await garden.ask(CARBONS)
+    romeo.send(say(JULIET))
+    await settle()
+    (copy,) = garden.take()
+    (mark,) = copy.iter(STANZA_ID)
+    assert (mark.get("by"), mark.get("id")) == (ROMEO, (await ids(stage, "romeo"))[0])
+
+
+FORGED = [
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='{JULIET}'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='{ROMEO}'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='localhost'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='&#106;uliet@localhost'/>",
+    "<stanza-id xmlns='urn:xmpp:&#115;id:0' id='1' by='juliet@localhost'/>",
+    f"<s:stanza-id xmlns:s='{ns.STANZA_ID}' id='1' by='{JULIET}'/>",
+    f"<delay xmlns='{ns.DELAY}' from='localhost' stamp='2000-01-01T00:00:00Z'/>",
+    "<delay xmlns='urn:xmpp:dela&#x79;' from='localhost' stamp='2000-01-01T00:00:00Z'/>",
+]
+HONEST = [
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='room@elsewhere'/>",
+    f"<origin-id xmlns='{ns.STANZA_ID}' id='1'/>",
+    f"<delay xmlns='{ns.DELAY}' from='elsewhere' stamp='2000-01-01T00:00:00Z'/>",
+    f"<x xmlns='urn:x'><stanza-id xmlns='{ns.STANZA_ID}' id='1' by='{JULIET}'/></x>",
+]
+
+
+@pytest.mark.parametrize("online", [True, False])
+@pytest.mark.parametrize("word", FORGED)
+async def test_what_only_servers_may_say_is_taken_out(word: str, online: bool):
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+    if online:
+        juliet = await stage.come("juliet", "balcony")
+        romeo.send(say(juliet.jid, f"<body>hi</body>{word}"))
+        (message,) = juliet.take()
+    else:
+        romeo.send(say(JULIET, f"<body>hi</body>{word}"))
+        await settle()
+        message = fromstring(stage.store.messages["juliet"][0].text)
+    assert marks(message) == [(JULIET, (await ids_after(stage))[0])]
+    assert message.findall(f"{{{ns.DELAY}}}delay") == []
+    assert message.findtext(f"{CLIENT}body") == "hi"
+
+
+async def ids_after(stage: Stage) -> list[str]:
+    await archived(stage, "juliet")
+    return await ids(stage, "juliet")
+
+
+@pytest.mark.parametrize("word", HONEST)
+async def test_what_others_say_stays(word: str):
+    stage = Stage(archive=None)
+    romeo, juliet = await pair(stage)
+    romeo.send(say(juliet.jid, f"<body>hi</body>{word}"))
+    (message,) = juliet.transport.take()
+    assert word in message
+
+
+async def test_forged_ids_of_services_are_taken_out():
+    stage = Stage()
+    romeo, juliet = await pair(stage)
+    service: Any = object()
+    stage.domain.router.services["conference.localhost"] = service
+    forged = f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='verona@conference.localhost'/>"
+    romeo.send(say(juliet.jid, f"<body>hi</body>{forged}"))
+    (message,) = juliet.take()
+    assert [by for by, _ in marks(message)] == [JULIET]
+
+
+@pytest.mark.parametrize("name", ["received", "sent"])
+@pytest.mark.parametrize("namespace", [ns.CARBONS, "urn:xmpp:c&#97;rbons:2"])
+async def test_a_copy_of_a_client_is_refused(name: str, namespace: str):
+    stage = Stage()
+    romeo, juliet = await pair(stage)
+    romeo.send(say(juliet.jid, f"<body>hi</body><{name} xmlns='{namespace}'/>"))
+    assert juliet.take() == []
+    (error,) = romeo.take()
+    assert condition(error) == "forbidden"
+    assert await archived(stage, "juliet") == []
+
+
+async def test_a_message_that_was_stored_survives_a_lost_session():
+    """What a client did not confirm comes again with the id it had, and is kept once."""
+    stage = Stage(SmConfig(idle_probe=0, max=10))
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    romeo.send(say(juliet.jid))
+    stage.now += 1000
+    stage.manager.run_timers(stage.now)
+    await settle()
+    (stored,) = stage.store.messages["juliet"]
+    assert len(await archived(stage, "juliet")) == 1
+    assert marks(fromstring(stored.text)) == [(JULIET, (await ids(stage, "juliet"))[0])]
+
+
+async def test_preferences_of_each_side_count():
+    stage = Stage()
+    romeo, juliet = await pair(stage)
+    await juliet.ask(f"<iq type='set' id='p'><prefs xmlns='{ns.MAM}' default='never'/></iq>")
+    for to in (juliet.jid, JULIET):
+        romeo.send(say(to))
+    juliet.send(say(romeo.jid))
+    (message, *_) = juliet.take()
+    assert marks(message) == []
+    assert await archived(stage, "juliet") == []
+    assert await archived(stage, "romeo") == [(JULIET, "hi")] * 3
+    (message,) = romeo.take()
+    assert [by for by, _ in marks(message)] == [ROMEO]
+
+
+SERVICE = "conference.localhost"
+
+
+def from_service(stage: Stage, to: str, inner: str = "<body>come</body>") -> None:
+    text = f"<message xmlns='{ns.CLIENT}' from='{SERVICE}' to='{to}'>{inner}</message>"
+    stage.domain.messages.send(Guard().read(text), SERVICE, JID(to), 1.7e9, stage.now)
+
+
+@pytest.mark.parametrize("to", [JULIET, "juliet@localhost/balcony"])
+async def test_a_services_message_comes_or_waits(to: str):
+    stage = Stage()
+    from_service(stage, to)
+    await settle()
+    assert stage.store.bodies("juliet") == ["come"]
+    juliet = await stage.come("juliet", "balcony")
+    from_service(stage, to)
+    assert juliet.bodies() == ["come"]
+    assert await archived(stage, "juliet") == []
+
+
+async def test_a_services_message_that_nobody_takes_is_let_go():
+    stage = Stage()
+    from_service(stage, "nobody@localhost")
+    from_service(stage, "somebody@elsewhere")
+    await settle()
+    assert stage.store.messages == {"nobody": []} or not any(stage.store.messages.values())
+
+
+@pytest.mark.parametrize("online", [True, False])
+async def test_a_services_message_to_who_blocked_it_is_let_go(online: bool):
+    stage = Stage()
+    juliet = await stage.come("juliet", "balcony")
+    block = f"<block xmlns='{ns.BLOCKING}'><item jid='{SERVICE}'/></block>"
+    await juliet.ask(f"<iq type='set' id='b'>{block}</iq>")
+    if not online:
+        juliet.leave()
+        stage.domain.owners.forget(JULIET)
+    from_service(stage, JULIET)
+    await settle()
+    assert stage.store.messages["juliet"] == []
+    if online:
+        assert juliet.bodies() == []
+
+
+async def test_an_archive_that_keeps_nothing_gives_no_id():
+    """The pipeline asks an archive no more than ``add``, and waits for nothing."""
+
+    class Full:
+        def __init__(self) -> None:
+            self.asked: list[tuple[str, str]] = []
+
+        def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
+            self.asked.append((owner.jid, peer))
+            return ""
+
+    stage = Stage()
+    full = Full()
+    messages: Any = stage.domain.messages
+    assert isinstance(messages._archive, Archive)
+    messages._archive = full
+    romeo, juliet = await pair(stage)
+    romeo.send(say(juliet.jid))
+    (message,) = juliet.take()
+    assert marks(message) == []
+    assert full.asked == [(JULIET, romeo.jid), (ROMEO, juliet.jid)]
+
+
+def test_the_id_is_written_safely():
+    mark = fromstring(stanza_id("1f", "o'neill&co@localhost"))
+    assert (mark.tag, mark.get("id"), mark.get("by")) == (STANZA_ID, "1f", "o'neill&co@localhost")
+    assert stanza_id("", JULIET) == ""
+
+
+async def test_an_account_that_vanished_is_not_there():
+    """Its owner is loaded when the message is stored, not before."""
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+
+    async def load(_jid: str) -> Owner:
+        raise NoSuchAccount("gone")
+
+    owners: Any = stage.domain.owners
+    owners.load = load
+    romeo.send(say(JULIET))
+    await settle()
+    (error,) = romeo.take()
+    assert condition(error) == "service-unavailable"
