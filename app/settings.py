@@ -21,9 +21,9 @@ from andiron.domain.config import (
     RoomCreators,
     RoomsConfig,
     RosterConfig,
+    ThrottleConfig,
     UploadConfig,
 )
-from andiron.domain.sign_in.throttle import ThrottleConfig
 from andiron.setting_types import (
     AtLeastOne,
     Bytes,

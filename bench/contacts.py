@@ -23,13 +23,13 @@ from sqlalchemy import text
 from support.domains import AUTH, Client, Manager, MemoryAuthenticator, Stage, bind_request, settle
 
 from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig, RosterConfig
 from andiron.domain.contacts.roster import Roster
 from andiron.domain.contacts.subscriptions import Contact, State
 from andiron.domain.database.database import Database
 from andiron.domain.domain import Domain
 from andiron.domain.messages.offline_store import OfflineStore
-from andiron.domain.owner import Owner
 from andiron.sm.config import SmConfig
 from andiron.xmpp.xml import Guard
 

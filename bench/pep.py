@@ -19,11 +19,12 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.client import Owner
 from andiron.domain.config import PubSubConfig
 from andiron.domain.contacts.roster import Roster
 from andiron.domain.contacts.subscriptions import Contact, State
 from andiron.domain.database.database import Database
-from andiron.domain.owner import Owner, Owners
+from andiron.domain.owners import Owners
 from andiron.domain.pubsub.config import NodeConfig
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.pubsub.items import ITEMS, Item

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from andiron.domain.sign_in.throttle import ThrottleConfig
-
 
 class ConflictPolicy(StrEnum):
     """What happens when a client asks for a resource that is taken (RFC 6120 section 7.7.2.2)."""
@@ -15,6 +13,20 @@ class ConflictPolicy(StrEnum):
     """The newer session gets a resource with a generated end."""
     REFUSE = "refuse"
     """The newer session's request gets the error ``conflict``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleConfig:
+    """The bounds of slowing; all times in seconds."""
+
+    first: float = 0.25
+    """Delay after one failure; each further failure about doubles it."""
+    account_cap: float = 3.0
+    address_cap: float = 10.0
+    half_life: float = 60.0
+    """Time in which the count of failures halves."""
+    capacity: int = 10_000
+    """Accounts remembered, and addresses; the longest quiet are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)

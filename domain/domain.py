@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
 from andiron.domain.about.disco import Disco
@@ -13,21 +13,25 @@ from andiron.domain.accounts.registration import Registration
 from andiron.domain.accounts.removal import Removal
 from andiron.domain.archive.archive import Archive
 from andiron.domain.archive.mam import Mam
+from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig, RoomsConfig
 from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
+from andiron.domain.contacts.presence import Presences
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
 from andiron.domain.database.database import Database
 from andiron.domain.events import Events
+from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink
 from andiron.domain.messages import carbons
 from andiron.domain.messages.messages import Messages
 from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import OfflineStore
-from andiron.domain.owner import Owner, Owners
+from andiron.domain.owners import Owners
 from andiron.domain.profile.avatars import Avatars
 from andiron.domain.profile.last_activity import LastActivity
+from andiron.domain.profile.photo import announced
 from andiron.domain.profile.private_storage import PrivateStorage
 from andiron.domain.profile.vcards import VCards
 from andiron.domain.pubsub.eventing import PersonalEventing
@@ -44,12 +48,10 @@ from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
 from andiron.domain.sign_in.throttle import Throttle
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
+from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.xml import Guard
-
-if TYPE_CHECKING:
-    from andiron.sm.session import Session
 
 logger = logging.getLogger("andiron.domain")
 
@@ -65,8 +67,8 @@ class Domain:
         self.config = config
         self.name = _domain_name(config.domain)
         self.router = Router(self.name)
-        self.registry = Registry()
         self.events = Events()
+        self.registry = Registry()
         self.questions = Questions(self.name)
         self.interests = Interests(self.questions)
         self.caps = ""
@@ -85,6 +87,8 @@ class Domain:
         self.owners: Owners
         self.messages: Messages
         self.contacts: Contacts
+        self.presences: Presences
+        self.iqs: Iqs
         self.archive: Archive | None = None
         """What was said; None where nothing is kept."""
         self.pubsub: PersonalEventing
@@ -129,7 +133,14 @@ class Domain:
         self.authenticator = authenticator
         self.reader = _reader(self._guard)
         self.owners = Owners(database, accounts.exists)
-        self.offline = Offline(self.router, store, self.reader, self.spawn_store)
+        self.events = Events()
+        self.registry = Registry()
+        self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.spawn)
+        self.offline = Offline(
+            self.router, store, self.reader, self.spawn_store, self.config.max_held
+        )
+        self.events.reachable.append(self.offline.load)
+        self.events.unreachable.append(self.offline.left)
         if self.config.archive is not None:
             self.archive = Archive(database, self.config.archive, _in_roster)
         self.contacts = Contacts(
@@ -138,17 +149,23 @@ class Domain:
             self.owners,
             self.events,
             self.config.roster,
+            self.spawn,
+        )
+        self.presences = Presences(
+            self.router, self.events, self.contacts, announced, self.config.max_directed
         )
         self.messages = Messages(self.router, self.owners, self.offline, self.archive)
         if self.config.rooms is not None:
             self.rooms = self._make_rooms(self.config.rooms, database)
             await self.rooms.load()
-            self.router.services[self.rooms.host] = RoomService(self.rooms, self.spawn_store)
+            self.router.services[self.rooms.host] = RoomService(
+                self.rooms, self.iqs, self.spawn_store
+            )
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
         self.registration = Registration(
-            accounts, self.removal, self.name, self.config.registration
+            accounts, self.removal, self.name, self.config.registration, self.spawn
         )
         self.caps = _register(self, self.config)
         self.spawn(self.removal.run())
@@ -186,7 +203,7 @@ class Domain:
         """
         await self.removal.remove(name)
 
-    def connect(self, session: "Session", channel: Channel) -> Link:  # noqa: ARG002
+    def connect(self, session: Session, channel: Channel) -> Link:  # noqa: ARG002
         """Return the link for a new session."""
         if self.database is None:
             raise RuntimeError("the domain is not started")
@@ -225,7 +242,7 @@ class Domain:
 
 def _register(domain: Domain, config: DomainConfig) -> str:
     """Register every specification the domain answers for; return its capabilities."""
-    registry = domain.registry = Registry()
+    registry = domain.registry
     disco = Disco(registry, config.software_name)
     disco.register()
     bind.register(registry)
@@ -239,7 +256,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     domain.contacts.register(registry)
     assert domain.database is not None
     PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
-    BlockLists(domain.database, domain.owners, config.max_blocked).register(registry)
+    BlockLists(domain.database, domain.owners, domain.router, config.max_blocked).register(registry)
     domain.interests.register(domain.events)
     domain.pubsub = PersonalEventing(
         domain.database,
@@ -254,7 +271,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     vcards.register(registry)
     Avatars(vcards, domain.pubsub).register(registry)
     domain.registration.register(registry)
-    last_activity = LastActivity(domain.database, domain.owners, domain.spawn_store)
+    last_activity = LastActivity(domain.database, domain.owners, domain.router, domain.spawn_store)
     last_activity.register(registry, domain.events)
     if domain.archive is not None and config.archive is not None:
         domain.owners.add_loader(domain.archive.load)

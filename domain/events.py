@@ -1,14 +1,11 @@
 """What happens in the domain, for the specifications that want to know."""
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
+from andiron.domain.client import Client
 from andiron.xmpp.jid import JID
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from andiron.domain.link import DomainLink
 
 __all__ = ["Events", "Service"]
 
@@ -17,30 +14,26 @@ class Service(Protocol):
     """An address of its own within the domain, such as the one of the rooms.
 
     Its stanzas' children are the client's; addresses are prepared. It sends by
-    the links in :attr:`Router.full`: ``link.deliver`` for messages,
-    ``link.inform`` for presence, ``link.forward`` for iqs.
+    the clients in :attr:`Router.full`: ``client.deliver`` for messages,
+    ``client.inform`` for presence, ``client.forward`` for iqs.
     """
 
     domain: str
     """Its host name, prepared."""
 
-    def message(
-        self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float
-    ) -> bool:
+    def message(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Take a message to ``jid``; True when it is handled, as of :meth:`Link.receive`.
 
         Raises :class:`StanzaError` for its sender; ``iq`` and ``presence`` do so, too.
         """
 
-    def iq(self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float) -> bool:
+    def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Take an iq to ``jid``, of any of the four types; requests must be answered."""
 
-    def presence(
-        self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float
-    ) -> bool:
+    def presence(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Take a presence to ``jid``."""
 
-    def left(self, link: "DomainLink", now: float) -> None:
+    def left(self, client: Client, now: float) -> None:
         """Note that a resource has become unavailable to everyone, however that came.
 
         Called for each service that had directed presence from it.
@@ -51,10 +44,14 @@ class Events:
     """Lists of callbacks; a specification's module appends its own when it is registered."""
 
     def __init__(self) -> None:
-        self.available: list[Callable[[DomainLink, Element, bool, float], None]] = []
+        self.available: list[Callable[[Client, Element, bool, float], None]] = []
         """A resource sent available presence to all, the first time or again (``initial``)."""
-        self.unavailable: list[Callable[[DomainLink, float], None]] = []
+        self.unavailable: list[Callable[[Client, float], None]] = []
         """A resource that was available is no more; it is bound still, or its session ended."""
+        self.reachable: list[Callable[[Client], None]] = []
+        """Messages to the account may come to a resource from now on."""
+        self.unreachable: list[Callable[[Client], None]] = []
+        """They may not any more; it is bound still."""
         self.subscribed: list[Callable[[str, str, float], None]] = []
         """Of an account and a contact, bare JIDs: the contact now sees the account's presence."""
         self.unsubscribed: list[Callable[[str, str, float], None]] = []

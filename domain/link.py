@@ -1,58 +1,36 @@
-"""A session's end in the embedded domain: it negotiates, then hands stanzas to the router.
+"""A session's end in the embedded domain: it negotiates, then hands stanzas to the parts.
 
 Before sign-in it takes SASL only, after it one bind request, then stanzas: RFC
 6120 sections 4.3.2, 6 and 7. What may come when stands in a table.
 """
 
 import re
-from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final, Protocol
 
-from andiron.domain.accounts.registration import Registration
-from andiron.domain.config import DomainConfig
-from andiron.domain.contacts.contacts import FEATURES, Contacts
-from andiron.domain.contacts.presence import leave, receive_presence
-from andiron.domain.events import Events, Service
-from andiron.domain.iq import receive_iq
+from andiron.domain.client import Client, Owner
+from andiron.domain.contacts.contacts import FEATURES
+from andiron.domain.contacts.presence import Presences
+from andiron.domain.iq import Iqs
 from andiron.domain.messages import carbons, client_state
 from andiron.domain.messages.client_state import Inactive
 from andiron.domain.messages.messages import Messages
 from andiron.domain.messages.offline import Offline
-from andiron.domain.owner import Owner, Owners
-from andiron.domain.questions import Questions
-from andiron.domain.registry import Registry
 from andiron.domain.router import Router
 from andiron.domain.sign_in import bind, legacy_session
-from andiron.domain.sign_in.sasl import Authenticator
+from andiron.domain.sign_in.sign_in import Host as SignInHost
 from andiron.domain.sign_in.sign_in import SignIn
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
+from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.errors import (
-    StanzaCondition,
-    StanzaError,
-    StreamCondition,
-    StreamError,
-)
+from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.namespaces import CLIENT
-from andiron.xmpp.stanza import (
-    STANZA_NAMES,
-    error_reply,
-    from_attribute,
-    unprefixed,
-)
+from andiron.xmpp.stanza import STANZA_NAMES, error_reply, from_attribute, unprefixed
 from andiron.xmpp.xml import Element, Guard
 
-if TYPE_CHECKING:
-    from weakref import WeakValueDictionary
-
-    from andiron.sm.session import Session
-
-NOBODY: Final = Owner("", registered=False)
-"""Whose a link is before sign-in."""
 _VERSION: Final = re.compile(r"([0-9]{1,4})\.[0-9]{1,4}", re.ASCII)
 
 
@@ -81,98 +59,35 @@ class Kind(StrEnum):
     OTHER = "anything else"
 
 
-class Environment(Protocol):
+class Host(SignInHost, Protocol):
     """What a link needs of its domain."""
 
-    name: str
-    config: DomainConfig
     router: Router
-    registry: Registry
     caps: str
     reader: Guard
-    authenticator: Authenticator
-    registration: Registration
     offline: Offline
-    owners: Owners
-    events: Events
     messages: Messages
-    questions: Questions
-    contacts: Contacts
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
+    iqs: Iqs
+    presences: Presences
 
     def new_stream_id(self) -> str:
         """Return an unguessable stream id."""
 
 
-class DomainLink:
+class DomainLink(Client):
     """One session's end in the domain; see :class:`andiron.sm.link.Link`."""
 
-    __slots__ = (
-        "__weakref__",
-        "_domain",
-        "_inactive",
-        "_messages",
-        "_sign_in",
-        "account",
-        "copied_since",
-        "deliver",
-        "directed",
-        "forward",
-        "from_attribute",
-        "held",
-        "inform",
-        "inherited",
-        "interested",
-        "jid",
-        "owner",
-        "presence",
-        "priority",
-        "router",
-        "session",
-        "state",
-        "visited",
-    )
+    __slots__ = ("_domain", "_inactive", "_messages", "_sign_in", "state")
 
-    def __init__(self, domain: Environment, session: "Session") -> None:
+    def __init__(self, domain: Host, session: Session) -> None:
+        super().__init__(session)
         self._domain = domain
         self._inactive: Inactive | None = None
         self._sign_in: SignIn | None = None
-        self.from_attribute = ""
         self._messages = domain.messages
-        self.session = session
-        self.router = domain.router
         self.state = State.NEGOTIATING
-        self.account = ""
-        self.jid = ""
-        self.priority: int | None = None
-        """None while the resource is not available."""
-        self.presence = ""
-        """The available presence it last sent, as others get it."""
-        self.directed: WeakValueDictionary[str, DomainLink] | None = None
-        """Who saw its directed presence, by full JID."""
-        self.held: deque[tuple[str, float]] | None = None
-        """Messages that wait, with their Unix times, while stored ones are fetched."""
-        self.visited: set[Service] | None = None
-        """The services that got directed presence from it."""
-        self.interested = False
-        """Whether it asked for the roster, and is told of what changes there."""
-        self.owner = NOBODY
-        """What is known of the account, from sign-in on."""
-        outlet: Callable[[str, float], None] = session.deliver
-        self.deliver = outlet
-        """Takes a message for this resource; raises :class:`StanzaError` when it cannot."""
-        self.inform = outlet
-        """Takes a presence for this resource."""
-        self.forward = outlet
-        """Takes an iq for this resource."""
-        self.copied_since = inf
-        """Since when it gets copies of the account's messages, in monotonic seconds."""
-        self.inherited: set[str] | None = None
-        """Messages that ended sessions could not deliver, of which it has copies."""
 
-    # What the parts of the domain ask of it
+    # The Newcomer protocol
 
     @property
     def negotiating(self) -> bool:
@@ -184,115 +99,6 @@ class DomainLink:
         self.owner, self.account = owner, owner.jid
         self.state = State.RESTARTING
         self._sign_in = None
-
-    @property
-    def reachable(self) -> bool:
-        """Whether messages to the account may come here (RFC 6121 section 8.5.2.1)."""
-        return self.priority is not None and self.priority >= 0
-
-    @property
-    def offline(self) -> Offline:
-        """Where messages wait."""
-        return self._domain.offline
-
-    @property
-    def registry(self) -> Registry:
-        """The handlers of iq requests."""
-        return self._domain.registry
-
-    @property
-    def events(self) -> Events:
-        """Who wants to know what happens."""
-        return self._domain.events
-
-    @property
-    def questions(self) -> Questions:
-        """What the domain asked clients."""
-        return self._domain.questions
-
-    @property
-    def owners(self) -> Owners:
-        """The accounts in memory."""
-        return self._domain.owners
-
-    @property
-    def contacts(self) -> Contacts:
-        """Who changes rosters and subscriptions."""
-        return self._domain.contacts
-
-    @property
-    def max_directed(self) -> int:
-        """To how many others it may send directed presence."""
-        return self._domain.config.max_directed
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the sessions."""
-        self._domain.spawn(coroutine)
-
-    def hold(self) -> bool:
-        """Let messages wait from now on; False when they do already."""
-        if self.held is not None:
-            return False
-        self.held = deque()
-        self._direct()
-        return True
-
-    def release(self) -> None:
-        """Let messages pass again; the caller has taken out those that wait."""
-        self.held = None
-        self._direct()
-
-    def pass_on(self, text: str, now: float) -> None:
-        """Deliver a message that was held, or stored: those that are held now come after it."""
-        (self._inactive or self.session).deliver(text, now)
-
-    def read(self, text: str) -> Element:
-        """Read a stanza of the domain's own sessions again."""
-        return self._domain.reader.read(text)
-
-    def _direct(self) -> None:
-        """Let stanzas for the client go where they must now."""
-        if self._inactive is None:
-            self.deliver = self.inform = self.forward = self.session.deliver
-        else:
-            self.deliver = self._inactive.deliver
-            self.inform = self._inactive.inform
-            self.forward = self._inactive.forward
-        if self.held is not None:
-            self.deliver = self._hold
-
-    def _indicate_state(self, element: Element, now: float) -> None:
-        """Take the word that somebody looks at the client, or nobody (XEP-0352 section 4.2)."""
-        if element.name == "inactive":
-            if self._inactive is None:
-                self._inactive = Inactive(self, self._domain.config.max_idle_held)
-                self._direct()
-        elif element.name == "active":
-            self._activate(now)
-        else:
-            raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
-
-    def _activate(self, now: float) -> None:
-        inactive, self._inactive = self._inactive, None
-        if inactive is not None:
-            self._direct()
-            inactive.flush(now)
-
-    def _hold(self, text: str, now: float) -> None:
-        assert self.held is not None
-        if len(self.held) >= self._domain.config.max_held:
-            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "try again later")
-        self.held.append((text, self.session.wall(now)))
-
-    def refuse(self, element: Element, error: StanzaError, now: float) -> None:
-        """Answer a stanza of this client with an error, unless it is an answer itself."""
-        kind = element.get("type")
-        if kind == "error" or (kind == "result" and element.name == "iq"):
-            return
-        sender = element.get("to") or self.account
-        if error.condition == StanzaCondition.JID_MALFORMED and not _prepared(element.get("to")):
-            sender = self._domain.name
-        self.forward(error_reply(element, error, sender=sender, to=self.jid), now)
 
     # The Link protocol
 
@@ -337,9 +143,9 @@ class DomainLink:
             if element.name == "message":
                 return self._messages.receive(self, element, ticket, now)
             if element.name == "iq":
-                return receive_iq(self, element, ticket, now)
+                return self._domain.iqs.receive(self, element, ticket, now)
             if element.name == "presence":
-                return receive_presence(self, element, ticket, now)
+                return self._domain.presences.receive(self, element, ticket, now)
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
         except StanzaError as error:
             self.refuse(element, error, now)
@@ -358,15 +164,15 @@ class DomainLink:
         self.state = State.CLOSED
         shared_since = self._shared_since() if was_bound else inf
         if was_bound:
-            self.router.remove(self, now)
+            self.bound = False
+            self._domain.router.remove(self, now)
             carbons.leave(self)
-            leave(self, now)
+            self._domain.presences.leave(self, now)
             self.priority = None
             self.presence = ""
             self.directed = None
-            self.visited = None
         if undelivered:
-            self.offline.reroute(
+            self._domain.offline.reroute(
                 undelivered,
                 self,
                 now,
@@ -374,7 +180,7 @@ class DomainLink:
                 store=reason is CloseReason.SHUTDOWN,
             )
         if was_bound:
-            self.offline.left(self)
+            self._domain.offline.left(self)
 
     def abandoned(self) -> None:
         """Forget this stream; another session goes on over its connection."""
@@ -409,18 +215,37 @@ class DomainLink:
             wish = bind.read_request(element)
             if wish is None:
                 raise StreamError(StreamCondition.NOT_AUTHORIZED, "bind a resource first")
-            jid = bind.bind(self, wish, self.router, self._domain.config, now)
+            jid = bind.bind(self, wish, self._domain.router, self._domain.config, now)
         except StanzaError as error:
             self.session.send(error_reply(element, error))
             return
         self.jid = jid
         self.from_attribute = from_attribute(jid)
         self.state = State.BOUND
-        self.router.add(self)
+        self.bound = True
+        self._domain.router.add(self)
         self.session.send(bind.result(element, jid))
         self.session.bound(now)
 
-    # Stanzas
+    def _indicate_state(self, element: Element, now: float) -> None:
+        """Take the word that somebody looks at the client, or nobody (XEP-0352 section 4.2)."""
+        if element.name == "inactive":
+            if self._inactive is None:
+                domain = self._domain
+                self._inactive = Inactive(
+                    self.session.deliver, domain.reader.read, domain.config.max_idle_held
+                )
+                self.stand_behind(self._inactive)
+        elif element.name == "active":
+            self._activate(now)
+        else:
+            raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
+
+    def _activate(self, now: float) -> None:
+        inactive, self._inactive = self._inactive, None
+        if inactive is not None:
+            self.stand_behind(None)
+            inactive.flush(now)
 
     def _check_sender(self, sender: str) -> None:
         """Refuse a ``from`` that is not the account's own (RFC 6120 section 8.1.2.1).
@@ -433,7 +258,7 @@ class DomainLink:
 
     def _shared_since(self) -> float:
         """Return since when messages to the account went to another resource as well as here."""
-        resources = self.router.accounts[self.account]
+        resources = self._domain.router.accounts[self.account]
         return resources.changed if self in resources.best and len(resources.best) > 1 else inf
 
 

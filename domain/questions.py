@@ -3,20 +3,18 @@
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
+from andiron.domain.client import Client
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.escape import escape
 from andiron.xmpp.xml import Element
 
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
-
 __all__ = ["Answer", "Questions"]
 
-Answer = Callable[["DomainLink", Element, float], None]
-"""Takes the ``result`` or ``error`` of a resource. It must not keep the link alive itself."""
+Answer = Callable[[Client, Element, float], None]
+"""Takes the ``result`` or ``error`` of a resource. It must not keep the client alive itself."""
 
 _OPEN: Final = 16
 """Questions that one resource may leave unanswered; one more, and the oldest is given up."""
@@ -28,32 +26,32 @@ class Questions:
     def __init__(self, domain: str) -> None:
         """Take the address that asks."""
         self._from = escape(domain)
-        self._open: WeakKeyDictionary[DomainLink, OrderedDict[str, Answer]] = WeakKeyDictionary()
+        self._open: WeakKeyDictionary[Client, OrderedDict[str, Answer]] = WeakKeyDictionary()
 
-    def ask(self, link: "DomainLink", payload: str, answer: Answer, now: float) -> None:
+    def ask(self, client: Client, payload: str, answer: Answer, now: float) -> None:
         """Send ``<iq type='get'/>`` to a resource; ``answer`` is called at most once."""
-        waiting = self._open.setdefault(link, OrderedDict())
+        waiting = self._open.setdefault(client, OrderedDict())
         if len(waiting) >= _OPEN:
             waiting.popitem(last=False)
         identity = secrets.token_urlsafe(9)
         waiting[identity] = answer
-        link.forward(
+        client.forward(
             f"<iq xmlns='{ns.CLIENT}' type='get' id='{identity}' from='{self._from}'"
-            f" to='{escape(link.jid)}'>{payload}</iq>",
+            f" to='{escape(client.jid)}'>{payload}</iq>",
             now,
         )
 
-    def answered(self, link: "DomainLink", element: Element, now: float) -> None:
+    def answered(self, client: Client, element: Element, now: float) -> None:
         """Take an answer of a resource to the domain; one that nobody waits for is let go."""
-        waiting = self._open.get(link)
+        waiting = self._open.get(client)
         if waiting is None:
             return
         answer = waiting.pop(element.get("id"), None)
         if not waiting:
-            del self._open[link]
+            del self._open[client]
         if answer is not None:
-            answer(link, element, now)
+            answer(client, element, now)
 
-    def forget(self, link: "DomainLink") -> None:
+    def forget(self, client: Client) -> None:
         """Wait no more for what a resource has to say."""
-        self._open.pop(link, None)
+        self._open.pop(client, None)

@@ -3,14 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from andiron.domain.client import Client
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.forms import Field
 from andiron.xmpp.tree import Tree
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 
 class Target(StrEnum):
@@ -39,7 +36,7 @@ class IqRequest:
     """When it came, in Unix seconds."""
     to: str
     """The bare JID of who is asked."""
-    link: "DomainLink"
+    client: Client
     """The asker's end, for handlers that send more than the answer."""
 
     def username(self) -> str:
@@ -47,9 +44,9 @@ class IqRequest:
 
         Raises :class:`StanzaError` for an anonymous user, who has no account.
         """
-        if not self.link.owner.registered:
+        if not self.client.owner.registered:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "nothing is kept without an account")
-        return self.link.owner.username
+        return self.client.owner.username
 
 
 @dataclass(frozen=True, slots=True)

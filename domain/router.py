@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
+from andiron.domain.events import Service
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
 from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.events import Service
-    from andiron.domain.link import DomainLink
-
 
 _NO_STORE: Final = f"{{{ns.HINTS}}}no-store"
 TRIFLES: Final = (
@@ -107,19 +104,19 @@ IQS: Final[Mapping[str, Mapping[Situation, Action]]] = {
 class Resources:
     """The bound resources of one account."""
 
-    __slots__ = ("best", "changed", "links")
+    __slots__ = ("best", "changed", "clients")
 
     def __init__(self) -> None:
-        self.links: dict[str, DomainLink] = {}
+        self.clients: dict[str, Client] = {}
         """By full JID, in the order of binding."""
-        self.best: tuple[DomainLink, ...] = ()
+        self.best: tuple[Client, ...] = ()
         """Those of the highest priority, none when that is negative."""
         self.changed = 0.0
         """Since when ``best`` is what it is, in monotonic seconds."""
 
-    def available(self) -> list["DomainLink"]:
+    def available(self) -> list[Client]:
         """Return those that sent available presence."""
-        return [link for link in self.links.values() if link.priority is not None]
+        return [client for client in self.clients.values() if client.priority is not None]
 
 
 class Router:
@@ -127,46 +124,48 @@ class Router:
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
-        self.full: dict[str, DomainLink] = {}
+        self.full: dict[str, Client] = {}
         """By prepared full JID; what is found here as written needs no parsing."""
         self.accounts: dict[str, Resources] = {}
         """By bare JID; only accounts with a bound resource."""
         self.services: dict[str, Service] = {}
         """By host name."""
 
-    def add(self, link: "DomainLink") -> None:
+    def add(self, client: Client) -> None:
         """Note a newly bound resource."""
-        self.full[link.jid] = link
-        self.accounts.setdefault(link.account, Resources()).links[link.jid] = link
+        self.full[client.jid] = client
+        self.accounts.setdefault(client.account, Resources()).clients[client.jid] = client
 
-    def remove(self, link: "DomainLink", now: float) -> None:
+    def remove(self, client: Client, now: float) -> None:
         """Forget a resource, unless another session has taken its place already."""
-        if self.full.get(link.jid) is not link:
+        if self.full.get(client.jid) is not client:
             return
-        del self.full[link.jid]
-        resources = self.accounts[link.account]
-        del resources.links[link.jid]
-        if resources.links:
-            self.update(link.account, now)
+        del self.full[client.jid]
+        resources = self.accounts[client.account]
+        del resources.clients[client.jid]
+        if resources.clients:
+            self.update(client.account, now)
         else:
-            del self.accounts[link.account]
+            del self.accounts[client.account]
 
     def update(self, account: str, now: float) -> None:
         """Take note that the priority of one of the account's resources changed."""
         resources = self.accounts[account]
-        ranked = [(link.priority, link) for link in resources.links.values() if link.reachable]
+        ranked = [
+            (client.priority, client) for client in resources.clients.values() if client.reachable
+        ]
         top = max((priority for priority, _ in ranked if priority is not None), default=0)
-        best = tuple(link for priority, link in ranked if priority == top)
+        best = tuple(client for priority, client in ranked if priority == top)
         if best != resources.best:
             resources.best = best
             resources.changed = now
 
-    def available(self, account: str) -> list["DomainLink"]:
+    def available(self, account: str) -> list[Client]:
         """Return the account's available resources."""
         resources = self.accounts.get(account)
         return resources.available() if resources else []
 
-    def best(self, account: str) -> tuple["DomainLink", ...]:
+    def best(self, account: str) -> tuple[Client, ...]:
         """Return the account's resources of the highest priority, none when that is negative."""
         resources = self.accounts.get(account)
         return resources.best if resources else ()
@@ -197,7 +196,9 @@ class Router:
             case Action.BEST:
                 _spread(self.best(jid.bare), text, now)
             case Action.ALL:
-                _spread([link for link in self.available(jid.bare) if link.reachable], text, now)
+                _spread(
+                    [client for client in self.available(jid.bare) if client.reachable], text, now
+                )
             case Action.STORE:
                 if worth_keeping(element):
                     account: str = jid.bare
@@ -233,13 +234,13 @@ def worth_keeping(element: Element) -> bool:
     return any(not child.tag.startswith(TRIFLES) for child in children(element))
 
 
-def _spread(links: Iterable["DomainLink"], text: str, now: float) -> None:
+def _spread(clients: Iterable[Client], text: str, now: float) -> None:
     """Deliver to several resources; the sender hears of an error when none took it."""
     taken = False
     error: StanzaError | None = None
-    for link in links:
+    for client in clients:
         try:
-            link.deliver(text, now)
+            client.deliver(text, now)
             taken = True
         except StanzaError as refused:
             error = refused

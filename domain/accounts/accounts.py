@@ -34,6 +34,7 @@ from andiron.domain.accounts.credentials import (
 from andiron.domain.contacts.roster_rows import forget_all
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import MAX_USERNAME, fits
+from andiron.domain.owners import AccountError, NoSuchAccount
 from andiron.xmpp.jid import InvalidJID, account_jid
 
 __all__ = [
@@ -64,16 +65,8 @@ _KNOWN: Final = 10_000
 """Accounts whose existence is remembered, so that a message to one needs no query first."""
 
 
-class AccountError(Exception):
-    """An account cannot be made, changed or removed; the sentence says why."""
-
-
 class AccountExists(AccountError):  # noqa: N818
     """There is an account of that name."""
-
-
-class NoSuchAccount(AccountError):  # noqa: N818
-    """There is no account of that name."""
 
 
 class InvalidName(AccountError):  # noqa: N818

@@ -5,8 +5,9 @@ are made only where the operator wants that, and only so many in a time.
 """
 
 import logging
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from andiron.domain.accounts.accounts import AccountExists, Accounts, InvalidName, InvalidPassword
 from andiron.domain.accounts.credentials import check_password
@@ -64,12 +65,19 @@ class Registration:
     """Makes accounts and changes them on behalf of clients."""
 
     def __init__(
-        self, accounts: Accounts, removal: Removal, domain: str, config: RegistrationConfig
+        self,
+        accounts: Accounts,
+        removal: Removal,
+        domain: str,
+        config: RegistrationConfig,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
+        """``spawn`` runs a coroutine beside the sessions."""
         self.config = config
         self.domain = domain
         self._accounts = accounts
         self._removal = removal
+        self._spawn = spawn
         self._made = Quota(config.per_address, config.total, _INTERVAL)
         self._tried = Quota(config.per_address * _TRIES, config.total * _TRIES, _INTERVAL)
         self._changes = Quota(_CHANGES, _MOST_CHANGES, _INTERVAL)
@@ -129,17 +137,17 @@ class Registration:
         """Change the asker's password or remove his account (sections 3.2 and 3.3)."""
         if request.payload.find(_TAG + "remove") is not None:
             return await self._cancel(request)
-        link = request.link
+        client = request.client
         username, wish = request.username(), _read(request.payload)
         if not self.config.changes:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "passwords are not changed here")
-        if not link.session.channel.secure:
+        if not client.session.channel.secure:
             raise _insecure()
         if not wish.username or not wish.password:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a user name and a password")
         if not self._is_own(wish.username, request.account):
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "another's password")
-        if not self._changes.take(username, link.session.clock()):
+        if not self._changes.take(username, client.session.clock()):
             raise _too_many()
         try:
             await self._accounts.set_password(username, wish.password)
@@ -148,7 +156,7 @@ class Registration:
         return ""
 
     async def _cancel(self, request: IqRequest) -> str:
-        if not request.link.owner.registered:
+        if not request.client.owner.registered:
             raise StanzaError(StanzaCondition.REGISTRATION_REQUIRED)
         if not self.config.changes:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "accounts are not removed here")
@@ -156,7 +164,7 @@ class Registration:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "<remove/> alone")
         username = await self._accounts.remove(request.username())
         # The answer goes out first: a task begins when this one has done its part.
-        request.link.spawn(self._removal.finish(username))
+        self._spawn(self._removal.finish(username))
         return ""
 
     def _is_own(self, name: str, account: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.database.engines import DatabaseError
 from andiron.domain.events import Events
-from andiron.domain.owner import Owners
+from andiron.domain.owners import Owners
 from andiron.domain.router import Router
 from andiron.sm.link import CloseReason
 from andiron.xmpp.errors import StreamCondition, StreamError
@@ -42,10 +42,10 @@ class Removal:
         account = f"{username}@{self._router.domain}"
         self._accounts.forget(username)
         resources = self._router.accounts.get(account)
-        for link in list(resources.links.values()) if resources else ():
-            link.session.close(
+        for client in list(resources.clients.values()) if resources else ():
+            client.session.close(
                 CloseReason.KICKED,
-                link.session.clock(),
+                client.session.clock(),
                 StreamError(StreamCondition.NOT_AUTHORIZED, "the account was removed"),
             )
         self._owners.forget(account)

@@ -18,9 +18,10 @@ from andiron.domain.archive.ids import Ids, first_at, write_id
 from andiron.domain.archive.preferences import USERNAME, Policy, Preferences, loaded, loading
 from andiron.domain.archive.store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
 from andiron.domain.archive.writer import ArchiveWriter
+from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import Database, DatabaseError
-from andiron.domain.owner import Effect, Owner
+from andiron.domain.owners import Effect
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 
 __all__ = ["Archive", "Page", "Query"]

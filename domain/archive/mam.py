@@ -7,9 +7,8 @@ An account's archive is its own alone to read. A room's module answers with
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.archive import preferences as archive_prefs
 from andiron.domain.archive.archive import Archive, Page, Query
 from andiron.domain.archive.ids import HIGHEST, first_at, last_at, parse_id, time_of, write_id
@@ -20,9 +19,10 @@ from andiron.domain.archive.preferences import (
     write_preferences,
 )
 from andiron.domain.archive.store import Filter, Row
+from andiron.domain.client import Client
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import Database
-from andiron.domain.owner import Owners
+from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -32,9 +32,6 @@ from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.rsm import read_set, write_set
 from andiron.xmpp.stanza import timestamp
 from andiron.xmpp.tree import Tree
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["FEATURES", "FORM", "Mam", "answer", "metadata", "read_query"]
 
@@ -96,23 +93,23 @@ class Mam:
     async def _query(self, request: IqRequest) -> str:
         return await answer(
             self._archive,
-            request.link.owner.username,
+            request.client.owner.username,
             request.payload,
-            request.link,
+            request.client,
             request.account,
             self._config.page,
         )
 
     async def _metadata(self, request: IqRequest) -> str:
-        return await metadata(self._archive, request.link.owner.username)
+        return await metadata(self._archive, request.client.owner.username)
 
     def _preferences(self, request: IqRequest) -> str:
         default = Preferences(Policy(self._config.default))
-        return write_preferences(request.link.owner.parts.get(Preferences, default))
+        return write_preferences(request.client.owner.parts.get(Preferences, default))
 
     async def _set_preferences(self, request: IqRequest) -> str:
         preferences = read_preferences(request.payload, self._config.max_preferences)
-        owner = request.link.owner
+        owner = request.client.owner
         if not owner.registered:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "nothing is kept for this account")
         try:
@@ -127,12 +124,12 @@ async def answer(
     archive: Archive,
     name: str,
     payload: Tree,
-    link: "DomainLink",
+    client: Client,
     sender: str,
     limit: int,
     render: Callable[[Row], str] = lambda row: row.text,
 ) -> str:
-    """Send ``link`` the page that ``<query/>`` asks for; return ``<fin/>``, for the result.
+    """Send ``client`` the page that ``<query/>`` asks for; return ``<fin/>``, for the result.
 
     ``name`` is the archive's, ``sender`` the address that was asked, and ``limit``
     the most messages of a page. ``render`` returns the stanza to show of a row.
@@ -145,13 +142,13 @@ async def answer(
     asked = payload.get("queryid")
     queryid = "" if asked is None else f" queryid='{escape(asked)}'"
     head = (
-        f"<message xmlns='{ns.CLIENT}' from='{escape(sender)}' to='{escape(link.jid)}'>"
+        f"<message xmlns='{ns.CLIENT}' from='{escape(sender)}' to='{escape(client.jid)}'>"
         f"<result xmlns='{ns.MAM}'{queryid} id='"
     )
-    now = link.session.clock()
+    now = client.session.clock()
     for row in rows:
         # Not as messages that may be held: all must be there before the answer.
-        link.forward(
+        client.forward(
             f"{head}{write_id(row.id)}'><forwarded xmlns='{ns.FORWARD}'>"
             f"<delay xmlns='{ns.DELAY}' stamp='{timestamp(time_of(row.id))}'/>"
             f"{render(row)}</forwarded></result></message>",

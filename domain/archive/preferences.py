@@ -18,9 +18,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Owner
 from andiron.domain.database.database import Database
-from andiron.domain.owner import Effect, Owner
+from andiron.domain.owners import Effect, NoSuchAccount
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape

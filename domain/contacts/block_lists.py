@@ -6,24 +6,23 @@ account looks like one that is offline.
 
 from collections.abc import Iterable
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from weakref import WeakSet
 
 from sqlalchemy import Text, column, delete, func, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.contacts import presence
+from andiron.domain.client import Client, Owner
+from andiron.domain.contacts import visibility
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import MAX_ADDRESS, fits
-from andiron.domain.owner import Effect, Owner, Owners
+from andiron.domain.owners import Effect, Owners
 from andiron.domain.registry import IqRequest, Registry, Target
+from andiron.domain.router import Router
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import parse_jid
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["BlockLists"]
 
@@ -34,10 +33,11 @@ _ITEM: Final = f"{{{ns.BLOCKING}}}item"
 class BlockLists:
     """The block lists of all accounts."""
 
-    def __init__(self, database: Database, owners: Owners, limit: int) -> None:
+    def __init__(self, database: Database, owners: Owners, router: Router, limit: int) -> None:
         """Take how many addresses one account may block."""
         self._database = database
         self._owners = owners
+        self._router = router
         self._limit = limit
         self._pushes = count(1)
         owners.add_loader(_load)
@@ -51,8 +51,8 @@ class BlockLists:
 
     def _list(self, request: IqRequest) -> str:
         """Answer with the list, and tell of its changes from now on (section 3.2)."""
-        owner = request.link.owner
-        owner.parts.setdefault(BlockLists, WeakSet()).add(request.link)
+        owner = request.client.owner
+        owner.parts.setdefault(BlockLists, WeakSet()).add(request.client)
         return _element("blocklist", sorted(owner.blocked))
 
     async def _block(self, request: IqRequest) -> str:
@@ -72,8 +72,8 @@ class BlockLists:
             await connection.execute(insert(_BLOCKED), rows)
 
         await self._database.write(operation)
-        self._hide(request.link, jids)
-        self._push(request.link, "block", jids)
+        self._hide(request.client, jids)
+        self._push(request.client, "block", jids)
         return ""
 
     async def _unblock(self, request: IqRequest) -> str:
@@ -84,31 +84,31 @@ class BlockLists:
             await connection.execute(query.where(_BLOCKED.c.jid.in_(jids)) if jids else query)
 
         await self._database.write(operation)
-        self._show(request.link, jids or sorted(request.link.owner.blocked))
-        self._push(request.link, "unblock", jids)
+        self._show(request.client, jids or sorted(request.client.owner.blocked))
+        self._push(request.client, "unblock", jids)
         return ""
 
-    def _hide(self, link: "DomainLink", jids: Iterable[str]) -> None:
+    def _hide(self, client: Client, jids: Iterable[str]) -> None:
         """Let the account and who is blocked look gone to each other (section 3.3)."""
         for jid in jids:
-            if link.account in link.router.accounts:
-                presence.hide(link, jid, link.session.clock())
-            self._owners.change(link.account, _adding((jid,)))
+            if client.account in self._router.accounts:
+                visibility.hide(self._router, client, jid, client.session.clock())
+            self._owners.change(client.account, _adding((jid,)))
 
-    def _show(self, link: "DomainLink", jids: Iterable[str]) -> None:
+    def _show(self, client: Client, jids: Iterable[str]) -> None:
         """Let them see each other again (section 3.4)."""
         for jid in jids:
-            was_blocked = jid in link.owner.blocked
-            self._owners.change(link.account, _removing(jid))
-            if was_blocked and link.account in link.router.accounts:
-                presence.show(link, jid, link.session.clock())
+            was_blocked = jid in client.owner.blocked
+            self._owners.change(client.account, _removing(jid))
+            if was_blocked and client.account in self._router.accounts:
+                visibility.show(self._router, client, jid, client.session.clock())
 
-    def _push(self, link: "DomainLink", name: str, jids: Iterable[str]) -> None:
+    def _push(self, client: Client, name: str, jids: Iterable[str]) -> None:
         """Tell the resources that asked for the list (sections 3.3 to 3.5)."""
         payload = _element(name, jids)
-        watching: Iterable[DomainLink] = link.owner.parts.get(BlockLists, ())
+        watching: Iterable[Client] = client.owner.parts.get(BlockLists, ())
         for other in list(watching):
-            if link.router.full.get(other.jid) is other:
+            if self._router.full.get(other.jid) is other:
                 other.forward(
                     f"<iq xmlns='{ns.CLIENT}' type='set' id='blocking-{next(self._pushes)}'"
                     f" to='{escape(other.jid)}'>{payload}</iq>",

@@ -1,6 +1,6 @@
 """Whom an account does not want to hear of: how block lists match (XEP-0191 section 5)."""
 
-from andiron.domain.owner import Owner
+from andiron.domain.client import Owner
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 

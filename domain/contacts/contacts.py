@@ -8,19 +8,19 @@ is told to whom it concerns.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final
 
-from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Client, Owner
 from andiron.domain.config import RosterConfig
-from andiron.domain.contacts import presence
+from andiron.domain.contacts import visibility
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.contacts.roster import Roster, read_request, roster_of, write_query
 from andiron.domain.contacts.roster_store import Change, NoSuchContact, RosterFull, RosterStore
 from andiron.domain.contacts.subscriptions import Kind
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.events import Events
-from andiron.domain.owner import Effect, Owner, Owners
+from andiron.domain.owners import Effect, NoSuchAccount, Owners
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.domain.router import Router
 from andiron.xmpp import namespaces as ns
@@ -28,9 +28,6 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import with_addresses
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["FEATURES", "Contacts"]
 
@@ -54,12 +51,15 @@ class Contacts:
         owners: Owners,
         events: Events,
         config: RosterConfig,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
+        """``spawn`` runs a coroutine beside the sessions."""
         self._store = store
         self._router = router
         self._owners = owners
         self._events = events
         self._config = config
+        self._spawn = spawn
         self._reading = asyncio.Semaphore(_READERS)
         self._changing: Counter[str] = Counter()
         owners.add_loader(store.load)
@@ -77,15 +77,15 @@ class Contacts:
     # Roster requests
 
     def _get(self, request: IqRequest) -> str | Awaitable[str]:
-        link = request.link
+        client = request.client
         if len(request.payload):
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a roster get is empty")
-        link.interested = True
-        if not link.owner.registered:
+        client.interested = True
+        if not client.owner.registered:
             return write_query(0, "")
-        if request.payload.get("ver") == str(roster_of(link.owner).version):
+        if request.payload.get("ver") == str(roster_of(client.owner).version):
             return ""
-        return self._read(link.owner)
+        return self._read(client.owner)
 
     async def _read(self, owner: Owner) -> str:
         async with self._reading:
@@ -102,16 +102,16 @@ class Contacts:
         wish = read_request(request.payload, request.account, self._config)
         username = request.username()
         if wish.remove:
-            return self._change(request.link, self._store.remove(username, wish.jid))
+            return self._change(request.client, self._store.remove(username, wish.jid))
         changes = self._store.put(username, wish.jid, wish.name, wish.groups)
-        return self._change(request.link, changes)
+        return self._change(request.client, changes)
 
-    async def _change(self, link: "DomainLink", changes: Awaitable[list[Change]]) -> str:
-        account = link.account
+    async def _change(self, client: Client, changes: Awaitable[list[Change]]) -> str:
+        account = client.account
         self._changing[account] += 1
         try:
             with _Failures():
-                self._apply(await changes, link.session.clock())
+                self._apply(await changes, client.session.clock())
         finally:
             self._changing[account] -= 1
             if not self._changing[account]:
@@ -121,46 +121,48 @@ class Contacts:
     # Subscriptions
 
     def manage(
-        self, link: "DomainLink", kind: Kind, element: Element, contact: str, ticket: int
+        self, client: Client, kind: Kind, element: Element, contact: str, ticket: int
     ) -> bool:
         """Take a subscription stanza for a bare JID; the result is that of :meth:`Link.receive`.
 
         Raises :class:`StanzaError` for it.
         """
-        if not link.owner.registered:
+        if not client.owner.registered:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "without an account there is no roster")
-        if contact == link.account:
+        if contact == client.account:
             return True
-        text = with_addresses(element, link.account, contact)
+        text = with_addresses(element, client.account, contact)
         if kind is Kind.SUBSCRIBE and len(text) > self._config.max_request:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "the request is too long")
-        link.spawn(self._manage(link, kind, element, contact, text, ticket))
+        self._spawn(self._manage(client, kind, element, contact, text, ticket))
         return False
 
     async def _manage(
-        self, link: "DomainLink", kind: Kind, element: Element, contact: str, text: str, ticket: int
+        self, client: Client, kind: Kind, element: Element, contact: str, text: str, ticket: int
     ) -> None:
         try:
-            await self._change(link, self._store.exchange(link.owner.username, contact, kind, text))
+            await self._change(
+                client, self._store.exchange(client.owner.username, contact, kind, text)
+            )
         except StanzaError as error:
-            link.refuse(element, error, link.session.clock())
+            client.refuse(element, error, client.session.clock())
         finally:
-            link.session.handled(ticket, link.session.clock())
+            client.session.handled(ticket, client.session.clock())
 
-    def remind(self, link: "DomainLink") -> None:
+    def remind(self, client: Client) -> None:
         """Deliver the requests that wait to a resource that became available (section 3.1.3)."""
-        requests = roster_of(link.owner).requests
+        requests = roster_of(client.owner).requests
         if requests:
-            link.spawn(self._remind(link, requests))
+            self._spawn(self._remind(client, requests))
 
-    async def _remind(self, link: "DomainLink", requests: frozenset[str]) -> None:
-        stored = await self._store.requests(link.owner.username)
-        now = link.session.clock()
+    async def _remind(self, client: Client, requests: frozenset[str]) -> None:
+        stored = await self._store.requests(client.owner.username)
+        now = client.session.clock()
         for jid, text in stored:
             # Later ones came by themselves; some may have been answered meanwhile.
-            waits = jid in requests and jid in roster_of(link.owner).requests
-            if waits and link.priority is not None and not blocks(link.owner, jid):
-                link.inform(text, now)
+            waits = jid in requests and jid in roster_of(client.owner).requests
+            if waits and client.priority is not None and not blocks(client.owner, jid):
+                client.inform(text, now)
 
     async def forget_account(self, username: str) -> None:
         """Take an account that was removed out of everybody's roster, and tell them."""
@@ -170,7 +172,7 @@ class Contacts:
         now = somebody.session.clock() if somebody is not None else 0.0
         for change in changes:
             if change.before.state.sees and not change.after.state.sees:
-                presence.vanish(self._router, account, self._jid(change.username), now)
+                visibility.vanish(self._router, account, self._jid(change.username), now)
         self._apply(changes, now)
         self._owners.change(account, _without_roster)
 
@@ -187,7 +189,7 @@ class Contacts:
             account = self._jid(change.username)
             was_seen, is_seen = change.before.state.is_seen, change.after.state.is_seen
             if was_seen and not is_seen:
-                presence.vanish(self._router, account, change.jid, now)
+                visibility.vanish(self._router, account, change.jid, now)
             self._owners.change(account, _keeping(change))
             if change.text:
                 self._deliver(account, change, now)
@@ -199,32 +201,36 @@ class Contacts:
                 for tell in self._events.unsubscribed:
                     tell(account, change.jid, now)
         for account, jid in appeared:
-            presence.appear(self._router, account, jid, now)
+            visibility.appear(self._router, account, jid, now)
             for tell in self._events.subscribed:
                 tell(account, jid, now)
 
     def _deliver(self, account: str, change: Change, now: float) -> None:
         resources = self._router.accounts.get(account)
-        for link in list(resources.links.values()) if resources else ():
-            wants = link.priority is not None if change.kind is Kind.SUBSCRIBE else link.interested
+        for client in list(resources.clients.values()) if resources else ():
+            wants = (
+                client.priority is not None if change.kind is Kind.SUBSCRIBE else client.interested
+            )
             if wants:
-                link.inform(change.text, now)
+                client.inform(change.text, now)
 
     def _push(self, account: str, change: Change, now: float) -> None:
         """Tell the interested resources of a change (section 2.1.6)."""
         resources = self._router.accounts.get(account)
         interested = (
-            [link for link in resources.links.values() if link.interested] if resources else []
+            [client for client in resources.clients.values() if client.interested]
+            if resources
+            else []
         )
         if not interested:
             return
         item = change.item
         xml = item.to_xml() if item else _removed(change.jid)
         query = write_query(change.version, xml)
-        for link in interested:
-            link.forward(
+        for client in interested:
+            client.forward(
                 f"<iq xmlns='{ns.CLIENT}' type='set' id='roster-{change.version}'"
-                f" to='{escape(link.jid)}'>{query}</iq>",
+                f" to='{escape(client.jid)}'>{query}</iq>",
                 now,
             )
 

@@ -1,8 +1,9 @@
 """The roster: whom an account knows, RFC 6121 section 2. In memory, and as XML."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts.subscriptions import NOBODY, Contact
 from andiron.xmpp import namespaces as ns
@@ -10,9 +11,6 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.tree import Tree
-
-if TYPE_CHECKING:
-    from andiron.domain.owner import Owner
 
 __all__ = ["Item", "Request", "Roster", "read_request", "roster_of", "sees", "write_query"]
 
@@ -50,13 +48,13 @@ _NONE: Final = Roster()
 """That of whoever has none; nobody changes it."""
 
 
-def roster_of(owner: "Owner") -> Roster:
+def roster_of(owner: Owner) -> Roster:
     """Return the roster of an account; it is to be read only."""
     found: Roster = owner.parts.get(Roster, _NONE)
     return found
 
 
-def sees(owner: "Owner", jid: str) -> bool:
+def sees(owner: Owner, jid: str) -> bool:
     """Tell whether a bare JID may see the presence of an account, and what goes with it."""
     if jid == owner.jid:
         return True

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts.roster import Item, Roster
 from andiron.domain.contacts.roster_rows import (
@@ -31,7 +31,7 @@ from andiron.domain.contacts.roster_rows import (
 )
 from andiron.domain.contacts.subscriptions import NOBODY, Kind, arrive, farewell, leave, stanza
 from andiron.domain.database.database import Database
-from andiron.domain.owner import Effect, Owner
+from andiron.domain.owners import Effect, NoSuchAccount
 
 __all__ = ["Change", "NoSuchContact", "RosterFull", "RosterStore"]
 

@@ -7,14 +7,12 @@ thread one by one, which costs far more than a short query does.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.database.engines import Operation
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 __all__ = ["AtOnce", "ThreadReaders"]
 

@@ -2,18 +2,15 @@
 
 from collections.abc import Collection
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from andiron.domain.owner import Owner
+from andiron.domain.client import Client, Owner
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 _COPIES: Final = frozenset({f"{{{ns.CARBONS}}}received", f"{{{ns.CARBONS}}}sent"})
 _NOT_COPIED: Final = frozenset({f"{{{ns.CARBONS}}}private", f"{{{ns.HINTS}}}no-copy"})
@@ -32,22 +29,22 @@ def register(registry: Registry) -> None:
 
 
 def _enable(request: IqRequest) -> str:
-    link = request.link
-    if link not in link.owner.carbons:
-        link.owner.carbons = (*link.owner.carbons, link)
-        link.copied_since = link.session.clock()
+    client = request.client
+    if client not in client.owner.carbons:
+        client.owner.carbons = (*client.owner.carbons, client)
+        client.copied_since = client.session.clock()
     return ""
 
 
 def _disable(request: IqRequest) -> str:
-    leave(request.link)
+    leave(request.client)
     return ""
 
 
-def leave(link: "DomainLink") -> None:
+def leave(client: Client) -> None:
     """Send a resource no more copies."""
-    link.owner.carbons = tuple(other for other in link.owner.carbons if other is not link)
-    link.copied_since = inf
+    client.owner.carbons = tuple(other for other in client.owner.carbons if other is not client)
+    client.copied_since = inf
 
 
 def is_carbon(element: Element) -> bool:
@@ -68,9 +65,9 @@ def eligible(element: Element) -> bool:
 
 
 def copy(
-    link: "DomainLink | None",
+    client: Client | None,
     recipient: Owner | None,
-    got: Collection["DomainLink"],
+    got: Collection[Client],
     text: str,
     now: float,
     kind: str,
@@ -78,26 +75,26 @@ def copy(
 ) -> None:
     """Copy a message, of type ``kind``, to those who want it and did not get it.
 
-    ``link`` is its sender's, None for a service's; ``recipient`` is None where
+    ``client`` is its sender's, None for a service's; ``recipient`` is None where
     nobody of the account is there, or it is none of ours. ``sent`` is the text for
     the sender's side, where that differs.
     """
-    if link is not None and link.owner is not recipient:
-        for other in link.owner.carbons:
-            if other is not link:
+    if client is not None and client.owner is not recipient:
+        for other in client.owner.carbons:
+            if other is not client:
                 _send("sent", other, sent or text, now, kind)
     if recipient is not None:
         for other in recipient.carbons:
-            if other is not link and other not in got:
+            if other is not client and other not in got:
                 _send("received", other, text, now, kind)
 
 
-def bequeath(link: "DomainLink", element: Element, since: float) -> bool:
-    """Tell whether a message that ``link`` could not deliver is with another resource, as a copy.
+def bequeath(client: Client, element: Element, since: float) -> bool:
+    """Tell whether a message that ``client`` could not deliver is with another resource, as a copy.
 
     That resource answers for it from now on: see :func:`inheritance`.
     """
-    heirs = [other for other in link.owner.carbons if other.copied_since < since]
+    heirs = [other for other in client.owner.carbons if other.copied_since < since]
     if not heirs or not eligible(element):
         return False
     for heir in heirs:
@@ -107,25 +104,25 @@ def bequeath(link: "DomainLink", element: Element, since: float) -> bool:
     return True
 
 
-def inheritance(link: "DomainLink", copy_text: str) -> str:
-    """Return the message in a copy that ``link`` could not deliver, if it answers for that."""
-    if link.inherited is None:
+def inheritance(client: Client, copy_text: str) -> str:
+    """Return the message in a copy that ``client`` could not deliver, if it answers for that."""
+    if client.inherited is None:
         return ""
     text = copy_text.partition(_HEAD)[2].removesuffix(_TAIL)
-    return text if text in link.inherited else ""
+    return text if text in client.inherited else ""
 
 
 _HEAD: Final = f"<received xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>"
 _TAIL: Final = "</forwarded></received></message>"
 
 
-def _send(how: str, link: "DomainLink", text: str, now: float, kind: str) -> None:
+def _send(how: str, client: Client, text: str, now: float, kind: str) -> None:
     typed = f" type='{kind}'" if kind in _TYPES else ""
     try:
-        link.deliver(
-            f"<message xmlns='{ns.CLIENT}' from='{escape(link.account)}' to='{escape(link.jid)}'"
-            f"{typed}><{how} xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>{text}"
-            f"</forwarded></{how}></message>",
+        client.deliver(
+            f"<message xmlns='{ns.CLIENT}' from='{escape(client.account)}'"
+            f" to='{escape(client.jid)}'{typed}><{how} xmlns='{ns.CARBONS}'>"
+            f"<forwarded xmlns='{ns.FORWARD}'>{text}</forwarded></{how}></message>",
             now,
         )
     except StanzaError:

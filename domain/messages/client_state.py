@@ -5,15 +5,13 @@ back, the latest of each sender. Anything else flushes them first, so that the
 client sees all in the order in which it came.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from andiron.domain.router import TRIFLES
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.tree import Tree, parse_tree
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 FEATURE: Final = f"<csi xmlns='{ns.CSI}'/>"
 """The stream feature (section 4.1)."""
@@ -25,24 +23,33 @@ _CLIENT_MESSAGE: Final = f"{{{ns.CLIENT}}}message"
 
 
 class Inactive:
-    """Stands before the session of a client that nobody looks at.
+    """Stands before the session of a client that nobody looks at: its gate.
 
-    Its methods take the place of the link's own; ``flush`` ends nothing, it
+    Its methods take the place of the session's own; ``flush`` ends nothing, it
     only sends what is held.
     """
 
-    __slots__ = ("_held", "_limit", "_link")
+    __slots__ = ("_deliver", "_held", "_limit", "_read")
 
-    def __init__(self, link: "DomainLink", limit: int) -> None:
-        """``limit`` is how many stanzas may be held; one more flushes them."""
-        self._link = link
+    def __init__(
+        self,
+        deliver: Callable[[str, float], None],
+        read: Callable[[str], Element],
+        limit: int,
+    ) -> None:
+        """Take the session's ``deliver``, and what reads a stanza of our own again.
+
+        ``limit`` is how many stanzas may be held; one more flushes them.
+        """
+        self._deliver = deliver
+        self._read = read
         self._limit = limit
         self._held: dict[tuple[str, str], str] = {}
 
     def deliver(self, text: str, now: float) -> None:
         """Take a message."""
         if ns.CHAT_STATES in text and "<body" not in text:
-            element = self._link.read(text)
+            element = self._read(text)
             if _is_trifle(parse_tree(element)):
                 self._hold(("message", _talk(element)), text, now)
                 return
@@ -50,7 +57,7 @@ class Inactive:
 
     def inform(self, text: str, now: float) -> None:
         """Take a presence."""
-        element = self._link.read(text)
+        element = self._read(text)
         # A room's word about the client itself, status 110, is news that it waits for.
         if element.get("type") in _IDLE_PRESENCE and "'110'" not in text and '"110"' not in text:
             self._hold(("presence", element.get("from")), text, now)
@@ -65,7 +72,7 @@ class Inactive:
         """Send what is held, in the order in which the latest of each came."""
         held, self._held = self._held, {}
         for text in held.values():
-            self._link.session.deliver(text, now)
+            self._deliver(text, now)
 
     def _hold(self, key: tuple[str, str], text: str, now: float) -> None:
         self._held.pop(key, None)
@@ -75,7 +82,7 @@ class Inactive:
 
     def _send(self, text: str, now: float) -> None:
         self.flush(now)
-        self._link.session.deliver(text, now)
+        self._deliver(text, now)
 
 
 def _talk(element: Element) -> str:

@@ -5,13 +5,13 @@ the other resources (XEP-0280) and the archives (XEP-0313, XEP-0359) on the way.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.blocking import blocks, refuse_to_blocked
 from andiron.domain.messages import carbons
 from andiron.domain.messages.offline import Offline
-from andiron.domain.owner import Owner, Owners
+from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.router import TRIFLES, Action, Router, message_row
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -20,9 +20,6 @@ from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import with_addresses, with_child, with_sender, without
 from andiron.xmpp.tree import Tree, children
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 _UNSPOKEN: Final = frozenset({"groupchat", "headline", "error"})
 _OURS: Final = "urn:xmpp:"
@@ -57,7 +54,7 @@ class Messages:
         self._offline = offline
         self._archive = archive
 
-    def receive(self, link: "DomainLink", element: Element, ticket: int, now: float) -> bool:
+    def receive(self, client: Client, element: Element, ticket: int, now: float) -> bool:
         """Take a message from a bound client; the result is that of :meth:`Link.receive`.
 
         Raises :class:`StanzaError` for it.
@@ -71,28 +68,28 @@ class Messages:
         # What is bound under the very text of the address needs no preparing.
         target = self._full.get(to or "")
         if target is not None:
-            text = with_sender(element, link.from_attribute)
-            self._to_resource(link, element, text, target, now, plain=plain)
+            text = with_sender(element, client.from_attribute)
+            self._to_resource(client, element, text, target, now, plain=plain)
             return True
-        jid = JID(link.account) if to is None else parse_jid(to)
-        if link.owner.blocked:
-            refuse_to_blocked(link.owner, jid.full)
+        jid = JID(client.account) if to is None else parse_jid(to)
+        if client.owner.blocked:
+            refuse_to_blocked(client.owner, jid.full)
         service = self._router.services.get(jid.domain)
         if service is not None:
-            if link.owner.carbons and carbons.eligible(element):
-                text = with_addresses(element, link.jid, jid.full)
-                carbons.copy(link, None, (), text, now, element.get("type"))
-            return service.message(link, element, jid, ticket, now)
+            if client.owner.carbons and carbons.eligible(element):
+                text = with_addresses(element, client.jid, jid.full)
+                carbons.copy(client, None, (), text, now, element.get("type"))
+            return service.message(client, element, jid, ticket, now)
         text = (
-            with_sender(element, link.from_attribute)
+            with_sender(element, client.from_attribute)
             if to == jid.full
-            else with_addresses(element, link.jid, jid.full)
+            else with_addresses(element, client.jid, jid.full)
         )
         target = self._full.get(jid.full)
         if target is not None:
-            self._to_resource(link, element, text, target, now, plain=plain)
+            self._to_resource(client, element, text, target, now, plain=plain)
             return True
-        return self._to_account(link, element, text, jid, ticket, now)
+        return self._to_account(client, element, text, jid, ticket, now)
 
     def send(self, element: Element, sender: str, jid: JID, stamp: float, now: float) -> None:
         """Send a service's own message, complete with its addresses, to an account or resource.
@@ -117,10 +114,10 @@ class Messages:
 
     def _to_resource(
         self,
-        link: "DomainLink",
+        client: Client,
         element: Element,
         text: str,
-        target: "DomainLink",
+        target: Client,
         now: float,
         *,
         plain: bool,
@@ -130,10 +127,10 @@ class Messages:
         Where neither end has announced itself by presence no people talk, and
         nothing is archived: what passes there are the words of programs.
         """
-        sender, recipient = link.owner, target.owner
+        sender, recipient = client.owner, target.owner
         if sender.blocked or recipient.blocked:
             refuse_to_blocked(sender, target.jid)
-            if _is_kept_out(recipient, link.jid, element):
+            if _is_kept_out(recipient, client.jid, element):
                 return
         kind = element.attributes.get("type", "")
         if kind in _UNSPOKEN:
@@ -141,18 +138,20 @@ class Messages:
             return
         sent = text
         if (
-            (target.priority is not None or link.priority is not None)
+            (target.priority is not None or client.priority is not None)
             and self._archive is not None
             and ((plain and "<body" in text) or archivable(element))
         ):
-            text, sent = self._archived(link, text, recipient, target.jid, link.session.wall(now))
+            text, sent = self._archived(
+                client, text, recipient, target.jid, client.session.wall(now)
+            )
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
-            carbons.copy(link, recipient, (target,), text, now, kind, sent)
+            carbons.copy(client, recipient, (target,), text, now, kind, sent)
 
     def _to_account(
         self,
-        link: "DomainLink",
+        client: Client,
         element: Element,
         text: str,
         jid: JID,
@@ -161,9 +160,9 @@ class Messages:
     ) -> bool:
         """Route what is not for a bound resource (RFC 6121 sections 8.5.2 and 8.5.3.2)."""
         bare: str = jid.bare
-        router, session = self._router, link.session
+        router, session = self._router, client.session
         recipient = self._owners.get(bare)
-        if recipient is not None and _is_kept_out(recipient, link.jid, element):
+        if recipient is not None and _is_kept_out(recipient, client.jid, element):
             return True
         action = message_row(element)[router.situation(jid)]
         stamp = session.wall(now)
@@ -171,26 +170,26 @@ class Messages:
         if action is Action.BEST and recipient is not None:
             best = router.best(bare)
             if self._archive is not None and archivable(element):
-                text, sent = self._archived(link, text, recipient, jid.full, stamp)
+                text, sent = self._archived(client, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
-            if (link.owner.carbons or recipient.carbons) and carbons.eligible(element):
-                carbons.copy(link, recipient, best, text, now, element.get("type"), sent)
+            if (client.owner.carbons or recipient.carbons) and carbons.eligible(element):
+                carbons.copy(client, recipient, best, text, now, element.get("type"), sent)
             return True
         account = router.message(element, text, jid, now)
         if not account:
             return True
         kept = self._archive is not None and archivable(element)
-        if self._archive is not None and kept and account != link.account:
-            identity = self._archive.add(link.owner, jid.full, text, stamp)
-            sent = _identified(text, identity, link.owner)
-        if link.owner.carbons and carbons.eligible(element):
-            carbons.copy(link, None, (), sent, now, element.get("type"))
+        if self._archive is not None and kept and account != client.account:
+            identity = self._archive.add(client.owner, jid.full, text, stamp)
+            sent = _identified(text, identity, client.owner)
+        if client.owner.carbons and carbons.eligible(element):
+            carbons.copy(client, None, (), sent, now, element.get("type"))
         self._offline.keep(
             account,
             text,
             stamp,
             lambda: session.handled(ticket, session.clock()),
-            self._admission(link.jid, text if kept else "", account, stamp),
+            self._admission(client.jid, text if kept else "", account, stamp),
         )
         return False
 
@@ -217,15 +216,15 @@ class Messages:
         return admit
 
     def _archived(
-        self, link: "DomainLink", text: str, recipient: Owner, to: str, stamp: float
+        self, client: Client, text: str, recipient: Owner, to: str, stamp: float
     ) -> tuple[str, str]:
         """Keep a message in both archives; return it with the recipient's id, and the sender's.
 
         Neither may see the other's (XEP-0313 section 3.4).
         """
-        archive, sender = self._archive, link.owner
+        archive, sender = self._archive, client.owner
         assert archive is not None
-        received = _identified(text, archive.add(recipient, link.jid, text, stamp), recipient)
+        received = _identified(text, archive.add(recipient, client.jid, text, stamp), recipient)
         if sender is recipient:
             return received, received
         identity = archive.add(sender, to, text, stamp)

@@ -8,13 +8,14 @@ overtakes an earlier one: neither on its way into the store nor out of it.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Client
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.messages import carbons
 from andiron.domain.messages.offline_store import OfflineFull, OfflineStore, StoredMessage
+from andiron.domain.owners import NoSuchAccount
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
 from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
@@ -23,9 +24,6 @@ from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import error_reply, with_child, with_delay
 from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element, Guard
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 logger = logging.getLogger("andiron.domain")
 
@@ -49,11 +47,14 @@ class Offline:
         store: OfflineStore,
         reader: Guard,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        max_held: int,
     ) -> None:
+        """``max_held`` is how many messages wait for one resource while stored ones are read."""
         self._router = router
         self._store = store
         self._reader = reader
         self._spawn = spawn
+        self._max_held = max_held
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def keep(
@@ -71,26 +72,26 @@ class Offline:
         """
         self._spawn(self._keep(self._lock(account), account, text, stamp, settle, admit))
 
-    def load(self, link: "DomainLink") -> None:
+    def load(self, client: Client) -> None:
         """Deliver what is stored to a resource that became reachable (XEP-0160).
 
         Messages that come meanwhile are held, and follow.
         """
-        if link.hold():
-            self._spawn(self._load(self._lock(link.account), link))
+        if client.hold(self._max_held):
+            self._spawn(self._load(self._lock(client.account), client))
 
-    def left(self, link: "DomainLink") -> None:
+    def left(self, client: Client) -> None:
         """Note that a resource cannot be reached any more, maybe with messages held for it.
 
         They go back to the store; another resource waits for them from now on.
         """
-        if link.held is not None:
-            self._load_elsewhere(link)
+        if client.held is not None:
+            self._load_elsewhere(client)
 
     def reroute(
         self,
         undelivered: Sequence[Undelivered],
-        link: "DomainLink",
+        client: Client,
         now: float,
         *,
         shared_since: float,
@@ -98,7 +99,7 @@ class Offline:
     ) -> None:
         """Find another way for what a session that ended could not deliver (design rule 12).
 
-        The link is out of the router. What came after ``shared_since`` and was
+        The client is out of the router. What came after ``shared_since`` and was
         not for its very JID, another resource has, too. ``store`` says not to
         try other resources, for they are about to go.
         """
@@ -109,37 +110,37 @@ class Offline:
             try:
                 element = self._reader.read(stanza.text)
             except StreamError:
-                logger.exception("%s: cannot read a stanza of our own again", link.jid)
+                logger.exception("%s: cannot read a stanza of our own again", client.jid)
                 continue
             if element.name == "iq":
                 if element.get("type") in _REQUESTS:
                     self._bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
                 continue
-            lost = self._lost(element, stanza.since, link, shared_since)
+            lost = self._lost(element, stanza.since, client, shared_since)
             if lost is None:
                 continue
-            stamp = link.session.wall(stanza.since)
+            stamp = client.session.wall(stanza.since)
             text = with_delay(lost.text, self._router.domain, stamp)
-            if link.held is not None:
+            if client.held is not None:
                 waiting.append((text, stamp))
             else:
                 self._reroute_message(lost, text, stamp, now, store=store)
-        if link.held is not None:
-            link.held.extendleft(reversed(waiting))
+        if client.held is not None:
+            client.held.extendleft(reversed(waiting))
 
     def _lost(
-        self, element: Element, since: float, link: "DomainLink", shared_since: float
+        self, element: Element, since: float, client: Client, shared_since: float
     ) -> Element | None:
         """Return the message for which another way must be found, if there is one."""
         if _is_from_archive(element):
             return None
-        if element.get("from") == link.account:
+        if element.get("from") == client.account:
             # The domain's own word to this resource alone, but for copies it answers for.
-            text = carbons.inheritance(link, element.text)
+            text = carbons.inheritance(client, element.text)
             return self._reader.read(text) if text else None
-        if since > shared_since and _prepared(element.get("to")) != link.jid:
+        if since > shared_since and _prepared(element.get("to")) != client.jid:
             return None
-        return None if carbons.bequeath(link, element, since) else element
+        return None if carbons.bequeath(client, element, since) else element
 
     def _reroute_message(
         self, element: Element, text: str, stamp: float, now: float, *, store: bool
@@ -196,8 +197,8 @@ class Offline:
             return
         self._bounce(self._reader.read(text), StanzaError(condition))
 
-    async def _load(self, lock: asyncio.Lock, link: "DomainLink") -> None:
-        account, domain = link.account, self._router.domain
+    async def _load(self, lock: asyncio.Lock, client: Client) -> None:
+        account, domain = client.account, self._router.domain
         async with lock:
             stored: list[StoredMessage] = []
             try:
@@ -205,20 +206,20 @@ class Offline:
             except Exception:
                 # Whatever failed, the messages that are held must go on.
                 logger.exception("%s: stored messages could not be fetched", account)
-            held = link.held
+            held = client.held
             assert held is not None
             held.extendleft((with_delay(m.text, domain, m.stamp), m.stamp) for m in stored[::-1])
-            now = link.session.clock()
-            while link.reachable and held:
-                link.pass_on(held.popleft()[0], now)
+            now = client.session.clock()
+            while client.reachable and held:
+                client.pass_on(held.popleft()[0], now)
             left_over = bool(held)
             while held:
                 await self._put_back(account, *held.popleft())
-            link.release()
-        if left_over and link.reachable:
-            self.load(link)
+            client.release()
+        if left_over and client.reachable:
+            self.load(client)
         elif left_over:
-            self._load_elsewhere(link)
+            self._load_elsewhere(client)
 
     async def _put_back(self, account: str, text: str, stamp: float) -> None:
         element = self._reader.read(text)
@@ -230,8 +231,8 @@ class Offline:
         if storable:
             await self._put(account, text, stamp)
 
-    def _load_elsewhere(self, link: "DomainLink") -> None:
-        for other in self._router.best(link.account)[:1]:
+    def _load_elsewhere(self, client: Client) -> None:
+        for other in self._router.best(client.account)[:1]:
             self.load(other)
 
     def _bounce(self, element: Element, error: StanzaError) -> None:

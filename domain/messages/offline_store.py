@@ -7,8 +7,8 @@ from sqlalchemy import Double, Integer, Text, column, delete, func, insert, sele
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.database.database import Database
+from andiron.domain.owners import NoSuchAccount
 
 __all__ = ["OfflineFull", "OfflineStore", "StoredMessage"]
 

@@ -4,8 +4,8 @@ import logging
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.client import Owner
 from andiron.domain.database.engines import DatabaseError
-from andiron.domain.owner import Owner
 from andiron.domain.profile.photo import Photo, read_data, read_metadata
 from andiron.domain.profile.vcards import VCards
 from andiron.domain.pubsub.config import AccessModel

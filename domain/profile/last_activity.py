@@ -3,23 +3,22 @@
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Double, Text, column, delete, insert, literal, select, table
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.client import Client
 from andiron.domain.contacts.roster import sees
 from andiron.domain.database.database import Database
 from andiron.domain.database.engines import DatabaseError
 from andiron.domain.events import Events
-from andiron.domain.owner import Owners
+from andiron.domain.owners import Owners
 from andiron.domain.registry import IqRequest, Registry, Target
+from andiron.domain.router import Router
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["LastActivity"]
 
@@ -36,12 +35,14 @@ class LastActivity:
         self,
         database: Database,
         owners: Owners,
+        router: Router,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``spawn`` runs a coroutine that must come to its end before the database closes."""
         self._database = database
         self._owners = owners
+        self._router = router
         self._spawn = spawn
         self._clock = clock
         self._started = clock()
@@ -59,11 +60,11 @@ class LastActivity:
             registry.add_feature(target, ns.LAST)
         events.unavailable.append(self.left)
 
-    def left(self, link: "DomainLink", now: float) -> None:
+    def left(self, client: Client, now: float) -> None:
         """Note that a resource became unavailable; the last one makes its account away."""
-        if not link.owner.registered or link.router.available(link.account):
+        if not client.owner.registered or self._router.available(client.account):
             return
-        self._waiting[link.owner.username] = link.session.wall(now)
+        self._waiting[client.owner.username] = client.session.wall(now)
         if not self._writing:
             self._writing = True
             self._spawn(self._write())
@@ -99,7 +100,7 @@ class LastActivity:
         owner = await self._owners.load(request.to)
         if not sees(owner, request.account):
             raise StanzaError(StanzaCondition.FORBIDDEN)
-        if request.link.router.available(request.to):
+        if self._router.available(request.to):
             return _query(0)
         stamp = self._waiting.get(owner.username)
         if stamp is None:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from andiron.domain.owner import Owner
+from andiron.domain.client import Owner
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import with_child, without

@@ -6,8 +6,9 @@ from typing import Final
 from sqlalchemy import Text, column, delete, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.client import Owner
 from andiron.domain.database.database import Database
-from andiron.domain.owner import Effect, Owner, Owners
+from andiron.domain.owners import Effect, Owners
 from andiron.domain.profile.photo import Photo, photo_of, with_photo
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
@@ -60,7 +61,7 @@ class VCards:
 
     async def _own(self, request: IqRequest) -> str:
         """Answer with one's own; none is an empty one, which no client takes for a failure."""
-        return await self.read(request.link.owner.username) or _EMPTY
+        return await self.read(request.client.owner.username) or _EMPTY
 
     async def _contacts(self, request: IqRequest) -> str:
         """Answer with a contact's; an account without one looks like none (section 3.3)."""
@@ -73,8 +74,8 @@ class VCards:
         request.username()
         text = serialise(request.payload) if len(request.payload) else ""
         photo = photo_of(request.payload)
-        before = request.link.owner.parts.get(Photo, "")
-        await self._store(request.link.owner, text, photo)
+        before = request.client.owner.parts.get(Photo, "")
+        await self._store(request.client.owner, text, photo)
         if photo is not None and photo.id != before and self.photo_changed is not None:
             await self.photo_changed(request.account, photo, request.wall)
         return ""

@@ -1,8 +1,8 @@
 """Who may see a node (XEP-0060 section 4.5, XEP-0163 section 6.3)."""
 
+from andiron.domain.client import Owner
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.contacts.roster import sees
-from andiron.domain.owner import Owner
 from andiron.domain.pubsub.config import AccessModel
 from andiron.domain.pubsub.nodes import Affiliation, Node
 

@@ -10,8 +10,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.about.disco import Disco, info, items
+from andiron.domain.client import Owner
 from andiron.domain.contacts.roster import sees
-from andiron.domain.owner import Owner
 from andiron.domain.pubsub.access import may_see
 from andiron.domain.pubsub.config import META_DATA
 from andiron.domain.pubsub.errors import hidden
@@ -148,7 +148,7 @@ class Discovery:
 
     async def _owner(self, request: IqRequest) -> Owner:
         if request.target is Target.ACCOUNT:
-            return request.link.owner
+            return request.client.owner
         try:
             return await self._pubsub.owner(request.to)
         except StanzaError:

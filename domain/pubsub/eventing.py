@@ -1,16 +1,17 @@
 """Personal eventing, put together: requests, notifications, and what brings them about."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.about.disco import Disco
+from andiron.domain.client import Client
 from andiron.domain.config import PubSubConfig
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.database.database import Database
 from andiron.domain.events import Events
-from andiron.domain.owner import Owners
+from andiron.domain.owners import Owners
 from andiron.domain.pubsub.access import may_see_by
 from andiron.domain.pubsub.discovery import Discovery
 from andiron.domain.pubsub.interest import Interests
@@ -23,9 +24,6 @@ from andiron.domain.pubsub.service import PubSub
 from andiron.domain.registry import Registry
 from andiron.domain.router import Router
 from andiron.xmpp.forms import Form
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["PersonalEventing"]
 
@@ -49,7 +47,7 @@ class PersonalEventing:
         self._router = router
         self._interests = interests
         self._spawn = spawn
-        self._waiting: dict[DomainLink, set[str]] = {}
+        self._waiting: dict[Client, set[str]] = {}
         """Resources for which last items are read, and the nodes that are to be read next."""
         self._notifier = Notifier(database, router, interests)
         self._pubsub = PubSub(database, owners, self._notifier, limits)
@@ -95,36 +93,36 @@ class PersonalEventing:
         """
         return await self._pubsub.last_item(await self._pubsub.owner(bare), node)
 
-    def _wanted(self, link: "DomainLink", nodes: frozenset[str], _now: float) -> None:
+    def _wanted(self, client: Client, nodes: frozenset[str], _now: float) -> None:
         """Send the last items of its own account and of its contacts to a resource.
 
         One reading at a time for each, however often it changes its mind.
         """
-        waiting = self._waiting.get(link)
+        waiting = self._waiting.get(client)
         if waiting is None:
-            self._waiting[link] = set(nodes)
-            link.spawn(self._send_last(link))
+            self._waiting[client] = set(nodes)
+            self._spawn(self._send_last(client))
         else:
             waiting |= nodes
 
-    async def _send_last(self, link: "DomainLink") -> None:
+    async def _send_last(self, client: Client) -> None:
         try:
-            while nodes := self._waiting[link]:
-                self._waiting[link] = set()
-                contacts = roster_of(link.owner).contacts
+            while nodes := self._waiting[client]:
+                self._waiting[client] = set()
+                contacts = roster_of(client.owner).contacts
                 accounts = [jid for jid in contacts if contacts[jid].state.sees]
-                if link.account not in accounts:
-                    accounts.insert(0, link.account)
-                await self._notifier.send_last(link, accounts, nodes)
+                if client.account not in accounts:
+                    accounts.insert(0, client.account)
+                await self._notifier.send_last(client, accounts, nodes)
         finally:
-            del self._waiting[link]
+            del self._waiting[client]
 
     def _subscribed(self, account: str, contact: str, _now: float) -> None:
         """Send the last items of an account to a contact that newly sees it."""
-        for link in self._router.available(contact):
-            nodes = self._interests.of(link)
+        for client in self._router.available(contact):
+            nodes = self._interests.of(client)
             if nodes:
-                link.spawn(self._notifier.send_last(link, [account], nodes))
+                self._spawn(self._notifier.send_last(client, [account], nodes))
 
     def _unsubscribed(self, account: str, contact: str, _now: float) -> None:
         self._spawn(self._cancel(account.partition("@")[0], contact))

@@ -10,9 +10,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from andiron.domain.about.caps import verification_string
+from andiron.domain.client import Client
+from andiron.domain.events import Events
 from andiron.domain.questions import Questions
 from andiron.domain.registry import DiscoForm
 from andiron.xmpp import namespaces as ns
@@ -20,10 +22,6 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.forms import FORM_TYPE, Field
 from andiron.xmpp.tree import Tree, children
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.events import Events
-    from andiron.domain.link import DomainLink
 
 __all__ = ["Interests", "read_info"]
 
@@ -44,7 +42,7 @@ _MAX_NAME: Final = 1000
 _KNOWN: Final = 1000
 """Hashes that are remembered: kinds and settings of clients, not clients."""
 
-Changed = Callable[["DomainLink", frozenset[str], float], None]
+Changed = Callable[[Client, frozenset[str], float], None]
 """Told of a resource and the nodes that it newly wants to hear of."""
 
 
@@ -64,47 +62,47 @@ class Interests:
         self.changed: list[Changed] = []
         """Callbacks; a specification's module appends its own."""
         self._questions = questions
-        self._caps: dict[DomainLink, Caps] = {}
-        self._nodes: dict[DomainLink, frozenset[str]] = {}
+        self._caps: dict[Client, Caps] = {}
+        self._nodes: dict[Client, frozenset[str]] = {}
         self._known: OrderedDict[str, frozenset[str]] = OrderedDict()
 
-    def register(self, events: "Events") -> None:
+    def register(self, events: Events) -> None:
         """Take note of presence from now on."""
         events.available.append(self._available)
         events.unavailable.append(self._unavailable)
 
-    def of(self, link: "DomainLink") -> frozenset[str]:
+    def of(self, client: Client) -> frozenset[str]:
         """Return the nodes that a resource wants to hear of."""
-        return self._nodes.get(link, _NOTHING)
+        return self._nodes.get(client, _NOTHING)
 
-    def _available(self, link: "DomainLink", element: Element, initial: bool, now: float) -> None:
+    def _available(self, client: Client, element: Element, initial: bool, now: float) -> None:
         caps = read_caps(element) if ns.CAPS in element.text else None
-        if not initial and self._caps.get(link) == caps:
+        if not initial and self._caps.get(client) == caps:
             return
         if caps is None:
             # Presence without capabilities says nothing of them (XEP-0115 section 8.4).
             return
-        self._caps[link] = caps
+        self._caps[client] = caps
         known = self._known.get(caps.ver) if caps.hash == "sha-1" else None
         if known is not None:
             self._known.move_to_end(caps.ver)
-            self._set(link, known, now)
+            self._set(client, known, now)
             return
         node = escape(f"{caps.node}#{caps.ver}")
         self._questions.ask(
-            link,
+            client,
             f"<query xmlns='{ns.DISCO_INFO}' node='{node}'/>",
             partial(self._answered, caps),
             now,
         )
 
-    def _unavailable(self, link: "DomainLink", _now: float) -> None:
-        self._caps.pop(link, None)
-        self._nodes.pop(link, None)
-        self._questions.forget(link)
+    def _unavailable(self, client: Client, _now: float) -> None:
+        self._caps.pop(client, None)
+        self._nodes.pop(client, None)
+        self._questions.forget(client)
 
-    def _answered(self, caps: Caps, link: "DomainLink", element: Element, now: float) -> None:
-        if element.get("type") != "result" or self._caps.get(link) != caps:
+    def _answered(self, caps: Caps, client: Client, element: Element, now: float) -> None:
+        if element.get("type") != "result" or self._caps.get(client) != caps:
             return
         query = next((child for child in children(element) if child.tag == _QUERY), None)
         if query is None:
@@ -114,14 +112,14 @@ class Interests:
             self._known[caps.ver] = nodes
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
-        self._set(link, nodes, now)
+        self._set(client, nodes, now)
 
-    def _set(self, link: "DomainLink", nodes: frozenset[str], now: float) -> None:
-        added = nodes - self._nodes.get(link, _NOTHING)
-        self._nodes[link] = nodes
+    def _set(self, client: Client, nodes: frozenset[str], now: float) -> None:
+        added = nodes - self._nodes.get(client, _NOTHING)
+        self._nodes[client] = nodes
         if added:
             for tell in self.changed:
-                tell(link, added, now)
+                tell(client, added, now)
 
 
 def read_caps(element: Element) -> Caps | None:

@@ -65,7 +65,7 @@ class OwnerRequests:
         return handler(request, child)
 
     async def _configuration(self, request: IqRequest, child: Tree) -> str:
-        node = await self._pubsub.node(request.link.owner, node_name(child))
+        node = await self._pubsub.node(request.client.owner, node_name(child))
         form = write_form("form", NODE_CONFIG, node.config.fields())
         return _owner(f"<configure node='{escape(node.name)}'>{form}</configure>")
 
@@ -75,7 +75,7 @@ class OwnerRequests:
             return ""
         if form.form_type not in {NODE_CONFIG, ""}:
             raise StanzaError(StanzaCondition.BAD_REQUEST, f"the form's type is {NODE_CONFIG}")
-        await self._pubsub.configure(request.link.owner, node_name(child), form)
+        await self._pubsub.configure(request.client.owner, node_name(child), form)
         return ""
 
     async def _default(self, _request: IqRequest, _child: Tree) -> str:
@@ -83,15 +83,15 @@ class OwnerRequests:
         return _owner(f"<default>{form}</default>")
 
     async def _delete(self, request: IqRequest, child: Tree) -> str:
-        await self._pubsub.delete(request.link.owner, node_name(child))
+        await self._pubsub.delete(request.client.owner, node_name(child))
         return ""
 
     async def _purge(self, request: IqRequest, child: Tree) -> str:
-        await self._pubsub.purge(request.link.owner, node_name(child))
+        await self._pubsub.purge(request.client.owner, node_name(child))
         return ""
 
     async def _affiliations(self, request: IqRequest, child: Tree) -> str:
-        node = await self._pubsub.node(request.link.owner, node_name(child))
+        node = await self._pubsub.node(request.client.owner, node_name(child))
         affiliations = {request.account: _OWNER, **node.affiliations}
         inner = "".join(
             f"<affiliation jid='{escape(jid)}' affiliation='{affiliation}'/>"
@@ -111,12 +111,12 @@ class OwnerRequests:
         if len(changes) > self._pubsub.limits.max_entities:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many at once")
         await self._pubsub.change_entities(
-            request.link.owner, node_name(child), affiliations=changes
+            request.client.owner, node_name(child), affiliations=changes
         )
         return ""
 
     async def _subscriptions(self, request: IqRequest, child: Tree) -> str:
-        node = await self._pubsub.node(request.link.owner, node_name(child))
+        node = await self._pubsub.node(request.client.owner, node_name(child))
         inner = "".join(
             f"<subscription jid='{escape(jid)}' subscription='subscribed'/>"
             for jid in node.subscribers
@@ -132,11 +132,11 @@ class OwnerRequests:
             jids.append(parse_jid(each.get("jid", "")).full)
         if not jids:
             raise bad_request("jid-required")
-        node = await self._pubsub.node(request.link.owner, node_name(child))
+        node = await self._pubsub.node(request.client.owner, node_name(child))
         if not set(jids) <= set(node.subscribers):
             raise hidden()
         await self._pubsub.change_entities(
-            request.link.owner, node.name, subscriptions=[(jid, False) for jid in jids]
+            request.client.owner, node.name, subscriptions=[(jid, False) for jid in jids]
         )
         return ""
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.client import Owner
 from andiron.domain.contacts.roster import sees
 from andiron.domain.database.key_sizes import MAX_NAME, fits
-from andiron.domain.owner import Owner
 from andiron.domain.pubsub import event
 from andiron.domain.pubsub.access import may_see
 from andiron.domain.pubsub.config import NODE_CONFIG, PUBLISH_OPTIONS
@@ -118,7 +118,7 @@ class Requests:
             serialise(payloads[0]) if payloads else "",
         )
         identity = await self._pubsub.publish(
-            request.link.owner, name, item, _form(request.payload, _OPTIONS, PUBLISH_OPTIONS)
+            request.client.owner, name, item, _form(request.payload, _OPTIONS, PUBLISH_OPTIONS)
         )
         return _pubsub(f"<publish node='{escape(name)}'><item id='{escape(identity)}'/></publish>")
 
@@ -128,14 +128,16 @@ class Requests:
         if len(items) != 1 or not items[0].get("id"):
             raise bad_request("item-required")
         notify = child.get("notify", "") in {"1", "true"}
-        await self._pubsub.retract(request.link.owner, name, items[0].get("id", ""), notify=notify)
+        await self._pubsub.retract(
+            request.client.owner, name, items[0].get("id", ""), notify=notify
+        )
         return ""
 
     async def _create(self, request: IqRequest, child: Tree) -> str:
         request.username()
         wanted = _bounded(child.get("node", ""))
         form = _form(request.payload, _CONFIGURE, NODE_CONFIG)
-        name = await self._pubsub.create(request.link.owner, wanted, form)
+        name = await self._pubsub.create(request.client.owner, wanted, form)
         return _pubsub(f"<create node='{escape(name)}'/>") if name != wanted else ""
 
     # Everybody's who may see the node (sections 6, 5.6 and 5.7)
@@ -224,7 +226,7 @@ class Requests:
     async def _owner(self, request: IqRequest) -> Owner:
         """Return whose nodes are asked for; a user without an account has none."""
         if request.target is Target.ACCOUNT:
-            return request.link.owner
+            return request.client.owner
         return await self._pubsub.owner(request.to)
 
 

@@ -9,10 +9,10 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Owner
 from andiron.domain.config import PubSubConfig
 from andiron.domain.database.database import Database
-from andiron.domain.owner import Owner, Owners
+from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.pubsub import event
 from andiron.domain.pubsub.config import InvalidOptionError, NodeConfig
 from andiron.domain.pubsub.errors import (

@@ -3,12 +3,13 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from andiron.domain.archive import mam
 from andiron.domain.archive.archive import Archive, Query
 from andiron.domain.archive.ids import time_of, write_id
 from andiron.domain.archive.store import Filter, Row
+from andiron.domain.client import Client
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.messages.messages import stanza_id
 from andiron.domain.rooms.history import Entry
@@ -19,9 +20,6 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import with_child, with_delay
 from andiron.xmpp.tree import Tree
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["RoomArchives"]
 
@@ -73,25 +71,23 @@ class RoomArchives:
                 if entry is not None:
                     room.history.add(entry)
 
-    def answer(
-        self, room: Room, link: "DomainLink", kind: str, payload: Tree
-    ) -> str | Awaitable[str]:
+    def answer(self, room: Room, client: Client, kind: str, payload: Tree) -> str | Awaitable[str]:
         """Answer ``<query/>`` and ``<metadata/>`` of an archive (XEP-0313 sections 4 and 5).
 
         The archive is for those who may enter the room (section 9.2).
         """
-        self._check(room, link)
+        self._check(room, client)
         if payload.tag == f"{{{ns.MAM}}}metadata":
             return mam.metadata(self._archive, room.archive)
         if kind == "get":
             return mam.FORM
-        return mam.answer(self._archive, room.archive, payload, link, room.jid, self._page)
+        return mam.answer(self._archive, room.archive, payload, client, room.jid, self._page)
 
-    def _check(self, room: Room, link: "DomainLink") -> None:
+    def _check(self, room: Room, client: Client) -> None:
         if not room.config.archived:
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "no archive is kept")
-        affiliation, config = room.affiliation(link.account), room.config
-        if link in room.seats or room.has_rank(link.account, Affiliation.MEMBER):
+        affiliation, config = room.affiliation(client.account), room.config
+        if client in room.seats or room.has_rank(client.account, Affiliation.MEMBER):
             return
         if affiliation is Affiliation.OUTCAST or config.members_only or config.password:
             raise StanzaError(StanzaCondition.FORBIDDEN, "the archive is for those in the room")

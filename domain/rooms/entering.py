@@ -2,8 +2,9 @@
 
 import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.rooms.history import Wish, read_wish
 from andiron.domain.rooms.occupant import Occupant, Seat
 from andiron.domain.rooms.outbox import Way
@@ -15,9 +16,6 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import from_attribute, timestamp
 from andiron.xmpp.tree import parse_tree, serialise
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["Arrival", "change", "enter", "leave", "read_arrival", "rename"]
 
@@ -60,7 +58,7 @@ def read_arrival(element: Element, limit: int) -> Arrival:
 
 def enter(
     room: Room,
-    link: "DomainLink",
+    client: Client,
     nick: str,
     arrival: Arrival,
     wall: float,
@@ -69,7 +67,7 @@ def enter(
     created: bool = False,
 ) -> None:
     """Let a session in, or raise the :class:`StanzaError` that says why not (section 7.2.16)."""
-    bare = link.account
+    bare = client.account
     affiliation = room.affiliation(bare)
     _check_entry(room, affiliation, arrival.password, now)
     check_nick(room, nick, bare)
@@ -81,7 +79,7 @@ def enter(
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "the room is full", type="wait")
         role = room.initial_role(bare)
         occupant = Occupant(room.jid, nick, bare, affiliation, role)
-    seat = room.sit(occupant, link, arrival.inner)
+    seat = room.sit(occupant, client, arrival.inner)
     welcome(room, seat, arrival, wall, created=created)
 
 

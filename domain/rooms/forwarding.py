@@ -6,8 +6,9 @@ session that asked, and nobody else can answer.
 
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Outbox, Way
@@ -17,9 +18,6 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import error_reply, with_identity
 from andiron.xmpp.xml import Element
 
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
-
 __all__ = ["Forwarding"]
 
 _MAX_WAITING: Final = 200
@@ -28,7 +26,7 @@ _MAX_WAITING: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    asker: "DomainLink"
+    asker: Client
     request: Element
     """Its root tag is kept, its text not."""
 
@@ -38,38 +36,38 @@ class Forwarding:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._waiting: dict[DomainLink, dict[str, _Asked]] = {}
+        self._waiting: dict[Client, dict[str, _Asked]] = {}
         self._numbers = count(1)
 
-    def ask(self, room: Room, link: "DomainLink", target: Occupant, element: Element) -> None:
+    def ask(self, room: Room, client: Client, target: Occupant, element: Element) -> None:
         """Pass a request on to one session of an occupant."""
-        sender = room.seat(link).occupant
+        sender = room.seat(client).occupant
         seat = target.shown
-        if blocks(seat.link.owner, f"{room.jid}/{sender.nick}"):
+        if blocks(seat.client.owner, f"{room.jid}/{sender.nick}"):
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
-        waiting = self._waiting.setdefault(seat.link, {})
+        waiting = self._waiting.setdefault(seat.client, {})
         if len(waiting) >= _MAX_WAITING:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too much is asked already")
         identity = f"room-{next(self._numbers)}"
-        waiting[identity] = _Asked(link, Element("", element.namespace, "iq", element.attributes))
+        waiting[identity] = _Asked(client, Element("", element.namespace, "iq", element.attributes))
         head = f"<iq{sender.from_attribute}{seat.to}"
-        self._outbox.send(Way.IQ, seat.link, head + with_identity(element, identity))
+        self._outbox.send(Way.IQ, seat.client, head + with_identity(element, identity))
 
-    def answer(self, link: "DomainLink", element: Element) -> None:
+    def answer(self, client: Client, element: Element) -> None:
         """Pass an answer on to who asked; one to no question is let go."""
-        waiting = self._waiting.get(link)
+        waiting = self._waiting.get(client)
         asked = waiting.pop(element.get("id"), None) if waiting else None
         if not waiting:
-            self._waiting.pop(link, None)
+            self._waiting.pop(client, None)
         if asked is None:
             return
         head = f"<iq from='{escape(asked.request.get('to'))}' to='{escape(asked.asker.jid)}'"
         text = head + with_identity(element, asked.request.get("id"))
         self._outbox.send(Way.IQ, asked.asker, text)
 
-    def left(self, link: "DomainLink") -> None:
+    def left(self, client: Client) -> None:
         """Answer what waits for a session that is gone."""
         error = StanzaError(StanzaCondition.RECIPIENT_UNAVAILABLE)
-        for asked in self._waiting.pop(link, {}).values():
+        for asked in self._waiting.pop(client, {}).values():
             reply = error_reply(asked.request, error, to=asked.asker.jid)
             self._outbox.send(Way.IQ, asked.asker, reply)

@@ -1,7 +1,9 @@
 """Invitations, what is answered to them, and requests for a voice (XEP-0045 7.8.2, 7.13, 8.6)."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Way
@@ -22,15 +24,10 @@ from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.tree import Tree, parse_tree
 from andiron.xmpp.xml import Element
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from andiron.domain.link import DomainLink
-
-    Post = Callable[[str, JID], None]
-    """Sends a whole message of the room to an account that need not be in it."""
-
 __all__ = ["Mediation", "mediate", "write_invitation"]
+
+Post = Callable[[str, JID], None]
+"""Sends a whole message of the room to an account that need not be in it."""
 
 _X: Final = f"{{{ns.MUC_USER}}}x"
 _INVITE: Final = f"{{{ns.MUC_USER}}}invite"
@@ -48,9 +45,9 @@ _REQUEST: Final = "http://jabber.org/protocol/muc#request"
 class Mediation:
     """What a room does for a message that is to itself and not for all."""
 
-    def __init__(self, room: Room, link: "DomainLink", post: "Post") -> None:
+    def __init__(self, room: Room, client: Client, post: "Post") -> None:
         self.room = room
-        self.link = link
+        self.client = client
         self.post = post
         self.members: list[str] = []
         """Who became a member by an invitation."""
@@ -65,7 +62,7 @@ def mediate(mediation: Mediation, element: Element) -> None:
     elif x is not None and x.find(_DECLINE) is not None:
         _decline(mediation, x, element)
     else:
-        mediation.room.seat(mediation.link)
+        mediation.room.seat(mediation.client)
         form = find_form(tree)
         if form is None or form.form_type != _REQUEST:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "messages for all are groupchat")
@@ -73,8 +70,8 @@ def mediate(mediation: Mediation, element: Element) -> None:
 
 
 def _invite(mediation: Mediation, x: Tree, element: Element) -> None:
-    room, bare = mediation.room, mediation.link.account
-    occupant = room.seat(mediation.link).occupant
+    room, bare = mediation.room, mediation.client.account
+    occupant = room.seat(mediation.client).occupant
     invites = x.findall(_INVITE)
     if len(invites) > _MAX_INVITES:
         raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many invitations at once")
@@ -134,7 +131,7 @@ def _remember(room: Room, invited: str, inviter: str) -> None:
 
 def _decline(mediation: Mediation, x: Tree, element: Element) -> None:
     """Tell who invited that the answer is no; nobody else can be reached in this way."""
-    room, bare = mediation.room, mediation.link.account
+    room, bare = mediation.room, mediation.client.account
     decline = x.find(_DECLINE)
     assert decline is not None
     to = parse_jid(decline.get("to", ""))
@@ -160,13 +157,13 @@ def _reason(tree: Tree) -> str:
 
 def _voice(mediation: Mediation, form: Form) -> None:
     """Ask the moderators for a voice, or give one as a moderator (sections 7.13 and 8.6)."""
-    room, link = mediation.room, mediation.link
-    occupant = room.seat(link).occupant
+    room, client = mediation.room, mediation.client
+    occupant = room.seat(client).occupant
     if "muc#request_allow" in form.fields:
         if form.flag("muc#request_allow"):
             nick = prepared_nick(room, form.text("muc#roomnick"))
             item = Item(nick=nick, role=Role.PARTICIPANT)
-            carry_out(room, obey(room, link, [item]))
+            carry_out(room, obey(room, client, [item]))
         elif occupant.role is not Role.MODERATOR:
             raise StanzaError(StanzaCondition.FORBIDDEN, "only moderators grant a voice")
         return

@@ -2,29 +2,26 @@
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
 
+from andiron.domain.client import Client
 from andiron.domain.rooms.privileges import Affiliation, Role, Standing
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import from_attribute
 
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
-
 
 class Seat:
     """One session in a room."""
 
-    __slots__ = ("inner", "jid", "link", "occupant", "to")
+    __slots__ = ("client", "inner", "jid", "occupant", "to")
 
-    def __init__(self, link: "DomainLink", occupant: "Occupant", inner: str) -> None:
-        self.link = link
+    def __init__(self, client: Client, occupant: "Occupant", inner: str) -> None:
+        self.client = client
         self.occupant = occupant
         self.inner = inner
         """The children of its presence that others see, as text."""
-        self.jid: str = link.jid
-        self.to = f" to='{escape(link.jid)}'"
+        self.jid: str = client.jid
+        self.to = f" to='{escape(client.jid)}'"
 
 
 class Occupant:

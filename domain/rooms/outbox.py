@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
 
-from andiron.domain.link import DomainLink, State
+from andiron.domain.client import Client
 from andiron.domain.rooms.occupant import Seat
 from andiron.xmpp.errors import StanzaError
 
 
 class Way(Enum):
-    """By which of its methods a link takes a stanza."""
+    """By which of its methods a client takes a stanza."""
 
     MESSAGE = auto()
     PRESENCE = auto()
@@ -28,7 +28,7 @@ class Outbox:
     __slots__ = ("_queue", "_sending")
 
     def __init__(self) -> None:
-        self._queue: deque[tuple[Way, Sequence[Seat] | DomainLink, str, str]] = deque()
+        self._queue: deque[tuple[Way, Sequence[Seat] | Client, str, str]] = deque()
         self._sending = False
 
     def broadcast(self, way: Way, seats: Sequence[Seat], head: str, tail: str) -> None:
@@ -36,9 +36,9 @@ class Outbox:
         if seats:
             self._queue.append((way, seats, head, tail))
 
-    def send(self, way: Way, link: DomainLink, text: str) -> None:
+    def send(self, way: Way, client: Client, text: str) -> None:
         """Send a whole stanza to one session."""
-        self._queue.append((way, link, text, ""))
+        self._queue.append((way, client, text, ""))
 
     def flush(self, now: float) -> None:
         """Send all that waits."""
@@ -49,37 +49,34 @@ class Outbox:
         try:
             while queue:
                 way, to, head, tail = queue.popleft()
-                if isinstance(to, DomainLink):
+                if isinstance(to, Client):
                     _give(way, to, head, now)
                 elif way is Way.MESSAGE:
                     _spread(to, head, tail, now)
                 else:
                     for seat in to:
-                        _give(way, seat.link, f"{head}{seat.to}{tail}", now)
+                        _give(way, seat.client, f"{head}{seat.to}{tail}", now)
         finally:
             self._sending = False
 
 
-_BOUND = State.BOUND
-
-
 def _spread(seats: Sequence[Seat], head: str, tail: str, now: float) -> None:
     for seat in seats:
-        link = seat.link
-        if link.state is _BOUND:
+        client = seat.client
+        if client.bound:
             try:
-                link.deliver(f"{head}{seat.to}{tail}", now)
+                client.deliver(f"{head}{seat.to}{tail}", now)
             except StanzaError:
                 continue  # One who has no room for it keeps nobody else from hearing.
 
 
-def _give(way: Way, link: DomainLink, text: str, now: float) -> None:
-    if link.state is not _BOUND:
+def _give(way: Way, client: Client, text: str, now: float) -> None:
+    if not client.bound:
         return
     if way is Way.PRESENCE:
-        link.inform(text, now)
+        client.inform(text, now)
     elif way is Way.IQ:
-        link.forward(text, now)
+        client.forward(text, now)
     else:
         with suppress(StanzaError):
-            link.deliver(text, now)
+            client.deliver(text, now)

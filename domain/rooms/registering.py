@@ -4,8 +4,9 @@ Nobody becomes a member by it, who could then enter or speak where an admin
 must say so: it is for those who have an affiliation.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.rooms.entering import check_nick
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room, prepared_nick
@@ -16,9 +17,6 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.forms import Field, find_form, write_form
 from andiron.xmpp.tree import Tree
 
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
-
 __all__ = ["register", "registration_form"]
 
 _FORM: Final = "http://jabber.org/protocol/muc#register"
@@ -26,20 +24,20 @@ _NICK: Final = "muc#register_roomnick"
 _REMOVE: Final = f"{{{ns.REGISTER}}}remove"
 
 
-def registration_form(room: Room, link: "DomainLink") -> str:
+def registration_form(room: Room, client: Client) -> str:
     """Return what must be told for a registration, or under what nickname one is registered."""
-    _check(room, link)
-    nick = room.nicks.get(link.account, "")
+    _check(room, client)
+    nick = room.nicks.get(client.account, "")
     inner = f"<registered/><username>{escape(nick)}</username>" if nick else ""
     fields = [Field(_NICK, (nick,), "text-single", "Nickname", required=True)]
     form = write_form("form", _FORM, fields, title="A nickname of one's own")
     return f"<query xmlns='{ns.REGISTER}'>{inner}{form}</query>"
 
 
-def register(room: Room, link: "DomainLink", query: Tree) -> None:
+def register(room: Room, client: Client, query: Tree) -> None:
     """Reserve a nickname, or give it up and with it a membership."""
-    _check(room, link)
-    bare = link.account
+    _check(room, client)
+    bare = client.account
     if query.find(_REMOVE) is not None:
         room.reserve(bare, "")
         if room.affiliation(bare) is Affiliation.MEMBER:
@@ -53,6 +51,6 @@ def register(room: Room, link: "DomainLink", query: Tree) -> None:
     room.reserve(bare, nick)
 
 
-def _check(room: Room, link: "DomainLink") -> None:
-    if not room.has_rank(link.account, Affiliation.MEMBER):
+def _check(room: Room, client: Client) -> None:
+    if not room.has_rank(client.account, Affiliation.MEMBER):
         raise StanzaError(StanzaCondition.NOT_ALLOWED, "ask an admin to make you a member")

@@ -5,9 +5,10 @@ A request for a handler is a room, who asks, and the payload.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from andiron.domain.about.disco import info, items
+from andiron.domain.client import Client
 from andiron.domain.registry import Identity
 from andiron.domain.rooms import picture
 from andiron.domain.rooms.discovery import room_info, service_info
@@ -21,6 +22,7 @@ from andiron.domain.rooms.owning import (
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.registering import register, registration_form
 from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.ruling import carry_out, list_items, obey, read_items
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -28,10 +30,6 @@ from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.rsm import read_set, slice_of
 from andiron.xmpp.stanza import with_child
 from andiron.xmpp.tree import Tree
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
-    from andiron.domain.rooms.rooms import Rooms
 
 __all__ = ["Request", "answer_room", "answer_service"]
 
@@ -46,8 +44,8 @@ _PAGE: Final = 500
 class Request:
     """An iq request to the service or a room."""
 
-    rooms: "Rooms"
-    link: "DomainLink"
+    rooms: Rooms
+    client: Client
     kind: str
     payload: Tree
     now: float
@@ -66,8 +64,8 @@ def answer_room(request: Request, room: Room) -> str | Awaitable[str]:
     handler = _ROOM.get((request.kind, request.payload.tag))
     if handler is None:
         raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
-    link = request.link
-    if room.is_locked(request.now) and not room.has_rank(link.account, Affiliation.OWNER):
+    client = request.client
+    if room.is_locked(request.now) and not room.has_rank(client.account, Affiliation.OWNER):
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "the room is being set up")
     return handler(request, room)
 
@@ -107,7 +105,7 @@ def _nothing(_request: Request, _room: Room | None = None) -> str:
 
 def _room_info(request: Request, room: Room) -> str:
     node = request.payload.get("node")
-    account = request.link.account
+    account = request.client.account
     if node == _RESERVED_NICK:
         nick = room.nicks.get(account)
         identities = [Identity("conference", "text", nick)] if nick else []
@@ -120,7 +118,7 @@ def _room_info(request: Request, room: Room) -> str:
     # Clients that read of it ask at once, and take the refusal that others get for an error.
     registers = (ns.REGISTER,) if member else ()
     features = request.rooms.features_of(room) + registers
-    return room_info(room, features, inside=member or request.link in room.seats)
+    return room_info(room, features, inside=member or request.client in room.seats)
 
 
 def _room_items(request: Request, room: Room) -> str:
@@ -128,19 +126,19 @@ def _room_items(request: Request, room: Room) -> str:
     node = request.payload.get("node")
     if node:
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
-    if request.link not in room.seats:
+    if request.client not in room.seats:
         return items(())
     shown = [each for each in room.occupants.values() if room.is_shown(each)]
     return items((f"{room.jid}/{each.nick}", "") for each in shown)
 
 
 def _list(request: Request, room: Room) -> str:
-    return list_items(room, request.link, request.payload)
+    return list_items(room, request.client, request.payload)
 
 
 def _rule(request: Request, room: Room) -> str | Awaitable[str]:
     """Change roles and affiliations (sections 8, 9 and 10.3 to 10.8)."""
-    decree = obey(room, request.link, read_items(request.payload, room))
+    decree = obey(room, request.client, read_items(request.payload, room))
     changed = {
         bare: new
         for bare, (new, _) in decree.affiliations.items()
@@ -150,8 +148,8 @@ def _rule(request: Request, room: Room) -> str | Awaitable[str]:
     carry_out(room, decree)
     for bare in invited:
         jid = parse_jid(bare)
-        text = write_invitation(room, jid, request.link.account)
-        request.rooms.post(room, request.link, text, jid, request.now)
+        text = write_invitation(room, jid, request.client.account)
+        request.rooms.post(room, request.client, text, jid, request.now)
     return request.rooms.affiliated(room, changed)
 
 
@@ -180,7 +178,7 @@ def _set_config(request: Request, room: Room) -> str | Awaitable[str]:
     if destruction is not None:
         return rooms.destroy(room, destruction)
     new = read_new_config(request.payload, room)
-    if new is not None and new.config.persistent and not request.link.owner.registered:
+    if new is not None and new.config.persistent and not request.client.owner.registered:
         raise StanzaError(StanzaCondition.NOT_ALLOWED, "nothing is kept for this account")
     if new is not None:
         return rooms.configure(room, new, _nick(request, room))
@@ -191,12 +189,12 @@ def _set_config(request: Request, room: Room) -> str | Awaitable[str]:
 
 
 def _check_owner(request: Request, room: Room) -> None:
-    if not room.has_rank(request.link.account, Affiliation.OWNER):
+    if not room.has_rank(request.client.account, Affiliation.OWNER):
         raise StanzaError(StanzaCondition.FORBIDDEN, "only owners may do this")
 
 
 def _nick(request: Request, room: Room) -> str:
-    seat = room.seats.get(request.link)
+    seat = room.seats.get(request.client)
     return seat.occupant.nick if seat else ""
 
 
@@ -205,23 +203,23 @@ def _get_vcard(_request: Request, room: Room) -> str:
 
 
 def _set_vcard(request: Request, room: Room) -> str | Awaitable[str]:
-    if not room.has_rank(request.link.account, Affiliation.ADMIN):
+    if not room.has_rank(request.client.account, Affiliation.ADMIN):
         raise StanzaError(StanzaCondition.FORBIDDEN, "only owners and admins may do this")
     picture.set_vcard(room, request.payload)
     return request.rooms.updated(room)
 
 
 def _mam(request: Request, room: Room) -> str | Awaitable[str]:
-    return request.rooms.archives.answer(room, request.link, request.kind, request.payload)
+    return request.rooms.archives.answer(room, request.client, request.kind, request.payload)
 
 
 def _registration(request: Request, room: Room) -> str:
-    return registration_form(room, request.link)
+    return registration_form(room, request.client)
 
 
 def _register(request: Request, room: Room) -> str | Awaitable[str]:
-    register(room, request.link, request.payload)
-    return request.rooms.affiliated(room, [request.link.account])
+    register(room, request.client, request.payload)
+    return request.rooms.affiliated(room, [request.client.account])
 
 
 _Handler = Callable[[Request, Room], str | Awaitable[str]]

@@ -8,8 +8,9 @@ speaking, ruling, owning, inviting.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.config import RoomsConfig
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.history import History
@@ -21,9 +22,6 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import from_attribute
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["Detail", "Room", "Subject", "prepared_nick"]
 
@@ -108,7 +106,7 @@ class Room:
         """Whose each reserved nickname is."""
         self.occupants: dict[str, Occupant] = {}
         """By nickname."""
-        self.seats: dict[DomainLink, Seat] = {}
+        self.seats: dict[Client, Seat] = {}
         self.invited: dict[str, str] = {}
         """Who was invited lately, and by whom: bare JIDs."""
         self.voices: dict[str, Role] = {}
@@ -146,9 +144,9 @@ class Room:
         """Tell whether the room waits for its first configuration (section 10.1.1)."""
         return now < self.locked_until
 
-    def seat(self, link: "DomainLink") -> Seat:
+    def seat(self, client: Client) -> Seat:
         """Return a session's place; raises ``not-acceptable`` for one that has none."""
-        seat = self.seats.get(link)
+        seat = self.seats.get(client)
         if seat is None:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "you are not in the room")
         return seat
@@ -191,12 +189,12 @@ class Room:
 
     # Coming and going; the callers tell the others
 
-    def sit(self, occupant: Occupant, link: "DomainLink", inner: str) -> Seat:
+    def sit(self, occupant: Occupant, client: Client, inner: str) -> Seat:
         """Give a session a place under an occupant, who may be new."""
         if not occupant.seats:
             occupant.identity = occupant_id(self.secret, occupant.bare)
             self.occupants[occupant.nick] = occupant
-        seat = self.seats[link] = Seat(link, occupant, inner)
+        seat = self.seats[client] = Seat(client, occupant, inner)
         occupant.seats.append(seat)
         occupant.shown = seat
         occupant.tails.clear()
@@ -205,7 +203,7 @@ class Room:
     def rise(self, seat: Seat) -> None:
         """Take a session's place away, and its occupant with the last one."""
         occupant = seat.occupant
-        del self.seats[seat.link]
+        del self.seats[seat.client]
         occupant.seats.remove(seat)
         if not occupant.seats:
             del self.occupants[occupant.nick]

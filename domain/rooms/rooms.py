@@ -7,9 +7,10 @@ What a method returns that changes something is the answer to an iq, as of
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from andiron.domain.archive.mam import FEATURES
+from andiron.domain.client import Client
 from andiron.domain.config import RoomCreators, RoomsConfig
 from andiron.domain.database.key_sizes import MAX_USERNAME, fits
 from andiron.domain.events import Events
@@ -26,9 +27,6 @@ from andiron.domain.rooms.ruling import change_affiliations
 from andiron.domain.rooms.store import RoomStore, StoredRoom
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["Post", "Rooms"]
 
@@ -88,7 +86,7 @@ class Rooms:
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "there is no such room")
         return room
 
-    def create(self, link: "DomainLink", jid: JID, now: float) -> Room:
+    def create(self, client: Client, jid: JID, now: float) -> Room:
         """Return a new room, owned by who enters it first, and locked (section 10.1.1).
 
         It is there once it is :meth:`added <add>`. Raises :class:`StanzaError` for one
@@ -96,13 +94,13 @@ class Rooms:
         """
         config = self.config
         may = config.create is RoomCreators.ANYONE or (
-            config.create is RoomCreators.ACCOUNTS and link.owner.registered
+            config.create is RoomCreators.ACCOUNTS and client.owner.registered
         )
         if not may:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "you may not make rooms")
         if (
             len(self.by_name) >= config.max_rooms
-            or self._made[link.account] >= config.max_rooms_per_account
+            or self._made[client.account] >= config.max_rooms_per_account
         ):
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many rooms")
         if not fits(jid.node, MAX_USERNAME):
@@ -111,8 +109,8 @@ class Rooms:
             )
         secret = secrets.token_bytes(_SECRET_BYTES)
         room = Room(jid.bare, RoomConfig(), config, self.outbox, secret)
-        room.created_by = link.account
-        room.affiliations[link.account] = Affiliation.OWNER
+        room.created_by = client.account
+        room.affiliations[client.account] = Affiliation.OWNER
         room.locked_until = now + config.lock_timeout
         return room
 
@@ -129,9 +127,9 @@ class Rooms:
             self.tidy(room)
         self.outbox.flush(now)
 
-    def post(self, room: Room, link: "DomainLink", text: str, jid: JID, now: float) -> None:
+    def post(self, room: Room, client: Client, text: str, jid: JID, now: float) -> None:
         """Send a room's message to an account that need not be in it."""
-        self._post(text, room.jid, jid, link.session.wall(now), now)
+        self._post(text, room.jid, jid, client.session.wall(now), now)
 
     # What is asked of rooms, and must be kept
 
@@ -171,7 +169,7 @@ class Rooms:
             is_there = self.by_name.get(room.node) is room
             if not is_there or room.affiliation(bare) in _NOTHING_TO_LOSE:
                 continue
-            links = list(room.seats)
+            clients = list(room.seats)
             heirs = room.those(Affiliation.ADMIN)
             if room.those(Affiliation.OWNER) != [bare]:
                 done = self._affiliate(room, {bare: Affiliation.NONE})
@@ -180,8 +178,8 @@ class Rooms:
                 done = self._affiliate(room, {bare: Affiliation.NONE, **heritage})
             else:
                 done = self.destroy(room, Destruction("Its owner is gone."))
-            if links:
-                self.outbox.flush(links[0].session.clock())
+            if clients:
+                self.outbox.flush(clients[0].session.clock())
             if not isinstance(done, str):
                 await done
 

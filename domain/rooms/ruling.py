@@ -5,8 +5,9 @@ A list of changes is checked as a whole before the first of them is made.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.privileges import (
     RANK,
@@ -23,9 +24,6 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.tree import Tree
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["Decree", "Item", "affiliate", "change_affiliations", "list_items", "obey", "read_items"]
 
@@ -86,11 +84,11 @@ def _read_item(tree: Tree, room: Room) -> Item:
         raise StanzaError(StanzaCondition.BAD_REQUEST, "not a role or affiliation") from None
 
 
-def obey(room: Room, link: "DomainLink", items: Sequence[Item]) -> Decree:
+def obey(room: Room, client: Client, items: Sequence[Item]) -> Decree:
     """Return the changes that ``items`` mean, or raise the error for the first that may not be."""
-    seat = room.seats.get(link)
+    seat = room.seats.get(client)
     role = seat.occupant.role if seat else Role.NONE
-    actor = Standing(room.affiliation(link.account), role)
+    actor = Standing(room.affiliation(client.account), role)
     roles: list[tuple[Occupant, Role, str]] = []
     affiliations: dict[str, tuple[Affiliation, str]] = {}
     for item in items:
@@ -105,7 +103,7 @@ def obey(room: Room, link: "DomainLink", items: Sequence[Item]) -> Decree:
             check_affiliation_change(
                 actor.affiliation, room.affiliation(item.jid), item.affiliation
             )
-            if item.affiliation is Affiliation.OUTCAST and item.jid == link.account:
+            if item.affiliation is Affiliation.OUTCAST and item.jid == client.account:
                 raise StanzaError(StanzaCondition.CONFLICT, "you cannot ban yourself")
             affiliations[item.jid] = (item.affiliation, item.reason)
     check_affiliations(room, {bare: new for bare, (new, _) in affiliations.items()})
@@ -202,7 +200,7 @@ def _tell_again(room: Room, occupant: Occupant, was: Role, detail: Detail) -> No
             room.introduce(seat)  # Now with their JIDs.
 
 
-def list_items(room: Room, link: "DomainLink", query: Tree) -> str:
+def list_items(room: Room, client: Client, query: Tree) -> str:
     """Answer a ``muc#admin`` get: who has a role or an affiliation (sections 8.5, 9.2 and on)."""
     items = query.findall(_ITEM)
     if len(items) != 1:
@@ -210,9 +208,9 @@ def list_items(room: Room, link: "DomainLink", query: Tree) -> str:
     role, affiliation = items[0].get("role"), items[0].get("affiliation")
     try:
         if affiliation is not None and role is None:
-            found = _affiliated(room, link, Affiliation(affiliation))
+            found = _affiliated(room, client, Affiliation(affiliation))
         elif role is not None and affiliation is None:
-            found = _playing(room, link, Role(role))
+            found = _playing(room, client, Role(role))
         else:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a role or an affiliation")
     except ValueError:
@@ -220,11 +218,11 @@ def list_items(room: Room, link: "DomainLink", query: Tree) -> str:
     return f"<query xmlns='{ns.MUC_ADMIN}'>{found}</query>"
 
 
-def _affiliated(room: Room, link: "DomainLink", affiliation: Affiliation) -> str:
+def _affiliated(room: Room, client: Client, affiliation: Affiliation) -> str:
     if affiliation is Affiliation.NONE:
         raise StanzaError(StanzaCondition.BAD_REQUEST, "there is no such list")
-    if not room.has_rank(link.account, Affiliation.ADMIN) and (
-        affiliation is Affiliation.OUTCAST or not _may_see_members(room, link)
+    if not room.has_rank(client.account, Affiliation.ADMIN) and (
+        affiliation is Affiliation.OUTCAST or not _may_see_members(room, client)
     ):
         raise StanzaError(StanzaCondition.FORBIDDEN, "this list is not for you")
     return "".join(
@@ -234,18 +232,18 @@ def _affiliated(room: Room, link: "DomainLink", affiliation: Affiliation) -> str
     )
 
 
-def _may_see_members(room: Room, link: "DomainLink") -> bool:
+def _may_see_members(room: Room, client: Client) -> bool:
     """Tell whether somebody gets the member list: where JIDs are shown anyway (section 5.2.1)."""
-    if not (room.config.jids_shown and room.has_rank(link.account, Affiliation.MEMBER)):
+    if not (room.config.jids_shown and room.has_rank(client.account, Affiliation.MEMBER)):
         return False
-    seat = room.seats.get(link)
+    seat = room.seats.get(client)
     return seat is None or seat.occupant.role in room.config.member_list
 
 
-def _playing(room: Room, link: "DomainLink", role: Role) -> str:
-    seat = room.seats.get(link)
+def _playing(room: Room, client: Client, role: Role) -> str:
+    seat = room.seats.get(client)
     if (seat is None or seat.occupant.role is not Role.MODERATOR) and not room.has_rank(
-        link.account, Affiliation.ADMIN
+        client.account, Affiliation.ADMIN
     ):
         raise StanzaError(StanzaCondition.FORBIDDEN, "only moderators see who has which role")
     return "".join(

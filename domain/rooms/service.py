@@ -1,14 +1,14 @@
 """The rooms' address: which room a stanza is for, and which rooms there are (XEP-0045)."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from andiron.domain.iq import answer, ask
-from andiron.domain.registry import IqRequest, Target
+from andiron.domain.client import Client
+from andiron.domain.iq import Iqs, only_payload
+from andiron.domain.registry import Target
 from andiron.domain.rooms.entering import Arrival, change, enter, leave, read_arrival, rename
 from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.inviting import Mediation, mediate
-from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.requests import Request, answer_room, answer_service
@@ -19,11 +19,8 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID
-from andiron.xmpp.tree import Tree, children, parse_tree, serialise
+from andiron.xmpp.tree import parse_tree, serialise
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["RoomService"]
 
@@ -37,20 +34,23 @@ _STATUS: Final = f"{{{ns.CLIENT}}}status"
 class RoomService:
     """Takes the stanzas for rooms; a :class:`andiron.domain.events.Service`."""
 
-    def __init__(self, rooms: Rooms, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    def __init__(
+        self, rooms: Rooms, iqs: Iqs, spawn: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> None:
         """``spawn`` runs what is to be stored, to its end even when the domain stops."""
         self.domain = rooms.host
         self._rooms = rooms
+        self._iqs = iqs
         self._outbox = rooms.outbox
         self._spawn = spawn
         self._forwarding = Forwarding(rooms.outbox)
-        self._visits: dict[DomainLink, set[Room]] = {}
+        self._visits: dict[Client, set[Room]] = {}
 
     # The Service protocol
 
     def presence(
         self,
-        link: "DomainLink",
+        client: Client,
         element: Element,
         jid: JID,
         ticket: int,  # noqa: ARG002
@@ -59,9 +59,9 @@ class RoomService:
         """Enter, leave, or change one's presence or nickname."""
         kind = element.get("type")
         if kind == "unavailable":
-            self._leave(link, element, jid)
+            self._leave(client, element, jid)
         elif kind == "":
-            self._arrive(link, element, jid, now)
+            self._arrive(client, element, jid, now)
         elif kind == "subscribe":
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "rooms tell who is in them")
         self._outbox.flush(now)
@@ -69,7 +69,7 @@ class RoomService:
 
     def message(
         self,
-        link: "DomainLink",
+        client: Client,
         element: Element,
         jid: JID,
         ticket: int,  # noqa: ARG002
@@ -80,23 +80,25 @@ class RoomService:
         if kind == "error":
             return True
         room = self._rooms.find(jid)
-        if room.is_locked(now) and not room.has_rank(link.account, Affiliation.OWNER):
+        if room.is_locked(now) and not room.has_rank(client.account, Affiliation.OWNER):
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "the room is being set up")
         if jid.resource:
-            whisper(room, link, jid.resource, element)
+            whisper(room, client, jid.resource, element)
         elif kind == "groupchat":
-            if say(room, link, element, self._rooms.archive, link.session.wall(now)):
+            if say(room, client, element, self._rooms.archive, client.session.wall(now)):
                 self._store(self._rooms.updated(room))
         elif kind == "headline":
             raise StanzaError(StanzaCondition.BAD_REQUEST, "messages for all are groupchat")
         else:
-            self._mediate(room, link, element, now)
+            self._mediate(room, client, element, now)
         self._outbox.flush(now)
         return True
 
-    def _mediate(self, room: Room, link: "DomainLink", element: Element, now: float) -> None:
+    def _mediate(self, room: Room, client: Client, element: Element, now: float) -> None:
         rooms = self._rooms
-        mediation = Mediation(room, link, lambda text, to: rooms.post(room, link, text, to, now))
+        mediation = Mediation(
+            room, client, lambda text, to: rooms.post(room, client, text, to, now)
+        )
         mediate(mediation, element)
         self._store(rooms.affiliated(room, mediation.members))
 
@@ -105,131 +107,104 @@ class RoomService:
         if not isinstance(change, str):
             self._spawn(_finish(change))
 
-    def iq(self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float) -> bool:
+    def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Answer a request, or pass an iq on to one who is in a room."""
         if element.get("type") not in _REQUESTS:
-            self._forwarding.answer(link, element)
+            self._forwarding.answer(client, element)
             self._outbox.flush(now)
             return True
         if jid.resource:
-            return self._ask_occupant(link, element, jid, ticket, now)
-        payloads = children(element)
-        if len(payloads) != 1:
-            raise StanzaError(StanzaCondition.BAD_REQUEST, "an iq request has one payload")
-        request = Request(self._rooms, link, element.get("type"), payloads[0], now)
+            return self._ask_occupant(client, element, jid, ticket, now)
+        payload = only_payload(element)
+        request = Request(self._rooms, client, element.get("type"), payload, now)
         room = self._rooms.find(jid) if jid.node else None
 
         def call() -> str | Awaitable[str]:
             return answer_room(request, room) if room else answer_service(request)
 
-        handled = answer(link, element, call, ticket, now)
+        handled = self._iqs.answer(client, element, call, ticket, now)
         self._outbox.flush(now)
         return handled
 
     def _ask_occupant(
-        self, link: "DomainLink", element: Element, jid: JID, ticket: int, now: float
+        self, client: Client, element: Element, jid: JID, ticket: int, now: float
     ) -> bool:
         """Answer for an occupant, or let it answer (section 17.4, XEP-0410)."""
         room = self._rooms.find(jid)
-        payloads = children(element)
-        if len(payloads) != 1:
-            raise StanzaError(StanzaCondition.BAD_REQUEST, "an iq request has one payload")
-        if link not in room.seats:
+        payload = only_payload(element)
+        if client not in room.seats:
             # Sections 6.6 and XEP-0410 section 3: the one error, whoever is in the room.
-            asks = payloads[0].tag in _DISCO
+            asks = payload.tag in _DISCO
             condition = StanzaCondition.BAD_REQUEST if asks else StanzaCondition.NOT_ACCEPTABLE
             raise StanzaError(condition, "you are not in the room", type="cancel")
         target = room.occupants.get(jid.resource)
         if target is None:
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "nobody is here by that name")
-        tag = payloads[0].tag
-        if tag == _PING and target is room.seats[link].occupant:
-            return answer(link, element, lambda: "", ticket, now)
-        if tag == _VCARD and element.get("type") == "get":
-            return self._ask_account(link, element, payloads[0], target, ticket, now)
-        self._forwarding.ask(room, link, target, element)
+        if payload.tag == _PING and target is room.seats[client].occupant:
+            return self._iqs.answer(client, element, lambda: "", ticket, now)
+        if payload.tag == _VCARD and element.get("type") == "get":
+            # The occupant's account, whose vCard is not for its sessions to know.
+            whose = Target.ACCOUNT if target.bare == client.account else Target.CONTACT
+            return self._iqs.answer_by_handler(
+                client, element, payload, whose, target.bare, ticket, now
+            )
+        self._forwarding.ask(room, client, target, element)
         self._outbox.flush(now)
         return True
 
-    def _ask_account(
-        self,
-        link: "DomainLink",
-        element: Element,
-        payload: Tree,
-        target: Occupant,
-        ticket: int,
-        now: float,
-    ) -> bool:
-        """Ask for an occupant's account, whose vCard is not for its sessions to know."""
-        whose = Target.ACCOUNT if target.bare == link.account else Target.CONTACT
-        handler = link.registry.find(whose, "get", payload.tag)
-        if handler is None:
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
-        request = IqRequest(
-            type="get",
-            payload=payload,
-            sender=link.jid,
-            account=link.account,
-            target=whose,
-            wall=link.session.wall(now),
-            to=target.bare,
-            link=link,
-        )
-        return answer(link, element, lambda: ask(handler, request), ticket, now)
-
-    def left(self, link: "DomainLink", now: float) -> None:
+    def left(self, client: Client, now: float) -> None:
         """Take a session out of all its rooms."""
-        for room in self._visits.pop(link, ()):
-            seat = room.seats.get(link)
+        for room in self._visits.pop(client, ()):
+            seat = room.seats.get(client)
             if seat is not None:
                 leave(room, seat, Detail())
                 self._rooms.tidy(room)
-        self._forwarding.left(link)
+        self._forwarding.left(client)
         self._outbox.flush(now)
 
     # Presence
 
-    def _arrive(self, link: "DomainLink", element: Element, jid: JID, now: float) -> None:
+    def _arrive(self, client: Client, element: Element, jid: JID, now: float) -> None:
         if not jid.node:
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "enter a room")
         if not jid.resource:
             raise StanzaError(StanzaCondition.JID_MALFORMED, "enter it by a nickname")
         arrival = read_arrival(element, self._rooms.config.max_presence)
         room = self._rooms.by_name.get(jid.node)
-        seat = room.seats.get(link) if room else None
+        seat = room.seats.get(client) if room else None
         if room is not None and seat is not None:
             if seat.occupant.nick == jid.resource:
-                change(room, seat, arrival, link.session.wall(now))
+                change(room, seat, arrival, client.session.wall(now))
             else:
                 rename(room, seat, jid.resource, arrival)
         elif arrival.joins:
-            self._enter(link, room, jid, arrival, now)
+            self._enter(client, room, jid, arrival, now)
         else:
-            self._tell_absent(link, element, jid)
+            self._tell_absent(client, element, jid)
 
     def _enter(
-        self, link: "DomainLink", room: Room | None, jid: JID, arrival: Arrival, now: float
+        self, client: Client, room: Room | None, jid: JID, arrival: Arrival, now: float
     ) -> None:
         if self._rooms.closed:
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "the rooms are closing")
-        visits = self._visits.setdefault(link, set())
+        visits = self._visits.setdefault(client, set())
         if len(visits) >= self._rooms.config.max_rooms_per_session:
-            visits = {each for each in visits if link in each.seats}
-            self._visits[link] = visits
+            visits = {each for each in visits if client in each.seats}
+            self._visits[client] = visits
             if len(visits) >= self._rooms.config.max_rooms_per_session:
                 raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "you are in too many rooms")
         created = room is None
         if room is None:
-            room = self._rooms.create(link, jid, now)
-        wall = link.session.wall(now)
-        enter(room, link, jid.resource, arrival, wall, now, created=created)
+            room = self._rooms.create(client, jid, now)
+        wall = client.session.wall(now)
+        enter(room, client, jid.resource, arrival, wall, now, created=created)
         if created:
             self._rooms.add(room)
         visits.add(room)
 
-    def _leave(self, link: "DomainLink", element: Element, jid: JID) -> None:
+    def _leave(self, client: Client, element: Element, jid: JID) -> None:
         room = self._rooms.by_name.get(jid.node)
-        seat = room.seats.get(link) if room else None
+        seat = room.seats.get(client) if room else None
         if room is None or seat is None:
             return
         inner = "".join(
@@ -238,17 +213,17 @@ class RoomService:
         leave(
             room, seat, Detail(inner=inner if len(inner) <= self._rooms.config.max_presence else "")
         )
-        self._visits[link].discard(room)
+        self._visits[client].discard(room)
         self._rooms.tidy(room)
 
-    def _tell_absent(self, link: "DomainLink", element: Element, jid: JID) -> None:
+    def _tell_absent(self, client: Client, element: Element, jid: JID) -> None:
         """Tell one who thinks to be in a room that he is not (section 7.2.17)."""
         identity = element.get("id")
         marked = f" id='{escape(identity)}'" if identity else ""
         self._outbox.send(
             Way.PRESENCE,
-            link,
-            f"<presence xmlns='{ns.CLIENT}' from='{escape(jid.full)}' to='{escape(link.jid)}'"
+            client,
+            f"<presence xmlns='{ns.CLIENT}' from='{escape(jid.full)}' to='{escape(client.jid)}'"
             f" type='unavailable'{marked}><x xmlns='{ns.MUC_USER}'>"
             "<item affiliation='none' role='none'><reason>You are not in the room.</reason></item>"
             "<status code='110'/><status code='307'/><status code='333'/></x></presence>",

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.messages.messages import NO_ARCHIVE, stanza_id
 from andiron.domain.rooms.config import PrivateMessages
@@ -17,9 +18,6 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import with_child, with_delay, without, without_addresses
 from andiron.xmpp.tree import Tree, children, parse_tree
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 __all__ = ["Keep", "say", "whisper"]
 
@@ -38,9 +36,9 @@ _OURS: Final = frozenset({_USER, f"{{{ns.OCCUPANT_ID}}}occupant-id"})
 _STORE: Final = f"{{{ns.HINTS}}}store"
 
 
-def say(room: Room, link: "DomainLink", element: Element, keep: Keep, wall: float) -> bool:
+def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -> bool:
     """Send an occupant's groupchat message to all (section 7.4); True if the subject changed."""
-    occupant = room.seat(link).occupant
+    occupant = room.seat(client).occupant
     if len(element.text) > room.limits.max_message:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a message")
     element = _cleaned(room, element)
@@ -65,9 +63,9 @@ def say(room: Room, link: "DomainLink", element: Element, keep: Keep, wall: floa
     return subject is not None
 
 
-def whisper(room: Room, link: "DomainLink", nick: str, element: Element) -> None:
+def whisper(room: Room, client: Client, nick: str, element: Element) -> None:
     """Send a private message to all sessions of another occupant (section 7.5)."""
-    sender = room.seat(link).occupant
+    sender = room.seat(client).occupant
     kind = element.get("type")
     if kind == "groupchat":
         raise StanzaError(StanzaCondition.BAD_REQUEST, "groupchat is for everybody")
@@ -80,7 +78,7 @@ def whisper(room: Room, link: "DomainLink", nick: str, element: Element) -> None
     text = f"<message{without_addresses(element)}"
     text = with_child(text, f"<x xmlns='{ns.MUC_USER}'/>{sender.identity}")
     address = f"{room.jid}/{sender.nick}"
-    seats = [seat for seat in recipient.seats if not blocks(seat.link.owner, address)]
+    seats = [seat for seat in recipient.seats if not blocks(seat.client.owner, address)]
     head = f"<message{sender.from_attribute}"
     room.outbox.broadcast(Way.MESSAGE, seats, head, text[len("<message") :])
 

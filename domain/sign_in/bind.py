@@ -1,8 +1,9 @@
 """Resource binding, RFC 6120 section 7."""
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from andiron.domain.client import Client
 from andiron.domain.config import ConflictPolicy, DomainConfig
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.domain.router import Router
@@ -13,9 +14,6 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.tree import Tree, children
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
 
 FEATURE: Final = f"<bind xmlns='{ns.BIND}'/>"
 _TAG: Final = f"{{{ns.BIND}}}bind"
@@ -52,13 +50,13 @@ def _requested(payload: Tree) -> str:
     return (resources[0].text or "").strip() if resources else ""
 
 
-def bind(link: "DomainLink", wish: str, router: Router, config: DomainConfig, now: float) -> str:
+def bind(client: Client, wish: str, router: Router, config: DomainConfig, now: float) -> str:
     """Make a resource of the account the session's own and return the full JID.
 
     Raises :class:`StanzaError`: ``bad-request`` for a resource that cannot be,
     ``conflict`` where the policy refuses, ``resource-constraint`` at the bound.
     """
-    account = link.account
+    account = client.account
     jid = _full_jid(account, wish or _generated())
     older = router.full.get(jid)
     if older is not None:
@@ -73,7 +71,7 @@ def bind(link: "DomainLink", wish: str, router: Router, config: DomainConfig, no
         else:
             jid = _full_jid(account, f"{wish[:200]}-{_generated()}")
     resources = router.accounts.get(account)
-    if resources is not None and len(resources.links) >= config.max_resources:
+    if resources is not None and len(resources.clients) >= config.max_resources:
         raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many resources")
     return jid
 

@@ -6,32 +6,58 @@ session, since hashing and the database take their time.
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
-from andiron.domain.accounts.accounts import NoSuchAccount
-from andiron.domain.owner import Owner
-from andiron.domain.sign_in.sasl import Exchange, Step
+from andiron.domain.accounts.registration import Registration, SignUp
+from andiron.domain.client import Owner
+from andiron.domain.config import DomainConfig
+from andiron.domain.owners import NoSuchAccount, Owners
+from andiron.domain.sign_in.sasl import Authenticator, Exchange, Step
 from andiron.sm.link import CloseReason
+from andiron.sm.session import Session
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
 from andiron.xmpp.jid import account_jid
 from andiron.xmpp.namespaces import CLIENT
 from andiron.xmpp.xml import Element
 
-if TYPE_CHECKING:
-    from andiron.domain.accounts.registration import SignUp
-    from andiron.domain.link import DomainLink, Environment
-
 logger = logging.getLogger("andiron.domain")
+
+
+class Host(Protocol):
+    """What signing in needs of the domain."""
+
+    name: str
+    config: DomainConfig
+    authenticator: Authenticator
+    registration: Registration
+    owners: Owners
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
+
+
+class Newcomer(Protocol):
+    """The end of a stream that signs in."""
+
+    session: Session
+
+    @property
+    def negotiating(self) -> bool:
+        """Whether the client is there and has not signed in."""
+
+    def signed_in(self, owner: Owner) -> None:
+        """Take the client for the owner of an account from now on."""
 
 
 class SignIn:
     """The negotiation of one stream that has not signed in."""
 
-    __slots__ = ("_domain", "_exchange", "_link", "_sign_up", "_waiting")
+    __slots__ = ("_domain", "_exchange", "_newcomer", "_sign_up", "_waiting")
 
-    def __init__(self, domain: "Environment", link: "DomainLink") -> None:
+    def __init__(self, domain: Host, newcomer: Newcomer) -> None:
         self._domain = domain
-        self._link = link
+        self._newcomer = newcomer
         self._exchange: Exchange | None = None
         self._sign_up: SignUp | None = None
         self._waiting: deque[Element] | None = None
@@ -55,7 +81,7 @@ class SignIn:
         # escape the count of failures by leaving early.
         try:
             await self._step(element)
-            while self._waiting and self._link.negotiating:
+            while self._waiting and self._newcomer.negotiating:
                 await self._step(self._waiting.popleft())
         except StreamError as error:
             self._end(error)
@@ -66,7 +92,7 @@ class SignIn:
         self._waiting = None
 
     async def _step(self, element: Element) -> None:
-        session = self._link.session
+        session = self._newcomer.session
         if element.namespace == CLIENT:
             if self._sign_up is None:
                 self._sign_up = self._domain.registration.sign_up(session.channel)
@@ -80,10 +106,10 @@ class SignIn:
         except SaslError as error:
             session.send(error.to_xml())
             return
-        if not self._link.negotiating:
+        if not self._newcomer.negotiating:
             return
         if owner is not None:
-            self._link.signed_in(owner)
+            self._newcomer.signed_in(owner)
         session.send(step.xml)
         if owner is not None:
             session.authenticated(session.clock())
@@ -101,5 +127,5 @@ class SignIn:
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
 
     def _end(self, error: StreamError) -> None:
-        session = self._link.session
+        session = self._newcomer.session
         session.close(CloseReason.STREAM_ERROR, session.clock(), error)

@@ -8,29 +8,15 @@ out by failing in his name; an address may be made to wait longer.
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
 
+from andiron.domain.config import ThrottleConfig
 from andiron.sm.strangers import network_of
 
-__all__ = ["Throttle", "ThrottleConfig"]
+__all__ = ["Throttle"]
 
 _NOTHING: Final = 0.05
 """Seconds below which a wait is not worth a timer; a decaying delay ends here."""
-
-
-@dataclass(frozen=True, slots=True)
-class ThrottleConfig:
-    """The bounds of slowing; all times in seconds."""
-
-    first: float = 0.25
-    """Delay after one failure; each further failure about doubles it."""
-    account_cap: float = 3.0
-    address_cap: float = 10.0
-    half_life: float = 60.0
-    """Time in which the count of failures halves."""
-    capacity: int = 10_000
-    """Accounts remembered, and addresses; the longest quiet are forgotten first."""
 
 
 class Throttle:

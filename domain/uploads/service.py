@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.config import UploadConfig
 from andiron.domain.database.database import Database, DatabaseError
+from andiron.domain.owners import NoSuchAccount
 from andiron.domain.registry import DiscoForm, IqRequest, Registry, Target
 from andiron.domain.uploads.slot import (
     NO_TYPE,
@@ -140,7 +140,7 @@ class Uploads:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a request has a filename and a size")
         if kind is None:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "that is no content-type")
-        if not request.link.owner.registered:
+        if not request.client.owner.registered:
             raise StanzaError(StanzaCondition.FORBIDDEN, "only accounts may upload files")
         if not self._allowed(kind or NO_TYPE):
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "files of this type are not taken")
@@ -151,7 +151,7 @@ class Uploads:
                 extra=f"<file-too-large xmlns='{ns.UPLOAD}'>"
                 f"<max-file-size>{self.max_size}</max-file-size></file-too-large>",
             )
-        owner = request.link.owner.username
+        owner = request.client.owner.username
         expires = int(self.clock()) + SLOT_LIFETIME
         return Slot(new_token(), safe_name(name), kind, int(size), owner, expires)
 
@@ -162,7 +162,7 @@ class Uploads:
     def _base_url(self, request: IqRequest) -> str:
         if self.config.public_url:
             return self.config.public_url
-        transport = request.link.session.transport
+        transport = request.client.session.transport
         channel = None if transport is None else transport.channel
         if isinstance(channel, SiteChannel) and channel.base_url:
             return channel.base_url

@@ -19,8 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.database.database import Database
+from andiron.domain.owners import NoSuchAccount
 
 __all__ = ["QuotaExceeded", "Upload", "UploadTable", "charge"]
 

@@ -18,10 +18,10 @@ from andiron.domain.archive.ids import first_at, parse_id, time_of, write_id
 from andiron.domain.archive.mam import read_query
 from andiron.domain.archive.preferences import Policy, Preferences
 from andiron.domain.archive.store import ACCOUNTS, ROOMS, ArchiveStore, Range, Row
+from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig, DomainConfig
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.domain import Domain
-from andiron.domain.owner import Owner
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.forms import Field, write_form
 from andiron.xmpp.stanza import timestamp

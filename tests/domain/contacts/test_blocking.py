@@ -3,8 +3,8 @@
 import pytest
 from support.domains import CLIENT, Stage, condition, settle
 
+from andiron.domain.client import Owner
 from andiron.domain.contacts.blocking import blocks
-from andiron.domain.owner import Owner
 from andiron.xmpp import namespaces as ns
 
 ROMEO = "romeo@localhost/orchard"

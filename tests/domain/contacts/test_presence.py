@@ -6,7 +6,7 @@ from time import perf_counter
 import pytest
 from support.domains import CLIENT, Stage, condition, settle
 
-from andiron.domain.contacts import presence
+from andiron.domain.contacts import visibility
 from andiron.domain.contacts.presence import read_priority
 from andiron.domain.contacts.roster import Roster
 from andiron.domain.contacts.subscriptions import Contact, State
@@ -459,11 +459,11 @@ async def test_hidden_and_shown_again(stage, jid, directed):
     for client in (romeo, juliet):
         client.take()
     owner = romeo.link.owner
-    presence.hide(romeo.link, jid, stage.now)
+    visibility.hide(stage.domain.router, romeo.link, jid, stage.now)
     owner.blocked = {jid}
     assert seen(juliet) == [(romeo.jid, "unavailable")]
     assert seen(romeo) == [(juliet.jid, "unavailable")]
-    presence.hide(romeo.link, jid, stage.now)
+    visibility.hide(stage.domain.router, romeo.link, jid, stage.now)
     juliet.send("<presence><show>away</show></presence>")
     juliet.send(f"<presence to='{romeo.jid}'/>")
     juliet.send("<presence to='romeo@localhost'/>")
@@ -472,7 +472,7 @@ async def test_hidden_and_shown_again(stage, jid, directed):
     assert seen(juliet) == []
     assert seen(romeo) == [(romeo.jid, None)]
     owner.blocked = set()
-    presence.show(romeo.link, jid, stage.now)
+    visibility.show(stage.domain.router, romeo.link, jid, stage.now)
     assert seen(juliet) == ([] if directed else [(romeo.jid, None)])
     assert seen(romeo) == ([] if directed else [(juliet.jid, None)])
 
@@ -481,7 +481,7 @@ async def test_a_stranger_is_not_told_that_it_is_blocked(stage):
     romeo = await stage.come("romeo", "orchard")
     juliet = await stage.come("juliet", "balcony")
     romeo.take()
-    presence.hide(romeo.link, JULIET, stage.now)
+    visibility.hide(stage.domain.router, romeo.link, JULIET, stage.now)
     assert (seen(romeo), seen(juliet)) == ([], [])
 
 

@@ -7,11 +7,11 @@ import pytest
 from slixmpp import Iq
 from support.domains import CLIENT, Stage, condition, settle
 
+from andiron.domain.client import Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts.roster import Item, Roster, roster_of, sees, write_query
 from andiron.domain.contacts.subscriptions import NOBODY, Contact, State
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.owner import Owner
 from andiron.xmpp import namespaces as ns
 
 ROSTER = "{jabber:iq:roster}"

@@ -7,12 +7,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
+from andiron.domain.client import Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts.roster import Item, Roster, roster_of
 from andiron.domain.contacts.roster_store import NoSuchContact, RosterFull, RosterStore
 from andiron.domain.contacts.subscriptions import NOBODY, Contact, Kind, State
 from andiron.domain.database.database import Database
-from andiron.domain.owner import Effect, Owner, Owners
+from andiron.domain.owners import Effect, Owners
 
 ALICE, BOB = "alice@localhost", "bob@localhost"
 TEXT = "<presence xmlns='jabber:client' type='subscribe'><status>hi ü</status></presence>"

@@ -10,8 +10,8 @@ from support.domains import CLIENT, Client, Stage, body, condition, settle
 from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.archive.archive import Archive
 from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
+from andiron.domain.client import Owner
 from andiron.domain.messages.messages import stanza_id
-from andiron.domain.owner import Owner
 from andiron.sm.config import SmConfig
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID

@@ -67,7 +67,13 @@ async def test_it_is_announced(juliet, to):
 
 async def test_the_domain_tells_how_long_it_is_up(stage, juliet):
     times = iter([100.0, 161.9])
-    last = LastActivity(stage.database, stage.domain.owners, lambda _: None, lambda: next(times))
+    last = LastActivity(
+        stage.database,
+        stage.domain.owners,
+        stage.domain.router,
+        lambda _: None,
+        lambda: next(times),
+    )
     registry = Registry()
     last.register(registry, Events())
     stage.domain.registry.find = registry.find

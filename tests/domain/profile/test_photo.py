@@ -7,7 +7,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 from slixmpp.plugins.xep_0084.stanza import MetaData
 
-from andiron.domain.owner import Owner
+from andiron.domain.client import Owner
 from andiron.domain.profile.photo import (
     Photo,
     announced,

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andiron.domain.sign_in.throttle import Throttle, ThrottleConfig
+from andiron.domain.config import ThrottleConfig
+from andiron.domain.sign_in.throttle import Throttle
 
 CONFIG = ThrottleConfig(first=0.25, account_cap=3.0, address_cap=10.0, half_life=60.0, capacity=100)
 

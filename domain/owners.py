@@ -8,20 +8,17 @@ after the commit, by :meth:`Owners.change`.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Owner
 from andiron.domain.database.database import Database
 
-if TYPE_CHECKING:
-    from andiron.domain.link import DomainLink
+__all__ = ["AccountError", "Effect", "Loader", "NoSuchAccount", "Owners"]
 
-__all__ = ["Effect", "Loader", "Owner", "Owners"]
-
-Effect = Callable[["Owner"], None]
+Effect = Callable[[Owner], None]
 """Changes what is known of an account, as its rows were changed before. Twice is as once."""
 Loader = Callable[[AsyncConnection, str], Awaitable[Effect]]
 """Reads what one specification keeps of a username; reads only."""
@@ -30,23 +27,12 @@ _KEPT: Final = 1000
 """Owners that are kept without a resource, so that messages to them need no reading."""
 
 
-class Owner:
-    """An account, as the domain knows it while somebody has to do with it."""
+class AccountError(Exception):
+    """An account cannot be made, changed or removed; the sentence says why."""
 
-    __slots__ = ("__weakref__", "blocked", "carbons", "jid", "parts", "registered", "username")
 
-    def __init__(self, jid: str, *, registered: bool = True) -> None:
-        self.jid = jid
-        """The bare JID."""
-        self.username = jid.partition("@")[0]
-        self.registered = registered
-        """Whether the account is in the database; an anonymous one is not and keeps nothing."""
-        self.blocked: set[str] = set()
-        """Addresses it has blocked (XEP-0191)."""
-        self.carbons: tuple[DomainLink, ...] = ()
-        """Resources that want copies of messages (XEP-0280)."""
-        self.parts: dict[type, Any] = {}
-        """What each specification knows of it, by the class it keeps that in."""
+class NoSuchAccount(AccountError):  # noqa: N818
+    """There is no account of that name."""
 
 
 class Owners:

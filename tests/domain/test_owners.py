@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.domains import settle
 
-from andiron.domain import owner as module
+from andiron.domain import owners as module
 from andiron.domain.accounts.accounts import NoSuchAccount
+from andiron.domain.client import Owner
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.owner import Effect, Owner, Owners
+from andiron.domain.owners import Effect, Owners
 
 JULIET = "juliet@localhost"
 

@@ -1,0 +1,178 @@
+"""A signed-in client, and the account it belongs to, as every part of the domain knows them.
+
+Neither imports a part: the parts keep what they know of an account in
+:attr:`Owner.parts`, and reach a client by its ``deliver``, ``inform`` and
+``forward``.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final, Protocol
+from weakref import WeakValueDictionary
+
+from andiron.sm.session import Session
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.stanza import error_reply
+from andiron.xmpp.xml import Element
+
+__all__ = ["NOBODY", "Client", "Gate", "Owner"]
+
+
+class Owner:
+    """An account, as the domain knows it while somebody has to do with it."""
+
+    __slots__ = ("__weakref__", "blocked", "carbons", "jid", "parts", "registered", "username")
+
+    def __init__(self, jid: str, *, registered: bool = True) -> None:
+        self.jid = jid
+        """The bare JID."""
+        self.username = jid.partition("@")[0]
+        self.registered = registered
+        """Whether the account is in the database; an anonymous one is not and keeps nothing."""
+        self.blocked: set[str] = set()
+        """Addresses it has blocked (XEP-0191)."""
+        self.carbons: tuple[Client, ...] = ()
+        """Resources that want copies of messages (XEP-0280)."""
+        self.parts: dict[type, Any] = {}
+        """What each specification knows of it, by the class it keeps that in."""
+
+
+NOBODY: Final = Owner("", registered=False)
+"""Whose a client is before sign-in."""
+
+
+class Gate(Protocol):
+    """What stands before a client's session and decides what passes when."""
+
+    def deliver(self, text: str, now: float) -> None:
+        """Take a message."""
+
+    def inform(self, text: str, now: float) -> None:
+        """Take a presence."""
+
+    def forward(self, text: str, now: float) -> None:
+        """Take an iq."""
+
+
+class Client:
+    """One resource of an account: who it is, and how stanzas reach it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_gate",
+        "_most_held",
+        "account",
+        "bound",
+        "copied_since",
+        "deliver",
+        "directed",
+        "forward",
+        "from_attribute",
+        "held",
+        "inform",
+        "inherited",
+        "interested",
+        "jid",
+        "owner",
+        "presence",
+        "priority",
+        "session",
+    )
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.owner = NOBODY
+        """What is known of the account, from sign-in on."""
+        self.account = ""
+        """The bare JID, empty before sign-in."""
+        self.jid = ""
+        """The full JID, empty before resource binding."""
+        self.from_attribute = ""
+        """``from='…'`` with the full JID, as :func:`with_sender` wants it."""
+        self.bound = False
+        """Whether it has a resource and its session goes on."""
+        self.priority: int | None = None
+        """None while the resource is not available."""
+        self.presence = ""
+        """The available presence it last sent, as others get it."""
+        self.directed: WeakValueDictionary[str, Client] | None = None
+        """Who saw its directed presence, by full JID."""
+        self.interested = False
+        """Whether it asked for the roster, and is told of what changes there."""
+        self.copied_since = inf
+        """Since when it gets copies of the account's messages, in monotonic seconds."""
+        self.inherited: set[str] | None = None
+        """Messages that ended sessions could not deliver, of which it has copies."""
+        self.held: deque[tuple[str, float]] | None = None
+        """Messages that wait, with their Unix times, while stored ones are fetched."""
+        self._most_held = 0
+        self._gate: Gate | None = None
+        outlet: Callable[[str, float], None] = session.deliver
+        self.deliver = outlet
+        """Takes a message for this resource; raises :class:`StanzaError` when it cannot."""
+        self.inform = outlet
+        """Takes a presence for this resource."""
+        self.forward = outlet
+        """Takes an iq for this resource."""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether messages to the account may come here (RFC 6121 section 8.5.2.1)."""
+        return self.priority is not None and self.priority >= 0
+
+    def refuse(self, element: Element, error: StanzaError, now: float) -> None:
+        """Answer a stanza of this client with an error, unless it is an answer itself."""
+        kind = element.get("type")
+        if kind == "error" or (kind == "result" and element.name == "iq"):
+            return
+        sender = element.get("to") or self.account
+        if error.condition == StanzaCondition.JID_MALFORMED and not _is_address(element.get("to")):
+            sender = self.session.domain
+        self.forward(error_reply(element, error, sender=sender, to=self.jid), now)
+
+    def hold(self, most: int) -> bool:
+        """Let messages wait from now on, ``most`` at a time; False when they do already."""
+        if self.held is not None:
+            return False
+        self.held = deque()
+        self._most_held = most
+        self._direct()
+        return True
+
+    def release(self) -> None:
+        """Let messages pass again; the caller has taken out those that wait."""
+        self.held = None
+        self._direct()
+
+    def pass_on(self, text: str, now: float) -> None:
+        """Deliver a message that was held, or stored: those that are held now come after it."""
+        (self._gate or self.session).deliver(text, now)
+
+    def stand_behind(self, gate: Gate | None) -> None:
+        """Let stanzas come through ``gate`` from now on, or straight where there is none."""
+        self._gate = gate
+        self._direct()
+
+    def _direct(self) -> None:
+        gate = self._gate
+        if gate is None:
+            self.deliver = self.inform = self.forward = self.session.deliver
+        else:
+            self.deliver, self.inform, self.forward = gate.deliver, gate.inform, gate.forward
+        if self.held is not None:
+            self.deliver = self._hold
+
+    def _hold(self, text: str, now: float) -> None:
+        assert self.held is not None
+        if len(self.held) >= self._most_held:
+            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "try again later")
+        self.held.append((text, self.session.wall(now)))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return str(JID(text)) != ""
+    except InvalidJID:
+        return False
