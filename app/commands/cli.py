@@ -12,6 +12,7 @@ from andiron.domain.accounts.accounts import AccountError, Accounts
 from andiron.domain.accounts.credentials import check_password
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
+from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
@@ -184,6 +185,8 @@ def import_database(url: str) -> None:
 
     Nothing may be running on either.
     """
+    if wrong := problem(url):
+        raise click.BadParameter(f"it must be one such as {EXAMPLES}: {wrong}", param_hint="URL")
     settings = Settings()
 
     async def copy(target: Database, _accounts: Accounts) -> int:

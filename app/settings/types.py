@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo
 from slixmpp.jid import JID, InvalidJID
 
-from andiron.domain.database.database import DatabaseError, check_url
+from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.domain.uploads.slot import media_type
 
 
@@ -37,12 +37,8 @@ def _rooms_host(value: str, info: ValidationInfo) -> str:
 
 
 def _database(value: str) -> str:
-    try:
-        check_url(value)
-    except DatabaseError:
-        raise ValueError(
-            "a database URL such as sqlite:///andiron.db or postgresql://user:password@host/name"
-        ) from None
+    if wrong := problem(value):
+        raise ValueError(f"a database URL such as {EXAMPLES}: {wrong}")
     return value
 
 

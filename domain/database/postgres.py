@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines, Operation
 
-__all__ = ["DRIVERS", "check", "engines"]
+__all__ = ["DRIVERS", "engines", "problem"]
 
 T = TypeVar("T")
 
@@ -32,18 +32,21 @@ _IDLE_TIMEOUT: Final = "60s"
 """How long a process that stopped within a transaction, or was cut off, keeps others waiting."""
 
 
-def check(url: URL) -> None:
-    """Raise :class:`DatabaseError` for a URL that names no database, or what is not understood."""
-    unknown = url.query.keys() - _OPTIONS - _TLS_OPTIONS
-    once = all(isinstance(value, str) for value in url.query.values())
-    port = str(url.query.get("port", "0"))
-    if url.database and "@" not in (url.host or "") and not unknown and once and port.isdecimal():
-        return
-    raise DatabaseError(
-        f"{SETTING} must be like postgresql://user:password@host:5432/database, with %40 for an @"
-        " in the password; what may follow it is ?host=/run/postgresql for a socket file, and"
-        f" {', '.join(sorted(_TLS_OPTIONS))}."
-    )
+def problem(url: URL) -> str:
+    """Return what is wrong with a URL, without the secrets in it; empty where nothing is."""
+    for name, value in url.query.items():
+        if name not in _OPTIONS | _TLS_OPTIONS:
+            known = ", ".join(sorted(_OPTIONS | _TLS_OPTIONS))
+            return f"what follows the ? may be {known}, nothing else"
+        if not isinstance(value, str):
+            return f"it says {name} twice"
+    if "@" in (url.host or ""):
+        return "an @ in the user or the password is written %40"
+    if not str(url.query.get("port", "0")).isdecimal():
+        return "the port after the ? is not a number"
+    if not url.database:
+        return "it names no database, which stands behind the host and a slash"
+    return ""
 
 
 def engines(url: URL) -> Engines:

@@ -156,6 +156,14 @@ def test_everything_is_copied_into_an_empty_database(monkeypatch, tmp_path):
     )
 
 
+def test_a_url_to_copy_from_that_is_none():
+    output = fail("database", "import", "postgres://me:secret@db/andiron", code=2)
+    assert "Invalid value for URL: it must be one such as sqlite:///andiron.db" in output
+    assert "postgres:// is unknown; write postgresql://" in output
+    assert "ANDIRON_DATABASE" not in output
+    assert "secret" not in output
+
+
 def test_a_database_that_cannot_be_opened(monkeypatch):
     monkeypatch.setenv("ANDIRON_DATABASE", "sqlite:////nowhere/at/all.db")
     assert "Error: The database /nowhere/at/all.db cannot be written" in fail("user", "list")

@@ -402,6 +402,16 @@ def test_a_database_url_is_never_shown():
     for password in ("secret", "se:cr/et", ":", "//s@c"):
         settings = Settings.model_construct(database=f"postgresql://me:{password}@db/andiron")
         assert shown_value(settings, "database") == "postgresql://me:***@db/andiron"
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(SettingsError, match="mysql:// is not supported") as caught:
         Settings(database="mysql://me:secret@db/andiron")
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_wrong_with_a_database_url_is_named(monkeypatch):
+    monkeypatch.setenv("ANDIRON_DATABASE", "postgres://me:secret@db/andiron")
+    with pytest.raises(
+        SettingsError,
+        match=r"ANDIRON_DATABASE must be .*: postgres:// is unknown; write postgresql:// \(the",
+    ) as caught:
+        Settings()
     assert "secret" not in str(caught.value)
