@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -33,6 +33,11 @@ NOT_STARTED: Final = Refusal(
     503,
     "Andiron has not been started. The application that mounts it must run its lifespan:\n"
     "give it lifespan=andiron.lifespan, or serve andiron.wrap(application).\n",
+    ((b"cache-control", b"no-store"),),
+)
+TAKEN_OVER: Final = Refusal(
+    503,
+    "Another server has taken over the database of this one, which must be restarted.\n",
     ((b"cache-control", b"no-store"),),
 )
 NOT_FOUND: Final = Refusal(404, "Not found.\n")
@@ -66,6 +71,11 @@ class Andiron:
         self._starting = False
         self._complained = False
         self._connections = Connections()
+        self._shutdown: Callable[[], None] | None = None
+        self.taken_over = ""
+        """Why nothing is served any more: another server has the database; empty otherwise."""
+        self.on_taken_over: Callable[[], object] | None = None
+        """Called when that happens; the process had better end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -74,10 +84,11 @@ class Andiron:
             return
         router = self._router
         if router is None:
-            if not self._complained:
+            if not self._complained and not self.taken_over:
                 self._complained = True
                 logger.error("Not started: the host must run the lifespan (see docs/mounting.md)")
-            await _refuse(NOT_STARTED, scope, receive, send)
+            refusal = TAKEN_OVER if self.taken_over else NOT_STARTED
+            await _refuse(refusal, scope, receive, send)
             return
         with self._connections.one():
             if scope["type"] == "websocket":
@@ -107,7 +118,8 @@ class Andiron:
         settings = self.settings
         guard = Guard(settings.max_stanza_size, settings.max_depth)
         self.domain = domain = Domain(settings.domain_config(), guard)
-        await domain.start()
+        self.taken_over = ""
+        await domain.start(self._be_taken_over)
         try:
             strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
             async with self._sessions(domain) as manager:
@@ -121,6 +133,8 @@ class Andiron:
                 driver = TimerDriver(bosh)
                 driver.start()
                 try:
+                    if self.taken_over:
+                        raise DatabaseError(self.taken_over)
                     yield Router(routes, default=_not_found, redirect_slashes=False)
                 finally:
                     driver.stop()
@@ -138,13 +152,25 @@ class Andiron:
             domain.close(loop.time())
             manager.shutdown(loop.time())
 
+        self._shutdown = shutdown
         try:
             with before_exit(shutdown):
                 yield manager
         finally:
+            self._shutdown = None
             shutdown()
             await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
+
+    def _be_taken_over(self, sentence: str) -> None:
+        """Serve nothing from now on: another server has the database."""
+        logger.critical("%s Nothing is served here any more: restart this process", sentence)
+        self.taken_over = sentence
+        self._router = None
+        if self._shutdown is not None:
+            self._shutdown()
+        if self.on_taken_over is not None:
+            self.on_taken_over()
 
     def _routes(
         self, manager: SessionManager, guard: Guard, strangers: Strangers, registry: BoshRegistry

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
@@ -20,6 +21,7 @@ from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.presence import Presences
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
+from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database
 from andiron.domain.events import Events
 from andiron.domain.iq import Iqs
@@ -76,6 +78,7 @@ class Domain:
         self._guard = guard
         self.database: Database | None = None
         """None while the domain is stopped."""
+        self._held = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
         self.accounts: Accounts
@@ -100,10 +103,23 @@ class Domain:
         self.reader: Guard
         """Reads texts of our own sessions again, which grew by addresses and the like."""
 
-    async def start(self) -> None:
-        """Open the database. Raises :class:`DatabaseError` with a sentence for the operator."""
+    async def start(self, lost: Callable[[str], object] = lambda _sentence: None) -> None:
+        """Open the database, for this domain alone.
+
+        ``lost`` is called with a sentence should another server take it over
+        (:func:`claim_database`): the domain must be stopped then.
+        Raises :class:`DatabaseError` with a sentence for the operator.
+        """
+        async with AsyncExitStack() as unless_started:
+            claim = await claim_database(self.config.database, self.config.claim_patience, lost)
+            unless_started.push_async_callback(claim.release)
+            database = await Database.open(self.config.database)
+            unless_started.push_async_callback(database.close)
+            await self._start(database)
+            self._held = unless_started.pop_all()
+
+    async def _start(self, database: Database) -> None:
         config = self.config
-        database = await Database.open(config.database)
         accounts = Accounts(database, self.name, config.scram_iterations)
         sasl = SaslConfig(
             domain=self.name,
@@ -194,6 +210,7 @@ class Domain:
             self.authenticator.close()
             await self.database.close()
             self.database = None
+        await self._held.aclose()
 
     async def remove_account(self, name: str) -> None:
         """Remove an account, what is stored for it, and its sessions.

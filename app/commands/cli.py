@@ -1,7 +1,9 @@
 """The command line: ``andiron serve``, ``andiron user …``, ``andiron config …``."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any, TextIO
 
 import click
@@ -10,6 +12,7 @@ from andiron.commands.account_file import AccountFileError, read_accounts
 from andiron.commands.portability import export_users, import_users, run
 from andiron.domain.accounts.accounts import AccountError, Accounts
 from andiron.domain.accounts.credentials import check_password
+from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
 from andiron.domain.database.urls import EXAMPLES, problem
@@ -189,14 +192,18 @@ def import_database(url: str) -> None:
         raise click.BadParameter(f"it must be one such as {EXAMPLES}: {wrong}", param_hint="URL")
     settings = Settings()
 
-    async def copy(target: Database, _accounts: Accounts) -> int:
-        source = await Database.open(url)
-        try:
+    async def copy() -> int:
+        async with AsyncExitStack() as opened:
+            databases = []
+            for name in (settings.database, url):
+                claim = await claim_database(name)
+                opened.push_async_callback(claim.release)
+                databases.append(await Database.open(name))
+                opened.push_async_callback(databases[-1].close)
+            target, source = databases
             return await copy_all(source, target)
-        finally:
-            await source.close()
 
-    click.echo(f"Rows copied: {run(settings, copy)}")
+    click.echo(f"Rows copied: {asyncio.run(copy())}")
 
 
 user.add_command(export_users)

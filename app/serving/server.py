@@ -5,6 +5,7 @@ import functools
 import gc
 import logging
 import math
+import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -45,15 +46,22 @@ class Server(uvicorn.Server):
             gc.freeze()
             await self._on_started()
 
+    def end(self) -> None:
+        """Begin to stop, as on SIGTERM."""
+        self.should_exit = True
+
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
 
-    Raises :class:`ServerError` when the address cannot be listened on, and
-    SystemExit when the application does not start, which is logged.
+    Raises :class:`ServerError` when the address cannot be listened on or the
+    database was taken over by another server, and SystemExit when the
+    application does not start, which is logged.
     """
     configure_logging(settings.log_level)
     allow_open_files()
+    if os.environ.get("WEB_CONCURRENCY", "1") != "1":
+        logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")
     andiron = create_app(settings)
     with listen(settings.host, settings.port) as listener:
         drop_stalled(listener, settings.websocket_ping_timeout)
@@ -67,8 +75,11 @@ def run(settings: Settings) -> None:
                 click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
 
         server = Server(server_config(settings, andiron), announce)
+        andiron.on_taken_over = server.end
         with contextlib.suppress(KeyboardInterrupt):
             server.run([listener])
+    if andiron.taken_over:
+        raise ServerError(andiron.taken_over)
 
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
@@ -77,6 +88,7 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
     return uvicorn.Config(
         andiron,
         lifespan="on",
+        workers=1,
         http=functools.partial(HttpProtocol, silent=silent),  # type: ignore[arg-type]
         ws=functools.partial(  # type: ignore[arg-type]
             WebSocketProtocol, close_timeout=settings.websocket_close_timeout

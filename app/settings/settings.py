@@ -4,7 +4,7 @@ A setting that nobody knows, or with a value that cannot be used, stops the
 start with one sentence (:class:`SettingsError`).
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -47,6 +47,9 @@ from andiron.settings.words import default_text, expected
 from andiron.sm.config import SmConfig
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
+
+_LEAVE: Final = 5.0
+"""Seconds that a server may need to end once its connections have."""
 
 
 def _contact(purpose: str) -> str:
@@ -484,6 +487,7 @@ class Settings(BaseSettings):
         return DomainConfig(
             domain=self.domain,
             database=self.database,
+            claim_patience=self.shutdown_timeout + _LEAVE,
             plain=self.auth_plain,
             anonymous=self.auth_anonymous,
             sasl_attempts=self.auth_attempts,

@@ -15,9 +15,10 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines
+from andiron.domain.database.sqlite_claim import FileClaim, NoClaim
 from andiron.domain.database.sqlite_readers import ThreadReaders
 
-__all__ = ["DRIVERS", "engines", "problem"]
+__all__ = ["DRIVERS", "claim", "engines", "problem"]
 
 DRIVERS: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 """What a URL begins with that means this kind of database."""
@@ -48,7 +49,7 @@ def engines(url: URL) -> Engines:
 
     Raises :class:`DatabaseError`.
     """
-    path = None if url.database in {None, "", ":memory:"} else url.database
+    path = _path(url)
     if path:
         _create_private(Path(path))
     target = URL.create("sqlite+aiosqlite", database=path)
@@ -57,6 +58,19 @@ def engines(url: URL) -> Engines:
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     readers = _readers(path) if path else None
     return Engines(path or "in memory", writer, writer, readers, _explain)
+
+
+def claim(url: URL, _lost: object) -> FileClaim | NoClaim:
+    """Return what a server holds while it serves a database. Raises :class:`DatabaseError`."""
+    path = _path(url)
+    if not path:
+        return NoClaim()
+    _create_private(Path(path))
+    return FileClaim(path)
+
+
+def _path(url: URL) -> str | None:
+    return None if url.database in {None, "", ":memory:"} else url.database
 
 
 def _create_private(path: Path) -> None:
