@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -50,6 +51,7 @@ from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
 from andiron.domain.sign_in.throttle import Throttle
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
+from andiron.sm.notices import Notices
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID
@@ -79,6 +81,7 @@ class Domain:
         self.database: Database | None = None
         """None while the domain is stopped."""
         self._held = AsyncExitStack()
+        self._notices = Notices()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
         self.accounts: Accounts
@@ -233,6 +236,18 @@ class Domain:
     def new_stream_id(self) -> str:
         """Return an unguessable stream id (RFC 6120 section 4.7.3)."""
         return secrets.token_urlsafe(12)
+
+    def tell_of_unknown_host(self, name: str) -> None:
+        """Log which domain a client asked for: the setting or the page may be wrong."""
+        level = logging.INFO
+        if self._notices.first(name, time.monotonic()):
+            level = logging.WARNING
+        logger.log(
+            level,
+            "A client asked for the domain %r and was refused: this one is %s (ANDIRON_DOMAIN)",
+            name[:100],
+            self.name,
+        )
 
     def _make_rooms(self, config: RoomsConfig, database: Database) -> Rooms:
         messages, read = self.messages, self.reader.read
