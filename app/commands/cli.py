@@ -50,25 +50,35 @@ def main() -> None:
     "--port", type=click.IntRange(0, 65535), help="Listen on this port; 0 is any (setting: port)."
 )
 @click.option(
+    "--socket",
+    metavar="PATH",
+    help="Listen on this socket file instead, for a proxy on this machine (setting: socket).",
+)
+@click.option(
     "--demo",
     is_flag=True,
     help="Make two accounts with random passwords, serve a chat page at / and print two links"
     " that sign in as them: for trying out, not for a public site (setting: demo).",
 )
-def serve(host: str | None, port: int | None, demo: bool) -> None:
+def serve(host: str | None, port: int | None, socket: str | None, demo: bool) -> None:
     """Serve the domain until SIGTERM or Ctrl-C.
 
     WebSocket clients connect to /ws; /healthz answers health checks. Passwords
     need a secure way: put a proxy with TLS in front and see the setting
     trusted_proxies.
     """
+    if socket and (host is not None or port is not None):
+        raise click.UsageError("Give --socket, or --host and --port.")
     try:
-        from andiron.serving.server import ServerError, run  # noqa: PLC0415
+        from andiron.serving.listening import ServerError  # noqa: PLC0415
+        from andiron.serving.server import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"'andiron serve' needs {error.name}; install it with: pip install 'andiron[server]'"
         ) from None
-    options: dict[str, Any] = {"host": host, "port": port, "demo": demo or None}
+    if socket is None and (host is not None or port is not None):
+        socket = ""
+    options: dict[str, Any] = {"host": host, "port": port, "socket": socket, "demo": demo or None}
     settings = Settings(**{name: value for name, value in options.items() if value is not None})
     try:
         run(settings)

@@ -31,6 +31,7 @@ from andiron.settings.types import (
     Count,
     DatabaseUrl,
     DomainName,
+    FileMode,
     MediaRanges,
     Networks,
     Origins,
@@ -77,6 +78,14 @@ class Settings(BaseSettings):
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000, description="The port that `andiron serve` listens on; 0 takes a free one."
+    )
+    socket: str = Field(
+        "",
+        description="The socket file that `andiron serve` listens on, in place of `host` and"
+        " `port`; empty: none.",
+    )
+    socket_mode: FileMode = Field(
+        "660", description="The permissions of that file, in octal: who may write, may connect."
     )
     demo: bool = Field(
         False,

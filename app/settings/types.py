@@ -64,6 +64,12 @@ def _network(value: str) -> str:
     return value
 
 
+def _mode(value: str) -> str:
+    if not re.fullmatch(r"0?[0-7]{3}", value):
+        raise ValueError("permissions in octal such as 660, for owner and group, or 666, for all")
+    return value
+
+
 def _uri(value: str) -> str:
     if value and urlsplit(value).scheme not in {"ws", "wss", "http", "https"}:
         raise ValueError("a URI such as wss://other.example.org/ws, or empty")
@@ -107,6 +113,7 @@ Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
 Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
 DomainName = Annotated[str, AfterValidator(_domain)]
 RoomsHost = Annotated[str, AfterValidator(_rooms_host)]
+FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Uri = Annotated[str, AfterValidator(_uri)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

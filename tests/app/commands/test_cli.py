@@ -253,6 +253,20 @@ def test_serve_takes_options_before_settings(monkeypatch):
     ]
 
 
+def test_serve_listens_where_the_command_line_says(monkeypatch):
+    served = []
+    monkeypatch.setattr("andiron.serving.server.run", served.append)
+    monkeypatch.setenv("ANDIRON_SOCKET", "configured.sock")
+    succeed("serve")
+    succeed("serve", "--socket", "given.sock")
+    succeed("serve", "--port", "3")
+    succeed("serve", "--host", "::1")
+    assert [s.socket for s in served] == ["configured.sock", "given.sock", "", ""]
+    assert "Give --socket, or --host and --port." in fail(
+        "serve", "--socket", "given.sock", "--port", "3", code=2
+    )
+
+
 def test_serve_names_the_extra_that_is_missing(monkeypatch):
     real = builtins.__import__
 

@@ -63,6 +63,8 @@ def other_value(name, default):
 NOT_OF_A_PACKAGE = {
     "host",
     "port",
+    "socket",
+    "socket_mode",
     "demo",
     "log_level",
     "trusted_proxies",
@@ -265,6 +267,10 @@ def test_sentences_for_arguments(arguments, sentence):
         *(
             ("trusted_proxies", [value], "addresses or networks such as 10.0.0.1")
             for value in ("proxy", "10.0.0.1/8", "10.0.0", "")
+        ),
+        *(
+            ("socket_mode", value, "permissions in octal such as 660")
+            for value in ("", "rw", "66", "999", "1660", "0o660")
         ),
         *(
             ("upload_types", [value], "media types such as application/pdf or image/")
