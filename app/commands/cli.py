@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 
 from andiron.commands.account_file import AccountFileError, read_accounts
+from andiron.commands.health import health
 from andiron.commands.portability import export_users, import_users, run
 from andiron.domain.accounts.accounts import AccountError, Accounts
 from andiron.domain.accounts.credentials import check_password
@@ -39,8 +40,8 @@ def main() -> None:
     """XMPP for the web: WebSocket and stream management in one ASGI application.
 
     Settings come from the environment (ANDIRON_DOMAIN=example.org), then from
-    andiron.toml in this folder or the file that ANDIRON_CONFIG names; 'andiron
-    config show' lists them all.
+    andiron.toml in this folder or the file that ANDIRON_CONFIG names, then from
+    the one that ANDIRON_DEFAULTS names; 'andiron config show' lists them all.
     """
 
 
@@ -216,6 +217,7 @@ def import_database(url: str) -> None:
     click.echo(f"Rows copied: {asyncio.run(copy())}")
 
 
+main.add_command(health)
 user.add_command(export_users)
 user.add_command(import_users)
 

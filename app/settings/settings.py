@@ -1,4 +1,4 @@
-"""Settings: keyword arguments, then ``ANDIRON_…``, then ``andiron.toml``, then the defaults.
+"""Settings: keyword arguments, then ``ANDIRON_…``, then files, then the defaults.
 
 A setting that nobody knows, or with a value that cannot be used, stops the
 start with one sentence (:class:`SettingsError`).
@@ -24,7 +24,7 @@ from andiron.domain.config import (
     ThrottleConfig,
     UploadConfig,
 )
-from andiron.settings.sources import ConfigFile, Environment, SettingsError, Source, unknown
+from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
     AtLeastOne,
     Bytes,
@@ -472,7 +472,7 @@ class Settings(BaseSettings):
         try:
             super().__init__(**overrides)
         except ValidationError as error:
-            sources = (Environment(type(self)), ConfigFile(type(self)))
+            sources = tuple(source(type(self)) for source in SOURCES)
             raise _settings_error(type(self), error.errors()[0], overrides, sources) from None
 
     @classmethod
@@ -484,8 +484,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read keyword arguments, the environment and the file, the first that speaks wins."""
-        return init_settings, Environment(settings_cls), ConfigFile(settings_cls)
+        """Read keyword arguments, the environment and the files, the first that speaks wins."""
+        return init_settings, *(source(settings_cls) for source in SOURCES)
 
     def replaced(self, **overrides: Any) -> Self:
         """Return these settings with some of them changed, checked like any others."""

@@ -59,6 +59,7 @@ COMMANDS = dict(walk(main))
 def test_the_commands_that_there_are():
     assert {" ".join(path) for path in COMMANDS} == {
         "",
+        "health",
         "serve",
         "user",
         "user add",

@@ -159,6 +159,27 @@ def test_arguments_come_before_the_environment_before_the_file(monkeypatch):
     assert (settings.port, settings.host, settings.domain) == (3, "127.0.0.2", "file.example")
 
 
+def test_an_image_s_own_values_come_last(monkeypatch):
+    Path("defaults.toml").write_text("port = 1\nhost = '::1'\ndomain = 'image.example'")
+    Path("andiron.toml").write_text("port = 2\nhost = '::2'")
+    monkeypatch.setenv("ANDIRON_DEFAULTS", "defaults.toml")
+    monkeypatch.setenv("ANDIRON_PORT", "3")
+    settings = Settings()
+    assert (settings.port, settings.host, settings.domain) == (3, "::2", "image.example")
+    assert origins(Settings) == {
+        "port": "ANDIRON_PORT",
+        "host": '"host" in andiron.toml',
+        "domain": '"domain" in defaults.toml',
+    }
+
+
+def test_what_is_wrong_in_an_image_s_own_values(monkeypatch):
+    Path("defaults.toml").write_text("port = 'x'")
+    monkeypatch.setenv("ANDIRON_DEFAULTS", "defaults.toml")
+    with pytest.raises(SettingsError, match=r'"port" in defaults\.toml is .x., but must be'):
+        Settings()
+
+
 def test_where_values_come_from(monkeypatch):
     Path("andiron.toml").write_text("port = 1\nstream.management.max = 5")
     monkeypatch.setenv("ANDIRON_PORT", "2")
@@ -340,6 +361,12 @@ def test_media_types_are_in_lower_case():
             "ANDIRON_CONFIG",
             "none.toml",
             "ANDIRON_CONFIG names none.toml, which is not a file:"
+            " correct the path or remove the variable",
+        ),
+        (
+            "ANDIRON_DEFAULTS",
+            "none.toml",
+            "ANDIRON_DEFAULTS names none.toml, which is not a file:"
             " correct the path or remove the variable",
         ),
     ],
