@@ -35,9 +35,9 @@ NOT_STARTED: Final = Refusal(
     "give it lifespan=andiron.lifespan, or serve andiron.wrap(application).\n",
     ((b"cache-control", b"no-store"),),
 )
-TAKEN_OVER: Final = Refusal(
+DATABASE_LOST: Final = Refusal(
     503,
-    "Another server has taken over the database of this one, which must be restarted.\n",
+    "This server has lost its database to another, or altogether, and must be restarted.\n",
     ((b"cache-control", b"no-store"),),
 )
 NOT_FOUND: Final = Refusal(404, "Not found.\n")
@@ -72,9 +72,9 @@ class Andiron:
         self._complained = False
         self._connections = Connections()
         self._shutdown: Callable[[], None] | None = None
-        self.taken_over = ""
-        """Why nothing is served any more: another server has the database; empty otherwise."""
-        self.on_taken_over: Callable[[], object] | None = None
+        self.database_lost = ""
+        """Why nothing is served any more: the database is another's, or gone; else empty."""
+        self.on_database_lost: Callable[[], object] | None = None
         """Called when that happens; the process had better end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,10 +84,10 @@ class Andiron:
             return
         router = self._router
         if router is None:
-            if not self._complained and not self.taken_over:
+            if not self._complained and not self.database_lost:
                 self._complained = True
                 logger.error("Not started: the host must run the lifespan (see docs/mounting.md)")
-            refusal = TAKEN_OVER if self.taken_over else NOT_STARTED
+            refusal = DATABASE_LOST if self.database_lost else NOT_STARTED
             await _refuse(refusal, scope, receive, send)
             return
         with self._connections.one():
@@ -118,8 +118,8 @@ class Andiron:
         settings = self.settings
         guard = Guard(settings.max_stanza_size, settings.max_depth)
         self.domain = domain = Domain(settings.domain_config(), guard)
-        self.taken_over = ""
-        await domain.start(self._be_taken_over)
+        self.database_lost = ""
+        await domain.start(self._lose_database)
         try:
             strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
             async with self._sessions(domain) as manager:
@@ -133,8 +133,8 @@ class Andiron:
                 driver = TimerDriver(bosh)
                 driver.start()
                 try:
-                    if self.taken_over:
-                        raise DatabaseError(self.taken_over)
+                    if self.database_lost:
+                        raise DatabaseError(self.database_lost)
                     yield Router(routes, default=_not_found, redirect_slashes=False)
                 finally:
                     driver.stop()
@@ -162,15 +162,15 @@ class Andiron:
             await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
 
-    def _be_taken_over(self, sentence: str) -> None:
-        """Serve nothing from now on: another server has the database."""
+    def _lose_database(self, sentence: str) -> None:
+        """Serve nothing from now on: what would be stored would be lost, or another's."""
         logger.critical("%s Nothing is served here any more: restart this process", sentence)
-        self.taken_over = sentence
+        self.database_lost = sentence
         self._router = None
         if self._shutdown is not None:
             self._shutdown()
-        if self.on_taken_over is not None:
-            self.on_taken_over()
+        if self.on_database_lost is not None:
+            self.on_database_lost()
 
     def _routes(
         self, manager: SessionManager, guard: Guard, strangers: Strangers, registry: BoshRegistry

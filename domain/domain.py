@@ -24,6 +24,7 @@ from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
 from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database
+from andiron.domain.database.failure_log import FAILURE_LOG
 from andiron.domain.events import Events
 from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink
@@ -81,6 +82,7 @@ class Domain:
         self.database: Database | None = None
         """None while the domain is stopped."""
         self._held = AsyncExitStack()
+        logger.addFilter(FAILURE_LOG)
         self._notices = Notices()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
@@ -109,7 +111,7 @@ class Domain:
     async def start(self, lost: Callable[[str], object] = lambda _sentence: None) -> None:
         """Open the database, for this domain alone.
 
-        ``lost`` is called with a sentence should another server take it over
+        ``lost`` is called with a sentence should that not be so any more
         (:func:`claim_database`): the domain must be stopped then.
         Raises :class:`DatabaseError` with a sentence for the operator.
         """

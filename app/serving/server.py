@@ -60,7 +60,7 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
 
     Raises :class:`ServerError` when the address cannot be listened on or the
-    database was taken over by another server, and SystemExit when the
+    database was lost to another server, and SystemExit when the
     application does not start, which is logged.
     """
     configure_logging(settings.log_level)
@@ -86,11 +86,11 @@ def run(settings: Settings) -> None:
                 click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
 
         server = Server(server_config(settings, andiron), announce, stack.close)
-        andiron.on_taken_over = server.end
+        andiron.on_database_lost = server.end
         with contextlib.suppress(KeyboardInterrupt):
             server.run(listeners)
-    if andiron.taken_over:
-        raise ServerError(andiron.taken_over)
+    if andiron.database_lost:
+        raise ServerError(andiron.database_lost)
 
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
