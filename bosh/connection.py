@@ -13,6 +13,7 @@ from andiron.bosh.terms import creation_attributes, negotiate
 from andiron.bosh.window import Window
 from andiron.sm.link import Channel, CloseReason, StreamHeader, StreamOpen
 from andiron.sm.session import Session
+from andiron.sm.timers import Timers
 from andiron.xmpp.errors import (
     BoshCondition,
     BoshError,
@@ -50,15 +51,13 @@ class Host(Protocol):
     """What a connection needs of whoever keeps it."""
 
     config: BoshConfig
+    timers: Timers
 
     def clock(self) -> float:
         """Return the present of ``now``."""
 
     def soon(self, callback: Callable[[], None]) -> object:
         """Call back when what runs now has returned."""
-
-    def schedule(self, connection: "BoshConnection", at: float) -> None:
-        """Call :meth:`BoshConnection.on_timer` at ``at``, in place of any later time."""
 
     def authenticated(self, connection: "BoshConnection") -> None:
         """Lift the limits for strangers."""
@@ -398,8 +397,7 @@ class BoshConnection:
         self._outbox = []
         self._todo.clear()
         if self._created and (self._signed_in or not calls):
-            self.wake_at = inf
-            self._host.schedule(self, self._host.clock() + self._terms.inactivity)
+            self._host.timers.schedule(self, self._host.clock() + self._terms.inactivity)
         else:
             self._host.forget(self)
 
@@ -433,4 +431,4 @@ class BoshConnection:
     def _wake(self) -> None:
         at = self._window.next_deadline()
         if at < self.wake_at:
-            self._host.schedule(self, at)
+            self._host.timers.schedule(self, at)

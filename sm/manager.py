@@ -6,8 +6,6 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
-from math import inf
 from typing import Final
 
 from andiron.sm import nonzas
@@ -16,6 +14,7 @@ from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.link import Backend, CloseReason, Transport
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.session import Session, State
+from andiron.sm.timers import Timers
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
 from andiron.xmpp.xml import Element
 
@@ -28,7 +27,7 @@ class SessionManager:
     """Owns the sessions of one application; single-threaded, like its event loop.
 
     ``clock`` gives the monotonic ``now`` that transports pass in, too.
-    ``on_schedule`` is told when :meth:`next_deadline` came nearer.
+    ``timers`` wakes the sessions, and whatever else lives by the same clock.
     ``first_count`` is where stream management counters begin: zero, but for tests.
     """
 
@@ -44,15 +43,13 @@ class SessionManager:
         self.backend = backend
         self.clock = clock
         self.first_count = first_count
-        self.on_schedule: Callable[[float], None] = lambda _at: None
+        self.timers = Timers()
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()
         self.resumed = 0
         self._resumable: dict[str, Session] = {}
         self._expired: OrderedDict[str, tuple[str, str, Inbound]] = OrderedDict()
-        self._timers: list[tuple[float, int, Session]] = []
-        self._timer_count = 0
         self._closing = False
 
     def wall(self, now: float) -> float:
@@ -64,7 +61,7 @@ class SessionManager:
         session = Session(self, transport, now)
         transport.session = session
         self.sessions.add(session)
-        self.schedule(session, session.next_deadline())
+        self.timers.schedule(session, session.next_deadline())
         if self._closing:
             session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
         return session
@@ -101,7 +98,7 @@ class SessionManager:
             raise nonzas.count_too_high(h, session.queue.sent, element.namespace) from None
         transport = asking.give_up_transport()
         self.sessions.discard(asking)
-        asking.wake_at = inf
+        self.timers.cancel(asking)
         self.resumed += 1
         session.sm_namespace = element.namespace
         session.adopt(transport, h, now)
@@ -131,7 +128,7 @@ class SessionManager:
     ) -> None:
         """Forget a session that ended, but for the last ``h`` of one that expired."""
         self.sessions.discard(session)
-        session.wake_at = inf
+        self.timers.cancel(session)
         self.closed[reason] += 1
         if session.sm_id:
             selector = session.sm_id[:_SELECTOR_LENGTH]
@@ -147,33 +144,6 @@ class SessionManager:
             reason,
             f" ({error})" if error is not None else "",
         )
-
-    # Time
-
-    def schedule(self, session: Session, at: float) -> None:
-        """Wake ``session`` at ``at``, in place of any later time."""
-        session.wake_at = at
-        self._timer_count += 1
-        if len(self._timers) > 4 * len(self.sessions) + 64:
-            due = {entry[2]: entry for entry in self._timers if entry[0] == entry[2].wake_at}
-            self._timers = list(due.values())
-            heapify(self._timers)
-        first = not self._timers or at < self._timers[0][0]
-        heappush(self._timers, (at, self._timer_count, session))
-        if first:
-            self.on_schedule(at)
-
-    def next_deadline(self) -> float:
-        """Return when :meth:`run_timers` has something to do."""
-        return self._timers[0][0] if self._timers else inf
-
-    def run_timers(self, now: float) -> None:
-        """Wake every session whose time has come."""
-        while self._timers and self._timers[0][0] <= now:
-            at, _, session = heappop(self._timers)
-            if session.wake_at == at:
-                session.wake_at = inf
-                session.on_timer(now)
 
     # The operator's and the application's end
 

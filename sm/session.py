@@ -505,7 +505,7 @@ class Session:
 
     def _wake_by(self, at: float) -> None:
         if at < self.wake_at:
-            self._manager.schedule(self, at)
+            self._manager.timers.schedule(self, at)
 
     def _wake_for_idleness(self, now: float) -> None:
         self._life.heard_at = now

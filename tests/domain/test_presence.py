@@ -149,7 +149,7 @@ async def test_however_a_session_ends_those_who_saw_it_are_told_once(stage, end)
             leaving.lose()
             assert seen(balcony) == []
             stage.now += 601
-            stage.manager.run_timers(stage.now)
+            stage.manager.timers.run(stage.now)
         case "kick":
             assert stage.manager.kick(jid, stage.now) == 1
         case "error":

@@ -236,7 +236,7 @@ class AnyEvents(RuleBasedStateMachine):
                 assert session.transport is None
         assert {s for s in manager.sessions if s.resumable} == set(manager._resumable.values())
         assert len(manager._expired) <= CONFIG.remember_expired
-        assert len(manager._timers) <= 4 * len(manager.sessions) + 70
+        assert len(manager.timers) <= 4 * len(manager.sessions) + 70
 
     def teardown(self) -> None:
         for transport in self.open_transports():
