@@ -11,8 +11,7 @@ from andiron.bosh.body import Body
 from andiron.bosh.config import BoshConfig
 from andiron.bosh.terms import creation_attributes, negotiate
 from andiron.bosh.window import Window
-from andiron.sm.link import Channel, CloseReason, StreamHeader, StreamOpen
-from andiron.sm.session import Session
+from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader, StreamOpen
 from andiron.sm.timers import Timers
 from andiron.xmpp.errors import (
     BoshCondition,
@@ -98,7 +97,7 @@ class BoshConnection:
         "wake_at",
     )
 
-    session: Session
+    session: Carried
 
     def __init__(
         self,

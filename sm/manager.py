@@ -6,12 +6,13 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound, parse_count
-from andiron.sm.link import Backend, CloseReason, Transport
+from andiron.sm.link import Channel, CloseReason, Link, Transport
+from andiron.sm.management import Management
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.session import Session, State
 from andiron.sm.timers import Timers
@@ -21,6 +22,13 @@ from andiron.xmpp.xml import Element
 logger = logging.getLogger("andiron.sm")
 
 _SELECTOR_LENGTH: Final = 12
+
+
+class Backend(Protocol):
+    """What stands behind the sessions: the embedded domain or a real server."""
+
+    def connect(self, session: Session, channel: Channel) -> Link:
+        """Return the link for a new session, not yet signed in."""
 
 
 class SessionManager:
@@ -59,6 +67,7 @@ class SessionManager:
     def connect(self, transport: Transport, now: float) -> Session:
         """Return a new session for a new connection."""
         session = Session(self, transport, now)
+        session.link = self.backend.connect(session, transport.channel)
         transport.session = session
         self.sessions.add(session)
         self.timers.schedule(session, session.next_deadline())
@@ -90,26 +99,27 @@ class SessionManager:
         h = parse_count(element.attributes.get("h"))
         if not sm_id or h is None:
             raise SmError(StanzaCondition.BAD_REQUEST, "previd and h are needed")
-        session = self._find(sm_id, asking.link.account)
-        assert session.queue is not None
+        session, management = self._find(sm_id, asking.link.account)
         try:
-            session.queue.check(h)
+            management.queue.check(h)
         except CountTooHighError:
-            raise nonzas.count_too_high(h, session.queue.sent, element.namespace) from None
+            raise nonzas.count_too_high(h, management.queue.sent, element.namespace) from None
         transport = asking.give_up_transport()
         self.sessions.discard(asking)
         self.timers.cancel(asking)
         self.resumed += 1
-        session.sm_namespace = element.namespace
+        management.namespace = element.namespace
         session.adopt(transport, h, now)
         logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
 
-    def _find(self, sm_id: str, account: str) -> Session:
+    def _find(self, sm_id: str, account: str) -> tuple[Session, Management]:
         selector = sm_id[:_SELECTOR_LENGTH]
         session = self._resumable.get(selector)
         if session is not None:
-            if _same(session.sm_id, sm_id) and session.link.account == account:
-                return session
+            management = session.management
+            assert management is not None
+            if _same(management.id, sm_id) and session.link.account == account:
+                return session, management
         else:
             expired = self._expired.get(selector)
             if expired is not None and _same(expired[0], sm_id) and expired[1] == account:
@@ -130,12 +140,13 @@ class SessionManager:
         self.sessions.discard(session)
         self.timers.cancel(session)
         self.closed[reason] += 1
-        if session.sm_id:
-            selector = session.sm_id[:_SELECTOR_LENGTH]
+        sm_id = "" if session.management is None else session.management.id
+        if sm_id:
+            selector = sm_id[:_SELECTOR_LENGTH]
             if self._resumable.get(selector) is session:
                 del self._resumable[selector]
             if reason is CloseReason.EXPIRED or reason is CloseReason.QUEUE_FULL:
-                self._expired[selector] = (session.sm_id, session.link.account, session.inbound)
+                self._expired[selector] = (sm_id, session.link.account, session.inbound)
                 while len(self._expired) > self.config.remember_expired:
                     self._expired.popitem(last=False)
         logger.info(

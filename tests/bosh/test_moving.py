@@ -247,4 +247,4 @@ async def test_a_hundred_moves_lose_and_double_nothing(seed):
     assert client.got == [f"down{number}" for number in range(delivered)]
     routed = [GUARD.read(lost.text).get("id") for lost in place.backend.undelivered["nobody"]]
     assert routed == [f"up{number}" for number in range(client.sent)]
-    assert session.resumes == MOVES
+    assert place.manager.resumed == MOVES

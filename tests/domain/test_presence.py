@@ -167,8 +167,8 @@ async def test_a_hibernating_session_stays_available(stage):
     newcomer.send("<presence><priority>-1</priority></presence>")
     assert (away.jid, None) in seen(newcomer)
     newcomer.send(f"<message to='{JULIET}'><body>wait</body></message>")
-    assert away.session.queue is not None
-    assert any("wait" in text for text, _, _ in away.session.queue)
+    assert away.session.management is not None
+    assert any("wait" in text for text, _, _ in away.session.management.queue)
 
 
 async def test_directed_presence_needs_no_available_presence(stage):

@@ -112,7 +112,7 @@ def test_timers_stay_bounded_while_sessions_live():
             session = transport.session
             session.deliver("<message xmlns='jabber:client'/>", world.now)
             world.pass_time(0.07)
-            h = session.queue.sent
+            h = session.management.queue.sent
             world.receive(transport, f"<a xmlns='urn:xmpp:sm:3' h='{h}'/>")
         assert len(world.manager.timers) <= 4 * 20 + 65
     assert all(transport.session.state is State.BOUND for transport in everyone)
