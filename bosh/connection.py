@@ -1,7 +1,6 @@
 """One BOSH session as a transport: requests in by the window, stanzas out in its answers."""
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from math import inf
 from typing import Final, Protocol
@@ -128,7 +127,7 @@ class BoshConnection:
         self._signed_in = False
         self._outbox: list[str] = []
         self._buffered = 0
-        self._todo: deque[Element | Body] = deque()
+        self._todo: list[Element | Body] = []
         self._paused = False
         self._stalled = False
         self._flushing = False
@@ -203,7 +202,7 @@ class BoshConnection:
         window = self._window
         while not self._paused and not self._closed:
             if self._todo:
-                self._step(self._todo.popleft())
+                self._step(self._todo.pop(0))
                 continue
             early = window.next()
             if early is None:
