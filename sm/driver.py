@@ -1,27 +1,35 @@
-"""Wakes what has deadlines on an asyncio event loop."""
+"""Wakes what has deadlines, and what waits for its turn, on an asyncio event loop."""
 
 import asyncio
+from functools import partial
 from math import inf
 
+from andiron.sm.payers import Turns
 from andiron.sm.timers import Timers
 
 
-class TimerDriver:
-    """One timer of the loop for all ``timers``, whose times must be those of the loop."""
+class Driver:
+    """One timer of the loop for all ``timers``, and a round of ``turns`` in each run of it.
 
-    def __init__(self, timers: Timers) -> None:
+    The times of ``timers`` must be those of the loop. Rounds run while something waits.
+    """
+
+    def __init__(self, timers: Timers, turns: Turns) -> None:
         self._timers = timers
+        self._turns = turns
         self._handle: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin waking on the running loop."""
         self._loop = asyncio.get_running_loop()
+        self._turns.on_wait = partial(self._loop.call_soon, self._turns.next_round)
         self._timers.on_schedule = self._schedule
         self._schedule(self._timers.next_deadline())
 
     def stop(self) -> None:
         """Wake no more."""
+        self._turns.on_wait = lambda: None
         self._timers.on_schedule = lambda _at: None
         self._schedule(inf)
 
