@@ -52,7 +52,7 @@ def enforce(profile: Profile, text: str) -> str:
     if not prepared:
         raise PrecisError("is empty")
     allowed = (PVALID, FREE_PVAL) if isinstance(profile.base, FreeFormClass) else (PVALID,)
-    for character in set(prepared):
+    for character in dict.fromkeys(prepared):
         value, kind = _derived(character)
         if value in allowed:
             continue
