@@ -99,7 +99,7 @@ class Room:
         self.subject = Subject()
         self.history = History(limits.history_max, limits.history_characters)
         self.affiliations: dict[str, Affiliation] = {}
-        """By bare JID; without those that are ``none``."""
+        """By bare JID, or by domain for a ban of all in it; without those that are ``none``."""
         self.nicks: dict[str, str] = {}
         """Reserved nicknames by the bare JID whose they are; see :meth:`reserve`."""
         self.reserved: dict[str, str] = {}
@@ -129,8 +129,15 @@ class Room:
     # Who is who
 
     def affiliation(self, bare: str) -> Affiliation:
-        """Return how a person stands to the room."""
-        return self.affiliations.get(bare, Affiliation.NONE)
+        """Return how a person stands to the room: as said of him, else banned with his domain.
+
+        Section 9.2 has this order.
+        """
+        own = self.affiliations.get(bare)
+        if own is not None:
+            return own
+        domain = self.affiliations.get(bare.rpartition("@")[2])
+        return Affiliation.OUTCAST if domain is Affiliation.OUTCAST else Affiliation.NONE
 
     def has_rank(self, bare: str, least: Affiliation) -> bool:
         """Tell whether a person's affiliation is ``least`` or above it."""
@@ -176,8 +183,13 @@ class Room:
             self.voices[bare] = role
 
     def occupants_of(self, bare: str) -> list[Occupant]:
-        """Return all that a person is in the room."""
-        return [occupant for occupant in self.occupants.values() if occupant.bare == bare]
+        """Return all that a person is in the room; of a domain, those it stands for."""
+        return [
+            occupant
+            for occupant in self.occupants.values()
+            if occupant.bare == bare
+            or (occupant.bare.endswith(f"@{bare}") and occupant.bare not in self.affiliations)
+        ]
 
     def sees_jids(self, seat: Seat) -> bool:
         """Tell whether a session is told others' JIDs (sections 7.2.3 and 7.2.4)."""

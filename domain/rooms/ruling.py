@@ -30,6 +30,15 @@ __all__ = ["Decree", "Item", "affiliate", "change_affiliations", "list_items", "
 _ITEM: Final = f"{{{ns.MUC_ADMIN}}}item"
 _REASON: Final = f"{{{ns.MUC_ADMIN}}}reason"
 _MAX_REASON: Final = 1000
+_ADMIN: Final = RANK[Affiliation.ADMIN]
+_NONE: Final = RANK[Affiliation.NONE]
+_LISTS: Final[Mapping[Affiliation, Affiliation]] = {
+    Affiliation.OWNER: Affiliation.OWNER,
+    Affiliation.ADMIN: Affiliation.OWNER,
+    Affiliation.MEMBER: Affiliation.ADMIN,
+    Affiliation.OUTCAST: Affiliation.ADMIN,
+}
+"""Whose each list is to see and to change (sections 9.2, 9.5, 10.5 and 10.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +106,29 @@ def obey(room: Room, client: Client, items: Sequence[Item]) -> Decree:
             if target is None:
                 check_role_change(actor, Standing(Affiliation.NONE, Role.VISITOR), item.role)
                 raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "nobody is here by that name")
-            check_role_change(actor, target.standing, item.role)
+            himself = target.bare == client.account
+            check_role_change(actor, target.standing, item.role, himself=himself)
             roles.append((target, item.role, item.reason))
         elif item.affiliation is not None:
+            is_ban = item.affiliation is Affiliation.OUTCAST
+            if is_ban and item.jid == client.account and RANK[actor.affiliation] >= _ADMIN:
+                raise StanzaError(StanzaCondition.CONFLICT, "you cannot ban yourself")
             check_affiliation_change(
                 actor.affiliation, room.affiliation(item.jid), item.affiliation
             )
-            if item.affiliation is Affiliation.OUTCAST and item.jid == client.account:
-                raise StanzaError(StanzaCondition.CONFLICT, "you cannot ban yourself")
             affiliations[item.jid] = (item.affiliation, item.reason)
     check_affiliations(room, {bare: new for bare, (new, _) in affiliations.items()})
     return Decree(tuple(roles), affiliations, seat.occupant.nick if seat else "")
 
 
 def check_affiliations(room: Room, changes: Mapping[str, Affiliation]) -> None:
-    """Raise the error for changes that leave the room without an owner, or with too long lists."""
+    """Raise the error for changes that cannot be, whoever wants them.
+
+    They leave the room without an owner, or with too long lists, or mean to give
+    a whole domain what is given to persons: it can be banned alone (section 9.2).
+    """
+    if any("@" not in bare and RANK[new] > _NONE for bare, new in changes.items()):
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "a whole domain can only be banned")
     after = {**room.affiliations, **changes}
     if Affiliation.OWNER not in after.values():
         raise StanzaError(StanzaCondition.CONFLICT, "a room has an owner")
@@ -135,8 +152,9 @@ def change_affiliations(
     room: Room, changes: Mapping[str, tuple[Affiliation, str]], actor: str = ""
 ) -> None:
     """Set affiliations that were checked, with what follows for those who are in the room."""
-    for bare, (new, reason) in changes.items():
-        old = affiliate(room, bare, new)
+    for bare, (wanted, reason) in changes.items():
+        old = affiliate(room, bare, wanted)
+        new = room.affiliation(bare)  # Perhaps none of his own, and banned with his domain.
         if old is new:
             continue
         for occupant in room.occupants_of(bare):
@@ -221,7 +239,7 @@ def list_items(room: Room, client: Client, query: Tree) -> str:
 def _affiliated(room: Room, client: Client, affiliation: Affiliation) -> str:
     if affiliation is Affiliation.NONE:
         raise StanzaError(StanzaCondition.BAD_REQUEST, "there is no such list")
-    if not room.has_rank(client.account, Affiliation.ADMIN) and (
+    if not room.has_rank(client.account, _LISTS[affiliation]) and (
         affiliation is Affiliation.OUTCAST or not _may_see_members(room, client)
     ):
         raise StanzaError(StanzaCondition.FORBIDDEN, "this list is not for you")

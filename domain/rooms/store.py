@@ -178,7 +178,7 @@ class RoomStore:
 
 def affiliated(room: Room, bare: str) -> Affiliated:
     """Return a person's place in a room as it is kept."""
-    return Affiliated(room.affiliation(bare), room.nicks.get(bare, ""))
+    return Affiliated(room.affiliations.get(bare, Affiliation.NONE), room.nicks.get(bare, ""))
 
 
 def _values(room: Room) -> dict[str, Any]:

@@ -70,11 +70,112 @@ async def test_a_ban_takes_out_all_that_somebody_is_in_the_room():
     assert entry.attrib == {"affiliation": "outcast", "jid": "romeo@localhost"}
 
 
-async def test_nobody_bans_himself():
-    _stage, juliet, _romeo, _nurse = await scene()
-    await rule(juliet, "jid='romeo@localhost' affiliation='owner'")
-    answer = await rule(juliet, "jid='juliet@localhost' affiliation='outcast'")
-    assert condition(answer) == "conflict"
+@pytest.mark.parametrize(
+    ("affiliation", "expected"),
+    [
+        ("owner", "conflict"),
+        ("admin", "conflict"),
+        ("member", "forbidden"),
+        ("none", "forbidden"),
+    ],
+)
+@pytest.mark.parametrize("himself", ["jid='romeo@localhost'", "nick='Romeo'"])
+async def test_nobody_bans_himself(affiliation, expected, himself):
+    """Section 9.1: a conflict for those who may ban at all, wherever in a list it stands."""
+    stage, juliet, romeo, _nurse = await scene()
+    await rule(juliet, f"jid='romeo@localhost' affiliation='{affiliation}'")
+    for others in ([], ["jid='tybalt@localhost' affiliation='outcast'"]):
+        answer = await rule(romeo, *others, f"{himself} affiliation='outcast'")
+        assert condition(answer) == expected
+    assert "outcast" not in stage.room.affiliations.values()
+    assert "Romeo" in stage.room.occupants
+
+
+async def test_a_moderator_may_kick_himself():
+    """Section 8.2, its end; everybody may leave, but only who may kick says it by a kick."""
+    stage, juliet, romeo, nurse = await scene()
+    assert condition(await rule(romeo, "nick='Romeo' role='none'")) == "forbidden"
+    await rule(juliet, "nick='Romeo' role='moderator'", "nick='Nurse' role='moderator'")
+    romeo.take(), nurse.take()
+    assert condition(await rule(romeo, "nick='Nurse' role='none'")) == "not-allowed"
+    assert (await rule(romeo, "nick='Romeo' role='none'")).get("type") == "result"
+    assert told(romeo.take()) == [("Romeo", "unavailable", [110, 307])]
+    assert (await rule(juliet, "nick='Juliet' role='none'")).get("type") == "result"
+    assert list(stage.room.occupants) == ["Nurse"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ("nick='Juliet' role='visitor'", "not-allowed"),
+        ("nick='Juliet' role='none'", "not-allowed"),
+        ("nick='Juliet' role='participant'", "forbidden"),
+        ("nick='Nurse' role='moderator'", "forbidden"),
+    ],
+)
+async def test_what_a_mere_moderator_may_not_do_to_whom(wish, expected):
+    """Sections 8.2, 8.4 and 9.6 and 9.7."""
+    _stage, juliet, romeo, _nurse = await scene()
+    await rule(juliet, "nick='Romeo' role='moderator'")
+    assert condition(await rule(romeo, wish)) == expected
+
+
+@pytest.mark.parametrize("whom", ["juliet", "nurse"])
+@pytest.mark.parametrize(
+    ("affiliation", "expected"),
+    [
+        ("outcast", "not-allowed"),
+        ("none", "forbidden"),
+        ("member", "forbidden"),
+        ("admin", "forbidden"),
+        ("owner", "forbidden"),
+    ],
+)
+async def test_what_an_admin_may_not_do_to_owners_and_admins(whom, affiliation, expected):
+    """Sections 9.1, 10.3 to 10.8."""
+    stage, juliet, romeo, _nurse = await scene()
+    await rule(
+        juliet,
+        "jid='romeo@localhost' affiliation='admin'",
+        "jid='nurse@localhost' affiliation='admin'",
+    )
+    before = dict(stage.room.affiliations)
+    answer = await rule(romeo, f"jid='{whom}@localhost' affiliation='{affiliation}'")
+    assert condition(answer) == expected
+    answer = await rule(romeo, "jid='romeo@localhost' affiliation='none'")
+    assert condition(answer) == "forbidden"
+    assert stage.room.affiliations == before
+
+
+async def test_a_ban_of_a_domain_is_one_of_all_without_a_word_of_their_own():
+    """Section 9.2: the person's own place comes first, then that of the domain."""
+    stage, juliet, romeo, nurse = await scene()
+    await rule(juliet, "jid='nurse@localhost' affiliation='member'")
+    juliet.take(), romeo.take(), nurse.take()
+    answer = await rule(juliet, "jid='localhost' affiliation='outcast'")
+    assert answer.get("type") == "result"
+    assert told(romeo.take()) == [("Romeo", "unavailable", [110, 301])]
+    assert told(nurse.take()) == [("Romeo", "unavailable", [301])]
+    assert list(stage.room.occupants) == ["Juliet", "Nurse"]
+    enter(romeo, "Romeo")
+    assert condition(romeo.take()[0]) == "forbidden"
+    (entry,) = (await listed(juliet, "affiliation='outcast'")).iter(ADMIN_ITEM)
+    assert entry.get("jid") == "localhost"
+    await rule(juliet, "jid='nurse@localhost' affiliation='none'")
+    assert told(nurse.take()) == [("Nurse", "unavailable", [110, 301])]
+    await rule(juliet, "jid='localhost' affiliation='none'")
+    enter(romeo, "Romeo")
+    assert list(stage.room.occupants) == ["Juliet", "Romeo"]
+
+
+@pytest.mark.parametrize("affiliation", ["member", "admin", "owner"])
+async def test_a_domain_can_only_be_banned(affiliation):
+    stage, juliet, _romeo, _nurse = await scene()
+    answer = await rule(juliet, f"jid='localhost' affiliation='{affiliation}'")
+    assert condition(answer) == "not-acceptable"
+    answer = await configure(juliet, roomadmins=["localhost"])
+    assert condition(answer) == "not-acceptable"
+    assert list(stage.room.affiliations) == ["juliet@localhost"]
 
 
 async def test_a_voice_is_given_and_taken():
@@ -152,7 +253,7 @@ async def test_a_list_is_done_as_a_whole_or_not_at_all():
         "nick='Nurse' role='none'",
         "jid='juliet@localhost' affiliation='none'",
     )
-    assert condition(answer) == "not-allowed"
+    assert condition(answer) == "forbidden"
     assert "tybalt@localhost" not in stage.room.affiliations
     assert nurse.take() == []
     answer = await rule(
@@ -236,6 +337,10 @@ async def test_affiliations_are_bounded():
 
 LISTS = [
     ("owner", "semi", "owner", True),
+    ("owner", "semi", "admin", False),
+    ("admin", "semi", "admin", False),
+    ("admin", "semi", "owner", True),
+    ("owner", "non", "admin", True),
     ("member", "semi", "admin", True),
     ("outcast", "semi", "admin", True),
     ("member", "semi", "member", False),
@@ -255,6 +360,7 @@ async def test_who_sees_which_list(affiliation, anonymous, asker, allowed):
         juliet,
         f"jid='romeo@localhost' affiliation='{asker}'",
         "jid='m@x' affiliation='member'",
+        "jid='a@x' affiliation='admin'",
         "jid='o@x' affiliation='outcast'",
     )
     answer = await listed(romeo, f"affiliation='{affiliation}'")
