@@ -8,7 +8,7 @@ from andiron.domain.rooms.form import read_affiliations, read_config
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Detail, Room
-from andiron.domain.rooms.ruling import change_affiliations, check_affiliations, expel
+from andiron.domain.rooms.ruling import Change, change_affiliations, check_affiliations, expel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -56,7 +56,9 @@ def configure(room: Room, new: NewConfig, actor: str = "") -> None:
     """Set a room up, unlock it and tell of what has changed (section 10.2.1)."""
     room.locked_until = 0.0
     old, room.config = room.config, new.config
-    change_affiliations(room, {bare: (each, "") for bare, each in new.affiliations.items()}, actor)
+    change_affiliations(
+        room, {bare: Change(each) for bare, each in new.affiliations.items()}, actor
+    )
     if new.config.moderated != old.moderated:
         room.voices.clear()
     if new.config.members_only and not old.members_only:

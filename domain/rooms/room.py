@@ -14,16 +14,16 @@ from andiron.domain.client import Client
 from andiron.domain.config import RoomsConfig
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.history import History
+from andiron.domain.rooms.nicknames import ByNick, Reservations
 from andiron.domain.rooms.occupant import Occupant, Seat, occupant_id
 from andiron.domain.rooms.outbox import Outbox, Way
 from andiron.domain.rooms.privileges import INITIAL_ROLES, RANK, Affiliation, Role
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import from_attribute
 
-__all__ = ["Detail", "Room", "Subject", "prepared_nick"]
+__all__ = ["Detail", "Place", "Room", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,17 @@ class Subject:
     text: str = ""
     nick: str = ""
     stamp: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A person's lasting place in a room."""
+
+    affiliation: Affiliation = Affiliation.NONE
+    nick: str = ""
+    """The nickname that is reserved."""
+    reason: str = ""
+    """What was said when the affiliation was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ class Room:
         "occupants",
         "outbox",
         "photos",
-        "reserved",
+        "reasons",
         "seats",
         "secret",
         "subject",
@@ -100,12 +111,11 @@ class Room:
         self.history = History(limits.history_max, limits.history_characters)
         self.affiliations: dict[str, Affiliation] = {}
         """By bare JID, or by domain for a ban of all in it; without those that are ``none``."""
-        self.nicks: dict[str, str] = {}
-        """Reserved nicknames by the bare JID whose they are; see :meth:`reserve`."""
-        self.reserved: dict[str, str] = {}
-        """Whose each reserved nickname is."""
-        self.occupants: dict[str, Occupant] = {}
-        """By nickname."""
+        self.reasons: dict[str, str] = {}
+        """Why each has the affiliation, where that was said."""
+        self.nicks = Reservations()
+        """Reserved nicknames, by the bare JID whose they are."""
+        self.occupants: ByNick[Occupant] = ByNick()
         self.seats: dict[Client, Seat] = {}
         self.invited: dict[str, str] = {}
         """Who was invited lately, and by whom: bare JIDs."""
@@ -158,12 +168,25 @@ class Room:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "you are not in the room")
         return seat
 
-    def reserve(self, bare: str, nick: str) -> None:
-        """Reserve a nickname for a person, in place of another one; an empty one for none."""
-        self.reserved.pop(self.nicks.pop(bare, ""), None)
-        if nick:
-            self.nicks[bare] = nick
-            self.reserved[nick] = bare
+    def place(self, bare: str) -> Place:
+        """Return a person's own place, whatever holds for the domain."""
+        return Place(
+            self.affiliations.get(bare, Affiliation.NONE),
+            self.nicks.get(bare, ""),
+            self.reasons.get(bare, ""),
+        )
+
+    def settle(self, bare: str, place: Place) -> None:
+        """Give a person a place, which is all that is kept of him; ``none`` keeps nothing."""
+        self.nicks.reserve(bare, place.nick)
+        if place.reason:
+            self.reasons[bare] = place.reason
+        else:
+            self.reasons.pop(bare, None)
+        if place.affiliation is Affiliation.NONE:
+            self.affiliations.pop(bare, None)
+        else:
+            self.affiliations[bare] = place.affiliation
 
     def initial_role(self, bare: str) -> Role:
         """Return the role in which a person enters (sections 5.1 and 5.1.2)."""
@@ -324,12 +347,6 @@ class Room:
         if tail is None:
             tail = occupant.tails[jid] = presence_tail(occupant, detail, jid=jid)
         return tail
-
-
-def prepared_nick(room: Room, nick: str) -> str:
-    """Return a nickname as it would stand in an address; raises ``jid-malformed``."""
-    prepared: str = parse_jid(f"{room.jid}/{nick}").resource
-    return prepared
 
 
 def _head(occupant: Occupant) -> str:

@@ -23,7 +23,7 @@ from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure
 from andiron.domain.rooms.picture import give_vcard
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room
-from andiron.domain.rooms.ruling import change_affiliations
+from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.domain.rooms.store import RoomStore, StoredRoom
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
@@ -231,10 +231,8 @@ class Rooms:
         room = Room(jid, stored.config, self.config, self.outbox, stored.secret)
         room.created_by = stored.created_by
         room.subject = stored.subject
-        for bare, each in stored.affiliations.items():
-            room.affiliations[bare] = each.affiliation
-            if each.nick:
-                room.reserve(bare, each.nick)
+        for bare, place in stored.places.items():
+            room.settle(bare, place)
         give_vcard(room, stored.vcard)
         return room
 
@@ -247,8 +245,8 @@ class Rooms:
         return bool(heirs)
 
     def _affiliate(self, room: Room, changes: Mapping[str, Affiliation]) -> str | Awaitable[str]:
-        change_affiliations(room, {bare: (new, "") for bare, new in changes.items()})
-        return self.affiliated(room, changes)
+        changed = change_affiliations(room, {bare: Change(new) for bare, new in changes.items()})
+        return self.affiliated(room, changed)
 
 
 _NOTHING_TO_LOSE: Final = frozenset({Affiliation.NONE, Affiliation.OUTCAST})

@@ -198,7 +198,7 @@ async def test_a_name_in_use_or_reserved_is_refused():
     juliet, romeo, nurse = [await stage.person(name) for name in ("juliet", "romeo", "nurse")]
     await stage.open_room(juliet, "Juliet")
     await rule(juliet, "jid='nurse@localhost' affiliation='member'")
-    stage.room.reserve("nurse@localhost", "Nurse")
+    stage.room.nicks.reserve("nurse@localhost", "Nurse")
     for taken in ("Juliet", "Nurse"):
         enter(romeo, taken)
         assert condition(romeo.take()[0]) == "conflict"

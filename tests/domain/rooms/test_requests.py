@@ -186,7 +186,7 @@ async def test_a_nickname_of_ones_own():
     assert (await request(juliet, "set", REGISTER.format("Montague"))).get("type") == "result"
     await rule(juliet, "jid='romeo@localhost' affiliation='owner'")
     await rule(juliet, "jid='juliet@localhost' affiliation='none'")
-    assert stage.room.reserved == {}
+    assert stage.room.nicks == {}
 
 
 async def test_a_rooms_picture():

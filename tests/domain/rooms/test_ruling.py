@@ -325,6 +325,115 @@ async def test_an_affiliation_by_nickname_is_that_of_its_person():
     assert stage.room.affiliations["romeo@localhost"] == "member"
 
 
+def nicks(answer):
+    return {each.get("jid"): each.get("nick") for each in answer.iter(ADMIN_ITEM)}
+
+
+async def test_an_admin_reserves_nicknames_for_members():
+    """Sections 9.3 and 9.5: kept, shown in the list, and nobody else's from then on."""
+    stage, juliet, romeo, nurse = await scene()
+    answer = await rule(juliet, "jid='tybalt@localhost' affiliation='member' nick='Prince'")
+    assert answer.get("type") == "result"
+    assert nicks(await listed(juliet, "affiliation='member'")) == {"tybalt@localhost": "Prince"}
+    enter(romeo, "Prince", x="")
+    assert condition(romeo.take()[-1]) == "conflict"
+    tybalt = await stage.person("tybalt")
+    reserved = f"<query xmlns='{ns.DISCO_INFO}' node='x-roomuser-item'/>"
+    answer = await request(tybalt, "get", reserved)
+    assert answer.find(f".//{{{ns.DISCO_INFO}}}identity").get("name") == "Prince"
+    enter(tybalt, "Prince")
+    assert "Prince" in stage.room.occupants
+    # Without a nick it stays, with an empty one it goes.
+    await rule(juliet, "jid='tybalt@localhost' affiliation='admin'")
+    assert nicks(await listed(juliet, "affiliation='admin'")) == {"tybalt@localhost": "Prince"}
+    await rule(juliet, "jid='tybalt@localhost' affiliation='admin' nick=''")
+    assert nicks(await listed(juliet, "affiliation='admin'")) == {"tybalt@localhost": None}
+    assert stage.room.nicks == {}
+    assert nurse.take() != []
+
+
+@pytest.mark.parametrize("gone", ["none", "outcast"])
+async def test_a_reserved_nickname_goes_with_the_affiliation(gone):
+    stage, juliet, _romeo, nurse = await scene()
+    await rule(juliet, "jid='tybalt@localhost' affiliation='member' nick='Prince'")
+    await rule(juliet, f"jid='tybalt@localhost' affiliation='{gone}' nick='Prince'")
+    assert stage.room.nicks == {}
+    enter(nurse, "Prince", x="")
+    assert "Prince" in stage.room.occupants
+
+
+NO_NICKS = [
+    (["jid='tybalt@localhost' affiliation='member' nick='Romeo'"], "conflict"),
+    (["jid='tybalt@localhost' affiliation='member' nick='Cousin'"], "conflict"),
+    (["jid='tybalt@localhost' affiliation='member' nick=' '"], "not-acceptable"),
+    (["jid='tybalt@localhost' affiliation='member' nick='" + 101 * "x" + "'"], "not-acceptable"),
+    (
+        [
+            "jid='tybalt@localhost' affiliation='member' nick='Prince'",
+            "jid='nurse@localhost' affiliation='member' nick='Prince'",
+        ],
+        "conflict",
+    ),
+]
+
+
+@pytest.mark.parametrize(("items", "expected"), NO_NICKS)
+async def test_nicknames_that_an_admin_cannot_reserve(items, expected):
+    stage, juliet, _romeo, _nurse = await scene()
+    await rule(juliet, "jid='mercutio@localhost' affiliation='member' nick='Cousin'")
+    assert condition(await rule(juliet, *items)) == expected
+    assert stage.room.nicks == {"mercutio@localhost": "Cousin"}
+    assert "tybalt@localhost" not in stage.room.affiliations
+
+
+async def test_one_list_may_give_a_nickname_from_one_person_to_another():
+    stage, juliet, _romeo, _nurse = await scene()
+    await rule(
+        juliet,
+        "jid='a@localhost' affiliation='member' nick='A'",
+        "jid='b@localhost' affiliation='member' nick='B'",
+        "jid='c@localhost' affiliation='member' nick='C'",
+    )
+    answer = await rule(
+        juliet,
+        "jid='a@localhost' affiliation='member' nick='B'",
+        "jid='b@localhost' affiliation='admin' nick='A'",
+        "jid='c@localhost' affiliation='none'",
+        "jid='d@localhost' affiliation='member' nick='C'",
+    )
+    assert answer.get("type") == "result"
+    assert stage.room.nicks == {"a@localhost": "B", "b@localhost": "A", "d@localhost": "C"}
+
+
+def reasons(answer):
+    return {each.get("jid"): each.findtext(REASON) for each in answer.iter(ADMIN_ITEM)}
+
+
+async def say_why(client, item, reason):
+    inner = f"<item {item}><reason>{reason}</reason></item>"
+    return await request(client, "set", f"<query xmlns='{ns.MUC_ADMIN}'>{inner}</query>")
+
+
+async def test_the_reason_of_a_ban_is_in_the_list():
+    """Section 9.2."""
+    _stage, juliet, _romeo, _nurse = await scene()
+    ban = "jid='romeo@localhost' affiliation='outcast'"
+    banned = "affiliation='outcast'"
+    await say_why(juliet, ban, "Treason &amp; <![CDATA[<sonnets>]]>")
+    await rule(juliet, "jid='tybalt@localhost' affiliation='outcast'")
+    expected = {"romeo@localhost": "Treason & <sonnets>", "tybalt@localhost": None}
+    assert reasons(await listed(juliet, banned)) == expected
+    await rule(juliet, ban)
+    assert reasons(await listed(juliet, banned)) == expected
+    await say_why(juliet, ban, "Worse")
+    assert reasons(await listed(juliet, banned))["romeo@localhost"] == "Worse"
+    await rule(juliet, "jid='romeo@localhost' affiliation='member'")
+    assert reasons(await listed(juliet, "affiliation='member'")) == {"romeo@localhost": None}
+    await say_why(juliet, "jid='romeo@localhost' affiliation='none'", "No more")
+    await rule(juliet, ban)
+    assert reasons(await listed(juliet, banned))["romeo@localhost"] is None
+
+
 async def test_affiliations_are_bounded():
     stage = RoomStage(max_affiliations=3)
     juliet = await stage.person("juliet")
