@@ -98,7 +98,7 @@ def welcome(room: Room, seat: Seat, arrival: Arrival, wall: float, *more: int) -
     codes = [110]
     if room.config.jids_shown:
         codes.insert(0, 100)
-    if room.config.archived:
+    if room.archived:
         codes.append(170)
     room.tell_self(occupant, (seat,), Detail((*codes, *more), identity=arrival.identity))
     _send_history(room, seat, arrival.wish, wall)

@@ -72,6 +72,7 @@ class Room:
     __slots__ = (
         "affiliations",
         "archive",
+        "archiving",
         "config",
         "created_by",
         "from_attribute",
@@ -93,9 +94,18 @@ class Room:
     )
 
     def __init__(
-        self, jid: str, config: RoomConfig, limits: RoomsConfig, outbox: Outbox, secret: bytes
+        self,
+        jid: str,
+        config: RoomConfig,
+        limits: RoomsConfig,
+        outbox: Outbox,
+        secret: bytes,
+        *,
+        archiving: bool = True,
     ) -> None:
         self.jid = jid
+        self.archiving = archiving
+        """Whether there are archives at all, whatever its owners want."""
         self.archive = f"{jid}/{hashlib.sha256(secret).hexdigest()[:16]}"
         """The name of its archive, which no later room of the same name has."""
         self.from_attribute = from_attribute(jid)
@@ -135,6 +145,11 @@ class Room:
         """How many may be in it, by the owner's wish and the service's bound."""
         bound = self.limits.max_occupants
         return min(self.config.max_occupants or bound, bound)
+
+    @property
+    def archived(self) -> bool:
+        """Whether what is said in it is kept."""
+        return self.archiving and self.config.archived
 
     # Who is who
 

@@ -108,7 +108,7 @@ class Rooms:
                 StanzaCondition.NOT_ACCEPTABLE, f"a room's name has at most {MAX_USERNAME} bytes"
             )
         secret = secrets.token_bytes(_SECRET_BYTES)
-        room = Room(jid.bare, RoomConfig(), config, self.outbox, secret)
+        room = self._room(jid.bare, RoomConfig(), secret)
         room.created_by = client.account
         room.affiliations[client.account] = Affiliation.OWNER
         room.locked_until = now + config.lock_timeout
@@ -192,7 +192,7 @@ class Rooms:
 
     def features_of(self, room: Room) -> tuple[str, ...]:
         """Return what one room can."""
-        return self.features if room.config.archived else ()
+        return self.features if room.archived else ()
 
     @property
     def archives(self) -> RoomArchives:
@@ -226,9 +226,13 @@ class Rooms:
             del self._made[room.created_by]
         self._remove_archive(room)
 
+    def _room(self, jid: str, config: RoomConfig, secret: bytes) -> Room:
+        archiving = self._archives is not None
+        return Room(jid, config, self.config, self.outbox, secret, archiving=archiving)
+
     def _revive(self, stored: StoredRoom) -> Room:
         jid = f"{stored.name}@{self.host}"
-        room = Room(jid, stored.config, self.config, self.outbox, stored.secret)
+        room = self._room(jid, stored.config, stored.secret)
         room.created_by = stored.created_by
         room.subject = stored.subject
         for bare, place in stored.places.items():
