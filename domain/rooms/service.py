@@ -57,13 +57,10 @@ class RoomService:
         now: float,
     ) -> bool:
         """Enter, leave, or change one's presence or nickname."""
-        kind = element.get("type")
-        if kind == "unavailable":
-            self._leave(client, element, jid)
-        elif kind == "":
-            self._arrive(client, element, jid, now)
-        elif kind == "subscribe":
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "rooms tell who is in them")
+        try:
+            self._take_presence(client, element, jid, now)
+        except StanzaError as error:
+            raise _signed(error, jid) from None
         self._outbox.flush(now)
         return True
 
@@ -76,9 +73,38 @@ class RoomService:
         now: float,
     ) -> bool:
         """Say something to a room or to one in it."""
+        try:
+            self._take_message(client, element, jid, now)
+        except StanzaError as error:
+            raise _signed(error, jid) from None
+        self._outbox.flush(now)
+        return True
+
+    def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
+        """Answer a request, or pass an iq on to one who is in a room."""
+        try:
+            handled = self._take_iq(client, element, jid, ticket, now)
+        except StanzaError as error:
+            raise _signed(error, jid) from None
+        self._outbox.flush(now)
+        return handled
+
+    def left(self, client: Client, now: float) -> None:
+        """Take a session out of all its rooms."""
+        for room in self._visits.pop(client, ()):
+            seat = room.seats.get(client)
+            if seat is not None:
+                leave(room, seat, Detail())
+                self._rooms.tidy(room)
+        self._forwarding.left(client)
+        self._outbox.flush(now)
+
+    # Messages
+
+    def _take_message(self, client: Client, element: Element, jid: JID, now: float) -> None:
         kind = element.get("type")
         if kind == "error":
-            return True
+            return
         room = self._rooms.find(jid)
         if room.is_locked(now) and not room.has_rank(client.account, Affiliation.OWNER):
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "the room is being set up")
@@ -91,8 +117,6 @@ class RoomService:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "messages for all are groupchat")
         else:
             self._mediate(room, client, element, now)
-        self._outbox.flush(now)
-        return True
 
     def _mediate(self, room: Room, client: Client, element: Element, now: float) -> None:
         rooms = self._rooms
@@ -107,11 +131,11 @@ class RoomService:
         if not isinstance(change, str):
             self._spawn(_finish(change))
 
-    def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
-        """Answer a request, or pass an iq on to one who is in a room."""
+    # Iqs
+
+    def _take_iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         if element.get("type") not in _REQUESTS:
             self._forwarding.answer(client, element)
-            self._outbox.flush(now)
             return True
         if jid.resource:
             return self._ask_occupant(client, element, jid, ticket, now)
@@ -122,9 +146,7 @@ class RoomService:
         def call() -> str | Awaitable[str]:
             return answer_room(request, room) if room else answer_service(request)
 
-        handled = self._iqs.answer(client, element, call, ticket, now)
-        self._outbox.flush(now)
-        return handled
+        return self._iqs.answer(client, element, call, ticket, now, jid.bare)
 
     def _ask_occupant(
         self, client: Client, element: Element, jid: JID, ticket: int, now: float
@@ -145,24 +167,21 @@ class RoomService:
         if payload.tag == _VCARD and element.get("type") == "get":
             # The occupant's account, whose vCard is not for its sessions to know.
             whose = Target.ACCOUNT if target.bare == client.account else Target.CONTACT
-            return self._iqs.answer_by_handler(
-                client, element, payload, whose, target.bare, ticket, now
-            )
+            call = self._iqs.asking(client, element, payload, whose, target.bare, now)
+            return self._iqs.answer(client, element, call, ticket, now, room.jid)
         self._forwarding.ask(room, client, target, element)
-        self._outbox.flush(now)
         return True
 
-    def left(self, client: Client, now: float) -> None:
-        """Take a session out of all its rooms."""
-        for room in self._visits.pop(client, ()):
-            seat = room.seats.get(client)
-            if seat is not None:
-                leave(room, seat, Detail())
-                self._rooms.tidy(room)
-        self._forwarding.left(client)
-        self._outbox.flush(now)
-
     # Presence
+
+    def _take_presence(self, client: Client, element: Element, jid: JID, now: float) -> None:
+        kind = element.get("type")
+        if kind == "unavailable":
+            self._leave(client, element, jid)
+        elif kind == "":
+            self._arrive(client, element, jid, now)
+        elif kind == "subscribe":
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "rooms tell who is in them")
 
     def _arrive(self, client: Client, element: Element, jid: JID, now: float) -> None:
         if not jid.node:
@@ -228,6 +247,12 @@ class RoomService:
             "<item affiliation='none' role='none'><reason>You are not in the room.</reason></item>"
             "<status code='110'/><status code='307'/><status code='333'/></x></presence>",
         )
+
+
+def _signed(error: StanzaError, jid: JID) -> StanzaError:
+    """Return an error as the room's, or the service's: by it, not by the occupant who is asked."""
+    error.by = jid.bare
+    return error
 
 
 async def _finish(change: Awaitable[str]) -> None:

@@ -111,7 +111,7 @@ async def test_no_nickname_specified():
     (hag,) = await cast("hag66")
     hag.talk(f"""
         C: <presence to='{COVEN}' id='273hs51g'>{MUC}</presence>
-        S: <presence from='{COVEN}' id='273hs51g' to='{{me}}' type='error'><error type='modify'><jid-malformed xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
+        S: <presence from='{COVEN}' id='273hs51g' to='{{me}}' type='error'><error by='{COVEN}' type='modify'><jid-malformed xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
     """)
 
 
@@ -156,7 +156,7 @@ async def test_a_subject():
     hag.talk(f"""
         S: <message id='lh2bs617' from='{COVEN}/firstwitch' to='{{me}}' type='groupchat'><subject>Fire Burn and Cauldron Bubble!</subject>{KEPT}</message>
         C: <message id='s' to='{COVEN}' type='groupchat'><subject>Mine</subject></message>
-        S: <message id='s' from='{COVEN}' to='{{me}}' type='error'><error type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></message>
+        S: <message id='s' from='{COVEN}' to='{{me}}' type='error'><error by='{COVEN}' type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></message>
     """)
 
 
@@ -204,7 +204,7 @@ async def test_granting_membership_and_banning():
         {presence("thirdwitch", f"{member}{jid}>{actor}", 110)}
         {presence("thirdwitch", f"{outcast}{jid}>{actor}", 110, 301, kind="unavailable")}
         C: <presence to='{COVEN}/thirdwitch'>{MUC}</presence>
-        S: <presence from='{COVEN}/thirdwitch' to='{{me}}' type='error'><error type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
+        S: <presence from='{COVEN}/thirdwitch' to='{{me}}' type='error'><error by='{COVEN}' type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
     """)
 
 
@@ -256,6 +256,6 @@ async def test_a_self_ping_in_the_room_and_out_of_it():
         C: <presence to='{COVEN}/thirdwitch' type='unavailable'/>
         {presence("thirdwitch", HAG66.replace("participant", "none"), 110, kind="unavailable")}
         C: <iq id='s2c2' to='{COVEN}/thirdwitch' type='get'><ping xmlns='{ns.PING}'/></iq>
-        S: <iq from='{COVEN}/thirdwitch' to='{{me}}' id='s2c2' type='error'><error type='cancel'><not-acceptable xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></iq>
+        S: <iq from='{COVEN}/thirdwitch' to='{{me}}' id='s2c2' type='error'><error by='{COVEN}' type='cancel'><not-acceptable xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></iq>
     """)
     await settle()
