@@ -9,6 +9,7 @@ from andiron.domain.registry import Target
 from andiron.domain.rooms.entering import Arrival, change, enter, leave, read_arrival, rename
 from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.inviting import Mediation, mediate
+from andiron.domain.rooms.occupant import Seat
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.requests import Request, answer_room, answer_service
@@ -29,6 +30,19 @@ _PING: Final = f"{{{ns.PING}}}ping"
 _VCARD: Final = f"{{{ns.VCARD}}}vCard"
 _DISCO: Final = frozenset({f"{{{ns.DISCO_INFO}}}query", f"{{{ns.DISCO_ITEMS}}}query"})
 _STATUS: Final = f"{{{ns.CLIENT}}}status"
+_ERROR: Final = f"{{{ns.CLIENT}}}error"
+_GONE: Final = frozenset(
+    f"{{{ns.STANZA_ERRORS}}}{condition}"
+    for condition in (
+        StanzaCondition.GONE,
+        StanzaCondition.ITEM_NOT_FOUND,
+        StanzaCondition.RECIPIENT_UNAVAILABLE,
+        StanzaCondition.REDIRECT,
+        StanzaCondition.REMOTE_SERVER_NOT_FOUND,
+        StanzaCondition.REMOTE_SERVER_TIMEOUT,
+    )
+)
+"""The errors that are about delivery (section 18.1.2)."""
 
 
 class RoomService:
@@ -104,6 +118,7 @@ class RoomService:
     def _take_message(self, client: Client, element: Element, jid: JID, now: float) -> None:
         kind = element.get("type")
         if kind == "error":
+            self._take_error(client, element, jid)
             return
         room = self._rooms.find(jid)
         if room.is_locked(now) and not room.has_rank(client.account, Affiliation.OWNER):
@@ -180,6 +195,8 @@ class RoomService:
             self._leave(client, element, jid)
         elif kind == "":
             self._arrive(client, element, jid, now)
+        elif kind == "error":
+            self._take_error(client, element, jid)
         elif kind == "subscribe":
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "rooms tell who is in them")
 
@@ -229,10 +246,23 @@ class RoomService:
         inner = "".join(
             serialise(child, ns.CLIENT) for child in parse_tree(element) if child.tag == _STATUS
         )
-        leave(
-            room, seat, Detail(inner=inner if len(inner) <= self._rooms.config.max_presence else "")
-        )
-        self._visits[client].discard(room)
+        short = len(inner) <= self._rooms.config.max_presence
+        self._let_go(room, seat, Detail(inner=inner if short else ""))
+
+    def _take_error(self, client: Client, element: Element, jid: JID) -> None:
+        """Let a session go that says it is not there (sections 18.1.2 and 11.1).
+
+        It answered so to what the room had sent to it; everything else that is
+        wrong with a message is between those who send and get it.
+        """
+        room = self._rooms.by_name.get(jid.node)
+        seat = room.seats.get(client) if room else None
+        if room is not None and seat is not None and _is_final(element):
+            self._let_go(room, seat, Detail((333,)))
+
+    def _let_go(self, room: Room, seat: Seat, detail: Detail) -> None:
+        leave(room, seat, detail)
+        self._visits[seat.client].discard(room)
         self._rooms.tidy(room)
 
     def _tell_absent(self, client: Client, element: Element, jid: JID) -> None:
@@ -247,6 +277,12 @@ class RoomService:
             "<item affiliation='none' role='none'><reason>You are not in the room.</reason></item>"
             "<status code='110'/><status code='307'/><status code='333'/></x></presence>",
         )
+
+
+def _is_final(element: Element) -> bool:
+    """Tell whether an error means that nothing can be delivered (section 18.1.2)."""
+    error = parse_tree(element).find(_ERROR)
+    return error is not None and any(child.tag in _GONE for child in error)
 
 
 def _signed(error: StanzaError, jid: JID) -> StanzaError:
