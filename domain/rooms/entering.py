@@ -9,8 +9,9 @@ from andiron.domain.rooms.history import Wish, read_wish
 from andiron.domain.rooms.naming import check_nick
 from andiron.domain.rooms.occupant import Occupant, Seat
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Detail, Room
+from andiron.domain.rooms.room import Room
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape

@@ -6,8 +6,9 @@ from typing import Final
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.form import read_affiliations, read_config
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Detail, Room
+from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.ruling import Change, change_affiliations, check_affiliations, expel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError

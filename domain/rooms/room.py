@@ -17,13 +17,13 @@ from andiron.domain.rooms.history import History
 from andiron.domain.rooms.nicknames import ByNick, Reservations
 from andiron.domain.rooms.occupant import Occupant, Seat, occupant_id
 from andiron.domain.rooms.outbox import Outbox, Way
+from andiron.domain.rooms.presence import Detail, gone_tail, presence_head, presence_tail
 from andiron.domain.rooms.privileges import INITIAL_ROLES, RANK, Affiliation, Role
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import from_attribute
 
-__all__ = ["Detail", "Place", "Room", "Subject"]
+__all__ = ["Place", "Room", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +44,6 @@ class Place:
     """The nickname that is reserved."""
     reason: str = ""
     """What was said when the affiliation was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """What a presence tells besides who it is about."""
-
-    codes: tuple[int, ...] = ()
-    new_nick: str = ""
-    actor: str = ""
-    """The nickname of who did it."""
-    reason: str = ""
-    inner: str = ""
-    """Children in place of those of the occupant's presence, where it is unavailable."""
-    identity: str = ""
-    """The stanza's id."""
 
 
 _PLAIN = Detail()
@@ -283,7 +268,7 @@ class Room:
         One of its own sessions may be left out.
         """
         if self.is_shown(occupant):
-            head, outbox = _head(occupant), self.outbox
+            head, outbox = presence_head(occupant), self.outbox
             seeing, others = self.audience(occupant)
             outbox.broadcast(Way.PRESENCE, seeing, head, self._tail(occupant, detail, jid=True))
             outbox.broadcast(Way.PRESENCE, others, head, self._tail(occupant, detail, jid=False))
@@ -293,7 +278,7 @@ class Room:
     def tell_self(self, occupant: Occupant, seats: Sequence[Seat], detail: Detail) -> None:
         """Tell an occupant's presence to its own sessions (section 7.2.2)."""
         tail = presence_tail(occupant, detail, jid=True)
-        self.outbox.broadcast(Way.PRESENCE, seats, _head(occupant), tail)
+        self.outbox.broadcast(Way.PRESENCE, seats, presence_head(occupant), tail)
 
     def tell_gone(
         self,
@@ -309,7 +294,7 @@ class Room:
         ``role`` is what it has hereafter. Those who were never told of it are
         not told this, either: ``shown`` says.
         """
-        head = _head(occupant)
+        head = presence_head(occupant)
         self.outbox.broadcast(
             Way.PRESENCE,
             seats,
@@ -330,7 +315,7 @@ class Room:
     def tell_left(self, occupant: Occupant, seat: Seat, detail: Detail) -> None:
         """Tell a session that it has left while others of its occupant stay."""
         tail = gone_tail(occupant, detail, Role.NONE, jid=True, codes=detail.codes)
-        self.outbox.broadcast(Way.PRESENCE, (seat,), _head(occupant), tail)
+        self.outbox.broadcast(Way.PRESENCE, (seat,), presence_head(occupant), tail)
 
     def introduce(self, seat: Seat) -> None:
         """Tell a session who else is in the room (section 7.2.2)."""
@@ -338,7 +323,7 @@ class Room:
         me, to = (seat,), self.outbox.broadcast
         for occupant in self.occupants.values():
             if occupant is not seat.occupant and self.is_shown(occupant):
-                to(Way.PRESENCE, me, _head(occupant), self._tail(occupant, _PLAIN, jid=jid))
+                to(Way.PRESENCE, me, presence_head(occupant), self._tail(occupant, _PLAIN, jid=jid))
 
     def announce(self, inner: str) -> None:
         """Send everybody a message of the room's own."""
@@ -347,6 +332,16 @@ class Room:
             tuple(self.seats.values()),
             f"<message xmlns='{ns.CLIENT}'{self.from_attribute}",
             f" type='groupchat'>{inner}</message>",
+        )
+
+    def tell_moderators(self, items: str) -> None:
+        """Tell the moderators what no presence tells; who has gone meanwhile need not know."""
+        seats = [seat for seat in self.seats.values() if seat.occupant.role is Role.MODERATOR]
+        self.outbox.broadcast(
+            Way.MESSAGE,
+            seats,
+            f"<message xmlns='{ns.CLIENT}'{self.from_attribute}",
+            f"><x xmlns='{ns.MUC_USER}'>{items}</x><no-store xmlns='{ns.HINTS}'/></message>",
         )
 
     def announce_codes(self, codes: Iterable[int]) -> None:
@@ -362,34 +357,3 @@ class Room:
         if tail is None:
             tail = occupant.tails[jid] = presence_tail(occupant, detail, jid=jid)
         return tail
-
-
-def _head(occupant: Occupant) -> str:
-    return f"<presence xmlns='{ns.CLIENT}'{occupant.from_attribute}"
-
-
-def presence_tail(occupant: Occupant, detail: Detail, *, jid: bool) -> str:
-    """Return what follows the address of an available presence."""
-    identity = f" id='{escape(detail.identity)}'" if detail.identity else ""
-    x = _x(occupant, detail, occupant.role, detail.codes, jid=jid)
-    return f"{identity}>{occupant.shown.inner}{x}{occupant.identity}</presence>"
-
-
-def gone_tail(
-    occupant: Occupant, detail: Detail, role: Role, *, jid: bool, codes: Sequence[int]
-) -> str:
-    """Return what follows the address of an unavailable presence."""
-    x = _x(occupant, detail, role, codes, jid=jid)
-    return f" type='unavailable'>{detail.inner}{x}{occupant.identity}</presence>"
-
-
-def _x(occupant: Occupant, detail: Detail, role: Role, codes: Sequence[int], *, jid: bool) -> str:
-    whose = f" jid='{escape(occupant.shown.jid)}'" if jid else ""
-    nick = f" nick='{escape(detail.new_nick)}'" if detail.new_nick else ""
-    inside = f"<actor nick='{escape(detail.actor)}'/>" if detail.actor else ""
-    if detail.reason:
-        inside += f"<reason>{escape(detail.reason)}</reason>"
-    item = f"<item affiliation='{occupant.affiliation}' role='{role}'{whose}{nick}"
-    item += f">{inside}</item>" if inside else "/>"
-    statuses = "".join(f"<status code='{code}'/>" for code in codes)
-    return f"<x xmlns='{ns.MUC_USER}'>{item}{statuses}</x>"

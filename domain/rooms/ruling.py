@@ -10,6 +10,7 @@ from typing import Final
 from andiron.domain.client import Client
 from andiron.domain.rooms.naming import check_reservations, prepared_nick
 from andiron.domain.rooms.occupant import Occupant
+from andiron.domain.rooms.presence import Detail, written_detail
 from andiron.domain.rooms.privileges import (
     RANK,
     Affiliation,
@@ -19,9 +20,10 @@ from andiron.domain.rooms.privileges import (
     check_role_change,
     role_after,
 )
-from andiron.domain.rooms.room import Detail, Place, Room
+from andiron.domain.rooms.room import Place, Room
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.tree import Tree
 
@@ -40,6 +42,8 @@ __all__ = [
 _ITEM: Final = f"{{{ns.MUC_ADMIN}}}item"
 _REASON: Final = f"{{{ns.MUC_ADMIN}}}reason"
 _MAX_REASON: Final = 1000
+_MAX_NOTICES: Final = 20
+"""Of how many changes moderators are told one by one, which all clients understand."""
 _ADMIN: Final = RANK[Affiliation.ADMIN]
 _NONE: Final = RANK[Affiliation.NONE]
 
@@ -171,9 +175,10 @@ def carry_out(room: Room, decree: Decree) -> list[str]:
 def change_affiliations(room: Room, changes: Mapping[str, Change], actor: str = "") -> list[str]:
     """Set affiliations that were checked, with what follows for those who are in the room.
 
-    Return the bare JIDs of whom now other things must be kept.
+    Moderators are told of the others. Return the bare JIDs of whom now other things
+    must be kept.
     """
-    changed = []
+    changed, unseen = [], []
     for bare, change in changes.items():
         old, place = room.affiliation(bare), room.place(bare)
         room.settle(bare, _settled(place, change))
@@ -183,9 +188,24 @@ def change_affiliations(room: Room, changes: Mapping[str, Change], actor: str = 
         if old is new:
             continue
         room.voices.pop(bare, None)
-        for occupant in room.occupants_of(bare):
-            _set_affiliation(room, occupant, new, Detail(actor=actor, reason=change.reason))
+        detail = Detail(actor=actor, reason=change.reason)
+        occupants = room.occupants_of(bare)
+        seen = [_set_affiliation(room, occupant, new, detail) for occupant in occupants]
+        if not any(seen):
+            unseen.append(_notice(bare, new, room.nicks.get(bare, ""), detail))
+    if len(unseen) > _MAX_NOTICES:
+        unseen = ["".join(unseen)]
+    for notice in unseen:
+        room.tell_moderators(notice)
     return changed
+
+
+def _notice(bare: str, new: Affiliation, nick: str, detail: Detail) -> str:
+    """Return how moderators are told of somebody who is away (sections 10.3 to 10.7)."""
+    head = f"<item affiliation='{new}' jid='{escape(bare)}' role='none'"
+    if nick:
+        head += f" nick='{escape(nick)}'"
+    return f"{head}>{inner}</item>" if (inner := written_detail(detail)) else f"{head}/>"
 
 
 def _settled(place: Place, change: Change) -> Place:
@@ -218,8 +238,9 @@ def _set_role(room: Room, occupant: Occupant, role: Role, detail: Detail) -> Non
     _tell_again(room, occupant, was, detail)
 
 
-def _set_affiliation(room: Room, occupant: Occupant, new: Affiliation, detail: Detail) -> None:
-    was = occupant.role
+def _set_affiliation(room: Room, occupant: Occupant, new: Affiliation, detail: Detail) -> bool:
+    """Change an occupant's affiliation; return whether the others were told."""
+    was, was_shown = occupant.role, room.is_shown(occupant)
     old, occupant.affiliation = occupant.affiliation, new
     occupant.tails.clear()
     if new is Affiliation.OUTCAST:
@@ -229,6 +250,7 @@ def _set_affiliation(room: Room, occupant: Occupant, new: Affiliation, detail: D
     else:
         occupant.role = role_after(occupant.role, old, new, moderated=room.config.moderated)
         _tell_again(room, occupant, was, detail)
+    return was_shown or room.is_shown(occupant)
 
 
 def _tell_again(room: Room, occupant: Occupant, was: Role, detail: Detail) -> None:

@@ -11,9 +11,10 @@ from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.inviting import Mediation, mediate
 from andiron.domain.rooms.occupant import Seat
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.requests import Request, answer_room, answer_service
-from andiron.domain.rooms.room import Detail, Room
+from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.speaking import say, whisper
 from andiron.xmpp import namespaces as ns

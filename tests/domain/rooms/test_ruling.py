@@ -1,9 +1,10 @@
 """Kicks, bans, voices, memberships: who may change them, and what all are told."""
 
 import pytest
-from support.domains import condition, settle
+from support.domains import CLIENT, condition, settle
 from support.rooms import (
     ADMIN_ITEM,
+    ITEM,
     ROOM,
     RoomStage,
     configure,
@@ -12,12 +13,12 @@ from support.rooms import (
     listed,
     request,
     rule,
+    say,
     told,
 )
 
+from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
-
-REASON = f"{{{ns.MUC_ADMIN}}}reason"
 
 
 async def scene(**fields):
@@ -405,35 +406,6 @@ async def test_one_list_may_give_a_nickname_from_one_person_to_another():
     assert stage.room.nicks == {"a@localhost": "B", "b@localhost": "A", "d@localhost": "C"}
 
 
-def reasons(answer):
-    return {each.get("jid"): each.findtext(REASON) for each in answer.iter(ADMIN_ITEM)}
-
-
-async def say_why(client, item, reason):
-    inner = f"<item {item}><reason>{reason}</reason></item>"
-    return await request(client, "set", f"<query xmlns='{ns.MUC_ADMIN}'>{inner}</query>")
-
-
-async def test_the_reason_of_a_ban_is_in_the_list():
-    """Section 9.2."""
-    _stage, juliet, _romeo, _nurse = await scene()
-    ban = "jid='romeo@localhost' affiliation='outcast'"
-    banned = "affiliation='outcast'"
-    await say_why(juliet, ban, "Treason &amp; <![CDATA[<sonnets>]]>")
-    await rule(juliet, "jid='tybalt@localhost' affiliation='outcast'")
-    expected = {"romeo@localhost": "Treason & <sonnets>", "tybalt@localhost": None}
-    assert reasons(await listed(juliet, banned)) == expected
-    await rule(juliet, ban)
-    assert reasons(await listed(juliet, banned)) == expected
-    await say_why(juliet, ban, "Worse")
-    assert reasons(await listed(juliet, banned))["romeo@localhost"] == "Worse"
-    await rule(juliet, "jid='romeo@localhost' affiliation='member'")
-    assert reasons(await listed(juliet, "affiliation='member'")) == {"romeo@localhost": None}
-    await say_why(juliet, "jid='romeo@localhost' affiliation='none'", "No more")
-    await rule(juliet, ban)
-    assert reasons(await listed(juliet, banned))["romeo@localhost"] is None
-
-
 async def test_affiliations_are_bounded():
     stage = RoomStage(max_affiliations=3)
     juliet = await stage.person("juliet")
@@ -442,64 +414,6 @@ async def test_affiliations_are_bounded():
     answer = await rule(juliet, "jid='b@x' affiliation='member'", "jid='c@x' affiliation='outcast'")
     assert condition(answer) == "resource-constraint"
     assert len(stage.room.affiliations) == 2
-
-
-LISTS = [
-    ("owner", "semi", "owner", True),
-    ("owner", "semi", "admin", False),
-    ("admin", "semi", "admin", False),
-    ("admin", "semi", "owner", True),
-    ("owner", "non", "admin", True),
-    ("member", "semi", "admin", True),
-    ("outcast", "semi", "admin", True),
-    ("member", "semi", "member", False),
-    ("member", "non", "member", True),
-    ("owner", "non", "member", True),
-    ("outcast", "non", "member", False),
-    ("member", "non", "none", False),
-]
-
-
-@pytest.mark.parametrize(("affiliation", "anonymous", "asker", "allowed"), LISTS)
-async def test_who_sees_which_list(affiliation, anonymous, asker, allowed):
-    _stage, juliet, romeo, _nurse = await scene(
-        whois="anyone" if anonymous == "non" else "moderators"
-    )
-    await rule(
-        juliet,
-        f"jid='romeo@localhost' affiliation='{asker}'",
-        "jid='m@x' affiliation='member'",
-        "jid='a@x' affiliation='admin'",
-        "jid='o@x' affiliation='outcast'",
-    )
-    answer = await listed(romeo, f"affiliation='{affiliation}'")
-    if allowed:
-        assert all(each.get("affiliation") == affiliation for each in answer.iter(ADMIN_ITEM))
-        assert list(answer.iter(ADMIN_ITEM))
-    else:
-        assert condition(answer) == "forbidden"
-
-
-@pytest.mark.parametrize(
-    ("wish", "expected"),
-    [
-        ("affiliation='none'", "bad-request"),
-        ("affiliation='king'", "bad-request"),
-        ("role='king'", "bad-request"),
-        ("", "bad-request"),
-        ("role='visitor' affiliation='none'", "bad-request"),
-    ],
-)
-async def test_lists_that_are_none(wish, expected):
-    _stage, juliet, _romeo, _nurse = await scene()
-    assert condition(await listed(juliet, wish)) == expected
-
-
-async def test_only_moderators_see_who_has_which_role():
-    _stage, juliet, romeo, _nurse = await scene()
-    assert condition(await listed(romeo, "role='participant'")) == "forbidden"
-    await rule(juliet, "nick='Romeo' role='moderator'")
-    assert len(list((await listed(romeo, "role='moderator'")).iter(ADMIN_ITEM))) == 2
 
 
 async def test_who_removes_an_account_removes_it_from_its_rooms():
@@ -563,3 +477,95 @@ async def test_a_change_of_affiliation_makes_voices_forgotten_and_a_kick_does_no
     await rule(juliet, "nick='Nurse' role='visitor'")
     await rule(juliet, "nick='Romeo' role='visitor'")
     assert list(stage.room.voices) == ["romeo@localhost"]
+
+
+async def notices(client):
+    """Return the affiliation, the address, who did it and why, of each message about these."""
+    await settle()
+    return [
+        (
+            each.get("affiliation"),
+            each.get("jid"),
+            each.findtext(f"{{{ns.MUC_USER}}}reason"),
+            [actor.get("nick") for actor in each.iter(f"{{{ns.MUC_USER}}}actor")],
+        )
+        for message in client.take()
+        if message.tag == f"{CLIENT}message"
+        for each in message.iter(ITEM)
+    ]
+
+
+async def test_moderators_are_told_of_the_affiliations_of_who_is_away():
+    """Sections 10.3 to 10.7, where it is a MAY; those who see no addresses are not."""
+    _stage, juliet, romeo, nurse = await scene()
+    await rule(juliet, "nick='Romeo' role='moderator'")
+    for client in (juliet, romeo, nurse):
+        client.take()
+    query = (
+        f"<query xmlns='{ns.MUC_ADMIN}'><item jid='tybalt@localhost' affiliation='outcast'>"
+        "<reason>Quarrels &amp; brawls</reason></item></query>"
+    )
+    await request(juliet, "set", query)
+    (message,) = romeo.take()
+    assert (message.get("from"), message.get("to"), message.get("type")) == (ROOM, romeo.jid, None)
+    assert item(message) == {
+        "affiliation": "outcast",
+        "jid": "tybalt@localhost",
+        "role": "none",
+    }
+    told_of = ("outcast", "tybalt@localhost", "Quarrels & brawls", ["Juliet"])
+    assert await notices(juliet) == [told_of]
+    assert nurse.take() == []
+    # Of who is there the presence tells, and what stays as it is is no news.
+    await rule(juliet, "jid='nurse@localhost' affiliation='member'")
+    assert await notices(romeo) == []
+    await rule(juliet, "jid='tybalt@localhost' affiliation='outcast'")
+    assert await notices(romeo) == []
+
+
+async def test_moderators_are_told_whatever_changes_an_affiliation():
+    stage, juliet, _romeo, _nurse = await scene(membersonly=1, persistentroom=1)
+    tybalt = await stage.person("tybalt")
+    invite = f"<x xmlns='{ns.MUC_USER}'><invite to='tybalt@localhost'/></x>"
+    juliet.send(f"<message to='{ROOM}'>{invite}</message>")
+    assert await notices(juliet) == [("member", "tybalt@localhost", None, [])]
+    await configure(juliet, roomadmins=["tybalt@localhost", "paris@localhost"])
+    assert sorted(await notices(juliet)) == [
+        ("admin", "paris@localhost", None, ["Juliet"]),
+        ("admin", "tybalt@localhost", None, ["Juliet"]),
+    ]
+    await rule(juliet, "jid='tybalt@localhost' affiliation='member' nick='Cat'")
+    assert await notices(juliet) == [("member", "tybalt@localhost", None, ["Juliet"])]
+    await request(tybalt, "set", f"<query xmlns='{ns.REGISTER}'><remove/></query>")
+    assert await notices(juliet) == [("none", "tybalt@localhost", None, [])]
+    await stage.domain.rooms.remove_account("paris@localhost")
+    assert await notices(juliet) == [("none", "paris@localhost", None, [])]
+
+
+async def test_who_is_there_unseen_is_told_of_like_who_is_away():
+    _stage, juliet, _romeo, _nurse = await scene(presencebroadcast=["moderator"])
+    await rule(juliet, "jid='romeo@localhost' affiliation='member'")
+    assert await notices(juliet) == [("member", "romeo@localhost", None, ["Juliet"])]
+
+
+@pytest.mark.parametrize(("changes", "messages"), [(20, 20), (21, 1)])
+async def test_of_many_changes_one_message_tells(changes, messages):
+    _stage, juliet, _romeo, _nurse = await scene()
+    items = [f"jid='{number}@localhost' affiliation='member'" for number in range(changes)]
+    await rule(juliet, *items)
+    told_of = juliet.take()
+    assert len(told_of) == messages
+    assert sum(len(list(each.iter(ITEM))) for each in told_of) == changes
+
+
+async def test_what_a_moderator_missed_of_it_is_not_kept_for_him():
+    stage, juliet, romeo, _nurse = await scene()
+    await rule(juliet, "nick='Romeo' role='moderator'")
+    romeo.send("<presence/>")
+    romeo.send(f"<enable xmlns='{ns.SM_3}' resume='true'/>")
+    romeo.lose()
+    await rule(juliet, "jid='tybalt@localhost' affiliation='outcast'")
+    say(juliet, "x")
+    romeo.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    assert stage.store.messages["romeo"] == []
