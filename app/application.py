@@ -12,17 +12,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
-from andiron.discovery import discovery_routes
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
-from andiron.pages import demo_routes, healthy
-from andiron.proxy import Proxies
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import TimerDriver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
-from andiron.upload import site_channel_of, upload_routes
+from andiron.web.discovery import discovery_routes
+from andiron.web.pages import demo_routes, healthy
+from andiron.web.proxy import Proxies
+from andiron.web.upload import site_channel_of, upload_routes
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.xml import Guard
@@ -118,12 +118,7 @@ class Andiron:
                 routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
-                driver = TimerDriver(bosh)
-                driver.start()
-                try:
-                    yield Router(routes, default=_not_found, redirect_slashes=False)
-                finally:
-                    driver.stop()
+                yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             await domain.stop()
 
@@ -131,7 +126,7 @@ class Andiron:
     async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
         loop = asyncio.get_running_loop()
         manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
-        driver = TimerDriver(manager)
+        driver = TimerDriver(manager.timers)
         driver.start()
 
         def shutdown() -> None:

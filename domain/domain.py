@@ -50,7 +50,7 @@ from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.jid import JID, InvalidJID, domainpart
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.domain")
@@ -292,13 +292,9 @@ def _in_roster(owner: Owner, jid: str) -> bool:
 
 def _domain_name(name: str) -> str:
     try:
-        jid = JID(name)
-    except InvalidJID:
-        jid = JID("")
-    domain = str(jid.domain)
-    if not domain or jid.node or jid.resource:
-        raise ValueError(f"not a domain: {name!r}")
-    return domain
+        return domainpart(name)
+    except InvalidJID as error:
+        raise ValueError(f"not a domain: {name!r} {error.reason}") from None
 
 
 def _reader(guard: Guard) -> Guard:

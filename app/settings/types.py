@@ -7,10 +7,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo
-from slixmpp.jid import JID, InvalidJID
 
 from andiron.domain.database.database import DatabaseError, check_url
 from andiron.domain.uploads.slot import media_type
+from andiron.xmpp.jid import InvalidJID, domainpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class Unit:
 
 def _domain(value: str) -> str:
     try:
-        jid = JID(value)
-    except InvalidJID:
-        jid = JID()
-    if not jid.domain or jid.bare != jid.domain or jid.resource:
-        raise ValueError("a host name such as chat.example.org, without scheme, port or path")
-    return jid.domain
+        return domainpart(value)
+    except InvalidJID as error:
+        raise ValueError(
+            "a host name such as chat.example.org, without scheme, port or path:"
+            f" this one {error.reason}"
+        ) from None
 
 
 def _rooms_host(value: str, info: ValidationInfo) -> str:
