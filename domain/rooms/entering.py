@@ -73,7 +73,9 @@ def enter(
     affiliation = room.affiliation(bare)
     _check_entry(room, affiliation, arrival.password, now)
     check_nick(room, nick, bare)
-    occupant = room.occupants.like(nick)
+    # They are the person's own, or the nickname would have been refused.
+    alike = room.occupants.alike(nick)
+    occupant = room.occupants.get(nick, alike[0] if alike else None)
     if occupant is None:
         # Section 7.2.9: admins and owners always find a place, within the service's bound.
         full = room.limits.max_occupants if affiliation in _ADMINS else room.max_occupants
@@ -129,7 +131,7 @@ def rename(room: Room, seat: Seat, nick: str, arrival: Arrival) -> None:
     """Give an occupant, all its sessions, another nickname (section 7.6)."""
     occupant = seat.occupant
     check_nick(room, nick, occupant.bare)
-    if room.occupants.like(nick) not in (None, occupant):
+    if any(other is not occupant for other in room.occupants.alike(nick)):
         raise StanzaError(StanzaCondition.CONFLICT, "you are in the room by that name, too")
     detail = Detail((303,), new_nick=nick)
     room.tell_gone(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from andiron.domain.rooms.nicknames import Reservations
+from andiron.domain.rooms.nicknames import Reservations, keys_of
 from andiron.domain.rooms.room import Room
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import parse_jid
@@ -47,11 +47,10 @@ def check_reservations(room: Room, wishes: Mapping[str, str | None]) -> None:
 
 
 def _check_form(room: Room, nick: str) -> None:
-    if not nick.strip() or len(nick) > room.limits.max_nick:
+    if len(nick) > room.limits.max_nick or not keys_of(nick):
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "not a nickname")
 
 
 def _check_free(room: Room, nick: str, bare: str) -> None:
-    occupant = room.occupants.like(nick)
-    if occupant is not None and occupant.bare != bare:
+    if any(occupant.bare != bare for occupant in room.occupants.alike(nick)):
         raise StanzaError(StanzaCondition.CONFLICT, "somebody is here by that name")

@@ -1,28 +1,40 @@
-"""Nicknames: what tells them apart, whose they are, and who may have which.
+"""What is kept by nickname, and found by those that people take for one another.
 
-XEP-0045 sections 7.2.8, 7.6, 7.10, 7.12 and 9.3. Two that are one to people are
-never in a room, or reserved, side by side; all that is looked up by a nickname
-is looked up here.
+An occupant's address has its very nickname, and finds it alone: a stanza to one that
+only looks like it is not for it. Who comes to a room, or reserves a nickname, is kept
+from what is one to people with somebody else's (RFC 8266, UTS #39): XEP-0045 sections
+7.2.8, 7.6 and 7.10 leave the rule to the service.
 """
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, ValuesView
+from functools import lru_cache
 from typing import TypeVar
 
-__all__ = ["ByNick", "Reservations"]
+from andiron.xmpp.nickname import nickname_keys
+from andiron.xmpp.precis import PrecisError
+
+__all__ = ["ByNick", "Reservations", "keys_of"]
 
 V = TypeVar("V")
 
 
-def keys_of(nick: str) -> Collection[str]:
-    """Return what a nickname is compared by: two that share a key are one to people."""
-    return (nick,)
+@lru_cache(maxsize=1000)
+def keys_of(nick: str) -> frozenset[str]:
+    """Return what a nickname is compared by: two that share a key are one to people.
+
+    The caller has bounded its length. What can be no nickname has none.
+    """
+    try:
+        return nickname_keys(nick)
+    except PrecisError:
+        return frozenset()
 
 
 class ByNick(MutableMapping[str, V]):
     """Things by their nickname, of which no two are one to people.
 
-    A nickname finds what is kept under that very one; :meth:`like` finds what
-    is kept under one that is the same to people.
+    A nickname finds what is kept under that very one; :meth:`alike` finds what
+    is kept under those that are the same to people.
     """
 
     __slots__ = ("_entries", "_nicks")
@@ -55,19 +67,16 @@ class ByNick(MutableMapping[str, V]):
         """Return the things."""
         return self._entries.values()
 
-    def like(self, nick: str) -> V | None:
-        """Return what is kept under a nickname that is this one to people."""
-        for key in keys_of(nick):
-            found = self._nicks.get(key)
-            if found is not None:
-                return self._entries[found]
-        return None
+    def alike(self, nick: str) -> list[V]:
+        """Return what is kept under nicknames that are this one to people."""
+        found = {self._nicks[key] for key in keys_of(nick) if key in self._nicks}
+        return [self._entries[each] for each in sorted(found)]
 
 
 class Reservations(Mapping[str, str]):
     """Reserved nicknames by the bare JID whose they are, one each.
 
-    Some may be one to people all the same, kept from when others were; see :meth:`shared`.
+    Some may be one to people all the same, kept by other rules; see :meth:`faults`.
     """
 
     __slots__ = ("_holders", "_nicks")
@@ -88,8 +97,7 @@ class Reservations(Mapping[str, str]):
 
     def reserve(self, bare: str, nick: str) -> None:
         """Reserve a nickname for a person, in place of another one; an empty one for none."""
-        former = self._nicks.pop(bare, "")
-        for key in keys_of(former) if former else ():
+        for key in keys_of(self._nicks.pop(bare, "")):
             self._holders[key].discard(bare)
             if not self._holders[key]:
                 del self._holders[key]
@@ -102,6 +110,16 @@ class Reservations(Mapping[str, str]):
         """Return whose nicknames are this one to people."""
         return {bare for key in keys_of(nick) for bare in self._holders.get(key, ())}
 
-    def shared(self) -> list[tuple[str, ...]]:
-        """Return the bare JIDs whose nicknames are one to people, in groups."""
-        return sorted({tuple(sorted(each)) for each in self._holders.values() if len(each) > 1})
+    def faults(self) -> list[str]:
+        """Return what an operator should know of those that were kept by other rules."""
+        shared = {tuple(sorted(each)) for each in self._holders.values() if len(each) > 1}
+        return [
+            f"the nicknames {self._named(group)} are one to people" for group in sorted(shared)
+        ] + [
+            f"the nickname {self._named([bare])} can be none any more"
+            for bare, nick in self._nicks.items()
+            if not keys_of(nick)
+        ]
+
+    def _named(self, group: Iterable[str]) -> str:
+        return ", ".join(f"{self._nicks[bare]!r} of {bare}" for bare in group)

@@ -4,6 +4,7 @@ What a method returns that changes something is the answer to an iq, as of
 :data:`andiron.domain.registry.IqHandler`: what must be stored was then stored.
 """
 
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from andiron.domain.events import Events
 from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.config import RoomConfig
+from andiron.domain.rooms.nicknames import keys_of
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
@@ -34,6 +36,8 @@ Post = Callable[[str, str, JID, float, float], None]
 """Sends a whole message, of a sender, to an account, at a Unix time, now."""
 
 _SECRET_BYTES: Final = 32
+
+logger = logging.getLogger("andiron.domain")
 
 
 class Rooms:
@@ -60,6 +64,7 @@ class Rooms:
 
     async def load(self) -> None:
         """Bring back the rooms that are kept. Raises :class:`DatabaseError`."""
+        keys_of(self.host)  # The table of look-alikes is read now, and not while somebody enters.
         for stored in await self._store.load():
             room = self._revive(stored)
             if not room.those(Affiliation.OWNER) and not await self._inherit(room):
@@ -67,6 +72,8 @@ class Rooms:
                 self._remove_archive(room)
                 continue
             self.add(room)
+            for fault in room.nicks.faults():
+                logger.warning("%s: %s", room.jid, fault)
             if self._archives is not None:
                 await self._archives.remember(room)
 
