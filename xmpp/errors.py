@@ -172,7 +172,7 @@ class StanzaError(XmppError):
         super().__init__(condition, text, extra)
         self.type = type or ERROR_TYPES[condition]
         self.by = ""
-        """Who says so, where it is another than was asked (section 8.3.2): whoever knows sets it."""
+        """Who says so (section 8.3.2), where that is not who was asked; whoever knows sets it."""
 
     def to_xml(self) -> str:
         """Return the ``<error/>`` child of an error stanza."""
