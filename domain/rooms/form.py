@@ -196,7 +196,8 @@ def read_config(form: Form, room: Room) -> RoomConfig:
     if _MAX_USERS in form.fields:
         changes["max_occupants"] = _max_occupants(form.text(_MAX_USERS), room)
     if _HISTORY in form.fields:
-        changes["history"] = _number(form.text(_HISTORY), _HISTORY)
+        # More than are there nobody gets, and the form shows what holds.
+        changes["history"] = min(_number(form.text(_HISTORY), _HISTORY), room.limits.history_max)
     if _SECRET in form.fields or _PROTECTED in form.fields:
         changes["password"] = _password(form, room)
     return replace(room.config, **changes)

@@ -191,7 +191,7 @@ def change_affiliations(room: Room, changes: Mapping[str, Change], actor: str = 
         detail = Detail(actor=actor, reason=change.reason)
         occupants = room.occupants_of(bare)
         seen = [_set_affiliation(room, occupant, new, detail) for occupant in occupants]
-        if not any(seen):
+        if not any(seen) or "@" not in bare:
             unseen.append(_notice(bare, new, room.nicks.get(bare, ""), detail))
     if len(unseen) > _MAX_NOTICES:
         unseen = ["".join(unseen)]

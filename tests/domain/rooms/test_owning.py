@@ -57,6 +57,7 @@ VALUES = [
     ("maxusers", 20, "max_occupants", 20),
     ("maxusers", "none", "max_occupants", 0),
     ("muc#maxhistoryfetch", 5, "history", 5),
+    ("muc#maxhistoryfetch", 99_999, "history", 100),
     ("roomsecret", "open", "password", "open"),
 ]
 

@@ -155,6 +155,7 @@ async def test_a_ban_of_a_domain_is_one_of_all_without_a_word_of_their_own():
     juliet.take(), romeo.take(), nurse.take()
     answer = await rule(juliet, "jid='localhost' affiliation='outcast'")
     assert answer.get("type") == "result"
+    assert await notices(juliet) == [("outcast", "localhost", None, ["Juliet"])]
     assert told(romeo.take()) == [("Romeo", "unavailable", [110, 301])]
     assert told(nurse.take()) == [("Romeo", "unavailable", [301])]
     assert list(stage.room.occupants) == ["Juliet", "Nurse"]
