@@ -12,17 +12,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
-from andiron.discovery import discovery_routes
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
-from andiron.pages import demo_routes, healthy
-from andiron.proxy import Proxies
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import TimerDriver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
-from andiron.upload import site_channel_of, upload_routes
+from andiron.web.discovery import discovery_routes
+from andiron.web.pages import demo_routes, healthy
+from andiron.web.proxy import Proxies
+from andiron.web.upload import site_channel_of, upload_routes
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.xml import Guard

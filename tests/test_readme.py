@@ -7,8 +7,8 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from andiron.setting_words import default_text
 from andiron.settings import Settings
+from andiron.settings.words import default_text
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

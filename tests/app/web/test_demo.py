@@ -2,10 +2,10 @@
 
 import pytest
 
-from andiron.demo import demo_names, make_demo_accounts
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.credentials import verify_password
 from andiron.domain.database.database import Database
+from andiron.web.demo import demo_names, make_demo_accounts
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from andiron.proxy import Proxies, channel
 from andiron.sm.link import Channel
+from andiron.web.proxy import Proxies, channel
 
 DEFAULT = Proxies.of(["127.0.0.1", "::1"])
 CHAIN = Proxies.of(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])

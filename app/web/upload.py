@@ -14,16 +14,16 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from andiron.discovery import base_url
 from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.uploads.service import SiteChannel, SlotUsed, TooManyUploads, Uploads
 from andiron.domain.uploads.slot import NO_TYPE, Slot, media_type
 from andiron.domain.uploads.store import Incoming
 from andiron.domain.uploads.table import QuotaExceeded, Upload
-from andiron.proxy import Proxies, channel
 from andiron.sm.link import Channel
 from andiron.sm.origin import origin_allowed, read_origin
+from andiron.web.discovery import base_url
+from andiron.web.proxy import Proxies, channel
 
 __all__ = ["site_channel_of", "upload_routes"]
 

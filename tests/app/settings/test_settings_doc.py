@@ -4,10 +4,10 @@ import re
 import sys
 from pathlib import Path
 
-from andiron.setting_words import default_text, expected
 from andiron.settings import Settings
+from andiron.settings.words import default_text, expected
 
-DOC = Path(__file__).parents[2] / "docs" / "settings.md"
+DOC = Path(__file__).parents[3] / "docs" / "settings.md"
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 
 

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from andiron.cli import main
+from andiron.commands.cli import main
 from andiron.settings import Settings
 
 
@@ -40,7 +40,7 @@ def users():
 @pytest.fixture
 def terminal(monkeypatch):
     """Let standard input be a terminal to ask on."""
-    monkeypatch.setattr("andiron.cli._on_terminal", lambda: True)
+    monkeypatch.setattr("andiron.commands.cli._on_terminal", lambda: True)
 
 
 # Help
@@ -235,7 +235,7 @@ def test_config_show(monkeypatch):
 
 def test_serve_takes_options_before_settings(monkeypatch):
     served = []
-    monkeypatch.setattr("andiron.server.run", served.append)
+    monkeypatch.setattr("andiron.serving.server.run", served.append)
     monkeypatch.setenv("ANDIRON_PORT", "2")
     succeed("serve", "--host", "::1", "--port", "3", "--demo")
     succeed("serve")
@@ -249,7 +249,7 @@ def test_serve_names_the_extra_that_is_missing(monkeypatch):
     real = builtins.__import__
 
     def missing(name, *rest):
-        if name == "andiron.server":
+        if name == "andiron.serving.server":
             raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
         return real(name, *rest)
 

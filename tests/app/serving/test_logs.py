@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from andiron.logs import OneLineFormatter, configure_logging
+from andiron.serving.logs import OneLineFormatter, configure_logging
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from andiron.proxy import Proxies, arrived_by_tls
+from andiron.web.proxy import Proxies, arrived_by_tls
 
 ENDPOINTS: Final = {
     "urn:xmpp:alt-connections:websocket": ("ws", "/ws"),

@@ -12,8 +12,8 @@ import pytest
 import websockets
 
 from andiron.application import create_app
-from andiron.protocols import WebSocketProtocol
-from andiron.server import ServerError, base_url, demo_links, listen, server_config
+from andiron.serving.protocols import WebSocketProtocol
+from andiron.serving.server import ServerError, base_url, demo_links, listen, server_config
 from andiron.settings import Settings
 
 

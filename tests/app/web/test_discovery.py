@@ -11,9 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from andiron.application import create_app
-from andiron.discovery import base_url
-from andiron.proxy import Proxies
 from andiron.settings import SettingsError
+from andiron.web.discovery import base_url
+from andiron.web.proxy import Proxies
 
 XRD = "{http://docs.oasis-open.org/ns/xri/xrd-1.0}"
 WEBSOCKET = "urn:xmpp:alt-connections:websocket"

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from andiron.demo import demo_names
 from andiron.domain.database.database import Database
+from andiron.web.demo import demo_names
 
 PAGE: Final = Path(__file__).resolve().parent / "page"
 

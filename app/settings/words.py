@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from andiron.setting_types import Unit
+from andiron.settings.types import Unit
 
 _KINDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 

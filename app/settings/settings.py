@@ -24,7 +24,8 @@ from andiron.domain.config import (
     ThrottleConfig,
     UploadConfig,
 )
-from andiron.setting_types import (
+from andiron.settings.sources import ConfigFile, Environment, SettingsError, Source, unknown
+from andiron.settings.types import (
     AtLeastOne,
     Bytes,
     Count,
@@ -42,13 +43,10 @@ from andiron.setting_types import (
     Uris,
     WholeSeconds,
 )
-from andiron.setting_words import default_text, expected
+from andiron.settings.words import default_text, expected
 from andiron.sm.config import SmConfig
-from andiron.sources import ConfigFile, Environment, SettingsError, Source, unknown
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
-
-__all__ = ["Settings", "SettingsError"]
 
 
 def _contact(purpose: str) -> str:

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from andiron import limits
+from andiron.serving import limits
 
 resource = pytest.importorskip("resource")
 

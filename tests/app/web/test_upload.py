@@ -21,8 +21,8 @@ from starlette.routing import Mount
 from andiron.application import create_app
 from andiron.domain.uploads.service import SiteChannel
 from andiron.domain.uploads.slot import Slot, new_token
-from andiron.proxy import Proxies
-from andiron.upload import byte_range, disposition, served_as, site_channel_of
+from andiron.web.proxy import Proxies
+from andiron.web.upload import byte_range, disposition, served_as, site_channel_of
 
 SITE = "http://chat.example"
 FOREIGN = "https://pages.example"

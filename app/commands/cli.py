@@ -6,15 +6,15 @@ from typing import Any, TextIO
 
 import click
 
-from andiron.account_file import AccountFileError, read_accounts
+from andiron.commands.account_file import AccountFileError, read_accounts
+from andiron.commands.portability import export_users, import_users, run
 from andiron.domain.accounts.accounts import AccountError, Accounts
 from andiron.domain.accounts.credentials import check_password
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
-from andiron.setting_words import shown_value
 from andiron.settings import Settings, SettingsError
-from andiron.sources import config_path, origins
-from andiron.user_commands import export_users, import_users, run
+from andiron.settings.sources import config_path, origins
+from andiron.settings.words import shown_value
 from andiron.version import __version__
 
 
@@ -59,7 +59,7 @@ def serve(host: str | None, port: int | None, demo: bool) -> None:
     trusted_proxies.
     """
     try:
-        from andiron.server import ServerError, run  # noqa: PLC0415
+        from andiron.serving.server import ServerError, run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"'andiron serve' needs {error.name}; install it with: pip install 'andiron[server]'"

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from andiron.application import create_app
-from andiron.demo import make_demo_accounts
 from andiron.domain.accounts.accounts import Accounts
-from andiron.pages import PAGE, fill
+from andiron.web.demo import make_demo_accounts
+from andiron.web.pages import PAGE, fill
 
 FILES = sorted(path.name for path in PAGE.iterdir() if path.is_file())
 ASSETS = [name for name in FILES if name != "index.html"]

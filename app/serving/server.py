@@ -12,12 +12,12 @@ import click
 import uvicorn
 
 from andiron.application import Andiron, create_app
-from andiron.demo import make_demo_accounts
 from andiron.domain.accounts.accounts import Accounts
-from andiron.limits import allow_open_files, drop_stalled
-from andiron.logs import configure_logging
-from andiron.protocols import HttpProtocol, Silent, WebSocketProtocol
+from andiron.serving.limits import allow_open_files, drop_stalled
+from andiron.serving.logs import configure_logging
+from andiron.serving.protocols import HttpProtocol, Silent, WebSocketProtocol
 from andiron.settings import Settings
+from andiron.web.demo import make_demo_accounts
 
 logger = logging.getLogger("andiron")
 

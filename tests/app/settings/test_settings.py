@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from andiron.bosh.config import BoshConfig
 from andiron.domain.config import ConflictPolicy, DomainConfig, RoomsConfig, UploadConfig
-from andiron.setting_words import shown_value
 from andiron.settings import Settings, SettingsError
+from andiron.settings.sources import origins
+from andiron.settings.words import shown_value
 from andiron.sm.config import SmConfig
-from andiron.sources import origins
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
 

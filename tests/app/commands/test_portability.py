@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from andiron.cli import main
+from andiron.commands.cli import main
 
 
 @pytest.fixture(autouse=True)
