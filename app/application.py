@@ -118,12 +118,7 @@ class Andiron:
                 routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
-                driver = TimerDriver(bosh)
-                driver.start()
-                try:
-                    yield Router(routes, default=_not_found, redirect_slashes=False)
-                finally:
-                    driver.stop()
+                yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             await domain.stop()
 
@@ -131,7 +126,7 @@ class Andiron:
     async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
         loop = asyncio.get_running_loop()
         manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
-        driver = TimerDriver(manager)
+        driver = TimerDriver(manager.timers)
         driver.start()
 
         def shutdown() -> None:

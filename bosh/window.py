@@ -5,7 +5,6 @@ passed in, requests come as :class:`Body` with a call, whatever stands for the
 HTTP request that waits for an answer.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from hashlib import sha1
 from hmac import compare_digest
@@ -94,9 +93,7 @@ class Window(Generic[C]):
         self._terms = terms
         self.last = body.rid
         """The highest ``rid`` taken; all lower ones were taken, too."""
-        self.held: deque[Held[C]] = deque(
-            (Held(body.rid, "", call, now + terms.wait, pause=False),)
-        )
+        self.held: list[Held[C]] = [Held(body.rid, "", call, now + terms.wait, pause=False)]
         self.confirmed = body.rid - 1
         """The client has the answers up to this ``rid``."""
         self._early: dict[int, Early[C]] = {}
@@ -285,7 +282,7 @@ class Window(Generic[C]):
 
     def answer(self, held: Held[C], payload: Sequence[str], now: float, attributes: str) -> Answer:
         """Answer the oldest request, which :meth:`due` returned; and keep the answer."""
-        self.held.popleft()
+        self.held.pop(0)
         if self._release == held.rid:
             self._release = 0
         if self._terms.acks and self.last != held.rid and not attributes:

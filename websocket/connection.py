@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from typing import Any, Final
 
-from andiron.sm.link import Channel, CloseReason, StreamHeader
-from andiron.sm.session import Session
+from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.framing import (
     CLOSE,
@@ -74,7 +73,7 @@ class WebSocketConnection:
         "session",
     )
 
-    session: Session
+    session: Carried
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class Site:
         self.registry = BoshRegistry(
             self.manager, self.config, GUARD, Strangers(100, 100), loop.call_soon
         )
-        self.driver = TimerDriver(self.registry)
+        self.driver = TimerDriver(self.manager.timers)
         self.driver.start()
         self.endpoint = BoshEndpoint(
             self.registry,

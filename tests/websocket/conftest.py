@@ -26,7 +26,7 @@ class Place:
         loop = asyncio.get_running_loop()
         self.backend = MemoryBackend()
         self.manager = SessionManager(sm or SmConfig(), self.backend, clock=loop.time)
-        self.driver = TimerDriver(self.manager)
+        self.driver = TimerDriver(self.manager.timers)
         self.driver.start()
         self.endpoint = WebSocketEndpoint(
             self.manager,

@@ -291,7 +291,7 @@ async def test_an_ended_stream_ends_once(place):
 @pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 1011, 1012, 4000, None])
 async def test_a_lost_connection_hibernates(place, code):
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     await client.cut(code)
     assert place.link().session.state is State.DETACHED
     place.deliver(message("juliet@localhost", "while away"))
@@ -320,7 +320,7 @@ async def test_without_stream_management_a_loss_is_the_end(place, code):
 async def test_who_breaks_the_websocket_cannot_resume(place, caplog, code, expected):
     caplog.set_level("INFO", "andiron")
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     sent = len(client.taken)
     await client.cut(code)
     assert len(client.taken) == sent
@@ -343,7 +343,7 @@ async def test_the_limit_before_sign_in(at):
 async def test_the_limit_after_sign_in(at):
     place = at(max_negotiation_size=500, max_stanza_size=2_000)
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     client.send(message("juliet@localhost", "x" * 1_800))
     assert "xxx" in await client.text()
     client.send(message("juliet@localhost", "x" * 2_000))
@@ -477,7 +477,7 @@ async def test_a_slow_reader_is_detached(at, caplog):
     assert place.manager.detached == {CloseReason.SLOW_READER: 1}
     assert "detached: slow-reader" in caplog.text
     assert client.take() == []
-    client, answer = await resumed(place, session.sm_id)
+    client, answer = await resumed(place, session.management.id)
     assert answer.startswith("<resumed ")
     texts = await client.texts(10)
     assert [text.split(" ")[2] for text in texts] == [text.split(" ")[2] for text in bodies]
@@ -520,7 +520,7 @@ async def test_what_was_taken_frees_the_buffer(at):
 
 async def test_a_replay_waits_for_the_network(place):
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     await client.cut()
     bodies = [message("juliet@localhost", str(number)) for number in range(6)]
     place.deliver(*bodies)
@@ -543,7 +543,7 @@ async def test_a_client_that_is_gone_when_one_sends(place):
     assert client.take() == []
     await client.cut()
     assert place.link().session.state is State.DETACHED
-    assert len(place.link().session.queue) == 2
+    assert len(place.link().session.management.queue) == 2
 
 
 async def test_a_client_that_goes_while_one_sends(place):
@@ -632,8 +632,8 @@ async def test_a_dead_peer_is_dropped(at):
 async def test_a_session_taken_over_closes_its_old_connection(place):
     old = await place.bind(sm=True)
     session = place.link().session
-    _, answer = await resumed(place, session.sm_id)
-    assert attribute(answer, "previd") == session.sm_id
+    _, answer = await resumed(place, session.management.id)
+    assert attribute(answer, "previd") == session.management.id
     assert await ended_with(old) == "conflict"
     assert session.state is State.BOUND
 

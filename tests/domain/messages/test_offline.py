@@ -300,9 +300,9 @@ async def test_a_queue_that_fills_while_messages_are_fetched_keeps_their_order()
 
 async def expire(stage, client):
     stage.now += 1
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     stage.now += 601
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
 
 
