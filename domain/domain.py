@@ -308,6 +308,7 @@ def _reader(guard: Guard) -> Guard:
         max_size=guard.max_size * 2 + 65_536,
         max_depth=guard.max_depth + 1,
         max_namespace=guard.max_size,
+        max_nodes=guard.max_size,
     )
 
 

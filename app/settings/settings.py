@@ -333,6 +333,11 @@ class Settings(BaseSettings):
     max_depth: Annotated[int, Unit("levels"), Field(ge=8, le=10_000)] = Field(
         64, description="How deep elements may be nested in a stanza."
     )
+    max_nodes: Annotated[int, Unit("nodes"), Field(ge=256)] = Field(
+        4_000,
+        description="How many elements, attributes and namespace declarations, all told, a stanza"
+        " may have.",
+    )
     max_negotiation_size: Annotated[Bytes, Field(ge=4096)] = Field(
         16_384, description="The largest element a client may send before it has signed in."
     )
