@@ -105,7 +105,7 @@ class Andiron:
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[Router]:
         settings = self.settings
-        guard = Guard(settings.max_stanza_size, settings.max_depth)
+        guard = Guard(settings.max_stanza_size, settings.max_depth, max_nodes=settings.max_nodes)
         self.domain = domain = Domain(settings.domain_config(), guard)
         await domain.start()
         try:

@@ -45,7 +45,7 @@ from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
-from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.sign_in.turns import Turns
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
 from andiron.sm.session import Session
@@ -113,10 +113,13 @@ class Domain:
             max_attempts=config.sasl_attempts,
             remembered=config.sasl_remembered,
         )
+        clock = asyncio.get_running_loop().time
+        authenticator = Authenticator(accounts, Turns(config.throttle), sasl, clock=clock)
+        authenticator.start()
         await self.run(
             database,
             accounts,
-            Authenticator(accounts, Throttle(config.throttle), sasl),
+            authenticator,
             OfflineStore(database, config.max_offline),
         )
 
@@ -304,6 +307,7 @@ def _reader(guard: Guard) -> Guard:
         max_size=guard.max_size * 2 + 65_536,
         max_depth=guard.max_depth + 1,
         max_namespace=guard.max_size,
+        max_nodes=guard.max_size,
     )
 
 

@@ -162,6 +162,8 @@ class DomainLink(Client):
         """Leave the domain and find another way for what was not delivered."""
         was_bound = self.state is State.BOUND
         self.state = State.CLOSED
+        if self._sign_in is not None:
+            self._sign_in.leave(now)
         shared_since = self._shared_since() if was_bound else inf
         if was_bound:
             self.bound = False

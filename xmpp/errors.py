@@ -131,11 +131,20 @@ ERROR_TYPES: Final[dict[StanzaCondition, str]] = {
 """The error type RFC 6120 section 8.3.3 recommends for each stanza condition."""
 
 
+_SENTENCE: Final = 255
+"""Characters of a sentence; what it quotes of a client's may be much longer."""
+
+
 class XmppError(Exception):
     """An error that knows its wire form."""
 
     def __init__(self, condition: str, text: str = "", extra: str = "") -> None:
-        """Take the defined condition, a sentence for people, and an application condition."""
+        """Take the defined condition, a sentence for people, and an application condition.
+
+        A sentence is cut at 255 characters: it goes to the log as well.
+        """
+        if len(text) > _SENTENCE:
+            text = text[: _SENTENCE - 1] + "…"
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition
         self.text = text

@@ -19,13 +19,16 @@ _XML_PREFIX: Final = "{" + ns.XML + "}"
 def parse_tree(element: Element) -> Tree:
     """Parse an element that the guard let pass; tags read ``{namespace}name``.
 
+    The element keeps the tree for who asks next, so nobody may change it.
     Raises :class:`StreamError` ``not-well-formed`` for one that no guard saw.
     """
-    try:
-        tree: Tree = fromstring(element.text, forbid_dtd=True)
-    except ParseError:
-        raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
-    return tree
+    made: Tree | None = getattr(element, "tree", None)
+    if made is None:
+        try:
+            made = element.tree = fromstring(element.text, forbid_dtd=True)
+        except ParseError:
+            raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
+    return made
 
 
 def children(element: Element) -> list[Tree]:

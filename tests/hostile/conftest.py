@@ -98,9 +98,9 @@ class Victim:
         assert wire.status == 101
         return wire
 
-    async def sign_in(self, name: str = "alice", **options: Any) -> Wire:
+    async def sign_in(self, name: str = "alice", *headers: str, **options: Any) -> Wire:
         """Return a client that is bound; its address is the wire's ``jid``."""
-        wire = await self.connect(**options)
+        wire = await self.connect(*headers, **options)
         await wire.sign_in(name, PASSWORD)
         return wire
 
@@ -125,12 +125,16 @@ async def eventually(condition: Callable[[], bool], what: Callable[[], str] = st
 
 
 @contextlib.contextmanager
-def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
-    """Run a server with two accounts; settings are names without ``ANDIRON_``."""
+def maltreated(directory: Path, *, people: int = 0, **settings: str) -> Iterator[Victim]:
+    """Run a server with two accounts; settings are names without ``ANDIRON_``.
+
+    ``people`` is for how many others, ``user0`` and on, there are accounts.
+    """
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
     accounts = directory / "accounts"
-    accounts.write_text(f"alice {PASSWORD}\nbob {PASSWORD}\n")
+    names = ["alice", "bob", *(f"user{number}" for number in range(people))]
+    accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
     subprocess.run(
         [andiron_command(), "user", "add", "--from-file", str(accounts)],
         check=True,

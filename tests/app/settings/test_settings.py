@@ -68,6 +68,7 @@ NOT_OF_A_PACKAGE = {
     "trusted_proxies",
     "public_url",
     "max_depth",
+    "max_nodes",
     "websocket_compression",
     "websocket_ping_interval",
     "websocket_ping_timeout",
