@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.stanza import error_reply
 from andiron.xmpp.xml import Element
 
@@ -123,13 +122,16 @@ class Client:
         return self.priority is not None and self.priority >= 0
 
     def refuse(self, element: Element, error: StanzaError, now: float) -> None:
-        """Answer a stanza of this client with an error, unless it is an answer itself."""
+        """Answer a stanza of this client with an error, unless it is an answer itself.
+
+        The answer is from the address as it was given, also from one that cannot be
+        (RFC 6120 sections 8.3.1 and 8.3.3.8): by that the client knows it. Where the
+        address is empty it is from the domain, as nothing can be from nobody.
+        """
         kind = element.get("type")
         if kind == "error" or (kind == "result" and element.name == "iq"):
             return
-        sender = element.get("to") or self.account
-        if error.condition == StanzaCondition.JID_MALFORMED and not _is_address(element.get("to")):
-            sender = self.session.domain
+        sender = element.attributes.get("to", self.account) or self.session.domain
         self.forward(error_reply(element, error, sender=sender, to=self.jid), now)
 
     def hold(self, most: int) -> bool:
@@ -169,10 +171,3 @@ class Client:
         if len(self.held) >= self._most_held:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "try again later")
         self.held.append((text, self.session.wall(now)))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return str(JID(text)) != ""
-    except InvalidJID:
-        return False
