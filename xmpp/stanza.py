@@ -8,7 +8,7 @@ from typing import Final
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.tree import Tree, parse_tree, serialise
+from andiron.xmpp.tree import Tree, parse_text, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
 STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
@@ -17,6 +17,7 @@ _ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>"""
 _SMALL: Final = 4096
 _GROWTH: Final = 2
 _END_OF_NAME: Final = frozenset("\t\n\r />")
+_DELAY: Final = f"{{{ns.DELAY}}}delay"
 
 
 def _attribute(name: str) -> re.Pattern[str]:
@@ -130,11 +131,16 @@ def with_delay(text: str, by: str, when: float) -> str:
     """Return a stanza's text with the time, in Unix seconds, it was first accepted (XEP-0203).
 
     A delay that ``by`` put there before is the first time, and stays the only one.
+    Who takes a stanza in must have taken out what others wrote in that name.
     """
     mark = f"<delay xmlns='{ns.DELAY}' from='{escape(by)}' stamp='"
-    if text.startswith(mark, text.rfind("<", 0, text.rfind("</"))):
+    if mark in text and _is_delayed(text, by):
         return text
     return with_child(text, f"{mark}{timestamp(when)}'/>")
+
+
+def _is_delayed(text: str, by: str) -> bool:
+    return any(child.tag == _DELAY and child.get("from") == by for child in parse_text(text))
 
 
 def timestamp(when: float) -> str:

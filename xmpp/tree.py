@@ -11,7 +11,7 @@ from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.xml import Element
 
-__all__ = ["Tree", "children", "parse_tree", "serialise"]
+__all__ = ["Tree", "children", "parse_text", "parse_tree", "serialise"]
 
 _XML_PREFIX: Final = "{" + ns.XML + "}"
 
@@ -21,8 +21,13 @@ def parse_tree(element: Element) -> Tree:
 
     Raises :class:`StreamError` ``not-well-formed`` for one that no guard saw.
     """
+    return parse_text(element.text)
+
+
+def parse_text(text: str) -> Tree:
+    """Parse the text of such an element, also one that grew since."""
     try:
-        tree: Tree = fromstring(element.text, forbid_dtd=True)
+        tree: Tree = fromstring(text, forbid_dtd=True)
     except ParseError:
         raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
     return tree

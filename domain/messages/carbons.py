@@ -7,14 +7,18 @@ from typing import Final
 from andiron.domain.client import Client, Owner
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import BODY, may_name, shows_body, tags
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element
 
-_COPIES: Final = frozenset({f"{{{ns.CARBONS}}}received", f"{{{ns.CARBONS}}}sent"})
+COPIES: Final = frozenset({f"{{{ns.CARBONS}}}received", f"{{{ns.CARBONS}}}sent"})
+"""The children of copies, which only an account's server may send (section 11)."""
 _NOT_COPIED: Final = frozenset({f"{{{ns.CARBONS}}}private", f"{{{ns.HINTS}}}no-copy"})
-_PAYLOADS: Final = (ns.RECEIPTS, ns.MARKERS, ns.CHAT_STATES, ns.DIRECT_INVITE, ns.MUC_USER)
+_PAYLOADS: Final = tuple(
+    f"{{{namespace}}}"
+    for namespace in (ns.RECEIPTS, ns.MARKERS, ns.CHAT_STATES, ns.DIRECT_INVITE, ns.MUC_USER)
+)
 _NEVER: Final = frozenset({"groupchat", "headline", "error"})
 _TYPES: Final = frozenset({"chat", "normal"})
 
@@ -47,21 +51,18 @@ def leave(client: Client) -> None:
     client.copied_since = inf
 
 
-def is_carbon(element: Element) -> bool:
-    """Tell whether a message is a copy, which only an account's server may send (section 11)."""
-    return any(child.tag in _COPIES for child in children(element))
-
-
 def eligible(element: Element) -> bool:
     """Tell whether a message is for all resources to see (section 6.1, XEP-0334 section 5)."""
     kind, text = element.attributes.get("type", ""), element.text
     if kind in _NEVER:
         return False
-    if (ns.CARBONS in text or ns.HINTS in text) and any(
-        child.tag in _NOT_COPIED for child in children(element)
-    ):
+    marked = ns.CARBONS in text or may_name(text, ns.HINTS)
+    if not marked and (kind == "chat" or shows_body(text)):
+        return True
+    found = tags(element)
+    if not found.isdisjoint(_NOT_COPIED):
         return False
-    return kind == "chat" or "<body" in text or any(name in text for name in _PAYLOADS)
+    return kind == "chat" or BODY in found or any(tag.startswith(_PAYLOADS) for tag in found)
 
 
 def copy(

@@ -9,24 +9,24 @@ from typing import Final, Protocol
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.blocking import blocks, refuse_to_blocked
+from andiron.domain.marks import is_forged
 from andiron.domain.messages import carbons
 from andiron.domain.messages.offline import Offline
 from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.router import TRIFLES, Action, Router, message_row
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import may_name, shows_body, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import with_addresses, with_child, with_sender, without
-from andiron.xmpp.tree import Tree, children
+from andiron.xmpp.tree import Tree
 from andiron.xmpp.xml import Element
 
 _UNSPOKEN: Final = frozenset({"groupchat", "headline", "error"})
 _OURS: Final = "urn:xmpp:"
-"""How the names of what servers say begin."""
-_SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent")
-_DELAY: Final = f"{{{ns.DELAY}}}delay"
-_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
+"""How the names of what servers say begin, but for :data:`ns.OLD_DELAY`."""
+_SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent", "&#")
 NO_ARCHIVE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
 """Hints that keep a message out of every archive (XEP-0334 sections 4.1 and 4.2)."""
 
@@ -61,7 +61,7 @@ class Messages:
         """
         text = element.text
         # Names of ours may hide behind character references.
-        plain = not (_OURS in text or "&#" in text)
+        plain = not (_OURS in text or "&#" in text or ns.OLD_DELAY in text)
         if not plain:
             element = self._cleaned(element)
         to = element.attributes.get("to")
@@ -140,7 +140,7 @@ class Messages:
         if (
             (target.priority is not None or client.priority is not None)
             and self._archive is not None
-            and ((plain and "<body" in text) or archivable(element))
+            and ((plain and shows_body(text)) or archivable(element))
         ):
             text, sent = self._archived(
                 client, text, recipient, target.jid, client.session.wall(now)
@@ -233,23 +233,18 @@ class Messages:
     def _cleaned(self, element: Element) -> Element:
         """Return a message without what only servers may say.
 
-        Delays and ids in our name (XEP-0203 section 5, XEP-0359 section 5).
+        Delays and ids in our name (XEP-0203 section 5, XEP-0359 section 3).
         Raises :class:`StanzaError` for what pretends to be a copy (XEP-0280 section 11).
         """
         text = element.text
         if not any(name in text for name in _SERVERS_WORDS):
             return element
-        if carbons.is_carbon(element):
-            raise StanzaError(StanzaCondition.FORBIDDEN, "only servers send copies")
         return without(element, self._is_forged)
 
     def _is_forged(self, child: Tree) -> bool:
-        if child.tag == _DELAY:
-            return child.get("from") == self._router.domain
-        if child.tag != _STANZA_ID:
-            return False
-        host = child.get("by", "").partition("/")[0].rpartition("@")[2]
-        return host == self._router.domain or host in self._router.services
+        if child.tag in carbons.COPIES:
+            raise StanzaError(StanzaCondition.FORBIDDEN, "only servers send copies")
+        return is_forged(self._router, child)
 
 
 def archivable(element: Element) -> bool:
@@ -257,9 +252,10 @@ def archivable(element: Element) -> bool:
     if element.attributes.get("type", "") in _UNSPOKEN:
         return False
     text = element.text
-    if ns.HINTS in text and any(child.tag in NO_ARCHIVE for child in children(element)):
-        return False
-    return "<body" in text or any(not child.tag.startswith(TRIFLES) for child in children(element))
+    if shows_body(text) and not may_name(text, ns.HINTS):
+        return True
+    found = tags(element)
+    return found.isdisjoint(NO_ARCHIVE) and any(not tag.startswith(TRIFLES) for tag in found)
 
 
 def stanza_id(identity: str, by: str) -> str:

@@ -19,10 +19,10 @@ from andiron.domain.owners import NoSuchAccount
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
 from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import error_reply, with_child, with_delay
-from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element, Guard
 
 logger = logging.getLogger("andiron.domain")
@@ -259,8 +259,11 @@ def _is_storable(element: Element) -> bool:
 
 
 def _is_from_archive(element: Element) -> bool:
-    """Tell whether a message answers this resource's own question (XEP-0313 section 4.2)."""
-    return ns.MAM in element.text and any(child.tag == _RESULT for child in children(element))
+    """Tell whether a message answers this resource's own question (XEP-0313 section 4.2).
+
+    Archives are accounts' and rooms': no resource speaks for one.
+    """
+    return ns.MAM in element.text and "/" not in element.get("from") and _RESULT in tags(element)
 
 
 def _prepared(address: str) -> str:

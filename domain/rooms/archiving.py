@@ -17,9 +17,11 @@ from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import has_body
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import with_child, with_delay
 from andiron.xmpp.tree import Tree
+from andiron.xmpp.xml import Element
 
 __all__ = ["RoomArchives"]
 
@@ -96,7 +98,7 @@ class RoomArchives:
 def _entry(room: Room, row: Row) -> Entry | None:
     """Return an archived message as one of the history; None for a subject, which is none."""
     head = _HEAD.match(row.text)
-    if head is None or "<body" not in row.text:
+    if head is None or not has_body(Element(row.text, ns.CLIENT, "message", {})):
         return None
     stamp = time_of(row.id)
     text = with_child(row.text, stanza_id(write_id(row.id), room.jid))
