@@ -39,6 +39,15 @@ class Service(Protocol):
         Called for each service that had directed presence from it.
         """
 
+    def hide(self, client: Client, jid: str, now: float) -> None:
+        """Show a resource what it is to see when its account is about to block an address.
+
+        It is one of the service's. From then on nothing may come from it (XEP-0191).
+        """
+
+    def show(self, client: Client, jid: str, now: float) -> None:
+        """Show a resource what it may see again of an address that is blocked no more."""
+
 
 class Events:
     """Lists of callbacks; a specification's module appends its own when it is registered."""

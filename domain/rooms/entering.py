@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from andiron.domain.client import Client
+from andiron.domain.contacts.blocking import blocks
 from andiron.domain.rooms.history import Wish, read_wish
 from andiron.domain.rooms.occupant import Occupant, Seat
 from andiron.domain.rooms.outbox import Way
@@ -194,9 +195,14 @@ def _send_history(room: Room, seat: Seat, wish: Wish, wall: float) -> None:
 
 
 def _send_subject(room: Room, seat: Seat) -> None:
-    """Send the subject, an empty one where there is none (section 7.2.15)."""
+    """Send the subject, an empty one where there is none (section 7.2.15).
+
+    It says that all is told, so it comes from the room where its author is blocked.
+    """
     subject = room.subject
     sender = f"{room.jid}/{subject.nick}" if subject.nick else room.jid
+    if blocks(seat.client.owner, sender):
+        sender = room.jid
     delay = (
         f"<delay xmlns='{ns.DELAY}'{room.from_attribute} stamp='{timestamp(subject.stamp)}'/>"
         if subject.stamp

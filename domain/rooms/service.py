@@ -6,6 +6,7 @@ from typing import Any, Final
 from andiron.domain.client import Client
 from andiron.domain.iq import Iqs, only_payload
 from andiron.domain.registry import Target
+from andiron.domain.rooms.blocking import hide, show
 from andiron.domain.rooms.entering import Arrival, change, enter, leave, read_arrival, rename
 from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.inviting import Mediation, mediate
@@ -161,6 +162,28 @@ class RoomService:
                 self._rooms.tidy(room)
         self._forwarding.left(client)
         self._outbox.flush(now)
+
+    def hide(self, client: Client, jid: str, now: float) -> None:
+        """Show a session that those whom its account is about to block are gone."""
+        for room in self._visited(client, jid):
+            hide(room, room.seats[client], jid)
+        self._outbox.flush(now)
+
+    def show(self, client: Client, jid: str, now: float) -> None:
+        """Show a session those again whom its account has unblocked."""
+        for room in self._visited(client, jid):
+            show(room, room.seats[client], jid)
+        self._outbox.flush(now)
+
+    def _visited(self, client: Client, jid: str) -> list[Room]:
+        """Return the rooms that a session is in, of those that an address here covers."""
+        bare, _, resource = jid.partition("/")
+        if "@" in bare:
+            room = self._rooms.by_name.get(bare.partition("@")[0])
+            rooms = {room} if room else set()
+        else:
+            rooms = set() if resource else self._visits.get(client, set())
+        return [room for room in rooms if client in room.seats]
 
     # Presence
 

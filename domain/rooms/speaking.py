@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Final
 
 from andiron.domain.client import Client
-from andiron.domain.contacts.blocking import blocks
 from andiron.domain.messages.messages import NO_ARCHIVE, stanza_id
 from andiron.domain.rooms.config import PrivateMessages
 from andiron.domain.rooms.history import Entry
@@ -75,10 +74,8 @@ def whisper(room: Room, client: Client, nick: str, element: Element) -> None:
     element = _cleaned(element)
     text = f"<message{without_addresses(element)}"
     text = with_child(text, f"<x xmlns='{ns.MUC_USER}'/>{sender.identity}")
-    address = f"{room.jid}/{sender.nick}"
-    seats = [seat for seat in recipient.seats if not blocks(seat.client.owner, address)]
-    head = f"<message{sender.from_attribute}"
-    room.outbox.broadcast(Way.MESSAGE, seats, head, text[len("<message") :])
+    head, tail = f"<message{sender.from_attribute}", text[len("<message") :]
+    room.outbox.broadcast(Way.MESSAGE, tuple(recipient.seats), head, tail)
 
 
 _WHISPERERS: Final = {
