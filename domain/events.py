@@ -1,6 +1,6 @@
 """What happens in the domain, for the specifications that want to know."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 from andiron.domain.client import Client
@@ -25,6 +25,12 @@ class Service(Protocol):
         """Take a message to ``jid``; True when it is handled, as of :meth:`Link.receive`.
 
         Raises :class:`StanzaError` for its sender; ``iq`` and ``presence`` do so, too.
+        """
+
+    def sharers(self, client: Client, jid: JID) -> Collection[Client] | None:
+        """Return who may see what a client says to ``jid``, of the resources of its account.
+
+        None where all may (XEP-0280 section 6.1).
         """
 
     def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:

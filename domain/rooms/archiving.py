@@ -12,7 +12,7 @@ from andiron.domain.archive.store import Filter, Row
 from andiron.domain.client import Client
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.messages.messages import stanza_id
+from andiron.domain.messages.keeping import stanza_id
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.privileges import Affiliation

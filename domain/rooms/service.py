@@ -1,6 +1,6 @@
 """The rooms' address: which room a stanza is for, and which rooms there are (XEP-0045)."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Final
 
 from andiron.domain.client import Client
@@ -94,6 +94,14 @@ class RoomService:
             self._mediate(room, client, element, now)
         self._outbox.flush(now)
         return True
+
+    def sharers(self, client: Client, jid: JID) -> Collection[Client] | None:
+        """Return the sessions that are the same occupant: who else may see a private message."""
+        if not jid.resource:
+            return None
+        room = self._rooms.by_name.get(jid.node)
+        seat = room.seats.get(client) if room else None
+        return [each.client for each in seat.occupant.seats] if seat else ()
 
     def _mediate(self, room: Room, client: Client, element: Element, now: float) -> None:
         rooms = self._rooms

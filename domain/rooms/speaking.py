@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from andiron.domain.client import Client
-from andiron.domain.messages.messages import NO_ARCHIVE, stanza_id
+from andiron.domain.messages.keeping import NO_ARCHIVE, stanza_id
 from andiron.domain.rooms.config import PrivateMessages
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant

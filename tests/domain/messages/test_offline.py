@@ -449,7 +449,23 @@ async def test_a_groupchat_message_to_nobody_is_answered(stage):
     assert [condition(a) for a in romeo.take()] == ["service-unavailable"]
 
 
-async def test_undelivered_messages_to_a_full_store_are_answered(stage):
+async def test_what_is_in_the_recipients_archive_is_not_refused(stage):
+    """Nobody took it, and the store is full: there it is found all the same."""
+    stage.store.limit = 0
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    romeo.send(say("one"))
+    await expire(stage, juliet)
+    assert romeo.take() == []
+    came = await stage.come("juliet", "chamber")
+    came.send(f"<iq type='set' id='m'><query xmlns='{ns.MAM}'/></iq>")
+    await settle()
+    assert "<body>one</body>" in "".join(came.transport.take())
+
+
+async def test_undelivered_messages_to_a_full_store_are_answered():
+    stage = Stage(archive=None)
     stage.store.limit = 0
     romeo = await stage.bind("romeo", "orchard")
     juliet = await stage.come("juliet", "balcony", sm=True)
