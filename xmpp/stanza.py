@@ -12,6 +12,10 @@ from andiron.xmpp.tree import Tree, parse_text, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
 STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
+LANG: Final = f"{ns.XML} lang"
+"""What ``xml:lang`` is called among an element's attributes."""
+LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}", re.ASCII)
+"""The shape of a language's tag (RFC 5646 section 2.1); some 70 characters are the most."""
 
 _ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
 _SMALL: Final = 4096
@@ -57,6 +61,22 @@ def unprefixed(element: Element) -> Element:
     if text.startswith(name, 1) and text[len(name) + 1] in _END_OF_NAME:
         return element
     return _rewritten(element, parse_tree(element))
+
+
+def with_language(element: Element, tag: str) -> Element:
+    """Return an unprefixed stanza with a language where it has none (RFC 6120 section 8.1.5).
+
+    The tag must be fit for an attribute as it is, as :data:`LANGUAGE_TAG` sees to.
+    """
+    if LANG in element.attributes:
+        return element
+    text, at = element.text, len(element.name) + 1
+    return Element(
+        f"{text[:at]} xml:lang='{tag}'{text[at:]}",
+        element.namespace,
+        element.name,
+        {**element.attributes, LANG: tag},
+    )
 
 
 def without(element: Element, unwanted: Callable[[Tree], bool]) -> Element:

@@ -15,13 +15,15 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import from_attribute, timestamp
-from andiron.xmpp.tree import parse_tree, serialise
+from andiron.xmpp.tree import Tree, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
-__all__ = ["Arrival", "change", "enter", "leave", "read_arrival", "rename"]
+__all__ = ["Arrival", "change", "enter", "leave", "parse_presence", "read_arrival", "rename"]
 
 _MUC: Final = f"{{{ns.MUC}}}x"
 _PASSWORD: Final = f"{{{ns.MUC}}}password"
+_STATUS: Final = f"{{{ns.CLIENT}}}status"
+_LANG: Final = f"{{{ns.XML}}}lang"
 _OURS: Final = frozenset({_MUC, f"{{{ns.MUC_USER}}}x", f"{{{ns.OCCUPANT_ID}}}occupant-id"})
 """What only the service says, or only it is told."""
 
@@ -41,7 +43,7 @@ class Arrival:
 
 def read_arrival(element: Element, limit: int) -> Arrival:
     """Read a presence; raises :class:`StanzaError` for one that is longer than ``limit``."""
-    tree = parse_tree(element)
+    tree = parse_presence(element)
     x = tree.find(_MUC)
     inner = "".join(serialise(child, ns.CLIENT) for child in tree if child.tag not in _OURS)
     if len(inner) > limit:
@@ -55,6 +57,16 @@ def read_arrival(element: Element, limit: int) -> Arrival:
         password=x.findtext(_PASSWORD) or "",
         wish=read_wish(x),
     )
+
+
+def parse_presence(element: Element) -> Tree:
+    """Return a presence whose children alone others see, with its language on what it says."""
+    tree = parse_tree(element)
+    language = tree.get(_LANG)
+    if language:
+        for status in tree.iterfind(_STATUS):
+            status.attrib.setdefault(_LANG, language)
+    return tree
 
 
 def enter(

@@ -7,7 +7,15 @@ from andiron.domain.client import Client
 from andiron.domain.iq import Iqs, only_payload
 from andiron.domain.registry import Target
 from andiron.domain.rooms.blocking import hide, show
-from andiron.domain.rooms.entering import Arrival, change, enter, leave, read_arrival, rename
+from andiron.domain.rooms.entering import (
+    Arrival,
+    change,
+    enter,
+    leave,
+    parse_presence,
+    read_arrival,
+    rename,
+)
 from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.inviting import Mediation, mediate
 from andiron.domain.rooms.outbox import Way
@@ -20,7 +28,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID
-from andiron.xmpp.tree import parse_tree, serialise
+from andiron.xmpp.tree import serialise
 from andiron.xmpp.xml import Element
 
 __all__ = ["RoomService"]
@@ -239,7 +247,7 @@ class RoomService:
         if room is None or seat is None:
             return
         inner = "".join(
-            serialise(child, ns.CLIENT) for child in parse_tree(element) if child.tag == _STATUS
+            serialise(child, ns.CLIENT) for child in parse_presence(element) if child.tag == _STATUS
         )
         leave(
             room, seat, Detail(inner=inner if len(inner) <= self._rooms.config.max_presence else "")
