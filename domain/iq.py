@@ -15,6 +15,7 @@ from andiron.domain.questions import Questions
 from andiron.domain.registry import IqHandler, IqRequest, Registry, Target
 from andiron.domain.router import IQS, Action, Router, Situation, refuse
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import may_name
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import iq_result, with_addresses, with_sender
@@ -175,7 +176,7 @@ def _may_reach(client: Client, element: Element, bound: Client) -> bool:
     """Tell whether blocking lets an iq through; raises the error for its sender."""
     if client.owner.blocked:
         refuse_to_blocked(client.owner, bound.jid)
-    if ns.LAST in element.text and not sees(bound.owner, client.account):
+    if may_name(element.text, ns.LAST) and not sees(bound.owner, client.account):
         _refuse_last_activity(element)
     if not bound.owner.blocked or not blocks(bound.owner, client.jid):
         return True

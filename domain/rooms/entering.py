@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from andiron.domain.client import Client
+from andiron.domain.contacts.blocking import blocks
 from andiron.domain.rooms.history import Wish, read_wish
 from andiron.domain.rooms.naming import check_nick
 from andiron.domain.rooms.occupant import Occupant, Seat
@@ -16,13 +17,15 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import from_attribute, timestamp
-from andiron.xmpp.tree import parse_tree, serialise
+from andiron.xmpp.tree import Tree, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
-__all__ = ["Arrival", "change", "enter", "leave", "read_arrival", "rename"]
+__all__ = ["Arrival", "change", "enter", "leave", "parse_presence", "read_arrival", "rename"]
 
 _MUC: Final = f"{{{ns.MUC}}}x"
 _PASSWORD: Final = f"{{{ns.MUC}}}password"
+_STATUS: Final = f"{{{ns.CLIENT}}}status"
+_LANG: Final = f"{{{ns.XML}}}lang"
 _OURS: Final = frozenset({_MUC, f"{{{ns.MUC_USER}}}x", f"{{{ns.OCCUPANT_ID}}}occupant-id"})
 """What only the service says, or only it is told."""
 
@@ -42,7 +45,7 @@ class Arrival:
 
 def read_arrival(element: Element, limit: int) -> Arrival:
     """Read a presence; raises :class:`StanzaError` for one that is longer than ``limit``."""
-    tree = parse_tree(element)
+    tree = parse_presence(element)
     x = tree.find(_MUC)
     inner = "".join(serialise(child, ns.CLIENT) for child in tree if child.tag not in _OURS)
     if len(inner) > limit:
@@ -56,6 +59,16 @@ def read_arrival(element: Element, limit: int) -> Arrival:
         password=x.findtext(_PASSWORD) or "",
         wish=read_wish(x),
     )
+
+
+def parse_presence(element: Element) -> Tree:
+    """Return a presence whose children alone others see, with its language on what it says."""
+    tree = parse_tree(element)
+    language = tree.get(_LANG)
+    if language:
+        for status in tree.iterfind(_STATUS):
+            status.attrib.setdefault(_LANG, language)
+    return tree
 
 
 def enter(
@@ -189,9 +202,14 @@ def _send_history(room: Room, seat: Seat, wish: Wish, wall: float) -> None:
 
 
 def _send_subject(room: Room, seat: Seat) -> None:
-    """Send the subject, an empty one where there is none (section 7.2.15)."""
+    """Send the subject, an empty one where there is none (section 7.2.15).
+
+    It says that all is told, so it comes from the room where its author is blocked.
+    """
     subject = room.subject
     sender = f"{room.jid}/{subject.nick}" if subject.nick else room.jid
+    if blocks(seat.client.owner, sender):
+        sender = room.jid
     delay = (
         f"<delay xmlns='{ns.DELAY}'{room.from_attribute} stamp='{timestamp(subject.stamp)}'/>"
         if subject.stamp

@@ -300,6 +300,7 @@ class Room:
             seats,
             head,
             gone_tail(occupant, detail, role, jid=True, codes=(110, *detail.codes)),
+            farewell=role is Role.NONE,
         )
         if not shown:
             return
@@ -315,7 +316,7 @@ class Room:
     def tell_left(self, occupant: Occupant, seat: Seat, detail: Detail) -> None:
         """Tell a session that it has left while others of its occupant stay."""
         tail = gone_tail(occupant, detail, Role.NONE, jid=True, codes=detail.codes)
-        self.outbox.broadcast(Way.PRESENCE, (seat,), presence_head(occupant), tail)
+        self.outbox.broadcast(Way.PRESENCE, (seat,), presence_head(occupant), tail, farewell=True)
 
     def introduce(self, seat: Seat) -> None:
         """Tell a session who else is in the room (section 7.2.2)."""

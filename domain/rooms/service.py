@@ -1,12 +1,21 @@
 """The rooms' address: which room a stanza is for, and which rooms there are (XEP-0045)."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Final
 
 from andiron.domain.client import Client
 from andiron.domain.iq import Iqs, only_payload
 from andiron.domain.registry import Target
-from andiron.domain.rooms.entering import Arrival, change, enter, leave, read_arrival, rename
+from andiron.domain.rooms.blocking import hide, show
+from andiron.domain.rooms.entering import (
+    Arrival,
+    change,
+    enter,
+    leave,
+    parse_presence,
+    read_arrival,
+    rename,
+)
 from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.inviting import Mediation, mediate
 from andiron.domain.rooms.occupant import Seat
@@ -134,6 +143,14 @@ class RoomService:
         else:
             self._mediate(room, client, element, now)
 
+    def sharers(self, client: Client, jid: JID) -> Collection[Client] | None:
+        """Return the sessions that are the same occupant: who else may see a private message."""
+        if not jid.resource:
+            return None
+        room = self._rooms.by_name.get(jid.node)
+        seat = room.seats.get(client) if room else None
+        return [each.client for each in seat.occupant.seats] if seat else ()
+
     def _mediate(self, room: Room, client: Client, element: Element, now: float) -> None:
         rooms = self._rooms
         mediation = Mediation(
@@ -187,6 +204,28 @@ class RoomService:
             return self._iqs.answer(client, element, call, ticket, now, room.jid)
         self._forwarding.ask(room, client, target, element)
         return True
+
+    def hide(self, client: Client, jid: str, now: float) -> None:
+        """Show a session that those whom its account is about to block are gone."""
+        for room in self._visited(client, jid):
+            hide(room, room.seats[client], jid)
+        self._outbox.flush(now)
+
+    def show(self, client: Client, jid: str, now: float) -> None:
+        """Show a session those again whom its account has unblocked."""
+        for room in self._visited(client, jid):
+            show(room, room.seats[client], jid)
+        self._outbox.flush(now)
+
+    def _visited(self, client: Client, jid: str) -> list[Room]:
+        """Return the rooms that a session is in, of those that an address here covers."""
+        bare, _, resource = jid.partition("/")
+        if "@" in bare:
+            room = self._rooms.by_name.get(bare.partition("@")[0])
+            rooms = {room} if room else set()
+        else:
+            rooms = set() if resource else self._visits.get(client, set())
+        return [room for room in rooms if client in room.seats]
 
     # Presence
 
@@ -245,7 +284,7 @@ class RoomService:
         if room is None or seat is None:
             return
         inner = "".join(
-            serialise(child, ns.CLIENT) for child in parse_tree(element) if child.tag == _STATUS
+            serialise(child, ns.CLIENT) for child in parse_presence(element) if child.tag == _STATUS
         )
         short = len(inner) <= self._rooms.config.max_presence
         self._let_go(room, seat, Detail(inner=inner if short else ""))

@@ -649,3 +649,16 @@ async def test_undelivered_frames_are_given_back_once(place):
     assert "1" in await client.text()
     await client.cut()
     assert place.backend.undelivered["juliet@localhost"] == []
+
+
+async def test_the_streams_language_is_that_of_its_last_open(place):
+    client = await place.connect()
+    client.send(f"<open xmlns='{ns.FRAMING}' to='localhost' version='1.0' xml:lang='de'/>")
+    await client.texts(2)
+    client.send(SIGN_IN.format("juliet"))
+    await client.text()
+    client.send(f"<open xmlns='{ns.FRAMING}' to='localhost' version='1.0' xml:lang='fr'/>")
+    await client.texts(2)
+    client.send(BIND)
+    await client.text()
+    assert place.link().language == "fr"
