@@ -203,8 +203,25 @@ async def test_compression_when_worth_it(compress_from, at):
     assert "content-encoding" not in answer.headers
 
 
-async def test_compressed_requests_are_not_taken(site):
-    answer = await site.post(gzip.compress(CREATE.encode()), content_encoding="gzip")
+@pytest.mark.parametrize("coding", ["gzip", "Deflate", "br", "identity, zstd", "gzip,"])
+@pytest.mark.parametrize("content", [gzip.compress(CREATE.encode()), CREATE.encode()])
+async def test_compressed_requests_are_not_taken(coding, content, site):
+    answer = await site.post(content, content_encoding=coding)
+    assert answer.text == terminal("bad-request")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["identity", "", "text/xml; charset=utf-8", "UTF-8", "text/xml", "none", "xgzip", "gzip/x"],
+)
+async def test_an_encoding_that_names_no_coding_is_ignored(value, site):
+    answer = await site.post(CREATE, content_encoding=value)
+    assert attributes(answer.text)["sid"]
+
+
+async def test_a_coding_beside_what_names_none_counts(site):
+    headers = [("content-encoding", "gzip"), ("content-encoding", "text/xml; charset=utf-8")]
+    answer = await site.http.post("/", content=CREATE, headers=headers)
     assert answer.text == terminal("bad-request")
 
 
