@@ -244,7 +244,8 @@ class Window(Generic[C]):
 
         A client sends no more requests than that at a time, and an empty one
         only where it may be held, which is at least one less; one that was
-        seen to do otherwise is not trusted with the latter.
+        seen to do otherwise is not trusted with the latter. One that ends its
+        session has had what it was answered, unless its ``ack`` says otherwise.
         """
         waiting = bool(self.held)
         if self._acks and body.ack is not None:
@@ -252,7 +253,7 @@ class Window(Generic[C]):
             missing = self._answers.get(confirmed + 1)
             if missing is not None and now - missing.at >= _REPORT_AFTER:
                 self._report = missing
-        elif self._acks and not waiting:
+        elif body.terminate or (self._acks and not waiting):
             confirmed = self.last
         else:
             confirmed = body.rid - self._terms.requests

@@ -463,6 +463,49 @@ def test_no_acknowledgement_says_that_all_was_received(world):
     assert lost(world, client) == []
 
 
+@pytest.mark.parametrize("wishes", [{}, {"hold": 2}, {"hold": 0}, {"ack": 1}])
+def test_what_was_answered_before_a_clean_end_was_delivered(wishes, world):
+    client = world.bound(**wishes)
+    for id_ in "123":
+        world.deliver(id_)
+        client.send(message("a"))
+    client.terminate()
+    assert world.manager.closed[CloseReason.CLIENT_CLOSED] == 1
+    assert world.undelivered() == []
+
+
+def test_what_waited_at_a_clean_end_was_not(world):
+    client = world.bound()
+    client.send()
+    world.deliver("1")
+    world.deliver("2")
+    client.terminate()
+    assert ids(world.undelivered()) == ["2"]
+
+
+def test_a_clean_end_that_acknowledges_less_is_believed(world):
+    client = world.bound(ack=1, hold=2)
+    client.send()
+    world.deliver("1")
+    client.send(ack=client.rid)
+    world.deliver("2")
+    client.send(type="terminate", ack=client.rid - 1)
+    assert ids(world.undelivered()) == ["2"]
+
+
+@pytest.mark.parametrize("ended", ["kicked", "silent", "broke a rule"])
+def test_an_end_that_is_not_the_clients_leaves_what_nothing_confirms(ended, world):
+    client = world.bound()
+    client.send()
+    world.deliver("1")
+    if ended == "kicked":
+        world.manager.kick("juliet@localhost", world.now)
+    elif ended == "broke a rule":
+        client.send(rid=client.rid + 9)
+    world.pass_time(200)
+    assert ids(world.undelivered()) == ["1"]
+
+
 def test_no_nonza_is_given_back(world):
     client = world.bound()
     client.connection.session.send("<nonza xmlns='x'/>")
