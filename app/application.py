@@ -14,6 +14,7 @@ from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.domain.database import DatabaseError
 from andiron.domain.domain import Domain
+from andiron.faults import told_briefly
 from andiron.outermost import Outermost
 from andiron.settings import Settings
 from andiron.signals import before_exit
@@ -106,8 +107,9 @@ class Andiron:
         self.running = True
         self._refusal = STOPPED
         try:
-            async with self._running() as self._router:
-                yield
+            with told_briefly():
+                async with self._running() as self._router:
+                    yield
         finally:
             self._router = None
             self.running = False

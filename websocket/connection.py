@@ -290,7 +290,11 @@ class WebSocketConnection:
         reason = CloseReason.SLOW_READER
         if error is not None:
             reason = CloseReason.CONNECTION_LOST
-            logger.error("%s: a frame could not be sent", self.channel.address, exc_info=error)
+            # One line: many a server raises something of its own when the client has left.
+            traceback = error if logger.isEnabledFor(logging.DEBUG) else None
+            said = f"{type(error).__name__}: {error}"
+            address = self.channel.address
+            logger.warning("%s: a frame could not be sent (%s)", address, said, exc_info=traceback)
         if not self._closing:
             self.session.transport_lost(self, self._loop.time(), reason)
         self.abort()

@@ -126,10 +126,8 @@ class Writer:
             waits_for = coroutine.send(None)
         except StopIteration:
             return
-        except OSError:
-            return  # The peer is gone; the reader learns it from the server, too.
         except Exception as error:  # noqa: BLE001 - must not reach whoever just delivered
-            self._fail(error)
+            self._refused(error)
             return
         self._start(self._write(_continued(coroutine, waits_for)))
 
@@ -161,15 +159,24 @@ class Writer:
                 await self._send({"type": "websocket.send", "text": text})
             if self._code is not None:
                 await self._send({"type": "websocket.close", "code": self._code})
-        except OSError:
-            return
         except Exception as error:  # noqa: BLE001 - nobody awaits this task
-            self._fail(error)
+            self._refused(error)
             return
         finally:
             waited, self._task = self._task is not None, None
         if waited:
             self._owner.drained()
+
+    def _refused(self, error: Exception) -> None:
+        """Take what ``send`` raised.
+
+        That the client is gone the reader learns from the server, too. ASGI
+        has an OSError for that. Uvicorn raises RuntimeError as well, when
+        it has closed the WebSocket since the client broke the protocol.
+        """
+        gone = OSError if self._context is not None else (OSError, RuntimeError)
+        if not isinstance(error, gone):
+            self._fail(error)
 
     def _fail(self, error: Exception | None) -> None:
         if not self._failed:

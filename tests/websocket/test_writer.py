@@ -144,6 +144,18 @@ async def test_a_client_that_is_gone_is_the_readers_to_notice(server):
     assert not server.writer.busy
 
 
+async def test_uvicorn_has_a_word_of_its_own_for_a_client_that_broke_the_protocol():
+    """It closed the WebSocket before the reader could learn that."""
+    server, other = Server(by_hand=True), Server()
+    for place in (server, other):
+        place.error = RuntimeError("Unexpected ASGI message, after sending 'websocket.close'.")
+        place.writer.send("0")
+        place.writer.close(1000)
+    await settle()
+    assert server.heard == []
+    assert other.heard == [other.error]
+
+
 async def test_a_task_sends_in_the_context_of_its_connection():
     PLACE.set("home")
     server = Server()
