@@ -42,7 +42,7 @@ def needs_no_task(send: Send) -> bool:
 
 
 class Writer:
-    """Sends one connection's frames; at most ``limit`` bytes of them wait.
+    """Sends one connection's frames; ``limit`` bytes of them may wait once the network pushes back.
 
     Made in the connection's own task. ``by_hand`` says that the first step of
     a ``send`` may be made outside of any task.
@@ -68,7 +68,7 @@ class Writer:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._context = None if by_hand else contextvars.copy_context()
-        self._allowance = 0 if by_hand else min(_ALLOWANCE, limit)
+        self._allowance = 0 if by_hand else min(_ALLOWANCE, limit // 2)
         self._texts: deque[str] | None = None
         self._bytes = 0
         self._code: int | None = None
@@ -92,14 +92,13 @@ class Writer:
         elif self._context is None:
             self._step(text)
         else:
-            self._keep(text)
-            self._start(self._write(None))
+            self._start(self._write(text, None))
 
     def close(self, code: int) -> None:
         """Close the WebSocket when all that waits has been sent."""
         self._code = code
         if self._task is None:
-            self._start(self._write(None))
+            self._start(self._write(None, None))
 
     def take_back(self, *, lost: bool) -> list[str]:
         """Return the frames that wait, which are then not sent.
@@ -129,14 +128,15 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - must not reach whoever just delivered
             self._refused(error)
             return
-        self._start(self._write(_continued(coroutine, waits_for)))
+        self._start(self._write(None, _continued(coroutine, waits_for)))
 
     def _keep(self, text: str) -> None:
+        congested = self.congested
         if self._texts is None:
             self._texts = deque()
         self._texts.append(text)
         self._bytes += utf8_length(text)
-        if self._bytes > self._limit:
+        if congested and self._bytes > self._limit:
             self._fail(None)
 
     def _start(self, writing: Coroutine[Any, Any, None]) -> None:
@@ -149,8 +149,11 @@ class Writer:
             task = self._loop.create_task(writing, context=self._context)
         self._task = task
 
-    async def _write(self, begun: Awaitable[None] | None) -> None:
+    async def _write(self, first: str | None, begun: Awaitable[None] | None) -> None:
+        """Send a frame or finish sending it, then all that waits."""
         try:
+            if first is not None:
+                begun = self._send({"type": "websocket.send", "text": first})
             if begun is not None:
                 await begun
             while self._texts:

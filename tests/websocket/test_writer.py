@@ -126,6 +126,19 @@ async def test_the_limit_is_told_once(by_hand):
     await settle()
 
 
+@pytest.mark.parametrize("size", [10, 600, 5_000])
+async def test_who_stops_where_the_network_pushes_back_stays_within_the_limit(by_hand, size):
+    server = Server(by_hand=by_hand, limit=1_000)
+    server.open.clear()
+    while not server.writer.congested:
+        server.writer.send("x" * size)
+    await settle()
+    assert server.heard == []
+    server.open.set()
+    await settle()
+    assert server.heard == ["drained"]
+
+
 async def test_an_error_is_told_once_and_later(server):
     server.error = ZeroDivisionError()
     server.writer.send("0")
