@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -41,6 +41,11 @@ NOT_STARTED: Final = Refusal(
 STOPPED: Final = Refusal(
     503, "Andiron could not start, or has ended. The server's log says why.\n", _NO_STORE
 )
+TAKEN_OVER: Final = Refusal(
+    503,
+    "Another server has taken over the database of this one, which must be restarted.\n",
+    _NO_STORE,
+)
 _STORING: Final = 1.0
 """Seconds that storing what clients are owed may take where nobody waits for the lifespan."""
 NOT_FOUND: Final = Refusal(404, "Not found.\n")
@@ -76,6 +81,11 @@ class Andiron:
         self.running = False
         """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
+        self._shutdown: Callable[[], None] | None = None
+        self.taken_over = ""
+        """Why nothing is served any more: another server has the database; empty otherwise."""
+        self.on_taken_over: Callable[[], object] | None = None
+        """Called when that happens; the process had better end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -119,7 +129,8 @@ class Andiron:
         settings = self.settings
         guard = Guard(settings.max_stanza_size, settings.max_depth, max_nodes=settings.max_nodes)
         self.domain = domain = Domain(settings.domain_config(), guard)
-        await domain.start()
+        self.taken_over = ""
+        await domain.start(self._be_taken_over)
         try:
             strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
             async with self._sessions(domain) as manager:
@@ -130,6 +141,8 @@ class Andiron:
                 routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
+                if self.taken_over:
+                    raise DatabaseError(self.taken_over)
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             await domain.stop()
@@ -145,13 +158,26 @@ class Andiron:
             domain.close(loop.time())
             manager.shutdown(loop.time())
 
+        self._shutdown = shutdown
         try:
             with before_exit(shutdown, max(self.settings.shutdown_timeout, _STORING)):
                 yield manager
         finally:
+            self._shutdown = None
             shutdown()
             await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
+
+    def _be_taken_over(self, sentence: str) -> None:
+        """Serve nothing from now on: another server has the database."""
+        logger.critical("%s Nothing is served here any more: restart this process", sentence)
+        self.taken_over = sentence
+        self._refusal = TAKEN_OVER
+        self._router = None
+        if self._shutdown is not None:
+            self._shutdown()
+        if self.on_taken_over is not None:
+            self.on_taken_over()
 
     def _routes(
         self, manager: SessionManager, guard: Guard, strangers: Strangers, registry: BoshRegistry

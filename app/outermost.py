@@ -11,7 +11,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from andiron.domain.database import DatabaseError
+from andiron.domain.database.database import DatabaseError
 from andiron.signals import instead_of_exit
 
 logger = logging.getLogger("andiron")

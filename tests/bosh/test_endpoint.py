@@ -154,6 +154,14 @@ async def test_other_origins_are_refused(site):
     assert len(site.registry) == 0
 
 
+async def test_an_origin_that_is_refused_is_a_warning_once(site, caplog):
+    for _ in range(3):
+        await site.post(CREATE, origin="https://evil.example")
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "pages of 'https://evil.example' may not connect to 'chat.example'" in record.message
+    assert "ANDIRON_BOSH_ORIGINS" in record.message
+
+
 async def test_two_origins_are_none(site):
     headers = [("origin", "http://chat.example")] * 2
     answer = await site.http.post("/", content=CREATE, headers=headers)
