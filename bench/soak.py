@@ -38,9 +38,9 @@ from pathlib import Path
 import uvloop
 
 from andiron import application
-from andiron.limits import allow_open_files
-from andiron.logs import configure_logging
-from andiron.server import Server, server_config
+from andiron.serving.limits import allow_open_files
+from andiron.serving.logs import configure_logging
+from andiron.serving.server import Server, server_config
 from andiron.settings import Settings
 
 OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>"

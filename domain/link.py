@@ -81,6 +81,9 @@ class Host(SignInHost, Protocol):
     def new_stream_id(self) -> str:
         """Return an unguessable stream id."""
 
+    def tell_of_unknown_host(self, name: str) -> None:
+        """Let the operator know which domain a client asked for."""
+
 
 class DomainLink(Client):
     """One session's end in the domain; see :class:`andiron.sm.link.Link`."""
@@ -122,6 +125,7 @@ class DomainLink(Client):
         if not opening.to:
             raise StreamError(StreamCondition.IMPROPER_ADDRESSING, "a stream needs a to")
         if _prepared(opening.to) != name:
+            self._domain.tell_of_unknown_host(opening.to)
             raise StreamError(StreamCondition.HOST_UNKNOWN)
         version = _VERSION.fullmatch(opening.version)
         if version is None or int(version[1]) < 1:
@@ -177,6 +181,8 @@ class DomainLink(Client):
         """Leave the domain and find another way for what was not delivered."""
         was_bound = self.state is State.BOUND
         self.state = State.CLOSED
+        if self._sign_in is not None:
+            self._sign_in.leave(now)
         shared_since = self._shared_since() if was_bound else inf
         if was_bound:
             self.bound = False

@@ -85,12 +85,13 @@ def without(element: Element, unwanted: Callable[[Tree], bool]) -> Element:
     Raises :class:`StreamError` as :func:`unprefixed` does.
     """
     tree = parse_tree(element)
-    refused = [child for child in tree if unwanted(child)]
-    if not refused:
+    wanted = [child for child in tree if not unwanted(child)]
+    if len(wanted) == len(tree):
         return element
-    for child in refused:
-        tree.remove(child)
-    return _rewritten(element, tree)
+    rest = Tree(tree.tag, tree.attrib)
+    rest.text = tree.text
+    rest.extend(wanted)
+    return _rewritten(element, rest)
 
 
 def _rewritten(element: Element, tree: Tree) -> Element:

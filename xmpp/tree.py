@@ -19,9 +19,13 @@ _XML_PREFIX: Final = "{" + ns.XML + "}"
 def parse_tree(element: Element) -> Tree:
     """Parse an element that the guard let pass; tags read ``{namespace}name``.
 
+    The element keeps the tree for who asks next, so nobody may change it.
     Raises :class:`StreamError` ``not-well-formed`` for one that no guard saw.
     """
-    return parse_text(element.text)
+    made: Tree | None = getattr(element, "tree", None)
+    if made is None:
+        made = element.tree = parse_text(element.text)
+    return made
 
 
 def parse_text(text: str) -> Tree:

@@ -9,9 +9,9 @@ from typing import Final
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.rooms.occupant import Occupant, Seat
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail, gone_tail, presence_head, presence_tail
 from andiron.domain.rooms.privileges import Role
-from andiron.domain.rooms.room import Detail, Room, gone_tail, presence_tail
-from andiron.xmpp import namespaces as ns
+from andiron.domain.rooms.room import Room
 
 __all__ = ["hide", "show"]
 
@@ -25,14 +25,14 @@ def hide(room: Room, seat: Seat, jid: str) -> None:
     """
     for occupant in _covered(room, seat, jid):
         tail = gone_tail(occupant, _PLAIN, Role.NONE, jid=room.sees_jids(seat), codes=())
-        room.outbox.broadcast(Way.PRESENCE, (seat,), _head(occupant), tail)
+        room.outbox.broadcast(Way.PRESENCE, (seat,), presence_head(occupant), tail)
 
 
 def show(room: Room, seat: Seat, jid: str) -> None:
     """Undo :func:`hide`, when the address is blocked no more; others that cover it may be."""
     for occupant in _covered(room, seat, jid):
         tail = presence_tail(occupant, _PLAIN, jid=room.sees_jids(seat))
-        room.outbox.broadcast(Way.PRESENCE, (seat,), _head(occupant), tail)
+        room.outbox.broadcast(Way.PRESENCE, (seat,), presence_head(occupant), tail)
 
 
 def _covered(room: Room, seat: Seat, jid: str) -> list[Occupant]:
@@ -47,7 +47,3 @@ def _covered(room: Room, seat: Seat, jid: str) -> list[Occupant]:
         and room.is_shown(occupant)
         and not blocks(seat.client.owner, f"{room.jid}/{occupant.nick}")
     ]
-
-
-def _head(occupant: Occupant) -> str:
-    return f"<presence xmlns='{ns.CLIENT}'{occupant.from_attribute}"

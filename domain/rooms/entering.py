@@ -7,10 +7,12 @@ from typing import Final
 from andiron.domain.client import Client
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.rooms.history import Wish, read_wish
+from andiron.domain.rooms.naming import check_nick
 from andiron.domain.rooms.occupant import Occupant, Seat
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Detail, Room
+from andiron.domain.rooms.room import Room
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -84,7 +86,9 @@ def enter(
     affiliation = room.affiliation(bare)
     _check_entry(room, affiliation, arrival.password, now)
     check_nick(room, nick, bare)
-    occupant = room.occupants.get(nick)
+    # They are the person's own, or the nickname would have been refused.
+    alike = room.occupants.alike(nick)
+    occupant = room.occupants.get(nick, alike[0] if alike else None)
     if occupant is None:
         # Section 7.2.9: admins and owners always find a place, within the service's bound.
         full = room.limits.max_occupants if affiliation in _ADMINS else room.max_occupants
@@ -93,24 +97,26 @@ def enter(
         role = room.initial_role(bare)
         occupant = Occupant(room.jid, nick, bare, affiliation, role)
     seat = room.sit(occupant, client, arrival.inner)
-    welcome(room, seat, arrival, wall, created=created)
+    codes = [201] if created else []
+    if occupant.nick != nick:
+        codes.append(210)  # The person is here already, by this name written otherwise.
+    welcome(room, seat, arrival, wall, *codes)
 
 
-def welcome(
-    room: Room, seat: Seat, arrival: Arrival, wall: float, *, created: bool = False
-) -> None:
-    """Tell one who entered all there is to know, in the order of section 7.1."""
+def welcome(room: Room, seat: Seat, arrival: Arrival, wall: float, *more: int) -> None:
+    """Tell one who entered all there is to know, in the order of section 7.1.
+
+    ``more`` are status codes of this one time.
+    """
     occupant = seat.occupant
     room.introduce(seat)
     room.tell(occupant, but=seat)
     codes = [110]
     if room.config.jids_shown:
         codes.insert(0, 100)
-    if room.config.archived:
+    if room.archived:
         codes.append(170)
-    if created:
-        codes.append(201)
-    room.tell_self(occupant, (seat,), Detail(tuple(codes), identity=arrival.identity))
+    room.tell_self(occupant, (seat,), Detail((*codes, *more), identity=arrival.identity))
     _send_history(room, seat, arrival.wish, wall)
     _send_subject(room, seat)
 
@@ -138,7 +144,7 @@ def rename(room: Room, seat: Seat, nick: str, arrival: Arrival) -> None:
     """Give an occupant, all its sessions, another nickname (section 7.6)."""
     occupant = seat.occupant
     check_nick(room, nick, occupant.bare)
-    if nick in room.occupants:
+    if any(other is not occupant for other in room.occupants.alike(nick)):
         raise StanzaError(StanzaCondition.CONFLICT, "you are in the room by that name, too")
     detail = Detail((303,), new_nick=nick)
     room.tell_gone(
@@ -169,17 +175,6 @@ def leave(room: Room, seat: Seat, detail: Detail) -> None:
     room.tell_left(occupant, seat, own)
     if was_seen:
         room.tell(occupant)
-
-
-def check_nick(room: Room, nick: str, bare: str) -> None:
-    """Raise the error for a nickname that a person may not have (sections 7.2.8 and 17.1)."""
-    if not nick.strip() or len(nick) > room.limits.max_nick:
-        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "not a nickname")
-    occupant = room.occupants.get(nick)
-    if occupant is not None and occupant.bare != bare:
-        raise StanzaError(StanzaCondition.CONFLICT, "somebody is here by that name")
-    if room.reserved.get(nick, bare) != bare:
-        raise StanzaError(StanzaCondition.CONFLICT, "that name is somebody else's")
 
 
 _ADMINS: Final = frozenset({Affiliation.ADMIN, Affiliation.OWNER})

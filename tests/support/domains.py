@@ -79,6 +79,7 @@ class MemoryAuthenticator:
         self.accounts = accounts
         self.running = asyncio.Event()
         self.running.set()
+        self.left = 0
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
         return ("TEST",)
@@ -98,6 +99,9 @@ class MemoryAuthenticator:
             case name:
                 known = name in self.accounts
                 return Step(f"<success xmlns='{ns.SASL}'/>", name, done=True, anonymous=not known)
+
+    def leave(self, now: float) -> None:
+        self.left += 1
 
     def close(self) -> None:
         pass

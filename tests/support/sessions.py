@@ -223,9 +223,9 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Turn the clock and wake whoever is due, in order."""
         end = self.now + seconds
-        while (due := self.manager.next_deadline()) <= end:
+        while (due := self.manager.timers.next_deadline()) <= end:
             self.now = max(self.now, due)
-            self.manager.run_timers(self.now)
+            self.manager.timers.run(self.now)
         self.now = end
 
 

@@ -130,7 +130,7 @@ def test_white_space_in_the_root_tag(text):
 
 def test_a_root_tag_with_thousands_of_attributes():
     many = "".join(f" a{i}='>'" for i in range(20_000))
-    element = guard.read(f"<message{many} from='x' to='y' {C}/>")
+    element = Guard(max_nodes=30_000).read(f"<message{many} from='x' to='y' {C}/>")
     assert with_sender(element, " from='a'") == f"<message from='a'{many} to='y' {C}/>"
     assert with_addresses(element, "a", "b") == f"<message from='a' to='b'{many} {C}/>"
 

@@ -443,7 +443,7 @@ async def test_results_do_not_outlive_who_asked():
     )
     juliet.take()
     stage.now += 1000
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
     assert juliet.bodies() == []
     assert stage.store.messages["juliet"] == []

@@ -150,7 +150,7 @@ async def test_however_a_session_ends_those_who_saw_it_are_told_once(stage, end)
             leaving.lose()
             assert seen(balcony) == []
             stage.now += 601
-            stage.manager.run_timers(stage.now)
+            stage.manager.timers.run(stage.now)
         case "kick":
             assert stage.manager.kick(jid, stage.now) == 1
         case "error":
@@ -168,8 +168,8 @@ async def test_a_hibernating_session_stays_available(stage):
     newcomer.send("<presence><priority>-1</priority></presence>")
     assert (away.jid, None) in seen(newcomer)
     newcomer.send(f"<message to='{JULIET}'><body>wait</body></message>")
-    assert away.session.queue is not None
-    assert any("wait" in text for text, _, _ in away.session.queue)
+    assert away.session.management is not None
+    assert any("wait" in text for text, _, _ in away.session.management.queue)
 
 
 async def test_directed_presence_needs_no_available_presence(stage):

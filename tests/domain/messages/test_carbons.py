@@ -401,7 +401,7 @@ class TestErrorsOfOthers:
         if gone:
             balcony.leave()
         stage.now += 1000
-        stage.manager.run_timers(stage.now)
+        stage.manager.timers.run(stage.now)
         await settle()
         assert copies(chamber) == [
             ("sent", "chat", balcony.jid, romeo.jid),

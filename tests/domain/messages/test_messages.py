@@ -330,7 +330,7 @@ async def test_a_message_that_was_stored_survives_a_lost_session():
     juliet.lose()
     romeo.send(say(juliet.jid))
     stage.now += 1000
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
     (stored,) = stage.store.messages["juliet"]
     assert len(await archived(stage, "juliet")) == 1

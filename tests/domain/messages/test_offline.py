@@ -46,7 +46,7 @@ async def test_what_looks_like_a_delay_in_the_content_keeps_none_from_being_adde
         came.send(AUTH.format("juliet"))
         await settle()
         came.open()
-        came.send(f"<resume xmlns='{ns.SM_3}' h='0' previd='{juliet.session.sm_id}'/>")
+        came.send(f"<resume xmlns='{ns.SM_3}' h='0' previd='{juliet.session.management.id}'/>")
     await settle()
     (message,) = [tree for tree in came.take() if tree.tag.endswith("}message")]
     assert delays(message) == [timestamp(stage.wall(stage.now))]
@@ -326,9 +326,9 @@ async def test_a_queue_that_fills_while_messages_are_fetched_keeps_their_order()
 
 async def expire(stage, client):
     stage.now += 1
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     stage.now += 601
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
 
 

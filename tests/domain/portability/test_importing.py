@@ -144,7 +144,7 @@ async def test_a_password_goes_before_keys(server):
         ),
         (
             f"{PASSWORD}<query xmlns='jabber:iq:roster'><item jid='@'/></query></user>",
-            "romeo was not imported: not an address (export.xml, line 1).",
+            "romeo was not imported: not an address: the domainpart is empty (export.xml, line 1).",
         ),
         (
             f"{PASSWORD}<query xmlns='jabber:iq:roster'><item/></query></user>",

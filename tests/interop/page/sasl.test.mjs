@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseMechanism, SaslError, Scram, toBase64 } from '../../../app/page/sasl.js';
+import { chooseMechanism, SaslError, Scram, toBase64 } from '../../../app/web/page/sasl.js';
 
 // RFC 7677 section 3
 const SHA256 = {

@@ -1,0 +1,266 @@
+"""The command line: ``andiron serve``, ``andiron user …``, ``andiron config …``."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import Any, TextIO
+
+import click
+
+from andiron.commands.account_file import AccountFileError, read_accounts
+from andiron.commands.health import health
+from andiron.commands.portability import export_users, import_users, run
+from andiron.domain.accounts.accounts import AccountError, Accounts
+from andiron.domain.accounts.credentials import check_password
+from andiron.domain.database.claims import claim_database
+from andiron.domain.database.database import Database, DatabaseError
+from andiron.domain.database.transfer import copy_all
+from andiron.domain.database.urls import EXAMPLES, problem
+from andiron.settings import Settings, SettingsError
+from andiron.settings.sources import config_path, origins
+from andiron.settings.words import shown_value
+from andiron.version import __version__
+
+
+class Group(click.Group):
+    """Says errors that have a sentence for the operator with that sentence, and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except (SettingsError, DatabaseError, AccountError, AccountFileError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="andiron %(version)s")
+def main() -> None:
+    """XMPP for the web: WebSocket and stream management in one ASGI application.
+
+    Settings come from the environment (ANDIRON_DOMAIN=example.org), then from
+    andiron.toml in this folder or the file that ANDIRON_CONFIG names, then from
+    the one that ANDIRON_DEFAULTS names; 'andiron config show' lists them all.
+    """
+
+
+@main.command()
+@click.option("--host", metavar="ADDRESS", help="Listen on this address (setting: host).")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Listen on this port; 0 is any (setting: port)."
+)
+@click.option(
+    "--socket",
+    metavar="PATH",
+    help="Listen on this socket file instead, for a proxy on this machine (setting: socket).",
+)
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Make two accounts with random passwords, serve a chat page at / and print two links"
+    " that sign in as them: for trying out, not for a public site (setting: demo).",
+)
+def serve(host: str | None, port: int | None, socket: str | None, demo: bool) -> None:
+    """Serve the domain until SIGTERM or Ctrl-C.
+
+    WebSocket clients connect to /ws; /healthz answers health checks. Passwords
+    need a secure way: put a proxy with TLS in front and see the setting
+    trusted_proxies.
+    """
+    if socket and (host is not None or port is not None):
+        raise click.UsageError("Give --socket, or --host and --port.")
+    try:
+        from andiron.serving.listening import ServerError  # noqa: PLC0415
+        from andiron.serving.server import run  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"'andiron serve' needs {error.name}; install it with: pip install 'andiron[server]'"
+        ) from None
+    if socket is None and (host is not None or port is not None):
+        socket = ""
+    options: dict[str, Any] = {"host": host, "port": port, "socket": socket, "demo": demo or None}
+    settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    try:
+        run(settings)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.group()
+def user() -> None:
+    """Manage the accounts of the embedded domain.
+
+    A running server sees changes at once. Passwords never stand among a
+    command's arguments, where others on the machine could read them.
+    """
+
+
+_password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of stdin."
+)
+
+
+@user.command("add")
+@click.argument("name", required=False)
+@_password_stdin
+@click.option(
+    "--from-file",
+    "file",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="Make an account of each line in FILE (- is stdin): a name, white space, a password."
+    " If a line is wrong none is made.",
+)
+def add_user(name: str | None, password_stdin: bool, file: TextIO | None) -> None:
+    """Make the account NAME, or many with --from-file.
+
+    NAME is the part before the @. The password is asked for, twice.
+    """
+    if (name is None) == (file is None) or (file is not None and password_stdin):
+        raise click.UsageError("Give NAME, or --from-file FILE alone.")
+    settings = Settings()
+    if file is not None:
+        lines = list(_lines(file))
+
+        async def add_all(_database: Database, accounts: Accounts) -> int:
+            existing = frozenset(await accounts.names())
+            wanted = read_accounts(lines, settings.domain, existing, check_password)
+            return len(await accounts.create_many(wanted))
+
+        click.echo(f"Accounts made: {run(settings, add_all)}")
+    elif name is not None:
+        username, password = name, _password(from_stdin=password_stdin)
+
+        async def add_one(_database: Database, accounts: Accounts) -> str:
+            return await accounts.create(username, password)
+
+        click.echo(f"Account made: {run(settings, add_one)}@{settings.domain}")
+
+
+@user.command("password")
+@click.argument("name")
+@_password_stdin
+def change_password(name: str, password_stdin: bool) -> None:
+    """Give the account NAME another password, which is asked for, twice.
+
+    Streams that are open go on.
+    """
+    settings = Settings()
+    password = _password(from_stdin=password_stdin)
+
+    async def change(_database: Database, accounts: Accounts) -> None:
+        await accounts.set_password(name, password)
+
+    run(settings, change)
+    click.echo("Password changed.")
+
+
+@user.command("list")
+def list_users() -> None:
+    """Print the address of every account, one on a line."""
+    settings = Settings()
+
+    async def names(_database: Database, accounts: Accounts) -> list[str]:
+        return await accounts.names()
+
+    for name in run(settings, names):
+        click.echo(f"{name}@{settings.domain}")
+
+
+@user.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove_user(name: str, yes: bool) -> None:
+    """Remove the account NAME, and the messages that wait for it.
+
+    A running server ends its streams within half a minute.
+    """
+    settings = Settings()
+    if not yes:
+        click.confirm(f"Remove {name}@{settings.domain} and its messages?", abort=True)
+
+    async def remove(_database: Database, accounts: Accounts) -> None:
+        await accounts.remove(name)
+
+    run(settings, remove)
+    click.echo("Account removed.")
+
+
+@main.group()
+def database() -> None:
+    """Move what is stored."""
+
+
+@database.command("import")
+@click.argument("url")
+def import_database(url: str) -> None:
+    """Copy everything from the database at URL into the configured one, which must be empty.
+
+    Nothing may be running on either.
+    """
+    if wrong := problem(url):
+        raise click.BadParameter(f"it must be one such as {EXAMPLES}: {wrong}", param_hint="URL")
+    settings = Settings()
+
+    async def copy() -> int:
+        async with AsyncExitStack() as opened:
+            databases = []
+            for name in (settings.database, url):
+                claim = await claim_database(name)
+                opened.push_async_callback(claim.release)
+                databases.append(await Database.open(name))
+                opened.push_async_callback(databases[-1].close)
+            target, source = databases
+            return await copy_all(source, target)
+
+    click.echo(f"Rows copied: {asyncio.run(copy())}")
+
+
+main.add_command(health)
+user.add_command(export_users)
+user.add_command(import_users)
+
+
+@main.group()
+def config() -> None:
+    """Look at the settings."""
+
+
+@config.command("check")
+def check_config() -> None:
+    """Tell whether every setting is known and usable; if not, which, with exit code 1."""
+    Settings()
+    path = config_path()
+    click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")
+
+
+@config.command("show")
+def show_config() -> None:
+    """Print every setting with its value and where that comes from; secrets are masked."""
+    settings = Settings()
+    spelled = origins(Settings)
+    for name in Settings.model_fields:
+        origin = spelled.get(name, "default")
+        click.echo(f"{name} = {shown_value(settings, name)}  # {origin}")
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not _on_terminal():
+        raise click.UsageError("Standard input is no terminal to ask on: use --password-stdin.")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt="Once more"))
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    try:
+        yield from file
+    except UnicodeDecodeError as error:
+        raise AccountFileError(
+            f"The file is not UTF-8: {error.reason}. No account was made."
+        ) from None
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()

@@ -1,0 +1,1 @@
+"""``andiron serve``: uvicorn, set up for connections that last and for strangers."""

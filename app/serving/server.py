@@ -1,0 +1,148 @@
+"""``andiron serve``: uvicorn, set up for long-lived connections; needs the ``server`` extra."""
+
+import contextlib
+import functools
+import gc
+import logging
+import math
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import click
+import uvicorn
+
+from andiron.application import Andiron, create_app
+from andiron.domain.accounts.accounts import Accounts
+from andiron.serving.limits import allow_open_files, drop_stalled
+from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
+from andiron.serving.logs import configure_logging
+from andiron.serving.protocols import HttpProtocol, Silent, WebSocketProtocol
+from andiron.settings import Settings
+from andiron.web.demo import make_demo_accounts
+
+logger = logging.getLogger("andiron")
+
+
+class Server(uvicorn.Server):
+    """Says where it serves once it does, and tidies up before a signal ends the process."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_started: Callable[[], Awaitable[None]],
+        on_stopped: Callable[[], object],
+    ) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+        self._on_stopped = on_stopped
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then accept connections."""
+        await super().startup(sockets)
+        if self.started:
+            # What is there by now stays: looking for garbage in it would slow every sign-in.
+            gc.collect()
+            gc.freeze()
+            await self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the application end, then what it was reached by."""
+        await super().shutdown(sockets)
+        self._on_stopped()
+
+    def end(self) -> None:
+        """Begin to stop, as on SIGTERM."""
+        self.should_exit = True
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
+
+    Raises :class:`ServerError` when the address cannot be listened on or the
+    database was taken over by another server, and SystemExit when the
+    application does not start, which is logged.
+    """
+    configure_logging(settings.log_level)
+    allow_open_files()
+    if os.environ.get("WEB_CONCURRENCY", "1") != "1":
+        logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")
+    andiron = create_app(settings)
+    if settings.socket and "unix" not in settings.trusted_proxies:
+        logger.warning(
+            "Whoever connects to the socket file %s is not believed what it says of clients,"
+            " TLS among it: add unix to ANDIRON_TRUSTED_PROXIES",
+            settings.socket,
+        )
+    with contextlib.ExitStack() as stack:
+        listeners, url = stack.enter_context(listening(settings))
+
+        async def announce() -> None:
+            place = f"the socket file {settings.socket}" if settings.socket else url
+            logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, place)
+            database = andiron.domain.database
+            if settings.demo and database is not None:
+                accounts = Accounts(database, settings.domain, settings.auth_iterations)
+                click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
+
+        server = Server(server_config(settings, andiron), announce, stack.close)
+        andiron.on_taken_over = server.end
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(listeners)
+    if andiron.taken_over:
+        raise ServerError(andiron.taken_over)
+
+
+def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
+    """Return uvicorn's configuration for these settings."""
+    silent = Silent(settings.max_negotiating, settings.session_negotiation_timeout)
+    return uvicorn.Config(
+        andiron,
+        lifespan="on",
+        workers=1,
+        http=functools.partial(HttpProtocol, silent=silent),  # type: ignore[arg-type]
+        ws=functools.partial(  # type: ignore[arg-type]
+            WebSocketProtocol, close_timeout=settings.websocket_close_timeout
+        ),
+        ws_max_size=settings.max_stanza_size,
+        ws_ping_interval=settings.websocket_ping_interval or None,
+        ws_ping_timeout=settings.websocket_ping_timeout,
+        ws_per_message_deflate=settings.websocket_compression,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
+    )
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[tuple[list[socket.socket], str]]:
+    """Listen where the settings say; enter with the sockets and the URL to open.
+
+    Raises :class:`ServerError`.
+    """
+    if settings.socket:
+        with listening_at_file(settings.socket, int(settings.socket_mode, 8)) as listener:
+            yield [listener], settings.public_url or "http://localhost"
+        return
+    with contextlib.ExitStack() as stack:
+        listeners = listen(settings.host, settings.port)
+        for listener in listeners:
+            stack.enter_context(listener)
+            drop_stalled(listener, settings.websocket_ping_timeout)
+        yield listeners, base_url(settings.host, listeners[0].getsockname()[1])
+
+
+def base_url(host: str, port: int) -> str:
+    """Return the address to open in a browser on this machine."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - recognised, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def demo_links(url: str, accounts: Sequence[tuple[str, str]]) -> str:
+    """Return what a person who tries the demonstration shall do."""
+    links = "\n".join(f"  {url}/#{name}:{password}" for name, password in accounts)
+    return f"\nOpen these in two browser windows and chat:\n\n{links}\n"

@@ -1,0 +1,119 @@
+"""What the values of settings may be, and what their numbers count."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from andiron.domain.database.urls import EXAMPLES, problem
+from andiron.domain.uploads.slot import media_type
+from andiron.xmpp.jid import InvalidJID, domainpart
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts, for the reader."""
+
+    name: str
+
+
+def _domain(value: str) -> str:
+    try:
+        return domainpart(value)
+    except InvalidJID as error:
+        raise ValueError(
+            "a host name such as chat.example.org, without scheme, port or path:"
+            f" this one {error.reason}"
+        ) from None
+
+
+def _rooms_host(value: str, info: ValidationInfo) -> str:
+    if value and _domain(value) == info.data.get("domain"):
+        raise ValueError("a host name other than the domain's, or empty")
+    return _domain(value) if value else value
+
+
+def _database(value: str) -> str:
+    if wrong := problem(value):
+        raise ValueError(f"a database URL such as {EXAMPLES}: {wrong}")
+    return value
+
+
+def _origin(value: str) -> str:
+    if value == "*":
+        return value
+    parts = urlsplit(value.lower())
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in {"http", "https"} or value.lower().rstrip("/") != origin or "@" in value:
+        raise ValueError("origins such as https://www.example.org:8443 (or *, for any)")
+    return origin
+
+
+def _network(value: str) -> str:
+    if value == "unix":
+        return value
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError(
+            "addresses or networks such as 10.0.0.1 or 10.0.0.0/8 (or unix, for a socket file)"
+        ) from None
+    return value
+
+
+def _mode(value: str) -> str:
+    if not re.fullmatch(r"0?[0-7]{3}", value):
+        raise ValueError("permissions in octal such as 660, for owner and group, or 666, for all")
+    return value
+
+
+def _uri(value: str) -> str:
+    if value and urlsplit(value).scheme not in {"ws", "wss", "http", "https"}:
+        raise ValueError("a URI such as wss://other.example.org/ws, or empty")
+    return value
+
+
+def _media_range(value: str) -> str:
+    kind, _, rest = value.lower().partition("/")
+    found = media_type(f"{kind}/{'any' if rest == '*' else rest}")
+    if found is None or ";" in value:
+        raise ValueError("media types such as application/pdf or image/*")
+    return f"{kind}/{rest}"
+
+
+def _any_uri(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*:[!-~]+", value, re.IGNORECASE):
+        raise ValueError("URIs such as mailto:help@example.org or xmpp:help@example.org")
+    return value
+
+
+def _public_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if value and (not usable or not re.fullmatch(r"[^\s\"'<>@?#]+", value)):
+        raise ValueError("a URL such as https://www.example.org/chat, or empty")
+    return value.rstrip("/")
+
+
+Seconds = Annotated[float, Unit("seconds"), Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Unit("seconds"), Field(gt=0, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Unit("seconds"), Field(ge=0)]
+Bytes = Annotated[int, Unit("bytes")]
+Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
+MediaRanges = tuple[Annotated[str, AfterValidator(_media_range)], ...]
+Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
+Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
+DomainName = Annotated[str, AfterValidator(_domain)]
+RoomsHost = Annotated[str, AfterValidator(_rooms_host)]
+FileMode = Annotated[str, AfterValidator(_mode)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
+Uri = Annotated[str, AfterValidator(_uri)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]

@@ -1,0 +1,282 @@
+"""The command line, as an operator meets it."""
+
+import builtins
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from andiron.commands.cli import main
+from andiron.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def cheap_keys(monkeypatch):
+    """Hash passwords no more than must be."""
+    monkeypatch.setenv("ANDIRON_AUTH_ITERATIONS", "4096")
+
+
+def run(*arguments, stdin=None):
+    return CliRunner().invoke(main, arguments, input=stdin)
+
+
+def succeed(*arguments, stdin=None):
+    result = run(*arguments, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def fail(*arguments, stdin=None, code=1):
+    result = run(*arguments, stdin=stdin)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def users():
+    return succeed("user", "list").splitlines()
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Let standard input be a terminal to ask on."""
+    monkeypatch.setattr("andiron.commands.cli._on_terminal", lambda: True)
+
+
+# Help
+
+
+def walk(command, path=()):
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from walk(child, (*path, name))
+
+
+COMMANDS = dict(walk(main))
+
+
+def test_the_commands_that_there_are():
+    assert {" ".join(path) for path in COMMANDS} == {
+        "",
+        "health",
+        "serve",
+        "user",
+        "user add",
+        "user password",
+        "user list",
+        "user remove",
+        "user export",
+        "user import",
+        "database",
+        "database import",
+        "config",
+        "config check",
+        "config show",
+    }
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_is_complete(path):
+    command = COMMANDS[path]
+    assert command.help
+    assert all(p.help for p in command.params if isinstance(p, click.Option)), path
+    assert succeed(*path, "--help") == succeed(*path, "-h")
+
+
+def test_version():
+    assert succeed("--version").startswith("andiron 0.")
+
+
+# Accounts
+
+
+def test_one_account_after_another():
+    assert users() == []
+    assert "Account made: bob@localhost" in succeed(
+        "user", "add", "bob", "--password-stdin", stdin="secret\n"
+    )
+    succeed("user", "add", "Alice", "--password-stdin", stdin="secret")
+    assert users() == ["alice@localhost", "bob@localhost"]
+    assert "Password changed" in succeed(
+        "user", "password", "bob", "--password-stdin", stdin="other\n"
+    )
+    succeed("user", "remove", "bob", "--yes")
+    assert users() == ["alice@localhost"]
+
+
+def test_a_password_is_asked_for_twice(terminal):
+    output = fail("user", "add", "bob", stdin="one\ntwo\n")
+    assert "do not match" in output
+    output = succeed("user", "add", "bob", stdin="secret\nsecret\n")
+    assert "secret" not in output
+    assert users() == ["bob@localhost"]
+
+
+def test_without_a_terminal_one_is_told_how():
+    assert "--password-stdin" in fail("user", "add", "bob", code=2)
+    assert "--password-stdin" in fail("user", "password", "bob", code=2)
+
+
+def test_removing_asks(terminal):
+    succeed("user", "add", "bob", "--password-stdin", stdin="secret\n")
+    fail("user", "remove", "bob", stdin="n\n")
+    assert users() == ["bob@localhost"]
+    assert "bob@localhost and its messages" in succeed("user", "remove", "bob", stdin="y\n")
+    assert users() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "sentence"),
+    [
+        (["add", "bob", "--password-stdin"], "x", "There is an account bob already."),
+        (["add", "a@b", "--password-stdin"], "x", "'a@b' cannot be the name of an account"),
+        (["add", "carol", "--password-stdin"], "", "A password cannot be empty."),
+        (["password", "carol", "--password-stdin"], "x", "There is no account carol."),
+        (["remove", "carol", "--yes"], None, "There is no account carol."),
+    ],
+)
+def test_sentences_for_accounts(arguments, stdin, sentence):
+    succeed("user", "add", "bob", "--password-stdin", stdin="secret\n")
+    output = fail("user", *arguments, stdin=stdin)
+    assert output.startswith("Error: ")
+    assert sentence in output
+    assert users() == ["bob@localhost"]
+
+
+def test_everything_is_copied_into_an_empty_database(monkeypatch, tmp_path):
+    old, new = (f"sqlite:///{tmp_path}/{name}.db" for name in ("old", "new"))
+    monkeypatch.setenv("ANDIRON_DATABASE", old)
+    succeed("user", "add", "alice", "--password-stdin", stdin="x\n")
+    monkeypatch.setenv("ANDIRON_DATABASE", new)
+    assert succeed("database", "import", old) == "Rows copied: 5\n"
+    assert users() == ["alice@localhost"]
+    assert "Error: There is something in the database already" in fail("database", "import", old)
+    assert "Error: The database /nowhere/at/all.db cannot be written" in fail(
+        "database", "import", "sqlite:////nowhere/at/all.db"
+    )
+
+
+def test_a_url_to_copy_from_that_is_none():
+    output = fail("database", "import", "postgres://me:secret@db/andiron", code=2)
+    assert "Invalid value for URL: it must be one such as sqlite:///andiron.db" in output
+    assert "postgres:// is unknown; write postgresql://" in output
+    assert "ANDIRON_DATABASE" not in output
+    assert "secret" not in output
+
+
+def test_a_database_that_cannot_be_opened(monkeypatch):
+    monkeypatch.setenv("ANDIRON_DATABASE", "sqlite:////nowhere/at/all.db")
+    assert "Error: The database /nowhere/at/all.db cannot be written" in fail("user", "list")
+
+
+def test_many_accounts_from_a_file():
+    Path("people").write_text("alice  pass word\n\n bob\tsecret \n", "utf-8")
+    assert "Accounts made: 2" in succeed("user", "add", "--from-file", "people")
+    assert "Accounts made: 1" in succeed("user", "add", "--from-file", "-", stdin="carol x\n")
+    assert users() == ["alice@localhost", "bob@localhost", "carol@localhost"]
+
+
+def test_lines_that_are_wrong_are_named_and_nothing_is_done():
+    succeed("user", "add", "carol", "--password-stdin", stdin="secret\n")
+    Path("people").write_text(
+        "alice fine\nbob\na@b hidden1\nCAROL hidden2\nALICE hidden3\ndave hidden\x07\n", "utf-8"
+    )
+    output = fail("user", "add", "--from-file", "people")
+    assert [line.partition(":")[0] for line in output.splitlines()] == [
+        "Error",
+        "line 2",
+        "line 3",
+        "line 4",
+        "line 5",
+        "line 6",
+    ]
+    assert "hidden" not in output
+    assert users() == ["carol@localhost"]
+
+
+def test_a_file_of_wrong_lines_is_cut_short():
+    output = fail("user", "add", "--from-file", "-", stdin="alone\n" * 5_000)
+    assert len(output.splitlines()) == 12
+    assert output.endswith("and 4990 more\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ([], 2, "Give NAME, or --from-file FILE alone."),
+        (["bob", "--from-file", "people"], 2, "Give NAME, or --from-file FILE alone."),
+        (["--password-stdin", "--from-file", "people"], 2, "Give NAME, or --from-file FILE alone."),
+        (["--from-file", "nowhere"], 2, "No such file"),
+        (["--from-file", "people"], 1, "The file is not UTF-8"),
+    ],
+)
+def test_arguments_that_make_no_sense(arguments, code, sentence):
+    Path("people").write_bytes(b"bob \xff\n")
+    assert sentence in fail("user", "add", *arguments, code=code)
+
+
+# Settings
+
+
+def test_config_check(monkeypatch):
+    assert "sound (no andiron.toml" in succeed("config", "check")
+    Path("andiron.toml").write_text("port = 1")
+    assert "sound (andiron.toml" in succeed("config", "check")
+    monkeypatch.setenv("ANDIRON_DOMIAN", "x")
+    assert fail("config", "check") == (
+        "Error: ANDIRON_DOMIAN is not a setting: did you mean ANDIRON_DOMAIN?\n"
+    )
+
+
+def test_config_show(monkeypatch):
+    Path("andiron.toml").write_text("port = 1\nstream.management.max = 5")
+    monkeypatch.setenv("ANDIRON_PORT", "2")
+    lines = succeed("config", "show").splitlines()
+    assert [line.partition(" = ")[0] for line in lines] == list(Settings.model_fields)
+    assert "port = 2  # ANDIRON_PORT" in lines
+    assert 'stream_management_max = 5  # "stream.management.max" in andiron.toml' in lines
+    assert "domain = localhost  # default" in lines
+
+
+# Serving
+
+
+def test_serve_takes_options_before_settings(monkeypatch):
+    served = []
+    monkeypatch.setattr("andiron.serving.server.run", served.append)
+    monkeypatch.setenv("ANDIRON_PORT", "2")
+    succeed("serve", "--host", "::1", "--port", "3", "--demo")
+    succeed("serve")
+    assert [(s.host, s.port, s.demo) for s in served] == [
+        ("::1", 3, True),
+        ("127.0.0.1", 2, False),
+    ]
+
+
+def test_serve_listens_where_the_command_line_says(monkeypatch):
+    served = []
+    monkeypatch.setattr("andiron.serving.server.run", served.append)
+    monkeypatch.setenv("ANDIRON_SOCKET", "configured.sock")
+    succeed("serve")
+    succeed("serve", "--socket", "given.sock")
+    succeed("serve", "--port", "3")
+    succeed("serve", "--host", "::1")
+    assert [s.socket for s in served] == ["configured.sock", "given.sock", "", ""]
+    assert "Give --socket, or --host and --port." in fail(
+        "serve", "--socket", "given.sock", "--port", "3", code=2
+    )
+
+
+def test_serve_names_the_extra_that_is_missing(monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *rest):
+        if name == "andiron.serving.server":
+            raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    assert fail("serve") == (
+        "Error: 'andiron serve' needs uvicorn; install it with: pip install 'andiron[server]'\n"
+    )

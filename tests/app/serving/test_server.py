@@ -1,0 +1,189 @@
+"""``andiron serve``: how uvicorn is set up, and one real run from start to SIGTERM."""
+
+import asyncio
+import base64
+import os
+import re
+import signal
+import sys
+
+import pytest
+import websockets
+
+from andiron.application import create_app
+from andiron.serving.protocols import WebSocketProtocol
+from andiron.serving.server import base_url, demo_links, server_config
+from andiron.settings import Settings
+
+
+def test_what_uvicorn_is_told():
+    settings = Settings(
+        max_stanza_size=20_000,
+        websocket_ping_interval=7,
+        websocket_ping_timeout=8,
+        shutdown_timeout=1.5,
+    )
+    config = server_config(settings, create_app(settings))
+    assert config.ws.func is WebSocketProtocol
+    assert config.ws_max_size == 20_000
+    assert (config.ws_ping_interval, config.ws_ping_timeout) == (7, 8)
+    assert config.timeout_graceful_shutdown == 2
+    assert config.lifespan == "on"
+    assert config.backlog == 2048
+    assert not any(
+        (
+            config.proxy_headers,
+            config.server_header,
+            config.access_log,
+            config.ws_per_message_deflate,
+        )
+    )
+
+
+def test_pings_and_compression_are_settings():
+    settings = Settings(websocket_ping_interval=0, websocket_compression=True)
+    config = server_config(settings, create_app(settings))
+    assert config.ws_ping_interval is None
+    assert config.ws_per_message_deflate
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://localhost:80"),
+        ("::", "http://localhost:80"),
+        ("::1", "http://[::1]:80"),
+        ("chat.example", "http://chat.example:80"),
+    ],
+)
+def test_the_address_to_open(host, url):
+    assert base_url(host, 80) == url
+
+
+def test_links():
+    text = demo_links("http://a:1", [("alice", "pw1"), ("bob", "pw2")])
+    assert "  http://a:1/#alice:pw1\n  http://a:1/#bob:pw2\n" in text
+
+
+@pytest.fixture
+def where():
+    """Where the server of a test listens: as its command line says."""
+    return ("--port", "0")
+
+
+@pytest.fixture
+def settings():
+    """What is set for the server of a test."""
+    return {}
+
+
+@pytest.fixture
+async def process(tmp_path, where, settings):
+    """Run ``andiron serve --demo`` in a folder of its own."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ANDIRON_")}
+    environment |= {"ANDIRON_AUTH_ITERATIONS": "4096"} | settings
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "andiron", "serve", "--demo", *where),
+        cwd=tmp_path,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+async def links(process):
+    """Return address, name and password of the links that it prints."""
+    found = []
+    while len(found) < 2:
+        line = (await process.stdout.readline()).decode()
+        assert line, (await process.stderr.read()).decode()
+        found += re.findall(r"http://(\S+)/#(\w+):(\S+)$", line.rstrip())
+    return found
+
+
+OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>"
+
+
+async def signed_in(address, name, password):
+    client = await websockets.connect(f"ws://{address}/ws", subprotocols=["xmpp"])
+    await client.send(OPEN)
+    assert "<open" in await client.recv()
+    assert "PLAIN" in await client.recv()
+    secret = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+    await client.send(
+        f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>"
+    )
+    assert "<success" in await client.recv()
+    return client
+
+
+async def test_from_the_links_to_sigterm(process):
+    (address, alice, her_password), (_, bob, his_password) = await links(process)
+    assert (alice, bob) == ("alice", "bob")
+    clients = [
+        await signed_in(address, alice, her_password),
+        await signed_in(address, bob, his_password),
+    ]
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await websockets.connect(f"ws://{address}/ws")
+    assert refused.value.response.status_code == 400
+    assert "server" not in refused.value.response.headers
+    process.send_signal(signal.SIGTERM)
+    for client in clients:
+        frames = [await client.recv() for _ in range(3)]
+        assert [frame[1:5] for frame in frames] == ["open", "stre", "clos"]
+        assert "system-shutdown" in frames[1]
+        await client.close()
+    _, log = await process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert her_password.encode() not in log
+    assert b"Traceback" not in log
+
+
+@pytest.mark.parametrize("where", [("--socket", "andiron.sock")])
+@pytest.mark.parametrize("settings", [{}, {"ANDIRON_TRUSTED_PROXIES": "unix"}])
+async def test_a_socket_file(process, tmp_path, monkeypatch, settings):
+    await links(process)
+    monkeypatch.chdir(tmp_path)  # The path of a socket file must be short.
+    for proto in ("https", "http"):
+        client = await websockets.unix_connect(
+            "andiron.sock",
+            "ws://localhost/ws",
+            subprotocols=["xmpp"],
+            additional_headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": proto},
+        )
+        await client.send(OPEN)
+        assert "<open" in await client.recv()
+        assert ("PLAIN" in await client.recv()) == (bool(settings) and proto == "https")
+        await client.close()
+    process.send_signal(signal.SIGTERM)
+    _, log = await process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert "andiron.sock" not in os.listdir()
+    warned = [line for line in log.decode().splitlines() if "WARNING" in line]
+    assert [line.partition("WARNING andiron: ")[2][:38] for line in warned] == (
+        []
+        if settings
+        else ["Whoever connects to the socket file an", "The peer on the socket file sends X-Fo"]
+    )
+    assert all("add unix to" in line for line in warned)
+
+
+async def test_a_start_that_fails_says_why(tmp_path):
+    failed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "andiron", "serve", "--port", "0"),
+        cwd=tmp_path,
+        env={"ANDIRON_DATABASE": "sqlite:////nowhere/at/all.db"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, log = await failed.communicate()
+    assert failed.returncode == 3
+    assert b"The database /nowhere/at/all.db cannot be written" in log
+    assert b"Traceback" not in log
