@@ -189,6 +189,8 @@ class DomainConfig:
     """The XMPP domain, as in ``alice@localhost``."""
     database: str = "sqlite:///andiron.db"
     """Where accounts and waiting messages are kept."""
+    claim_patience: float = 10.0
+    """Seconds in which another server that has the database may end."""
     plain: bool = True
     """Offer SASL PLAIN where the channel is secure."""
     anonymous: bool = False

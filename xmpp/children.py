@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 from xml.parsers.expat import XMLParserType
 
-from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.stanza import root_tag
+from andiron.xmpp.stanza import LANG, root_tag
 from andiron.xmpp.xml import Element, Guard, parse, tagged, too_deep, too_many, utf8_length
 
 _SPACE: Final = "\t\n\r "
-_LANG: Final = f"{ns.XML} lang"
 _MANY: Final = 2
 """How many times as many nodes as a stanza may have may be in the whole."""
 _NAME: Final = re.compile(r"<[^\t\n\r />]+")
@@ -184,11 +182,11 @@ def _self_contained(text: str, tag: _Tag, root: _Tag) -> Element:
         if uri and prefix not in tag.declared and (prefix is None or f"{prefix}:" in text)
     )
     child = tagged(text, tag.name, tag.attributes)
-    if root.attributes and _LANG not in child.attributes:
-        lang = tagged("", root.name, root.attributes).attributes.get(_LANG)
+    if root.attributes and LANG not in child.attributes:
+        lang = tagged("", root.name, root.attributes).attributes.get(LANG)
         if lang is not None:
             added += f" xml:lang='{escape(lang)}'"
-            child.attributes[_LANG] = lang
+            child.attributes[LANG] = lang
     if added:
         name = _NAME.match(text)
         at = name.end() if name else 0

@@ -180,11 +180,14 @@ class StanzaError(XmppError):
         """Take the condition and, where it is not the recommended one, the error type."""
         super().__init__(condition, text, extra)
         self.type = type or ERROR_TYPES[condition]
+        self.by = ""
+        """Who says so (section 8.3.2), where that is not who was asked; whoever knows sets it."""
 
     def to_xml(self) -> str:
         """Return the ``<error/>`` child of an error stanza."""
+        by = f" by='{escape(self.by)}'" if self.by else ""
         return (
-            f"<error type='{self.type}'><{self.condition} xmlns='{ns.STANZA_ERRORS}'/>"
+            f"<error{by} type='{self.type}'><{self.condition} xmlns='{ns.STANZA_ERRORS}'/>"
             f"{_text(ns.STANZA_ERRORS, self.text)}{self.extra}</error>"
         )
 

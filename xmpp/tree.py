@@ -11,7 +11,7 @@ from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.xml import Element
 
-__all__ = ["Tree", "children", "parse_tree", "serialise"]
+__all__ = ["Tree", "children", "parse_text", "parse_tree", "serialise"]
 
 _XML_PREFIX: Final = "{" + ns.XML + "}"
 
@@ -24,11 +24,17 @@ def parse_tree(element: Element) -> Tree:
     """
     made: Tree | None = getattr(element, "tree", None)
     if made is None:
-        try:
-            made = element.tree = fromstring(element.text, forbid_dtd=True)
-        except ParseError:
-            raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
+        made = element.tree = parse_text(element.text)
     return made
+
+
+def parse_text(text: str) -> Tree:
+    """Parse the text of such an element, also one that grew since."""
+    try:
+        tree: Tree = fromstring(text, forbid_dtd=True)
+    except ParseError:
+        raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
+    return tree
 
 
 def children(element: Element) -> list[Tree]:

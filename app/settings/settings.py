@@ -1,10 +1,10 @@
-"""Settings: keyword arguments, then ``ANDIRON_…``, then ``andiron.toml``, then the defaults.
+"""Settings: keyword arguments, then ``ANDIRON_…``, then files, then the defaults.
 
 A setting that nobody knows, or with a value that cannot be used, stops the
 start with one sentence (:class:`SettingsError`).
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -24,13 +24,14 @@ from andiron.domain.config import (
     ThrottleConfig,
     UploadConfig,
 )
-from andiron.settings.sources import ConfigFile, Environment, SettingsError, Source, unknown
+from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
     AtLeastOne,
     Bytes,
     Count,
     DatabaseUrl,
     DomainName,
+    FileMode,
     MediaRanges,
     Networks,
     Origins,
@@ -47,6 +48,9 @@ from andiron.settings.words import default_text, expected
 from andiron.sm.config import SmConfig
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
+
+_LEAVE: Final = 5.0
+"""Seconds that a server may need to end once its connections have."""
 
 
 def _contact(purpose: str) -> str:
@@ -74,6 +78,14 @@ class Settings(BaseSettings):
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000, description="The port that `andiron serve` listens on; 0 takes a free one."
+    )
+    socket: str = Field(
+        "",
+        description="The socket file that `andiron serve` listens on, in place of `host` and"
+        " `port`; empty: none.",
+    )
+    socket_mode: FileMode = Field(
+        "660", description="The permissions of that file, in octal: who may write, may connect."
     )
     demo: bool = Field(
         False,
@@ -481,7 +493,7 @@ class Settings(BaseSettings):
         try:
             super().__init__(**overrides)
         except ValidationError as error:
-            sources = (Environment(type(self)), ConfigFile(type(self)))
+            sources = tuple(source(type(self)) for source in SOURCES)
             raise _settings_error(type(self), error.errors()[0], overrides, sources) from None
 
     @classmethod
@@ -493,8 +505,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read keyword arguments, the environment and the file, the first that speaks wins."""
-        return init_settings, Environment(settings_cls), ConfigFile(settings_cls)
+        """Read keyword arguments, the environment and the files, the first that speaks wins."""
+        return init_settings, *(source(settings_cls) for source in SOURCES)
 
     def replaced(self, **overrides: Any) -> Self:
         """Return these settings with some of them changed, checked like any others."""
@@ -505,6 +517,7 @@ class Settings(BaseSettings):
         return DomainConfig(
             domain=self.domain,
             database=self.database,
+            claim_patience=self.shutdown_timeout + _LEAVE,
             plain=self.auth_plain,
             anonymous=self.auth_anonymous,
             sasl_attempts=self.auth_attempts,

@@ -7,10 +7,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo
-from slixmpp.jid import JID, InvalidJID
 
-from andiron.domain.database.database import DatabaseError, check_url
+from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.domain.uploads.slot import media_type
+from andiron.xmpp.jid import InvalidJID, domainpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class Unit:
 
 def _domain(value: str) -> str:
     try:
-        jid = JID(value)
-    except InvalidJID:
-        jid = JID()
-    if not jid.domain or jid.bare != jid.domain or jid.resource:
-        raise ValueError("a host name such as chat.example.org, without scheme, port or path")
-    return jid.domain
+        return domainpart(value)
+    except InvalidJID as error:
+        raise ValueError(
+            "a host name such as chat.example.org, without scheme, port or path:"
+            f" this one {error.reason}"
+        ) from None
 
 
 def _rooms_host(value: str, info: ValidationInfo) -> str:
@@ -37,12 +37,8 @@ def _rooms_host(value: str, info: ValidationInfo) -> str:
 
 
 def _database(value: str) -> str:
-    try:
-        check_url(value)
-    except DatabaseError:
-        raise ValueError(
-            "a database URL such as sqlite:///andiron.db or postgresql://user:password@host/name"
-        ) from None
+    if wrong := problem(value):
+        raise ValueError(f"a database URL such as {EXAMPLES}: {wrong}")
     return value
 
 
@@ -65,6 +61,12 @@ def _network(value: str) -> str:
         raise ValueError(
             "addresses or networks such as 10.0.0.1 or 10.0.0.0/8 (or unix, for a socket file)"
         ) from None
+    return value
+
+
+def _mode(value: str) -> str:
+    if not re.fullmatch(r"0?[0-7]{3}", value):
+        raise ValueError("permissions in octal such as 660, for owner and group, or 666, for all")
     return value
 
 
@@ -111,6 +113,7 @@ Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
 Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
 DomainName = Annotated[str, AfterValidator(_domain)]
 RoomsHost = Annotated[str, AfterValidator(_rooms_host)]
+FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Uri = Annotated[str, AfterValidator(_uri)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

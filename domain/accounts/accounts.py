@@ -83,10 +83,9 @@ class Accounts:
         """Return the username that a name stands for; raises :class:`InvalidName`."""
         try:
             return account_jid(name, self._domain).node
-        except InvalidJID:
+        except InvalidJID as error:
             raise InvalidName(
-                f"{name!r} cannot be the name of an account: it is empty, longer than 1023 bytes,"
-                " or contains a space, a control character or one of \"&'/:<>@ (RFC 7622)."
+                f"{name!r} cannot be the name of an account: it {error.reason} (RFC 7622)."
             ) from None
 
     def new_username(self, name: str) -> str:

@@ -124,11 +124,27 @@ async def eventually(condition: Callable[[], bool], what: Callable[[], str] = st
         raise AssertionError(f"it did not happen: {what()}") from None
 
 
-@contextlib.contextmanager
-def maltreated(directory: Path, *, people: int = 0, **settings: str) -> Iterator[Victim]:
-    """Run a server with two accounts; settings are names without ``ANDIRON_``.
+Serve = Callable[[int], list[str]]
+"""Makes the command that serves on a port."""
 
-    ``people`` is for how many others, ``user0`` and on, there are accounts.
+
+def andiron_serve(port: int) -> list[str]:
+    return [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
+
+
+@contextlib.contextmanager
+def maltreated(
+    directory: Path,
+    serve: Serve = andiron_serve,
+    *,
+    started: str = "Serving",
+    people: int = 0,
+    **settings: str,
+) -> Iterator[Victim]:
+    """Run a server with two accounts, whose log says ``started`` once it serves.
+
+    Settings are names without ``ANDIRON_``. ``people`` is for how many others,
+    ``user0`` and on, there are accounts.
     """
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
@@ -144,9 +160,8 @@ def maltreated(directory: Path, *, people: int = 0, **settings: str) -> Iterator
         stdout=subprocess.DEVNULL,
     )
     port, log = free_port(), directory / "andiron.log"
-    command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with running(command, port, log, environment=environment) as process:
-        logged(re.compile("Serving localhost"), 1, log, process)
+    with running(serve(port), port, log, environment=environment) as process:
+        logged(re.compile(started), 1, log, process)
         yield Victim(port, process.pid, log, directory / "uploads")
 
 

@@ -90,8 +90,11 @@ EJABBERD = (
 )
 
 
-async def test_ejabberd_with_passwords(server):
-    report = await server.read(document(PASSWORD + EJABBERD))
+@pytest.mark.parametrize("spelt", ["localhost", "LocalHost"])
+async def test_ejabberd_with_passwords(server, spelt):
+    marked = EJABBERD.replace("by='romeo@localhost'", f"by='Romeo@{spelt}'")
+    marked = marked.replace("from='localhost'", f"from='{spelt}'")
+    report = await server.read(document(PASSWORD + marked))
     assert (server.problems, server.notes, report.made) == ([], [], 1)
     credentials = await server.accounts.credentials("romeo")
     assert verify_password(credentials, "secret")
@@ -141,7 +144,7 @@ async def test_a_password_goes_before_keys(server):
         ),
         (
             f"{PASSWORD}<query xmlns='jabber:iq:roster'><item jid='@'/></query></user>",
-            "romeo was not imported: not an address (export.xml, line 1).",
+            "romeo was not imported: not an address: the domainpart is empty (export.xml, line 1).",
         ),
         (
             f"{PASSWORD}<query xmlns='jabber:iq:roster'><item/></query></user>",
