@@ -9,15 +9,20 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID, InvalidJID
-from andiron.xmpp.tree import Tree, parse_tree, serialise
+from andiron.xmpp.tree import Tree, parse_text, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
 STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
+LANG: Final = f"{ns.XML} lang"
+"""What ``xml:lang`` is called among an element's attributes."""
+LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}", re.ASCII)
+"""The shape of a language's tag (RFC 5646 section 2.1); some 70 characters are the most."""
 
 _ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
 _SMALL: Final = 4096
 _GROWTH: Final = 2
 _END_OF_NAME: Final = frozenset("\t\n\r />")
+_DELAY: Final = f"{{{ns.DELAY}}}delay"
 
 
 def _attribute(name: str) -> re.Pattern[str]:
@@ -59,18 +64,35 @@ def unprefixed(element: Element) -> Element:
     return _rewritten(element, parse_tree(element))
 
 
+def with_language(element: Element, tag: str) -> Element:
+    """Return an unprefixed stanza with a language where it has none (RFC 6120 section 8.1.5).
+
+    The tag must be fit for an attribute as it is, as :data:`LANGUAGE_TAG` sees to.
+    """
+    if LANG in element.attributes:
+        return element
+    text, at = element.text, len(element.name) + 1
+    return Element(
+        f"{text[:at]} xml:lang='{tag}'{text[at:]}",
+        element.namespace,
+        element.name,
+        {**element.attributes, LANG: tag},
+    )
+
+
 def without(element: Element, unwanted: Callable[[Tree], bool]) -> Element:
     """Return a stanza without the children that are unwanted.
 
     Raises :class:`StreamError` as :func:`unprefixed` does.
     """
     tree = parse_tree(element)
-    refused = [child for child in tree if unwanted(child)]
-    if not refused:
+    wanted = [child for child in tree if not unwanted(child)]
+    if len(wanted) == len(tree):
         return element
-    for child in refused:
-        tree.remove(child)
-    return _rewritten(element, tree)
+    rest = Tree(tree.tag, tree.attrib)
+    rest.text = tree.text
+    rest.extend(wanted)
+    return _rewritten(element, rest)
 
 
 def _rewritten(element: Element, tree: Tree) -> Element:
@@ -131,11 +153,16 @@ def with_delay(text: str, by: str, when: float) -> str:
     """Return a stanza's text with the time, in Unix seconds, it was first accepted (XEP-0203).
 
     A delay that ``by`` put there before is the first time, and stays the only one.
+    Who takes a stanza in must have taken out what others wrote in that name.
     """
     mark = f"<delay xmlns='{ns.DELAY}' from='{escape(by)}' stamp='"
-    if text.startswith(mark, text.rfind("<", 0, text.rfind("</"))):
+    if mark in text and _is_delayed(text, by):
         return text
     return with_child(text, f"{mark}{timestamp(when)}'/>")
+
+
+def _is_delayed(text: str, by: str) -> bool:
+    return any(child.tag == _DELAY and child.get("from") == by for child in parse_text(text))
 
 
 def timestamp(when: float) -> str:

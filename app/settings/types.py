@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from andiron.domain.database.database import DatabaseError, check_url
+from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.domain.uploads.slot import media_type
 from andiron.xmpp.jid import InvalidJID, dns_name, domainpart
 
@@ -38,12 +38,8 @@ def _rooms_host(value: str, info: ValidationInfo) -> str:
 
 
 def _database(value: str) -> str:
-    try:
-        check_url(value)
-    except DatabaseError:
-        raise ValueError(
-            "a database URL such as sqlite:///andiron.db or postgresql://user:password@host/name"
-        ) from None
+    if wrong := problem(value):
+        raise ValueError(f"a database URL such as {EXAMPLES}: {wrong}")
     return value
 
 
@@ -86,6 +82,12 @@ def _network(value: str) -> str:
         raise ValueError(
             "addresses or networks such as 10.0.0.1 or 10.0.0.0/8 (or unix, for a socket file)"
         ) from None
+    return value
+
+
+def _mode(value: str) -> str:
+    if not re.fullmatch(r"0?[0-7]{3}", value):
+        raise ValueError("permissions in octal such as 660, for owner and group, or 666, for all")
     return value
 
 
@@ -142,6 +144,7 @@ Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
 Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
 DomainName = Annotated[str, AfterValidator(_domain)]
 RoomsHost = Annotated[str, AfterValidator(_rooms_host)]
+FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Uri = Annotated[str, AfterValidator(_uri)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

@@ -89,9 +89,11 @@ class MemoryLink:
         self.session = session
         self.account = ""
         self.jid = ""
+        self.language = ""
         self.events: list[str] = []
 
     def open(self, opening: StreamOpen) -> StreamHeader:
+        self.language = opening.lang
         if opening.to != "localhost":
             raise StreamError(StreamCondition.HOST_UNKNOWN)
         return StreamHeader("localhost", "stream-id")

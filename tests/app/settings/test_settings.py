@@ -63,11 +63,14 @@ def other_value(name, default):
 NOT_OF_A_PACKAGE = {
     "host",
     "port",
+    "socket",
+    "socket_mode",
     "demo",
     "log_level",
     "trusted_proxies",
     "public_url",
     "max_depth",
+    "max_nodes",
     "websocket_compression",
     "websocket_ping_interval",
     "websocket_ping_timeout",
@@ -155,6 +158,27 @@ def test_arguments_come_before_the_environment_before_the_file(monkeypatch):
     monkeypatch.setenv("ANDIRON_HOST", "127.0.0.2")
     settings = Settings(port=3)
     assert (settings.port, settings.host, settings.domain) == (3, "127.0.0.2", "file.example")
+
+
+def test_an_image_s_own_values_come_last(monkeypatch):
+    Path("defaults.toml").write_text("port = 1\nhost = '::1'\ndomain = 'image.example'")
+    Path("andiron.toml").write_text("port = 2\nhost = '::2'")
+    monkeypatch.setenv("ANDIRON_DEFAULTS", "defaults.toml")
+    monkeypatch.setenv("ANDIRON_PORT", "3")
+    settings = Settings()
+    assert (settings.port, settings.host, settings.domain) == (3, "::2", "image.example")
+    assert origins(Settings) == {
+        "port": "ANDIRON_PORT",
+        "host": '"host" in andiron.toml',
+        "domain": '"domain" in defaults.toml',
+    }
+
+
+def test_what_is_wrong_in_an_image_s_own_values(monkeypatch):
+    Path("defaults.toml").write_text("port = 'x'")
+    monkeypatch.setenv("ANDIRON_DEFAULTS", "defaults.toml")
+    with pytest.raises(SettingsError, match=r'"port" in defaults\.toml is .x., but must be'):
+        Settings()
 
 
 def test_where_values_come_from(monkeypatch):
@@ -276,6 +300,10 @@ def test_sentences_for_arguments(arguments, sentence):
             for value in ("proxy", "10.0.0.1/8", "10.0.0", "")
         ),
         *(
+            ("socket_mode", value, "permissions in octal such as 660")
+            for value in ("", "rw", "66", "999", "1660", "0o660")
+        ),
+        *(
             ("upload_types", [value], "media types such as application/pdf or image/")
             for value in ("image", "*/*", "image/*; q=1", "text/plain; charset=utf-8", "/", "")
         ),
@@ -385,6 +413,12 @@ def test_media_types_are_in_lower_case():
             "ANDIRON_CONFIG names none.toml, which is not a file:"
             " correct the path or remove the variable",
         ),
+        (
+            "ANDIRON_DEFAULTS",
+            "none.toml",
+            "ANDIRON_DEFAULTS names none.toml, which is not a file:"
+            " correct the path or remove the variable",
+        ),
     ],
 )
 def test_sentences_for_the_environment(monkeypatch, variable, text, sentence):
@@ -451,6 +485,16 @@ def test_a_database_url_is_never_shown():
     for password in ("secret", "se:cr/et", ":", "//s@c"):
         settings = Settings.model_construct(database=f"postgresql://me:{password}@db/andiron")
         assert shown_value(settings, "database") == "postgresql://me:***@db/andiron"
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(SettingsError, match="mysql:// is not supported") as caught:
         Settings(database="mysql://me:secret@db/andiron")
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_wrong_with_a_database_url_is_named(monkeypatch):
+    monkeypatch.setenv("ANDIRON_DATABASE", "postgres://me:secret@db/andiron")
+    with pytest.raises(
+        SettingsError,
+        match=r"ANDIRON_DATABASE must be .*: postgres:// is unknown; write postgresql:// \(the",
+    ) as caught:
+        Settings()
     assert "secret" not in str(caught.value)

@@ -14,15 +14,11 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
-import { lossyProxy } from '../page/lossy.mjs';
+import { lossyProxy } from '../lossy.mjs';
+import { hasFailed, launch, step } from '../steps.mjs';
 import { OPEN, Person } from './person.mjs';
 import { DIST, servePage } from './serve.mjs';
 
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
 const [pagePort, server, domain, password, outdir] = process.argv.slice(2);
 if (!outdir) {
   console.error('usage: node converse.mjs PAGE_PORT SERVER DOMAIN PASSWORD OUTDIR');
@@ -33,24 +29,10 @@ mkdirSync(outdir, { recursive: true });
 const base = new URL(server);
 const proxy = await lossyProxy(base.hostname, Number(base.port));
 const site = await servePage(Number(pagePort));
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+const browser = await launch();
 const play = { browser, site, domain, outdir, complaints: [], broken: false };
 const PICTURE = path.join(DIST, 'images/custom_emojis/converse.png');
 const WIDTH = 64; // of the picture, in pixels
-
-let failed = false;
-/** Run one step; after one that failed, the others would only wait in vain. */
-async function step(name, run, always = false) {
-  if (failed && !always) return;
-  const began = Date.now();
-  try {
-    const facts = (await run()) ?? {};
-    console.log(JSON.stringify({ step: name, ok: true, ms: Date.now() - began, ...facts }));
-  } catch (error) {
-    failed = true;
-    console.log(JSON.stringify({ step: name, ok: false, ms: Date.now() - began, error: error.stack }));
-  }
-}
 
 const romeo = new Person('romeo', play);
 const juliet = new Person('juliet', play);
@@ -264,8 +246,8 @@ await step('a blocked contact is not heard', async () => {
 
 await step('the console is free of errors', async () => assert.deepEqual(play.complaints, []), true);
 
-if (failed) await Promise.all([romeo, juliet].map((person) => person.page && person.screenshot(`failed-${person.name}`)));
+if (hasFailed()) await Promise.all([romeo, juliet].map((person) => person.page && person.screenshot(`failed-${person.name}`)));
 await browser.close();
 proxy.stop();
 site.stop();
-process.exit(failed ? 1 : 0);
+process.exit(hasFailed() ? 1 : 0);
