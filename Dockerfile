@@ -1,12 +1,19 @@
-# Andiron with its embedded domain on port 8000; accounts and messages live in
-# the volume. Nothing secret is built in: accounts are added when it runs,
+# Andiron with its embedded domain on port 8000, without TLS: that is for a web
+# server on this machine, so the port is published on loopback alone. Accounts,
+# messages and files live in the volume. Nothing secret is built in: accounts are
+# added when it runs,
 #
 #     docker build -t andiron .
-#     docker run -d --name andiron -p 8000:8000 -v andiron:/var/lib/andiron \
-#         -e ANDIRON_DOMAIN=chat.example.org andiron
+#     docker run -d --name andiron -p 127.0.0.1:8000:8000 -v andiron:/var/lib/andiron \
+#         -e ANDIRON_DOMAIN=chat.example.org -e ANDIRON_TRUSTED_PROXIES=172.17.0.1 andiron
 #     docker exec -it andiron andiron user add alice
 #
-# Anything from docs/settings.md can be given as ANDIRON_… in the environment.
+# 172.17.0.1 is how the web server looks from within: the gateway of Docker's usual
+# network, or that of a network of your own; the log names one that is not trusted.
+#
+# Anything from docs/settings.md can be given as ANDIRON_… in the environment, or in
+# a file: -v ./andiron.toml:/var/lib/andiron/andiron.toml:ro. Both overrule what the
+# image says in /etc/andiron/defaults.toml.
 
 FROM python:3.13-slim AS build
 WORKDIR /src
@@ -22,18 +29,22 @@ LABEL org.opencontainers.image.title="Andiron" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --system --gid 10001 andiron \
     && useradd --system --uid 10001 --gid andiron --home-dir /var/lib/andiron --shell /usr/sbin/nologin andiron \
-    && install -d -o andiron -g andiron -m 0750 /var/lib/andiron
+    && install -d -o andiron -g andiron -m 0750 /var/lib/andiron \
+    && install -d /etc/andiron \
+    && printf '%s\n' \
+        'host = "0.0.0.0"' \
+        'database = "sqlite:////var/lib/andiron/andiron.db"' \
+        'upload_dir = "/var/lib/andiron/andiron-uploads"' \
+        > /etc/andiron/defaults.toml
 COPY --from=build /opt/andiron /opt/andiron
 ENV PATH=/opt/andiron/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    ANDIRON_HOST=0.0.0.0 \
-    ANDIRON_PORT=8000 \
-    ANDIRON_DATABASE=sqlite:////var/lib/andiron/andiron.db
+    ANDIRON_DEFAULTS=/etc/andiron/defaults.toml
 USER 10001:10001
 WORKDIR /var/lib/andiron
 VOLUME /var/lib/andiron
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['ANDIRON_PORT']), timeout=3); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+HEALTHCHECK --interval=60s --timeout=10s --start-period=15s --retries=3 \
+    CMD ["andiron", "health"]
 CMD ["andiron", "serve"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
+from andiron.faults import told_briefly
+from andiron.outermost import Outermost
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
@@ -29,12 +31,23 @@ from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron")
 
+_NO_STORE: Final = ((b"cache-control", b"no-store"),)
 NOT_STARTED: Final = Refusal(
     503,
     "Andiron has not been started. The application that mounts it must run its lifespan:\n"
     "give it lifespan=andiron.lifespan, or serve andiron.wrap(application).\n",
-    ((b"cache-control", b"no-store"),),
+    _NO_STORE,
 )
+STOPPED: Final = Refusal(
+    503, "Andiron could not start, or has ended. The server's log says why.\n", _NO_STORE
+)
+TAKEN_OVER: Final = Refusal(
+    503,
+    "Another server has taken over the database of this one, which must be restarted.\n",
+    _NO_STORE,
+)
+_STORING: Final = 1.0
+"""Seconds that storing what clients are owed may take where nobody waits for the lifespan."""
 NOT_FOUND: Final = Refusal(404, "Not found.\n")
 FAILED: Final = Refusal(500, "Internal server error.\n")
 
@@ -63,9 +76,16 @@ class Andiron:
         self.domain: Domain
         """The embedded domain; there once the lifespan has started."""
         self._router: Router | None = None
-        self._starting = False
+        self._refusal = NOT_STARTED
         self._complained = False
+        self.running = False
+        """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
+        self._shutdown: Callable[[], None] | None = None
+        self.taken_over = ""
+        """Why nothing is served any more: another server has the database; empty otherwise."""
+        self.on_taken_over: Callable[[], object] | None = None
+        """Called when that happens; the process had better end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -74,10 +94,10 @@ class Andiron:
             return
         router = self._router
         if router is None:
-            if not self._complained:
+            if self._refusal is NOT_STARTED and not self._complained:
                 self._complained = True
                 logger.error("Not started: the host must run the lifespan (see docs/mounting.md)")
-            await _refuse(NOT_STARTED, scope, receive, send)
+            await refuse(self._refusal, scope, receive, send)
             return
         with self._connections.one():
             if scope["type"] == "websocket":
@@ -92,22 +112,25 @@ class Andiron:
         Within a lifespan of your own: ``async with andiron.lifespan(): …``.
         Raises :class:`DatabaseError`, and :class:`RuntimeError` when it runs already.
         """
-        if self._starting:
+        if self.running:
             raise RuntimeError("this Andiron runs already: start its lifespan in one place only")
-        self._starting = True
+        self.running = True
+        self._refusal = STOPPED
         try:
-            async with self._running() as self._router:
-                yield
+            with told_briefly():
+                async with self._running() as self._router:
+                    yield
         finally:
             self._router = None
-            self._starting = False
+            self.running = False
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[Router]:
         settings = self.settings
-        guard = Guard(settings.max_stanza_size, settings.max_depth)
+        guard = Guard(settings.max_stanza_size, settings.max_depth, max_nodes=settings.max_nodes)
         self.domain = domain = Domain(settings.domain_config(), guard)
-        await domain.start()
+        self.taken_over = ""
+        await domain.start(self._be_taken_over)
         try:
             strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
             async with self._sessions(domain) as manager:
@@ -118,6 +141,8 @@ class Andiron:
                 routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
+                if self.taken_over:
+                    raise DatabaseError(self.taken_over)
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             await domain.stop()
@@ -133,13 +158,26 @@ class Andiron:
             domain.close(loop.time())
             manager.shutdown(loop.time())
 
+        self._shutdown = shutdown
         try:
-            with before_exit(shutdown):
+            with before_exit(shutdown, max(self.settings.shutdown_timeout, _STORING)):
                 yield manager
         finally:
+            self._shutdown = None
             shutdown()
             await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
+
+    def _be_taken_over(self, sentence: str) -> None:
+        """Serve nothing from now on: another server has the database."""
+        logger.critical("%s Nothing is served here any more: restart this process", sentence)
+        self.taken_over = sentence
+        self._refusal = TAKEN_OVER
+        self._router = None
+        if self._shutdown is not None:
+            self._shutdown()
+        if self.on_taken_over is not None:
+            self.on_taken_over()
 
     def _routes(
         self, manager: SessionManager, guard: Guard, strangers: Strangers, registry: BoshRegistry
@@ -178,18 +216,14 @@ class Andiron:
         """Return an outermost application that starts this one around ``host``.
 
         For hosts that know no lifespan, such as Django: it is answered here and
-        does not reach them. With ``at="/chat"`` what is below that path is
+        does not reach them; with a server that runs none the first request
+        starts this application. With ``at="/chat"`` what is below that path is
         served by this application and ``host`` need not mount it; with
         ``discovery`` so are :meth:`discovery_routes`.
         """
         routes: list[BaseRoute] = self.discovery_routes(at=at) if discovery else []
         routes += [Mount(at, self)] if at else []
-        router = Router([*routes, Mount("", host)])
-
-        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-            await (self if scope["type"] == "lifespan" else router)(scope, receive, send)
-
-        return wrapped
+        return Outermost(self, Router([*routes, Mount("", host)]))
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         stage = "startup"
@@ -262,7 +296,8 @@ async def _serve_http(router: ASGIApp, scope: Scope, receive: Receive, send: Sen
             await refuse_http(FAILED, send)
 
 
-async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a request or a handshake."""
     if scope["type"] == "websocket":
         await receive()  # websocket.connect
         await refuse_websocket(refusal, scope, send)
@@ -271,4 +306,4 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    await _refuse(NOT_FOUND, scope, receive, send)
+    await refuse(NOT_FOUND, scope, receive, send)

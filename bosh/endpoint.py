@@ -14,6 +14,8 @@ from andiron.bosh.registry import BoshRegistry
 from andiron.bosh.terms import TEXT_XML
 from andiron.bosh.waiting import HttpCall, Message, Receive
 from andiron.sm.link import Channel
+from andiron.sm.notices import Notices
+from andiron.sm.origin import why_refused
 from andiron.xmpp.errors import BoshCondition
 
 logger = logging.getLogger("andiron.bosh")
@@ -56,13 +58,14 @@ class BoshEndpoint:
         self._registry = registry
         self._config = config
         self._channel_of = channel_of
+        self._notices = Notices()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         headers = RequestHeaders(scope)
         cors = headers.cors(self._config.origins)
         if cors is None:
-            logger.info("refused: the origin %r may not connect", headers.origin)
+            self._log_wrong_origin(headers)
             await _respond(send, 403, _WRONG_ORIGIN, [(b"content-type", _TEXT)])
             return
         method = scope["method"]
@@ -78,6 +81,12 @@ class BoshEndpoint:
             content = b"" if method == "HEAD" else _EXPLANATION
             await _respond(send, 200, content, [(b"content-type", _TEXT), *cors])
 
+    def _log_wrong_origin(self, headers: RequestHeaders) -> None:
+        page = ((headers.origin or b"").decode("latin-1"), headers.host.decode("latin-1"))
+        first = self._notices.first(page, asyncio.get_running_loop().time())
+        reason = why_refused(*page, "ANDIRON_BOSH_ORIGINS")
+        logger.log(logging.WARNING if first else logging.INFO, "refused: %s", reason)
+
     async def _post(
         self,
         scope: Scope,
@@ -87,7 +96,7 @@ class BoshEndpoint:
         cors: Headers,
     ) -> None:
         data = None
-        if headers.length <= self._config.max_body_size and headers.encoding in (b"", b"identity"):
+        if headers.length <= self._config.max_body_size and not headers.encoded:
             try:
                 async with asyncio.timeout(self._config.request_timeout):
                     data = await self._read(receive)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
@@ -20,6 +22,7 @@ from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.presence import Presences
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
+from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database
 from andiron.domain.events import Events
 from andiron.domain.iq import Iqs
@@ -45,9 +48,10 @@ from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
-from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.sign_in.turns import Turns
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
+from andiron.sm.notices import Notices
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID, domainpart
@@ -76,6 +80,8 @@ class Domain:
         self._guard = guard
         self.database: Database | None = None
         """None while the domain is stopped."""
+        self._held = AsyncExitStack()
+        self._notices = Notices()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
         self.accounts: Accounts
@@ -100,10 +106,23 @@ class Domain:
         self.reader: Guard
         """Reads texts of our own sessions again, which grew by addresses and the like."""
 
-    async def start(self) -> None:
-        """Open the database. Raises :class:`DatabaseError` with a sentence for the operator."""
+    async def start(self, lost: Callable[[str], object] = lambda _sentence: None) -> None:
+        """Open the database, for this domain alone.
+
+        ``lost`` is called with a sentence should another server take it over
+        (:func:`claim_database`): the domain must be stopped then.
+        Raises :class:`DatabaseError` with a sentence for the operator.
+        """
+        async with AsyncExitStack() as unless_started:
+            claim = await claim_database(self.config.database, self.config.claim_patience, lost)
+            unless_started.push_async_callback(claim.release)
+            database = await Database.open(self.config.database)
+            unless_started.push_async_callback(database.close)
+            await self._start(database)
+            self._held = unless_started.pop_all()
+
+    async def _start(self, database: Database) -> None:
         config = self.config
-        database = await Database.open(config.database)
         accounts = Accounts(database, self.name, config.scram_iterations)
         sasl = SaslConfig(
             domain=self.name,
@@ -113,10 +132,13 @@ class Domain:
             max_attempts=config.sasl_attempts,
             remembered=config.sasl_remembered,
         )
+        clock = asyncio.get_running_loop().time
+        authenticator = Authenticator(accounts, Turns(config.throttle), sasl, clock=clock)
+        authenticator.start()
         await self.run(
             database,
             accounts,
-            Authenticator(accounts, Throttle(config.throttle), sasl),
+            authenticator,
             OfflineStore(database, config.max_offline),
         )
 
@@ -194,6 +216,7 @@ class Domain:
             self.authenticator.close()
             await self.database.close()
             self.database = None
+        await self._held.aclose()
 
     async def remove_account(self, name: str) -> None:
         """Remove an account, what is stored for it, and its sessions.
@@ -216,6 +239,18 @@ class Domain:
     def new_stream_id(self) -> str:
         """Return an unguessable stream id (RFC 6120 section 4.7.3)."""
         return secrets.token_urlsafe(12)
+
+    def tell_of_unknown_host(self, name: str) -> None:
+        """Log which domain a client asked for: the setting or the page may be wrong."""
+        level = logging.INFO
+        if self._notices.first(name, time.monotonic()):
+            level = logging.WARNING
+        logger.log(
+            level,
+            "A client asked for the domain %r and was refused: this one is %s (ANDIRON_DOMAIN)",
+            name[:100],
+            self.name,
+        )
 
     def _make_rooms(self, config: RoomsConfig, database: Database) -> Rooms:
         messages, read = self.messages, self.reader.read
@@ -304,6 +339,7 @@ def _reader(guard: Guard) -> Guard:
         max_size=guard.max_size * 2 + 65_536,
         max_depth=guard.max_depth + 1,
         max_namespace=guard.max_size,
+        max_nodes=guard.max_size,
     )
 
 

@@ -46,6 +46,15 @@ def origin_allowed(origin: str, host: str, origins: Iterable[str]) -> bool:
     return own is not None and own[1:] == (name, port)
 
 
+def why_refused(origin: str, host: str, setting: str) -> str:
+    """Say to the operator whose pages were refused, and what would let them in."""
+    remedy = f"list that origin in {setting}" if origin != "null" else f"only {setting}=* lets them"
+    return (
+        f"pages of {origin[:100]!r} may not connect to {host[:100]!r}; if they shall, {remedy},"
+        " and if they are this site's own, let the proxy pass Host on as it came"
+    )
+
+
 def _same_origin(one: str, other: str) -> bool:
     known = _host_and_port(other)
     return known is not None and known == _host_and_port(one)

@@ -1,18 +1,15 @@
 """The image, by what its recipe says: no engine is needed to see that these hold."""
 
 import json
+import os
 import re
 import subprocess
 import sys
-import threading
 import tomllib
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from andiron.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 Instruction = tuple[str, str]
@@ -43,12 +40,6 @@ def environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for rest in values("ENV") for pair in rest.split())
 
 
-def health_command() -> list[str]:
-    (check,) = values("HEALTHCHECK")
-    command: list[str] = json.loads(check.partition(" CMD ")[2])
-    return command
-
-
 def test_both_stages_are_slim_and_tagged() -> None:
     images = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
     assert len(images) == 2
@@ -71,20 +62,82 @@ def test_command_is_in_exec_form() -> None:
     assert json.loads(command) == ["andiron", "serve"]
 
 
-def test_settings_are_known_and_good() -> None:
-    settings = {
-        name.removeprefix("ANDIRON_").lower(): value
-        for name, value in environment().items()
-        if name.startswith("ANDIRON_")
-    }
-    made = Settings(**{**settings, "port": int(settings["port"])})
-    assert made.host == "0.0.0.0"
-    assert values("EXPOSE") == [str(made.port)]
+@pytest.fixture
+def container(tmp_path: Path) -> Callable[..., list[str]]:
+    """Return a function: what an ``andiron`` command prints in the image."""
+    (written,) = re.findall(r"&& (printf .*?) > /etc/andiron/defaults\.toml", values("RUN")[0])
+    defaults = tmp_path / "defaults.toml"
+    defaults.write_bytes(
+        subprocess.run(["sh", "-c", written], check=True, capture_output=True).stdout
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ANDIRON_")}
+    assert environment()["ANDIRON_DEFAULTS"] == "/etc/andiron/defaults.toml"
+    folder = tmp_path / "volume"
+    folder.mkdir()
+
+    def run(*arguments: str, file: str = "", **variables: str) -> list[str]:
+        (folder / "andiron.toml").write_text(file)
+        done = subprocess.run(
+            [sys.executable, "-m", "andiron", *arguments],
+            cwd=folder,
+            env=clean | {"ANDIRON_DEFAULTS": str(defaults)} | variables,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.splitlines()
+
+    return run
 
 
-def test_database_is_in_the_volume() -> None:
+def shown(lines: list[str], name: str) -> str:
+    (line,) = [line for line in lines if line.startswith(f"{name} = ")]
+    return line.removeprefix(f"{name} = ").partition("  # ")[0]
+
+
+def test_it_listens_where_its_port_can_be_published(container: Callable[..., list[str]]) -> None:
+    lines = container("config", "show")
+    assert shown(lines, "host") == "0.0.0.0"
+    assert values("EXPOSE") == [shown(lines, "port")]
+
+
+def test_what_it_keeps_is_in_the_volume(container: Callable[..., list[str]]) -> None:
+    lines = container("config", "show")
     (volume,) = values("VOLUME")
-    assert environment()["ANDIRON_DATABASE"].startswith(f"sqlite:///{volume}/")
+    assert shown(lines, "database").startswith(f"sqlite:///{volume}/")
+    assert shown(lines, "upload_dir").startswith(f"{volume}/")
+    assert values("WORKDIR") == [volume]
+
+
+def test_a_mounted_file_overrules_the_image(container: Callable[..., list[str]]) -> None:
+    file = 'host = "::"\nport = 5280\ndatabase = "sqlite:///other.db"\nupload_dir = "files"\n'
+    lines = container("config", "show", file=file)
+    assert [shown(lines, name) for name in ("host", "port", "database", "upload_dir")] == [
+        "::",
+        "5280",
+        "sqlite:///other.db",
+        "files",
+    ]
+
+
+def test_the_environment_overrules_both(container: Callable[..., list[str]]) -> None:
+    lines = container("config", "show", file='host = "::"', ANDIRON_HOST="10.0.0.1")
+    assert shown(lines, "host") == "10.0.0.1"
+
+
+def test_no_setting_is_in_the_environment_of_the_image() -> None:
+    assert {name for name in environment() if name.startswith("ANDIRON_")} == {"ANDIRON_DEFAULTS"}
+
+
+def test_health_is_asked_for_with_the_settings_that_hold() -> None:
+    (check,) = values("HEALTHCHECK")
+    assert json.loads(check.partition(" CMD ")[2]) == ["andiron", "health"]
+
+
+def test_the_example_publishes_no_plain_http_to_the_world() -> None:
+    comment = (ROOT / "Dockerfile").read_text().partition("\nFROM ")[0]
+    published = re.findall(r" -p (\S+)", comment)
+    assert published == ["127.0.0.1:8000:8000"]
 
 
 def test_no_secret_is_built_in() -> None:
@@ -100,33 +153,3 @@ def test_only_what_the_package_needs_is_sent_to_the_engine() -> None:
     folders = {folder.partition("/")[0] for folder in packages}
     files = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
     assert {line[1:] for line in rest if line.startswith("!")} == folders | files
-
-
-@pytest.fixture
-def health_port(request: pytest.FixtureRequest) -> Iterator[int]:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(request.param if self.path == "/healthz" else 404)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize(
-    ("health_port", "healthy"), [(200, True), (503, False)], indirect=["health_port"]
-)
-def test_health_check_tells_well_from_ill(health_port: int, healthy: bool) -> None:
-    python, *arguments = health_command()
-    assert python == "python"
-    done = subprocess.run(
-        [sys.executable, *arguments], env={"ANDIRON_PORT": str(health_port)}, check=False
-    )
-    assert (done.returncode == 0) == healthy

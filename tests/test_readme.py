@@ -1,6 +1,7 @@
 """What the README says holds: examples run, defaults are the defaults, links lead on."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from andiron.settings import Settings
 from andiron.settings.words import default_text
 
 ROOT = Path(__file__).parent.parent
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 ROWS = re.findall(r"^\| `ANDIRON_(\w+)` \| (\S.*?) \|", README, re.MULTILINE)
@@ -45,9 +47,26 @@ def test_ten_settings_are_named() -> None:
     assert len(ROWS) >= 10
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
+@pytest.mark.parametrize("page", [f"docs/{path.name}" for path in ROOT.glob("docs/*.md")])
 def test_links_lead_to_files(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text())
     missing = [link for link in links if not (path.parent / link).exists()]
     assert missing == []
+
+
+def test_links_lead_there_from_an_index_of_packages_too() -> None:
+    """Where the README is shown alone, a relative link leads nowhere."""
+    links = re.findall(r"\]\(([^)#]+)", README)
+    assert len(links) > 15
+    own = URLS["Repository"] + "/blob/main/"
+    assert [link for link in links if not link.startswith(own)] == []
+    assert [link for link in links if not (ROOT / link.removeprefix(own)).is_file()] == []
+
+
+@pytest.mark.parametrize("name", URLS)
+def test_project_links_lead_to_files(name: str) -> None:
+    repository = URLS["Repository"]
+    found = re.fullmatch(rf"{repository}(?:/(?:blob|tree)/main/(.+)|/issues)?", URLS[name])
+    assert found
+    assert found[1] is None or (ROOT / found[1]).exists()

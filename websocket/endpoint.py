@@ -8,16 +8,20 @@ from typing import Any
 
 from andiron.sm.link import Channel, StreamHeader
 from andiron.sm.manager import SessionManager
+from andiron.sm.notices import Notices
+from andiron.sm.origin import read_origin, why_refused
 from andiron.sm.strangers import Strangers
 from andiron.websocket.config import WebSocketConfig
-from andiron.websocket.connection import Message, Receive, Send, WebSocketConnection
+from andiron.websocket.connection import Receive, WebSocketConnection
 from andiron.websocket.handshake import (
     NOT_A_WEBSOCKET,
     SUBPROTOCOL,
     TOO_MANY,
+    WRONG_ORIGIN,
     Refusal,
     check_handshake,
 )
+from andiron.websocket.writer import Message, Send, needs_no_task
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.websocket")
@@ -31,7 +35,8 @@ class WebSocketEndpoint:
 
     ``domain`` names the server in errors that come before a stream is open;
     ``channel_of`` tells who connects and whether passwords may pass. Endpoints
-    that are given one ``strangers`` have room for so many together.
+    that are given one ``strangers`` have room for so many together; ``by_hand``
+    tells of an ASGI ``send`` whether it needs no task.
     """
 
     def __init__(
@@ -43,12 +48,15 @@ class WebSocketEndpoint:
         guard: Guard,
         channel_of: Callable[[Scope], Channel],
         strangers: Strangers | None = None,
+        by_hand: Callable[[Send], bool] = needs_no_task,
     ) -> None:
         self._manager = manager
         self._config = config
         self._domain = domain
         self._guard = guard
         self._channel_of = channel_of
+        self._by_hand = by_hand
+        self._notices = Notices()
         self.strangers = strangers or Strangers(
             config.max_negotiating, config.max_negotiating_per_address
         )
@@ -64,7 +72,7 @@ class WebSocketEndpoint:
         if refusal is None and not self.strangers.admit(channel.address):
             refusal = TOO_MANY
         if refusal is not None:
-            logger.info("%s refused: %s", channel.address, refusal.text.partition("\n")[0])
+            self._log(refusal, scope, channel)
             await refuse_websocket(refusal, scope, send)
             return
         stranger = _Once(lambda: self.strangers.release(channel.address))
@@ -77,6 +85,7 @@ class WebSocketEndpoint:
                 self._guard,
                 header=self._header,
                 on_authenticated=stranger,
+                by_hand=self._by_hand(send),
             )
             self._manager.connect(connection, asyncio.get_running_loop().time())
             await connection.run(receive)
@@ -84,6 +93,15 @@ class WebSocketEndpoint:
             return  # The client left during the handshake.
         finally:
             stranger()
+
+    def _log(self, refusal: Refusal, scope: Scope, channel: Channel) -> None:
+        level, reason = logging.INFO, refusal.text.partition("\n")[0]
+        if refusal is WRONG_ORIGIN:
+            origin, host = read_origin(scope["headers"]) or ("", "")
+            reason = why_refused(origin, host, "ANDIRON_WEBSOCKET_ORIGINS")
+            if self._notices.first((origin, host), asyncio.get_running_loop().time()):
+                level = logging.WARNING
+        logger.log(level, "%s refused: %s", channel.address, reason)
 
     def _header(self) -> StreamHeader:
         return StreamHeader(self._domain, secrets.token_urlsafe(12))

@@ -1,17 +1,22 @@
 """The command line: ``andiron serve``, ``andiron user …``, ``andiron config …``."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any, TextIO
 
 import click
 
 from andiron.commands.account_file import AccountFileError, read_accounts
+from andiron.commands.health import health
 from andiron.commands.portability import export_users, import_users, run
 from andiron.domain.accounts.accounts import AccountError, Accounts
 from andiron.domain.accounts.credentials import check_password
+from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
+from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
@@ -35,8 +40,8 @@ def main() -> None:
     """XMPP for the web: WebSocket and stream management in one ASGI application.
 
     Settings come from the environment (ANDIRON_DOMAIN=example.org), then from
-    andiron.toml in this folder or the file that ANDIRON_CONFIG names; 'andiron
-    config show' lists them all.
+    andiron.toml in this folder or the file that ANDIRON_CONFIG names, then from
+    the one that ANDIRON_DEFAULTS names; 'andiron config show' lists them all.
     """
 
 
@@ -46,25 +51,35 @@ def main() -> None:
     "--port", type=click.IntRange(0, 65535), help="Listen on this port; 0 is any (setting: port)."
 )
 @click.option(
+    "--socket",
+    metavar="PATH",
+    help="Listen on this socket file instead, for a proxy on this machine (setting: socket).",
+)
+@click.option(
     "--demo",
     is_flag=True,
     help="Make two accounts with random passwords, serve a chat page at / and print two links"
     " that sign in as them: for trying out, not for a public site (setting: demo).",
 )
-def serve(host: str | None, port: int | None, demo: bool) -> None:
+def serve(host: str | None, port: int | None, socket: str | None, demo: bool) -> None:
     """Serve the domain until SIGTERM or Ctrl-C.
 
     WebSocket clients connect to /ws; /healthz answers health checks. Passwords
     need a secure way: put a proxy with TLS in front and see the setting
     trusted_proxies.
     """
+    if socket and (host is not None or port is not None):
+        raise click.UsageError("Give --socket, or --host and --port.")
     try:
-        from andiron.serving.server import ServerError, run  # noqa: PLC0415
+        from andiron.serving.listening import ServerError  # noqa: PLC0415
+        from andiron.serving.server import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"'andiron serve' needs {error.name}; install it with: pip install 'andiron[server]'"
         ) from None
-    options: dict[str, Any] = {"host": host, "port": port, "demo": demo or None}
+    if socket is None and (host is not None or port is not None):
+        socket = ""
+    options: dict[str, Any] = {"host": host, "port": port, "socket": socket, "demo": demo or None}
     settings = Settings(**{name: value for name, value in options.items() if value is not None})
     try:
         run(settings)
@@ -184,18 +199,25 @@ def import_database(url: str) -> None:
 
     Nothing may be running on either.
     """
+    if wrong := problem(url):
+        raise click.BadParameter(f"it must be one such as {EXAMPLES}: {wrong}", param_hint="URL")
     settings = Settings()
 
-    async def copy(target: Database, _accounts: Accounts) -> int:
-        source = await Database.open(url)
-        try:
+    async def copy() -> int:
+        async with AsyncExitStack() as opened:
+            databases = []
+            for name in (settings.database, url):
+                claim = await claim_database(name)
+                opened.push_async_callback(claim.release)
+                databases.append(await Database.open(name))
+                opened.push_async_callback(databases[-1].close)
+            target, source = databases
             return await copy_all(source, target)
-        finally:
-            await source.close()
 
-    click.echo(f"Rows copied: {run(settings, copy)}")
+    click.echo(f"Rows copied: {asyncio.run(copy())}")
 
 
+main.add_command(health)
 user.add_command(export_users)
 user.add_command(import_users)
 

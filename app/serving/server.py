@@ -5,8 +5,9 @@ import functools
 import gc
 import logging
 import math
+import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import click
 import uvicorn
@@ -14,6 +15,7 @@ import uvicorn
 from andiron.application import Andiron, create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.serving.limits import allow_open_files, drop_stalled
+from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
 from andiron.serving.protocols import HttpProtocol, Silent, WebSocketProtocol
 from andiron.settings import Settings
@@ -21,20 +23,19 @@ from andiron.web.demo import make_demo_accounts
 
 logger = logging.getLogger("andiron")
 
-_BACKLOG = 2048
-"""Connections that may wait to be accepted: many clients come back at one time."""
-
-
-class ServerError(Exception):
-    """The server cannot start; the sentence says why and what to do."""
-
 
 class Server(uvicorn.Server):
-    """Says where it serves once it does."""
+    """Says where it serves once it does, and tidies up before a signal ends the process."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_started: Callable[[], Awaitable[None]],
+        on_stopped: Callable[[], object],
+    ) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._on_stopped = on_stopped
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept connections."""
@@ -45,30 +46,51 @@ class Server(uvicorn.Server):
             gc.freeze()
             await self._on_started()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the application end, then what it was reached by."""
+        await super().shutdown(sockets)
+        self._on_stopped()
+
+    def end(self) -> None:
+        """Begin to stop, as on SIGTERM."""
+        self.should_exit = True
+
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
 
-    Raises :class:`ServerError` when the address cannot be listened on, and
-    SystemExit when the application does not start, which is logged.
+    Raises :class:`ServerError` when the address cannot be listened on or the
+    database was taken over by another server, and SystemExit when the
+    application does not start, which is logged.
     """
     configure_logging(settings.log_level)
     allow_open_files()
+    if os.environ.get("WEB_CONCURRENCY", "1") != "1":
+        logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")
     andiron = create_app(settings)
-    with listen(settings.host, settings.port) as listener:
-        drop_stalled(listener, settings.websocket_ping_timeout)
-        url = base_url(settings.host, listener.getsockname()[1])
+    if settings.socket and "unix" not in settings.trusted_proxies:
+        logger.warning(
+            "Whoever connects to the socket file %s is not believed what it says of clients,"
+            " TLS among it: add unix to ANDIRON_TRUSTED_PROXIES",
+            settings.socket,
+        )
+    with contextlib.ExitStack() as stack:
+        listeners, url = stack.enter_context(listening(settings))
 
         async def announce() -> None:
-            logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, url)
+            place = f"the socket file {settings.socket}" if settings.socket else url
+            logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, place)
             database = andiron.domain.database
             if settings.demo and database is not None:
                 accounts = Accounts(database, settings.domain, settings.auth_iterations)
                 click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
 
-        server = Server(server_config(settings, andiron), announce)
+        server = Server(server_config(settings, andiron), announce, stack.close)
+        andiron.on_taken_over = server.end
         with contextlib.suppress(KeyboardInterrupt):
-            server.run([listener])
+            server.run(listeners)
+    if andiron.taken_over:
+        raise ServerError(andiron.taken_over)
 
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
@@ -77,6 +99,7 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
     return uvicorn.Config(
         andiron,
         lifespan="on",
+        workers=1,
         http=functools.partial(HttpProtocol, silent=silent),  # type: ignore[arg-type]
         ws=functools.partial(  # type: ignore[arg-type]
             WebSocketProtocol, close_timeout=settings.websocket_close_timeout
@@ -89,25 +112,27 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         server_header=False,
         access_log=False,
         log_config=None,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raises :class:`ServerError`."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ServerError(
-            f"Cannot listen on {host} port {port} ({error.strerror});"
-            " choose another with --host and --port, or stop what listens there."
-        ) from None
-    listener.set_inheritable(True)
-    return listener
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[tuple[list[socket.socket], str]]:
+    """Listen where the settings say; enter with the sockets and the URL to open.
+
+    Raises :class:`ServerError`.
+    """
+    if settings.socket:
+        with listening_at_file(settings.socket, int(settings.socket_mode, 8)) as listener:
+            yield [listener], settings.public_url or "http://localhost"
+        return
+    with contextlib.ExitStack() as stack:
+        listeners = listen(settings.host, settings.port)
+        for listener in listeners:
+            stack.enter_context(listener)
+            drop_stalled(listener, settings.websocket_ping_timeout)
+        yield listeners, base_url(settings.host, listeners[0].getsockname()[1])
 
 
 def base_url(host: str, port: int) -> str:

@@ -1,10 +1,10 @@
-"""Settings: keyword arguments, then ``ANDIRON_…``, then ``andiron.toml``, then the defaults.
+"""Settings: keyword arguments, then ``ANDIRON_…``, then files, then the defaults.
 
 A setting that nobody knows, or with a value that cannot be used, stops the
 start with one sentence (:class:`SettingsError`).
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -24,13 +24,14 @@ from andiron.domain.config import (
     ThrottleConfig,
     UploadConfig,
 )
-from andiron.settings.sources import ConfigFile, Environment, SettingsError, Source, unknown
+from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
     AtLeastOne,
     Bytes,
     Count,
     DatabaseUrl,
     DomainName,
+    FileMode,
     MediaRanges,
     Networks,
     Origins,
@@ -47,6 +48,9 @@ from andiron.settings.words import default_text, expected
 from andiron.sm.config import SmConfig
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
+
+_LEAVE: Final = 5.0
+"""Seconds that a server may need to end once its connections have."""
 
 
 def _contact(purpose: str) -> str:
@@ -74,6 +78,14 @@ class Settings(BaseSettings):
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000, description="The port that `andiron serve` listens on; 0 takes a free one."
+    )
+    socket: str = Field(
+        "",
+        description="The socket file that `andiron serve` listens on, in place of `host` and"
+        " `port`; empty: none.",
+    )
+    socket_mode: FileMode = Field(
+        "660", description="The permissions of that file, in octal: who may write, may connect."
     )
     demo: bool = Field(
         False,
@@ -117,19 +129,35 @@ class Settings(BaseSettings):
         4, description="How many sign-in steps of one stream may wait while one is worked on."
     )
     auth_delay_first: PositiveSeconds = Field(
-        0.25, description="How long a sign-in waits after one failure; each further one doubles it."
+        0.25,
+        description="How long one failure makes the next sign-in wait; each further one doubles"
+        " it.",
     )
     auth_delay_account: PositiveSeconds = Field(
-        3.0, description="The longest wait for failures with one account."
+        3.0,
+        description="The longest wait between two guesses at one account, from wherever they come.",
     )
     auth_delay_address: PositiveSeconds = Field(
-        10.0, description="The longest wait for failures from one address."
+        10.0,
+        description="The longest wait between two guesses from one address, at whichever account.",
     )
     auth_delay_half_life: PositiveSeconds = Field(
         60.0, description="The time in which the number of failures remembered halves."
     )
     auth_delay_capacity: AtLeastOne = Field(
-        10_000, description="For how many accounts, and addresses, failures are remembered."
+        10_000,
+        description="For how many accounts, and addresses, failures are remembered, and for how"
+        " many accounts where their owners were.",
+    )
+    auth_waiting: AtLeastOne = Field(
+        200,
+        description="How many sign-ins may wait for their turn with one account, and from one"
+        " address, and ten times as many in all; others are told to try later.",
+    )
+    auth_at_once: AtLeastOne = Field(
+        8,
+        description="How many sign-ins from one address are worked on at a time as long as none"
+        " has failed.",
     )
 
     registration: bool = Field(
@@ -333,6 +361,11 @@ class Settings(BaseSettings):
     max_depth: Annotated[int, Unit("levels"), Field(ge=8, le=10_000)] = Field(
         64, description="How deep elements may be nested in a stanza."
     )
+    max_nodes: Annotated[int, Unit("nodes"), Field(ge=256)] = Field(
+        4_000,
+        description="How many elements, attributes and namespace declarations, all told, a stanza"
+        " may have.",
+    )
     max_negotiation_size: Annotated[Bytes, Field(ge=4096)] = Field(
         16_384, description="The largest element a client may send before it has signed in."
     )
@@ -476,7 +509,7 @@ class Settings(BaseSettings):
         try:
             super().__init__(**overrides)
         except ValidationError as error:
-            sources = (Environment(type(self)), ConfigFile(type(self)))
+            sources = tuple(source(type(self)) for source in SOURCES)
             raise _settings_error(type(self), error.errors()[0], overrides, sources) from None
 
     @classmethod
@@ -488,8 +521,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read keyword arguments, the environment and the file, the first that speaks wins."""
-        return init_settings, Environment(settings_cls), ConfigFile(settings_cls)
+        """Read keyword arguments, the environment and the files, the first that speaks wins."""
+        return init_settings, *(source(settings_cls) for source in SOURCES)
 
     def replaced(self, **overrides: Any) -> Self:
         """Return these settings with some of them changed, checked like any others."""
@@ -500,6 +533,7 @@ class Settings(BaseSettings):
         return DomainConfig(
             domain=self.domain,
             database=self.database,
+            claim_patience=self.shutdown_timeout + _LEAVE,
             plain=self.auth_plain,
             anonymous=self.auth_anonymous,
             sasl_attempts=self.auth_attempts,
@@ -518,6 +552,8 @@ class Settings(BaseSettings):
                 address_cap=self.auth_delay_address,
                 half_life=self.auth_delay_half_life,
                 capacity=self.auth_delay_capacity,
+                waiting=self.auth_waiting,
+                at_once=self.auth_at_once,
             ),
             conflict=ConflictPolicy(self.resource_conflict),
             max_resources=self.max_resources,

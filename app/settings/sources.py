@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 PREFIX: Final = "ANDIRON_"
 CONFIG_VARIABLE: Final = "ANDIRON_CONFIG"
+DEFAULTS_VARIABLE: Final = "ANDIRON_DEFAULTS"
 CONFIG_FILE: Final = "andiron.toml"
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])[A-Z]")
@@ -60,7 +61,7 @@ class Environment(Source):
     def _read(self) -> Iterator[tuple[str, Any]]:
         for variable, text in os.environ.items():
             upper = variable.upper()
-            if not upper.startswith(PREFIX) or upper == CONFIG_VARIABLE:
+            if not upper.startswith(PREFIX) or upper in {CONFIG_VARIABLE, DEFAULTS_VARIABLE}:
                 continue
             name = upper.removeprefix(PREFIX).lower()
             if _SERVICE_LINK.fullmatch(upper) and (not self._known(name) or "://" in text):
@@ -95,8 +96,11 @@ class ConfigFile(Source):
     so Openfire's ``stream.management.unsolicitedAckFrequency`` is accepted as it is.
     """
 
+    def _path(self) -> Path | None:
+        return config_path()
+
     def _read(self) -> Iterator[tuple[str, Any]]:
-        path = config_path()
+        path = self._path()
         if path is None:
             return
         for key, value in flatten(read_toml(path)):
@@ -110,9 +114,23 @@ class ConfigFile(Source):
             yield name, value
 
 
+class DefaultsFile(ConfigFile):
+    """The file that ``ANDIRON_DEFAULTS`` names: an image's own values, which all else overrules."""
+
+    def _path(self) -> Path | None:
+        return _named(DEFAULTS_VARIABLE)
+
+
+SOURCES: Final = (Environment, ConfigFile, DefaultsFile)
+"""Where settings come from; the first that speaks of one wins."""
+
+
 def origins(settings_cls: type[BaseSettings]) -> dict[str, str]:
     """Return where the settings that are not defaults come from, by name."""
-    return ConfigFile(settings_cls).spelled | Environment(settings_cls).spelled
+    found: dict[str, str] = {}
+    for source in SOURCES:
+        found = source(settings_cls).spelled | found
+    return found
 
 
 def config_path() -> Path | None:
@@ -120,16 +138,18 @@ def config_path() -> Path | None:
 
     Raises :class:`SettingsError` when ``ANDIRON_CONFIG`` names one that is not there.
     """
-    named = os.environ.get(CONFIG_VARIABLE)
-    path = Path(named or CONFIG_FILE)
-    if path.is_file():
-        return path
-    if named:
+    path = Path(CONFIG_FILE)
+    return _named(CONFIG_VARIABLE) or (path if path.is_file() else None)
+
+
+def _named(variable: str) -> Path | None:
+    named = os.environ.get(variable)
+    if named and not Path(named).is_file():
         raise SettingsError(
-            f"{CONFIG_VARIABLE} names {named}, which is not a file:"
+            f"{variable} names {named}, which is not a file:"
             " correct the path or remove the variable"
         )
-    return None
+    return Path(named) if named else None
 
 
 def read_toml(path: Path) -> dict[str, Any]:

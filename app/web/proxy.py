@@ -7,14 +7,19 @@ server that has put the scope right already, as uvicorn's ``proxy_headers``
 does, has moved the peer to the client, and there the walk ends at once.
 """
 
+import logging
 import re
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 from andiron.sm.link import Channel
+from andiron.sm.notices import Notices
+
+logger = logging.getLogger("andiron")
 
 Scope = Mapping[str, Any]
 Address = IPv4Address | IPv6Address
@@ -23,15 +28,27 @@ _SECURE: Final = frozenset({"https", "wss"})
 _FORWARDING: Final = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"}
 )
+_CONTRADICTION: Final = (
+    "sends X-Forwarded-* and Forwarded, which differ, so neither is believed: let the proxy"
+    " remove the one that it does not write itself"
+)
+_NO_PROTO: Final = (
+    "forwards clients and does not say whether they came by TLS, so they are sent to ws:// and"
+    " may not sign in by PLAIN: let the proxy set X-Forwarded-Proto"
+)
 _PAIR: Final = re.compile(r"""[ \t]*([\w!#$%&'*+.^`|~-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*)[ \t]*""")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies that are believed; ``unix`` stands for peers on a socket file."""
+    """The proxies that are believed; ``unix`` stands for peers on a socket file.
+
+    What an operator should know of those that are not, or say too little, is logged once.
+    """
 
     networks: tuple[IPv4Network | IPv6Network, ...]
     unix: bool = False
+    notices: Notices = field(default_factory=Notices, compare=False, repr=False)
 
     @classmethod
     def of(cls, names: Iterable[str]) -> "Proxies":
@@ -43,6 +60,12 @@ class Proxies:
     def trust(self, address: Address) -> bool:
         """Tell whether an address is a trusted proxy's."""
         return any(address in network for network in self.networks)
+
+    def tell(self, name: str, advice: str) -> None:
+        """Log advice about a peer, unless that was done, or there is none."""
+        if advice and self.notices.first((name, advice), time.monotonic()):
+            peer = f"The peer {name}" if name else "The peer on the socket file"
+            logger.warning("%s %s", peer, advice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +104,39 @@ def _way(
     name = _peer(scope)
     peer = parse_address(name) if name else None
     secure = scope.get("scheme") in _SECURE
+    if not headers:
+        return peer, secure
     trusted = proxies.trust(peer) if peer is not None else proxies.unix and not name
-    return _believed(headers, peer, secure, proxies) if headers and trusted else (peer, secure)
+    if trusted:
+        return _believed(headers, name, peer, secure, proxies)
+    proxies.tell(name, _advice(headers, peer, name, secure))
+    return peer, secure
+
+
+def _advice(
+    headers: list[tuple[bytes, bytes]], peer: Address | None, name: str, secure: bool
+) -> str:
+    """Say what comes of it that a peer's headers are not believed; nothing where it is no proxy."""
+    claims = _claims(headers)
+    if peer is not None and any(
+        parse_address(a) == peer for each in claims for a in each.addresses
+    ):
+        return ""  # The server has evaluated them: what looks like the peer is the client.
+    says_tls = not secure and any(_all_secure(each, False) for each in claims)
+    # From far away they are as likely a client's invention.
+    if not says_tls and not (claims and (peer.is_private if peer is not None else not name)):
+        return ""
+    names = sorted({key.decode().title() for key, _ in headers})
+    insecure = "" if secure else ", are sent to ws:// and may not sign in by PLAIN"
+    return (
+        f"sends {', '.join(names)}, ignored since ANDIRON_TRUSTED_PROXIES does not list it: its"
+        f" clients count as one address{insecure}."
+        f" If it is your proxy, add {peer or name or 'unix'} to that setting"
+    )
+
+
+def _claims(headers: list[tuple[bytes, bytes]]) -> list[Claims]:
+    return [each for each in (x_forwarded(headers), forwarded(headers)) if each is not None]
 
 
 def _peer(scope: Scope) -> str:
@@ -113,7 +167,11 @@ def parse_address(text: str) -> Address | None:
 
 
 def _believed(
-    headers: list[tuple[bytes, bytes]], peer: Address | None, secure: bool, proxies: Proxies
+    headers: list[tuple[bytes, bytes]],
+    name: str,
+    peer: Address | None,
+    secure: bool,
+    proxies: Proxies,
 ) -> tuple[Address | None, bool]:
     """Return the client's address and whether its way is secure, by a trusted proxy's word.
 
@@ -121,14 +179,14 @@ def _believed(
     wrote it. Which kind that is cannot be seen, so where both are there and
     differ neither is believed.
     """
-    found = [
-        (_client(claims, peer, proxies), _all_secure(claims, secure))
-        for claims in (x_forwarded(headers), forwarded(headers))
-        if claims is not None
-    ]
-    if not found:
-        return peer, secure
-    return found[0] if len(set(found)) == 1 else (peer, False)
+    claims = _claims(headers)
+    found = {(_client(each, peer, proxies), _all_secure(each, secure)) for each in claims}
+    if len(found) > 1:
+        proxies.tell(name, _CONTRADICTION)
+        return peer, False
+    if claims and not secure and not any(each.protos for each in claims):
+        proxies.tell(name, _NO_PROTO)
+    return found.pop() if found else (peer, secure)
 
 
 def _client(claims: Claims, peer: Address | None, proxies: Proxies) -> Address | None:

@@ -8,29 +8,22 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, delete, insert, make_url, select
-from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from andiron.domain.database import postgres, sqlite
 from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.migrations import META, SchemaError, upgrade
+from andiron.domain.database.urls import parse
 
-__all__ = ["Database", "DatabaseError", "check_url"]
+__all__ = ["Database", "DatabaseError"]
 
 T = TypeVar("T")
 
 _GROUP: Final = 256
 """Writes that share a commit at most, so that the first never waits long for the last."""
-_KINDS: Final = (sqlite, postgres)
-
-
-def check_url(url: str) -> None:
-    """Raise :class:`DatabaseError` unless :meth:`Database.open` can make sense of ``url``."""
-    _parse(url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ class Database:
         ``postgresql://user:password@host/name`` must exist.
         Raises :class:`DatabaseError`.
         """
-        kind, parsed = _parse(url)
+        kind, parsed = parse(url)
         engines: Engines = kind.engines(parsed)
         async with AsyncExitStack() as unless_opened:
             unless_opened.push_async_callback(engines.dispose)
@@ -229,24 +222,6 @@ async def _run_apart(connection: AsyncConnection, group: Sequence[_Write]) -> li
             await savepoint.commit()
         outcomes.append((write, outcome))
     return outcomes
-
-
-def _parse(url: str) -> tuple[ModuleType, URL]:
-    example = "sqlite:///andiron.db is a file beside the server, postgresql://user:password@host/"
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise DatabaseError(
-            f"{SETTING} is not a database URL; {example}andiron a database elsewhere."
-        ) from None
-    for kind in _KINDS:
-        if parsed.drivername in kind.DRIVERS:
-            kind.check(parsed)
-            return kind, parsed
-    raise DatabaseError(
-        f"{SETTING} names {parsed.drivername}, which is not supported;"
-        f" {example}andiron a database elsewhere."
-    )
 
 
 async def _upgrade(engine: AsyncEngine) -> bool:

@@ -1,5 +1,6 @@
 """PostgreSQL: a database that several processes, and its own tools, may use beside the server."""
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,8 +11,9 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines, Operation
+from andiron.domain.database.postgres_claim import ConnectionClaim
 
-__all__ = ["DRIVERS", "check", "engines"]
+__all__ = ["DRIVERS", "claim", "engines", "problem"]
 
 T = TypeVar("T")
 
@@ -32,24 +34,26 @@ _IDLE_TIMEOUT: Final = "60s"
 """How long a process that stopped within a transaction, or was cut off, keeps others waiting."""
 
 
-def check(url: URL) -> None:
-    """Raise :class:`DatabaseError` for a URL that names no database, or what is not understood."""
-    unknown = url.query.keys() - _OPTIONS - _TLS_OPTIONS
-    once = all(isinstance(value, str) for value in url.query.values())
-    port = str(url.query.get("port", "0"))
-    if url.database and "@" not in (url.host or "") and not unknown and once and port.isdecimal():
-        return
-    raise DatabaseError(
-        f"{SETTING} must be like postgresql://user:password@host:5432/database, with %40 for an @"
-        " in the password; what may follow it is ?host=/run/postgresql for a socket file, and"
-        f" {', '.join(sorted(_TLS_OPTIONS))}."
-    )
+def problem(url: URL) -> str:
+    """Return what is wrong with a URL, without the secrets in it; empty where nothing is."""
+    for name, value in url.query.items():
+        if name not in _OPTIONS | _TLS_OPTIONS:
+            known = ", ".join(sorted(_OPTIONS | _TLS_OPTIONS))
+            return f"what follows the ? may be {known}, nothing else"
+        if not isinstance(value, str):
+            return f"it says {name} twice"
+    if "@" in (url.host or ""):
+        return "an @ in the user or the password is written %40"
+    if not str(url.query.get("port", "0")).isdecimal():
+        return "the port after the ? is not a number"
+    if not url.database:
+        return "it names no database, which stands behind the host and a slash"
+    return ""
 
 
 def engines(url: URL) -> Engines:
     """Return the ways into a database; nothing is connected yet. Raises :class:`DatabaseError`."""
-    arguments = _arguments(url)
-    name = " on ".join(filter(None, (arguments["database"], arguments["host"])))
+    arguments, name = _arguments(url), _name(url)
     writing = {"idle_in_transaction_session_timeout": _IDLE_TIMEOUT}
     migrating = create_async_engine(
         "postgresql+asyncpg://",
@@ -72,6 +76,17 @@ def engines(url: URL) -> Engines:
     for engine in (migrating, writer):
         event.listen(engine.sync_engine, "begin", _begin_alone)
     return Engines(name, migrating, writer, _Readers(readers), _explain)
+
+
+def claim(url: URL, lost: Callable[[str], object]) -> ConnectionClaim:
+    """Return what a server holds while it serves a database. Raises :class:`DatabaseError`."""
+    name = _name(url)
+    connect = _connector(name, _arguments(url), ConnectionClaim.settings(), _CONNECT_TIMEOUT)
+    return ConnectionClaim(name, connect, functools.partial(_failure, name), lost)
+
+
+def _name(url: URL) -> str:
+    return " on ".join(filter(None, (url.database, url.host or str(url.query.get("host", "")))))
 
 
 def _driver() -> Any:
@@ -120,7 +135,7 @@ def _connector(
                 server_settings={"application_name": "andiron", **settings},
             )
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise DatabaseError(f"The database {name} cannot be used {_explain(error)}.") from None
+            raise _failure(name, error) from None
         encoding = connection.get_settings().server_encoding
         if encoding != "UTF8":
             await connection.close()
@@ -183,6 +198,10 @@ def _is_passing(error: DBAPIError) -> bool:
     """Tell a connection that was lost, and statements prepared for tables that were changed."""
     cause = getattr(error.orig, "__cause__", None)
     return error.connection_invalidated or isinstance(cause, _driver().InvalidCachedStatementError)
+
+
+def _failure(name: str, error: BaseException) -> DatabaseError:
+    return DatabaseError(f"The database {name} cannot be used {_explain(error)}.")
 
 
 def _explain(error: BaseException) -> str:

@@ -15,9 +15,10 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines
+from andiron.domain.database.sqlite_claim import FileClaim, NoClaim
 from andiron.domain.database.sqlite_readers import ThreadReaders
 
-__all__ = ["DRIVERS", "check", "engines"]
+__all__ = ["DRIVERS", "claim", "engines", "problem"]
 
 DRIVERS: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 """What a URL begins with that means this kind of database."""
@@ -29,14 +30,18 @@ _BUSY_PAUSE: Final = 0.01
 """Seconds between two attempts where SQLite itself does not wait."""
 
 
-def check(url: URL) -> None:
-    """Raise :class:`DatabaseError` for a URL with more than a path."""
-    if url.host or url.username or url.query:
-        raise DatabaseError(
-            f"{SETTING} must be sqlite:/// and a path, without host or options:"
-            " sqlite:///andiron.db is a file beside the server, sqlite:////var/lib/andiron.db"
-            " one anywhere."
+def problem(url: URL) -> str:
+    """Return what is wrong with a URL that has more than a path, empty where nothing is."""
+    if url.query:
+        return "sqlite:// takes no options after a ?"
+    if url.username or url.password:
+        return "sqlite:// takes no user"
+    if url.host:
+        return (
+            "after sqlite:// there is no host, but a third slash and a path: sqlite:///andiron.db"
+            " is a file beside the server, sqlite:////var/lib/andiron.db one anywhere"
         )
+    return ""
 
 
 def engines(url: URL) -> Engines:
@@ -44,7 +49,7 @@ def engines(url: URL) -> Engines:
 
     Raises :class:`DatabaseError`.
     """
-    path = None if url.database in {None, "", ":memory:"} else url.database
+    path = _path(url)
     if path:
         _create_private(Path(path))
     target = URL.create("sqlite+aiosqlite", database=path)
@@ -53,6 +58,19 @@ def engines(url: URL) -> Engines:
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     readers = _readers(path) if path else None
     return Engines(path or "in memory", writer, writer, readers, _explain)
+
+
+def claim(url: URL, _lost: object) -> FileClaim | NoClaim:
+    """Return what a server holds while it serves a database. Raises :class:`DatabaseError`."""
+    path = _path(url)
+    if not path:
+        return NoClaim()
+    _create_private(Path(path))
+    return FileClaim(path)
+
+
+def _path(url: URL) -> str | None:
+    return None if url.database in {None, "", ":memory:"} else url.database
 
 
 def _create_private(path: Path) -> None:

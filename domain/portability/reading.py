@@ -226,7 +226,7 @@ class ContentReader:
         message = self._stanza(record.tree)
         stamp = time.time()
         delays = message.findall(_DELAY)
-        own = [each for each in delays if each.get("from", self._domain) == self._domain]
+        own = [each for each in delays if _prepared(each.get("from", self._domain)) == self._domain]
         if delays:
             delay = (own or delays)[-1]
             stamp = _time(delay, record)
@@ -286,7 +286,10 @@ class ContentReader:
                 if each.tag.startswith(outer):
                     each.tag = f"{{{ns.CLIENT}}}{each.tag.removeprefix(outer)}"
         for child in [*tree.findall(_STANZA_ID), *tree.findall(_ARCHIVED)]:
-            if child.get("by") == self._account and parse_id(child.get("id", "")) is None:
+            if (
+                _prepared(child.get("by", "")) == self._account
+                and parse_id(child.get("id", "")) is None
+            ):
                 tree.remove(child)
         tree.tail = None
         return tree
@@ -359,6 +362,14 @@ def _address(tree: Tree, attribute: str) -> JID | None:
     """Return an address; None where there is none. Raises :class:`StanzaError`."""
     text = tree.get(attribute)
     return parse_jid(text) if text else None
+
+
+def _prepared(address: str) -> str:
+    """Return the address in whose name a mark stands; empty for what is none."""
+    try:
+        return str(parse_jid(address))
+    except StanzaError:
+        return ""
 
 
 def _bare(tree: Tree, attribute: str, record: Record) -> str:

@@ -33,7 +33,7 @@ def django(monkeypatch):
 
 
 def test_every_host_has_an_example():
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize(("title", "code"), EXAMPLES, ids=[title for title, _ in EXAMPLES])

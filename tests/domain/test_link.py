@@ -129,6 +129,18 @@ async def test_stream_headers(stage, to, version, error):
     )
 
 
+async def test_a_domain_that_is_not_this_one_is_told_to_the_operator_once(stage, caplog):
+    for name in ("chat.example.org", "chat.example.org", "x" * 1000):
+        client = stage.connect()
+        client.open(name)
+        assert client.error == "host-unknown"
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"A client asked for the domain '{name}' and was refused: this one is localhost"
+        " (ANDIRON_DOMAIN)"
+        for name in ("chat.example.org", "x" * 100)
+    ]
+
+
 async def test_stream_ids_differ_and_features_follow_the_state(stage):
     link = stage.connect().link
     opened = {link.open(opening).id for opening in [OPENING] * 10}
@@ -218,6 +230,19 @@ async def test_a_client_that_leaves_while_it_signs_in(stage):
     assert client.link.state is State.CLOSED
     assert client.link.account == ""
     assert client.transport.sent == []
+
+
+async def test_a_client_that_leaves_waits_for_no_turn(stage):
+    client = stage.connect()
+    client.open()
+    stage.authenticator.running.clear()
+    client.send(AUTH.format("juliet"))
+    await settle()
+    client.leave()
+    assert stage.authenticator.left == 1
+    stage.authenticator.running.set()
+    await settle()
+    assert client.link.account == ""
 
 
 @pytest.mark.parametrize(

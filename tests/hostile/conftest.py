@@ -98,9 +98,9 @@ class Victim:
         assert wire.status == 101
         return wire
 
-    async def sign_in(self, name: str = "alice", **options: Any) -> Wire:
+    async def sign_in(self, name: str = "alice", *headers: str, **options: Any) -> Wire:
         """Return a client that is bound; its address is the wire's ``jid``."""
-        wire = await self.connect(**options)
+        wire = await self.connect(*headers, **options)
         await wire.sign_in(name, PASSWORD)
         return wire
 
@@ -124,13 +124,33 @@ async def eventually(condition: Callable[[], bool], what: Callable[[], str] = st
         raise AssertionError(f"it did not happen: {what()}") from None
 
 
+Serve = Callable[[int], list[str]]
+"""Makes the command that serves on a port."""
+
+
+def andiron_serve(port: int) -> list[str]:
+    return [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
+
+
 @contextlib.contextmanager
-def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
-    """Run a server with two accounts; settings are names without ``ANDIRON_``."""
+def maltreated(
+    directory: Path,
+    serve: Serve = andiron_serve,
+    *,
+    started: str = "Serving",
+    people: int = 0,
+    **settings: str,
+) -> Iterator[Victim]:
+    """Run a server with two accounts, whose log says ``started`` once it serves.
+
+    Settings are names without ``ANDIRON_``. ``people`` is for how many others,
+    ``user0`` and on, there are accounts.
+    """
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
     accounts = directory / "accounts"
-    accounts.write_text(f"alice {PASSWORD}\nbob {PASSWORD}\n")
+    names = ["alice", "bob", *(f"user{number}" for number in range(people))]
+    accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
     subprocess.run(
         [andiron_command(), "user", "add", "--from-file", str(accounts)],
         check=True,
@@ -140,9 +160,8 @@ def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
         stdout=subprocess.DEVNULL,
     )
     port, log = free_port(), directory / "andiron.log"
-    command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with running(command, port, log, environment=environment) as process:
-        logged(re.compile("Serving localhost"), 1, log, process)
+    with running(serve(port), port, log, environment=environment) as process:
+        logged(re.compile(started), 1, log, process)
         yield Victim(port, process.pid, log, directory / "uploads")
 
 

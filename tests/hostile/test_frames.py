@@ -34,7 +34,7 @@ async def ended_with(wire, condition):
     [
         (BOMB, "restricted-xml"),
         (EXTERNAL, "restricted-xml"),
-        ("<?xml version='1.0'?><m/>", "restricted-xml"),
+        ("<?xml version='1.0' encoding='utf-16'?><m/>", "unsupported-encoding"),
         ("<?php evil() ?><m/>", "restricted-xml"),
         ("<m>&undefined;</m>", "restricted-xml"),
         ("<m><!-- hidden --></m>", "restricted-xml"),

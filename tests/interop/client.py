@@ -33,6 +33,10 @@ class Client:
         self._keys = itertools.count()
         self._reader = asyncio.create_task(self._read())
 
+    def send(self, to: str, body: str) -> None:
+        """Send a chat message; its id is its body's first word."""
+        raise NotImplementedError
+
     async def stop(self) -> None:
         """End the process as it stands, without a word to the server."""
         if self._process.returncode is None:

@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import require
 from tests.interop import server as servers
 from tests.interop.client import BOSH, NodeClient
+from tests.interop.conversation import SignIn
 from tests.interop.proxy import CuttableProxy
 from tests.interop.server import Server
 
@@ -127,8 +128,6 @@ async def proxy(server: Server) -> AsyncIterator[CuttableProxy]:
 
 
 _numbers = itertools.count()
-
-SignIn = Callable[..., Awaitable[NodeClient]]
 
 
 @asynccontextmanager

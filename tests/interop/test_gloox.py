@@ -5,13 +5,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.interop.client import GlooxClient, NodeClient
+from tests.interop.client import GlooxClient
+from tests.interop.conversation import SignIn, talk_at_once
 from tests.interop.server import DOMAIN, PASSWORD, PEOPLE, Server
-from tests.interop.test_clients import bodies
 
 pytestmark = pytest.mark.peer
 
-SignIn = Callable[..., Awaitable[NodeClient]]
 SignInGloox = Callable[[str], Awaitable[GlooxClient]]
 
 
@@ -34,16 +33,7 @@ async def sign_in_gloox(gloox: str, server: Server) -> AsyncIterator[SignInGloox
 
 async def test_two_people_chat(sign_in_gloox: SignInGloox) -> None:
     alice, bob = [await sign_in_gloox(user) for user in PEOPLE[-2:]]
-    questions = [f"question-{number} <&> \N{SNOWMAN}" for number in range(30)]
-    answers = [f"answer-{number}" for number in range(30)]
-    for question, answer in zip(questions, answers, strict=True):
-        alice.send(bob.jid, question)
-        bob.send(alice.jid, answer)
-    await bob.receive(questions[-1])
-    await alice.receive(answers[-1])
-    assert bodies(bob) == questions
-    assert bodies(alice) == answers
-    assert {message["from"] for message in bob.messages} == {alice.jid}
+    await talk_at_once(alice, bob)
 
 
 async def test_chat_with_somebody_over_a_websocket(

@@ -1,6 +1,6 @@
 import pytest
 
-from andiron.sm.origin import origin_allowed, read_origin
+from andiron.sm.origin import origin_allowed, read_origin, why_refused
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,20 @@ def test_origins(origin, host, listed, allowed):
 )
 def test_reading_the_headers(headers, given):
     assert read_origin(headers) == given
+
+
+def test_the_operator_learns_what_would_let_a_page_in():
+    assert why_refused("https://a.example", "127.0.0.1:8000", "ANDIRON_BOSH_ORIGINS") == (
+        "pages of 'https://a.example' may not connect to '127.0.0.1:8000'; if they shall, list"
+        " that origin in ANDIRON_BOSH_ORIGINS, and if they are this site's own, let the proxy"
+        " pass Host on as it came"
+    )
+    assert "only ANDIRON_BOSH_ORIGINS=* lets them" in why_refused(
+        "null", "", "ANDIRON_BOSH_ORIGINS"
+    )
+
+
+def test_what_a_stranger_writes_is_neither_long_nor_a_line_of_its_own():
+    text = why_refused("https://a\nERROR" + "a" * 5000, "b" * 5000, "X")
+    assert "\n" not in text
+    assert len(text) < 500

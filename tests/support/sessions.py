@@ -90,10 +90,12 @@ class MemoryLink:
         self.session = session
         self.account = ""
         self.jid = ""
+        self.language = ""
         self.events: list[str] = []
         self.payer = Payer("")
 
     def open(self, opening: StreamOpen) -> StreamHeader:
+        self.language = opening.lang
         if opening.to != "localhost":
             raise StreamError(StreamCondition.HOST_UNKNOWN)
         return StreamHeader("localhost", "stream-id")

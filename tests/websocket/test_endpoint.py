@@ -31,6 +31,14 @@ async def test_a_refusal_says_why(place, caplog, options, status, word):
     assert not place.manager.sessions
 
 
+async def test_an_origin_that_is_refused_is_a_warning_once(place, caplog):
+    for _ in range(3):
+        assert (await place.dial(headers=FOREIGN).refusal())[0] == 403
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "refused: pages of 'https://evil.example' may not connect to " in record.message
+    assert "ANDIRON_WEBSOCKET_ORIGINS" in record.message
+
+
 async def test_a_server_that_carries_no_answer_just_refuses(place):
     client = place.dial(subprotocols=(), extensions={})
     assert (await client.event())["type"] == "websocket.close"

@@ -59,6 +59,7 @@ COMMANDS = dict(walk(main))
 def test_the_commands_that_there_are():
     assert {" ".join(path) for path in COMMANDS} == {
         "",
+        "health",
         "serve",
         "user",
         "user add",
@@ -156,6 +157,14 @@ def test_everything_is_copied_into_an_empty_database(monkeypatch, tmp_path):
     )
 
 
+def test_a_url_to_copy_from_that_is_none():
+    output = fail("database", "import", "postgres://me:secret@db/andiron", code=2)
+    assert "Invalid value for URL: it must be one such as sqlite:///andiron.db" in output
+    assert "postgres:// is unknown; write postgresql://" in output
+    assert "ANDIRON_DATABASE" not in output
+    assert "secret" not in output
+
+
 def test_a_database_that_cannot_be_opened(monkeypatch):
     monkeypatch.setenv("ANDIRON_DATABASE", "sqlite:////nowhere/at/all.db")
     assert "Error: The database /nowhere/at/all.db cannot be written" in fail("user", "list")
@@ -243,6 +252,20 @@ def test_serve_takes_options_before_settings(monkeypatch):
         ("::1", 3, True),
         ("127.0.0.1", 2, False),
     ]
+
+
+def test_serve_listens_where_the_command_line_says(monkeypatch):
+    served = []
+    monkeypatch.setattr("andiron.serving.server.run", served.append)
+    monkeypatch.setenv("ANDIRON_SOCKET", "configured.sock")
+    succeed("serve")
+    succeed("serve", "--socket", "given.sock")
+    succeed("serve", "--port", "3")
+    succeed("serve", "--host", "::1")
+    assert [s.socket for s in served] == ["configured.sock", "given.sock", "", ""]
+    assert "Give --socket, or --host and --port." in fail(
+        "serve", "--socket", "given.sock", "--port", "3", code=2
+    )
 
 
 def test_serve_names_the_extra_that_is_missing(monkeypatch):

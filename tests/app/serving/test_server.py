@@ -5,7 +5,6 @@ import base64
 import os
 import re
 import signal
-import socket
 import sys
 
 import pytest
@@ -13,7 +12,7 @@ import websockets
 
 from andiron.application import create_app
 from andiron.serving.protocols import WebSocketProtocol
-from andiron.serving.server import ServerError, base_url, demo_links, listen, server_config
+from andiron.serving.server import base_url, demo_links, server_config
 from andiron.settings import Settings
 
 
@@ -67,37 +66,25 @@ def test_links():
     assert "  http://a:1/#alice:pw1\n  http://a:1/#bob:pw2\n" in text
 
 
-def test_an_address_in_use_is_named():
-    with listen("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-        with pytest.raises(
-            ServerError, match=rf"Cannot listen on 127\.0\.0\.1 port {port} .*--port"
-        ):
-            listen("127.0.0.1", port)
-
-
-def test_an_address_that_is_none():
-    with pytest.raises(ServerError, match=r"Cannot listen on host\.invalid port 1"):
-        listen("host.invalid", 1)
-
-
-@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
-def test_ipv6():
-    try:
-        listener = listen("::1", 0)
-    except ServerError as error:
-        pytest.skip(str(error))
-    with listener:
-        assert listener.family is socket.AF_INET6
+@pytest.fixture
+def where():
+    """Where the server of a test listens: as its command line says."""
+    return ("--port", "0")
 
 
 @pytest.fixture
-async def process(tmp_path):
+def settings():
+    """What is set for the server of a test."""
+    return {}
+
+
+@pytest.fixture
+async def process(tmp_path, where, settings):
     """Run ``andiron serve --demo`` in a folder of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ANDIRON_")}
-    environment["ANDIRON_AUTH_ITERATIONS"] = "4096"
+    environment |= {"ANDIRON_AUTH_ITERATIONS": "4096"} | settings
     started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "andiron", "serve", "--demo", "--port", "0"),
+        *(sys.executable, "-m", "andiron", "serve", "--demo", *where),
         cwd=tmp_path,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
@@ -158,6 +145,35 @@ async def test_from_the_links_to_sigterm(process):
     assert process.returncode == -signal.SIGTERM
     assert her_password.encode() not in log
     assert b"Traceback" not in log
+
+
+@pytest.mark.parametrize("where", [("--socket", "andiron.sock")])
+@pytest.mark.parametrize("settings", [{}, {"ANDIRON_TRUSTED_PROXIES": "unix"}])
+async def test_a_socket_file(process, tmp_path, monkeypatch, settings):
+    await links(process)
+    monkeypatch.chdir(tmp_path)  # The path of a socket file must be short.
+    for proto in ("https", "http"):
+        client = await websockets.unix_connect(
+            "andiron.sock",
+            "ws://localhost/ws",
+            subprotocols=["xmpp"],
+            additional_headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": proto},
+        )
+        await client.send(OPEN)
+        assert "<open" in await client.recv()
+        assert ("PLAIN" in await client.recv()) == (bool(settings) and proto == "https")
+        await client.close()
+    process.send_signal(signal.SIGTERM)
+    _, log = await process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert "andiron.sock" not in os.listdir()
+    warned = [line for line in log.decode().splitlines() if "WARNING" in line]
+    assert [line.partition("WARNING andiron: ")[2][:38] for line in warned] == (
+        []
+        if settings
+        else ["Whoever connects to the socket file an", "The peer on the socket file sends X-Fo"]
+    )
+    assert all("add unix to" in line for line in warned)
 
 
 async def test_a_start_that_fails_says_why(tmp_path):

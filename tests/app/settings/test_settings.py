@@ -63,11 +63,14 @@ def other_value(name, default):
 NOT_OF_A_PACKAGE = {
     "host",
     "port",
+    "socket",
+    "socket_mode",
     "demo",
     "log_level",
     "trusted_proxies",
     "public_url",
     "max_depth",
+    "max_nodes",
     "websocket_compression",
     "websocket_ping_interval",
     "websocket_ping_timeout",
@@ -155,6 +158,27 @@ def test_arguments_come_before_the_environment_before_the_file(monkeypatch):
     monkeypatch.setenv("ANDIRON_HOST", "127.0.0.2")
     settings = Settings(port=3)
     assert (settings.port, settings.host, settings.domain) == (3, "127.0.0.2", "file.example")
+
+
+def test_an_image_s_own_values_come_last(monkeypatch):
+    Path("defaults.toml").write_text("port = 1\nhost = '::1'\ndomain = 'image.example'")
+    Path("andiron.toml").write_text("port = 2\nhost = '::2'")
+    monkeypatch.setenv("ANDIRON_DEFAULTS", "defaults.toml")
+    monkeypatch.setenv("ANDIRON_PORT", "3")
+    settings = Settings()
+    assert (settings.port, settings.host, settings.domain) == (3, "::2", "image.example")
+    assert origins(Settings) == {
+        "port": "ANDIRON_PORT",
+        "host": '"host" in andiron.toml',
+        "domain": '"domain" in defaults.toml',
+    }
+
+
+def test_what_is_wrong_in_an_image_s_own_values(monkeypatch):
+    Path("defaults.toml").write_text("port = 'x'")
+    monkeypatch.setenv("ANDIRON_DEFAULTS", "defaults.toml")
+    with pytest.raises(SettingsError, match=r'"port" in defaults\.toml is .x., but must be'):
+        Settings()
 
 
 def test_where_values_come_from(monkeypatch):
@@ -260,11 +284,24 @@ def test_sentences_for_arguments(arguments, sentence):
         ),
         *(
             ("websocket_origins", [value], "origins such as https://www.example.org:8443")
-            for value in ("a.example", "ftp://a.example", "https://a.example/b", "https://a@b", "")
+            for value in (
+                "a.example",
+                "ftp://a.example",
+                "https://a.example/b",
+                "https://a@b",
+                "",
+                "https://\u2603.example",
+                "https://\xfc@b",
+                "https://\xfc:x",
+            )
         ),
         *(
             ("trusted_proxies", [value], "addresses or networks such as 10.0.0.1")
             for value in ("proxy", "10.0.0.1/8", "10.0.0", "")
+        ),
+        *(
+            ("socket_mode", value, "permissions in octal such as 660")
+            for value in ("", "rw", "66", "999", "1660", "0o660")
         ),
         *(
             ("upload_types", [value], "media types such as application/pdf or image/")
@@ -272,17 +309,57 @@ def test_sentences_for_arguments(arguments, sentence):
         ),
         *(
             ("contact_abuse", [value], "URIs such as mailto:help@example.org or xmpp:")
-            for value in ("help@example.org", "mailto:", "mailto:a b", "1:x", "")
+            for value in (
+                "help@example.org",
+                "mailto:",
+                "mailto:a b",
+                "1:x",
+                "",
+                "https://\u2603.example",
+            )
         ),
         *(
             ("websocket_see_other_uri", value, "a URI such as wss://other.example.org/ws")
-            for value in ("other.example.org", "javascript:alert(1)")
+            for value in ("other.example.org", "javascript:alert(1)", "wss://\u2603.example")
         ),
     ],
 )
 def test_values_that_mean_nothing(name, value, wanted):
     with pytest.raises(SettingsError, match=rf"the keyword argument {name} .*must be {wanted}"):
         Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("domain", "M\xfcnchen.example.", "m\xfcnchen.example"),
+        ("domain", "xn--mnchen-3ya.example", "m\xfcnchen.example"),
+        ("rooms_host", "r\xe4ume.example", "r\xe4ume.example"),
+        ("rooms_host", "xn--rume-loa.example.", "r\xe4ume.example"),
+        ("websocket_origins", "https://M\xfcnchen.example", "https://xn--mnchen-3ya.example"),
+        ("bosh_origins", "https://\u65e5\u672c.example:8443", "https://xn--wgv71a.example:8443"),
+        ("bosh_origins", "https://stra\xdfe.example", "https://xn--strae-oqa.example"),
+        ("bosh_origins", "https://my_site.example", "https://my_site.example"),
+        (
+            "public_url",
+            "https://m\xfcnchen.example:80/a\xe4",
+            "https://xn--mnchen-3ya.example:80/a%C3%A4",
+        ),
+        ("public_url", "https://example.org/\xe4%20", "https://example.org/%C3%A4%20"),
+        (
+            "websocket_see_other_uri",
+            "wss://m\xfcnchen.example/ws",
+            "wss://xn--mnchen-3ya.example/ws",
+        ),
+        ("contact_abuse", "mailto:h\xfclfe@example.org", "mailto:h%C3%BClfe@example.org"),
+        ("contact_abuse", "xmpp:a@m\xfcnchen.example", "xmpp:a@m%C3%BCnchen.example"),
+        ("contact_abuse", "https://m\xfcnchen.example", "https://xn--mnchen-3ya.example"),
+    ],
+)
+def test_names_in_any_script(name, value, kept):
+    listed = name.endswith("origins") or name.startswith("contact")
+    settings = Settings(**{name: [value] if listed else value})
+    assert getattr(settings, name) == ((kept,) if listed else kept)
 
 
 def test_media_types_are_in_lower_case():
@@ -334,6 +411,12 @@ def test_media_types_are_in_lower_case():
             "ANDIRON_CONFIG",
             "none.toml",
             "ANDIRON_CONFIG names none.toml, which is not a file:"
+            " correct the path or remove the variable",
+        ),
+        (
+            "ANDIRON_DEFAULTS",
+            "none.toml",
+            "ANDIRON_DEFAULTS names none.toml, which is not a file:"
             " correct the path or remove the variable",
         ),
     ],
@@ -402,6 +485,16 @@ def test_a_database_url_is_never_shown():
     for password in ("secret", "se:cr/et", ":", "//s@c"):
         settings = Settings.model_construct(database=f"postgresql://me:{password}@db/andiron")
         assert shown_value(settings, "database") == "postgresql://me:***@db/andiron"
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(SettingsError, match="mysql:// is not supported") as caught:
         Settings(database="mysql://me:secret@db/andiron")
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_wrong_with_a_database_url_is_named(monkeypatch):
+    monkeypatch.setenv("ANDIRON_DATABASE", "postgres://me:secret@db/andiron")
+    with pytest.raises(
+        SettingsError,
+        match=r"ANDIRON_DATABASE must be .*: postgres:// is unknown; write postgresql:// \(the",
+    ) as caught:
+        Settings()
     assert "secret" not in str(caught.value)

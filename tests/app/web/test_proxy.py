@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from andiron.sm.link import Channel
-from andiron.web.proxy import Proxies, channel
+from andiron.sm.notices import MOST
+from andiron.web.proxy import Proxies, arrived_by_tls, channel
 
 DEFAULT = Proxies.of(["127.0.0.1", "::1"])
 CHAIN = Proxies.of(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])
@@ -146,6 +147,99 @@ def test_behind_a_proxy_on_a_socket_file(given_scope, address, secure):
 def test_a_request_is_of_the_other_kind():
     request = scope() | {"type": "http", "scheme": "http"}
     assert channel(request, DEFAULT) == Channel("127.0.0.1", True, "bosh")
+
+
+PLAIN_HTTP = {"x_forwarded_for": "203.0.113.9", "x_forwarded_proto": "http"}
+BY_TLS = {"x_forwarded_for": "203.0.113.9", "x_forwarded_proto": "https"}
+
+
+def told(caplog, given_scope, names):
+    """Return what is logged of two connections that come in the same way."""
+    caplog.clear()
+    proxies = Proxies.of(names)
+    for _ in range(2):
+        channel(given_scope, proxies)
+        arrived_by_tls(given_scope, proxies)
+    return caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("given_scope", "names", "peer", "headers", "remedy"),
+    [
+        # A container's proxy, which ends TLS.
+        (scope("172.17.0.1", **BY_TLS), ["127.0.0.1"], "The peer 172.17.0.1",
+         "X-Forwarded-For, X-Forwarded-Proto", "add 172.17.0.1 to"),
+        (scope("8.8.8.8", **BY_TLS), ["10.0.0.0/8"], "The peer 8.8.8.8",
+         "X-Forwarded-For, X-Forwarded-Proto", "add 8.8.8.8 to"),
+        (scope("::ffff:172.17.0.1", forwarded="for=203.0.113.9;proto=https"), [],
+         "The peer ::ffff:172.17.0.1", "Forwarded", "add 172.17.0.1 to"),
+        (scope("fd00::1", **PLAIN_HTTP), [], "The peer fd00::1", "X-Forwarded-For", "add fd00::1"),
+        (scope(None, **PLAIN_HTTP), ["127.0.0.1"], "The peer on the socket file",
+         "X-Forwarded-For, X-Forwarded-Proto", "add unix to"),
+        (scope("testclient", x_forwarded_proto="https"), ["127.0.0.1"], "The peer testclient",
+         "X-Forwarded-Proto", "add testclient to"),
+    ],
+)  # fmt: skip
+def test_a_proxy_that_is_not_believed_is_named_once(
+    caplog, given_scope, names, peer, headers, remedy
+):
+    (message,) = told(caplog, given_scope, names)
+    assert message.startswith(f"{peer} sends {headers}")
+    assert "ignored since ANDIRON_TRUSTED_PROXIES does not list it" in message
+    assert "are sent to ws:// and may not sign in by PLAIN" in message
+    assert remedy in message
+
+
+@pytest.mark.parametrize(
+    ("given_scope", "names"),
+    [
+        (scope("172.17.0.1"), []),
+        (scope("172.17.0.1", x_real_ip="203.0.113.9"), []),
+        (scope("172.17.0.1", **BY_TLS), ["172.16.0.0/12"]),
+        (scope("172.17.0.1", **PLAIN_HTTP), ["172.16.0.0/12"]),
+        (scope(None, **BY_TLS), ["unix"]),
+        (scope(x_forwarded_proto="http"), ["127.0.0.1"]),
+        # Somebody in the world, who may invent anything.
+        (scope("8.8.8.8", x_forwarded_for="127.0.0.1"), []),
+        (scope("8.8.8.8", "wss", **BY_TLS), []),
+        # The server itself has believed the proxy and moved the peer.
+        (scope("203.0.113.9", "wss", **BY_TLS), ["127.0.0.1"]),
+        (scope("192.168.0.9", x_forwarded_for="192.168.0.9"), ["127.0.0.1"]),
+    ],
+)
+def test_where_all_is_well_nothing_is_logged(caplog, given_scope, names):
+    assert told(caplog, given_scope, names) == []
+
+
+def test_tls_between_proxy_and_server_is_tls(caplog):
+    (message,) = told(caplog, scope("172.17.0.1", "wss", **BY_TLS), [])
+    assert "its clients count as one address. If" in message
+
+
+def test_a_proxy_that_says_nothing_of_tls_is_told_to(caplog):
+    (message,) = told(caplog, scope(x_forwarded_for="203.0.113.9"), ["127.0.0.1"])
+    assert message.startswith("The peer 127.0.0.1 forwards clients and does not say whether they")
+    assert message.endswith("let the proxy set X-Forwarded-Proto")
+    assert (
+        told(caplog, scope("127.0.0.1", "wss", x_forwarded_for="203.0.113.9"), ["127.0.0.1"]) == []
+    )
+
+
+def test_a_proxy_that_passes_on_a_contradiction_is_told_not_to(caplog):
+    given_scope = scope(**BY_TLS, forwarded="for=203.0.113.9;proto=http")
+    (message,) = told(caplog, given_scope, ["127.0.0.1"])
+    assert "X-Forwarded-* and Forwarded, which differ, so neither is believed" in message
+
+
+def test_a_log_is_not_filled_by_many_peers(caplog):
+    proxies = Proxies.of([])
+    for number in range(1000):
+        channel(scope(f"10.0.{number // 250}.{number % 250}", **BY_TLS), proxies)
+    assert len(caplog.messages) == MOST
+
+
+def test_proxies_are_compared_by_what_they_are():
+    assert Proxies.of(["unix"]) == Proxies.of(["unix"])
 
 
 HOPS = st.sampled_from(

@@ -12,6 +12,7 @@ from andiron.domain.contacts.roster import Roster
 from andiron.domain.contacts.subscriptions import Contact, State
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
+from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.xml import Guard
 
@@ -523,3 +524,25 @@ async def test_ten_thousand_contacts_cost_hardly_more_than_those_that_are_there(
     many = await time_of(stage, juliet)
     assert len(seen(romeo)) == 20
     assert many < few * 8, (few, many)
+
+
+@pytest.mark.parametrize("directed", [True, False])
+@pytest.mark.parametrize(
+    ("delay", "stays"),
+    [
+        (f"<delay xmlns='{ns.DELAY}' from='LOCALHOST' stamp='2000-01-01T00:00:00Z'/>", False),
+        (f"<x xmlns='{ns.OLD_DELAY}' from='localhost' stamp='20000101T00:00:00'/>", False),
+        ("<delay xmlns='urn:xmpp:del&#97;y' from='localhost' stamp='2000'/>", False),
+        (f"<delay xmlns='{ns.DELAY}' from='juliet@localhost/a' stamp='2000'/>", True),
+        ("<status>no delay</status>", True),
+    ],
+)
+async def test_nobody_dates_presence_in_the_name_of_the_domain(delay, stays, directed):
+    """XEP-0203 section 5."""
+    stage = Stage()
+    juliet = await stage.come("juliet", "a")
+    other = await stage.come("juliet", "b")
+    to = f" to='{other.jid}'" if directed else ""
+    juliet.send(f"<presence{to}>{delay}</presence>")
+    (presence,) = other.take()
+    assert len(presence) == stays

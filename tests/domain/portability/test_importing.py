@@ -90,8 +90,11 @@ EJABBERD = (
 )
 
 
-async def test_ejabberd_with_passwords(server):
-    report = await server.read(document(PASSWORD + EJABBERD))
+@pytest.mark.parametrize("spelt", ["localhost", "LocalHost"])
+async def test_ejabberd_with_passwords(server, spelt):
+    marked = EJABBERD.replace("by='romeo@localhost'", f"by='Romeo@{spelt}'")
+    marked = marked.replace("from='localhost'", f"from='{spelt}'")
+    report = await server.read(document(PASSWORD + marked))
     assert (server.problems, server.notes, report.made) == ([], [], 1)
     credentials = await server.accounts.credentials("romeo")
     assert verify_password(credentials, "secret")

@@ -1,4 +1,4 @@
-"""Andiron behind a real nginx, with the configuration that deploy/ offers."""
+"""Andiron behind real web servers, with the configurations that deploy/ offers."""
 
 import asyncio
 import base64
@@ -8,7 +8,9 @@ import re
 import socket
 import ssl
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,17 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.interop.server import DOMAIN, PASSWORD, PEOPLE, Server, free_port, running
+from tests.interop.server import (
+    DOMAIN,
+    PASSWORD,
+    PEOPLE,
+    Server,
+    andiron_command,
+    andiron_environment,
+    free_port,
+    logged,
+    running,
+)
 
 pytestmark = pytest.mark.peer
 
@@ -48,42 +60,128 @@ http {{
 """
 
 
+CADDY = """
+{{
+    admin off
+    auto_https disable_redirects
+    default_sni localhost
+}}
+{site}
+"""
+HAPROXY = """
+global
+    log stderr format raw local0 warning
+{site}
+"""
+Program = Callable[..., str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A web server to be: ``directory`` holds its certificate, ``port`` is where it listens."""
+
+    program: Program
+    directory: Path
+    port: int
+    upstream: str
+    """Where Andiron listens: an address and a port, or the path of a socket file."""
+
+    def sample(self, name: str) -> str:
+        """Return what deploy/ says, but for the files of the certificate."""
+        text = (ROOT / "deploy" / name).read_text()
+        text = text.replace("/etc/letsencrypt/live/chat.example.org", str(self.directory))
+        return text.replace("/etc/haproxy/certs/chat.example.org.pem", f"{self.directory}/both.pem")
+
+    def write(self, name: str, text: str) -> str:
+        """Write a configuration file and return its path."""
+        path = self.directory / name
+        path.write_text(text)
+        return str(path)
+
+
+def nginx(place: Place, without: str = "") -> list[str]:
+    """Return the command for deploy/nginx.conf, lines that begin with ``without`` aside."""
+    text = place.sample("nginx.conf")
+    text = re.sub(r"\[::\]:443|\b443\b", lambda found: f"127.0.0.1:{place.port}", text)
+    text = re.sub(rf"(?m)^(.*listen 127.0.0.1:{place.port} ssl;\n)\1", r"\1", text)
+    at = f"unix:{place.upstream}" if place.upstream.startswith("/") else place.upstream
+    text = text.replace("127.0.0.1:8000", at)
+    if without:
+        text, count = re.subn(rf"(?m)^ *{without}.*\n", "", text)
+        assert count
+    user = "user root;" if os.geteuid() == 0 else ""
+    text = NGINX.format(user=user, directory=place.directory, site=text)
+    configuration = place.write("nginx.conf", text)
+    return [
+        place.program("nginx", "/usr/sbin/nginx"),
+        "-p",
+        str(place.directory),
+        "-c",
+        configuration,
+    ]
+
+
+def caddy(place: Place) -> list[str]:
+    """Return the command for deploy/Caddyfile."""
+    text = place.sample("Caddyfile")
+    keys = f"{place.directory}/fullchain.pem {place.directory}/privkey.pem"
+    text = text.replace("chat.example.org {", f"https://:{place.port} {{\n\ttls {keys}\n")
+    at = f"unix/{place.upstream}" if place.upstream.startswith("/") else place.upstream
+    text = text.replace("127.0.0.1:8000", at)
+    configuration = place.write("Caddyfile", CADDY.format(site=text))
+    return [place.program("caddy"), "run", "--adapter", "caddyfile", "--config", configuration]
+
+
+def haproxy(place: Place) -> list[str]:
+    """Return the command for deploy/haproxy.cfg."""
+    both = [(place.directory / name).read_text() for name in ("fullchain.pem", "privkey.pem")]
+    place.write("both.pem", "".join(both))
+    text = place.sample("haproxy.cfg").replace(":::443 v4v6", f"127.0.0.1:{place.port}")
+    at = f"unix@{place.upstream}" if place.upstream.startswith("/") else place.upstream
+    text = text.replace("127.0.0.1:8000", at)
+    configuration = place.write("haproxy.cfg", HAPROXY.format(site=text))
+    return [place.program("haproxy", "/usr/sbin/haproxy"), "-db", "-f", configuration]
+
+
+SERVERS = {"nginx": nginx, "caddy": caddy, "haproxy": haproxy}
+
+
 @contextlib.contextmanager
-def behind_nginx(
-    server: Server, directory: Path, program: Callable[..., str], without: str = ""
+def behind(
+    command: Callable[[Place], list[str]], upstream: str, directory: Path, program: Program
 ) -> Iterator[int]:
-    """Serve over TLS what deploy/nginx.conf says, lines that begin with ``without`` aside."""
-    nginx, openssl = program("nginx", "/usr/sbin/nginx"), program("openssl")
-    port = free_port()
+    """Serve ``upstream`` over TLS; enter with the port."""
     subprocess.run(
-        f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+        f"{program('openssl')} req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+        " -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
         " -keyout privkey.pem -out fullchain.pem".split(),
         cwd=directory,
         check=True,
         capture_output=True,
     )
-    text = (ROOT / "deploy" / "nginx.conf").read_text()
-    text = text.replace("/etc/letsencrypt/live/chat.example.org", str(directory))
-    text = re.sub(r"\[::\]:443|\b443\b", lambda found: f"127.0.0.1:{port}", text)
-    text = re.sub(rf"(?m)^(.*listen 127.0.0.1:{port} ssl;\n)\1", r"\1", text)
-    text = text.replace("127.0.0.1:8000", f"{server.host}:{server.port}")
-    if without:
-        text, count = re.subn(rf"(?m)^ *{without}.*\n", "", text)
-        assert count
-    user = "user root;" if os.geteuid() == 0 else ""
-    configuration = directory / "nginx.conf"
-    configuration.write_text(NGINX.format(user=user, directory=directory, site=text))
-    command = [nginx, "-p", str(directory), "-c", str(configuration)]
-    with running(command, port, directory / "nginx.log"):
-        yield port
+    place = Place(program, directory, free_port(), upstream)
+    environment = os.environ | {"HOME": str(directory), "XDG_DATA_HOME": str(directory)}
+    with running(command(place), place.port, directory / "log", environment=environment):
+        yield place.port
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def web_server(request: pytest.FixtureRequest) -> str:
+    """The name of one of the web servers."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def site(
-    andiron_server: Server, program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+    web_server: str,
+    andiron_server: Server,
+    program: Program,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[int]:
-    """The port on which nginx serves ``andiron_server`` over TLS."""
-    with behind_nginx(andiron_server, tmp_path_factory.mktemp("nginx"), program) as port:
+    """The port on which a web server serves ``andiron_server`` over TLS."""
+    upstream = f"{andiron_server.host}:{andiron_server.port}"
+    directory = tmp_path_factory.mktemp(web_server)
+    with behind(SERVERS[web_server], upstream, directory, program) as port:
         yield port
 
 
@@ -102,7 +200,7 @@ def client_of(port: int) -> httpx.AsyncClient:
 
 
 class Bosh:
-    """A BOSH session through nginx, as far as these tests need one."""
+    """A BOSH session through the web server, as far as these tests need one."""
 
     def __init__(self, client: httpx.AsyncClient, **headers: str) -> None:
         self._client = client
@@ -148,7 +246,7 @@ class Bosh:
 
 
 def mechanisms(port: int, **options: Any) -> set[str]:
-    """Return the SASL mechanisms offered to a client that comes through nginx."""
+    """Return the SASL mechanisms offered to a client that comes through the web server."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -195,9 +293,13 @@ async def test_held_poll_is_not_cut(browser: httpx.AsyncClient) -> None:
 
 
 async def test_poll_is_cut_where_nginx_is_not_told(
-    andiron_server: Server, program: Callable[..., str], tmp_path: Path
+    andiron_server: Server, program: Program, tmp_path: Path
 ) -> None:
-    with behind_nginx(andiron_server, tmp_path, program, without="proxy_read_timeout") as port:
+    def command(place: Place) -> list[str]:
+        return nginx(place, without="proxy_read_timeout")
+
+    upstream = f"{andiron_server.host}:{andiron_server.port}"
+    with behind(command, upstream, tmp_path, program) as port:
         async with client_of(port) as client:
             session = Bosh(client)
             await session.create(wait=2)
@@ -275,7 +377,37 @@ async def test_file_goes_there_and_back(browser: httpx.AsyncClient) -> None:
     assert (part.status_code, part.content) == (206, content[-10:])
 
 
-async def test_file_that_is_too_large_ends_at_nginx(browser: httpx.AsyncClient) -> None:
-    answer = await browser.put("/upload/x/y", content=bytes(20_971_521), timeout=20)
+async def test_file_that_is_too_large_ends_at_nginx(
+    andiron_server: Server, program: Program, tmp_path: Path
+) -> None:
+    upstream = f"{andiron_server.host}:{andiron_server.port}"
+    with behind(nginx, upstream, tmp_path, program) as port:
+        async with client_of(port) as client:
+            answer = await client.put("/upload/x/y", content=bytes(20_971_521), timeout=20)
     assert answer.status_code == 413
     assert "nginx" in answer.text
+
+
+def test_way_over_a_socket_file(web_server: str, program: Program) -> None:
+    # The path of a socket file must be short.
+    with tempfile.TemporaryDirectory(prefix="andiron") as name:
+        directory = Path(name)
+        upstream = f"{name}/andiron.sock"
+        environment = andiron_environment(directory) | {
+            "ANDIRON_SOCKET": upstream,
+            "ANDIRON_TRUSTED_PROXIES": "unix",
+        }
+        command = [andiron_command(), "serve"]
+        with (
+            (directory / "andiron.log").open("wb") as log,
+            subprocess.Popen(command, cwd=name, env=environment, stderr=log) as process,
+        ):
+            try:
+                logged(re.compile("at the socket file"), 1, directory / "andiron.log", process)
+                with behind(SERVERS[web_server], upstream, directory, program) as port:
+                    assert "PLAIN" in mechanisms(port)
+                    claims = {"X-Forwarded-Proto": "http", "Forwarded": "for=192.0.2.1;proto=http"}
+                    assert "PLAIN" in mechanisms(port, additional_headers=claims)
+            finally:
+                process.terminate()
+        assert "WARNING" not in (directory / "andiron.log").read_text()

@@ -1,0 +1,86 @@
+"""Which process serves a database, as it writes that down for the next one that would."""
+
+import multiprocessing
+import os
+import re
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from andiron.domain.database.engines import SETTING
+
+__all__ = ["UNKNOWN", "Holder", "has_fellows"]
+
+_TEXT: Final = re.compile(r"andiron (\d{1,10})/(\d{1,10})@([\w.-]{0,32})", re.ASCII)
+_WORKERS: Final = re.compile(r"(?:^| )(?:-w|--workers)[ =]?(\d+)(?: |$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process: its number, its parent's, and its machine's name."""
+
+    process: int
+    parent: int
+    machine: str
+
+    @classmethod
+    def own(cls) -> "Holder":
+        """Return what stands for this process."""
+        machine = re.sub(r"[^\w.-]", "-", socket.gethostname(), flags=re.ASCII)
+        return cls(os.getpid(), os.getppid(), machine[:32])
+
+    @classmethod
+    def read(cls, text: str | None) -> "Holder":
+        """Return what :meth:`text` wrote, :data:`UNKNOWN` for what it did not."""
+        found = _TEXT.fullmatch(text or "")
+        return cls(int(found[1]), int(found[2]), found[3]) if found else UNKNOWN
+
+    def text(self) -> str:
+        """Return this in 62 ASCII characters at most: PostgreSQL takes 63 for a name."""
+        return f"andiron {self.process}/{self.parent}@{self.machine}"
+
+    def is_fellow_worker(self) -> bool:
+        """Tell whether one server seems to have started that process and this one as workers."""
+        own = Holder.own()
+        alike = (self.parent, self.machine) == (own.parent, own.machine)
+        return alike and self.process != own.process and _is_worker()
+
+    def refusal(self) -> str:
+        """Say who serves, and what to do about it: the end of a sentence."""
+        if self == Holder.own():
+            return "this process serves it already; give each application one of its own"
+        name = f"process {self.process}" if self.process else "another process"
+        if self.machine not in {"", Holder.own().machine}:
+            name += f" on {self.machine}"
+        if self.is_fellow_worker():
+            return (
+                f"{name}, another worker of this server, serves it already, and only one can;"
+                " start the server with one worker (--workers 1, no WEB_CONCURRENCY)"
+            )
+        return (
+            f"{name} serves it already, and only one can; stop that one, or let {SETTING} name"
+            " another database"
+        )
+
+
+UNKNOWN: Final = Holder(0, 0, "")
+"""A process that told nothing of itself."""
+
+
+def _is_worker() -> bool:
+    """Tell whether this process seems to be a worker that a server has started."""
+    return (
+        multiprocessing.parent_process() is not None
+        or has_fellows()
+        or os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/")
+    )
+
+
+def has_fellows() -> bool:
+    """Tell whether a server was told to start several workers.
+
+    Those of uvicorn, gunicorn, hypercorn and granian see the arguments of its command.
+    """
+    told = _WORKERS.search(" ".join(sys.argv))
+    return (told[1] if told else os.environ.get("WEB_CONCURRENCY", "1")) not in {"0", "1"}

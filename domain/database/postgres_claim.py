@@ -1,0 +1,142 @@
+"""The right to serve a database of PostgreSQL: an advisory lock on a connection of its own.
+
+The server releases the lock with the connection, however that ends. So the
+connection has a pulse, and where it is lost the lock is taken again on a new
+one, unless another server was quicker.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from andiron.domain.database.engines import DatabaseError
+from andiron.domain.database.holders import Holder
+
+__all__ = ["ConnectionClaim"]
+
+logger = logging.getLogger("andiron.domain")
+
+_SERVERS: Final = 0x616E6473
+"""The upper half of the lock's number; the lower is the schema, since there may be several."""
+_SCHEMA: Final = """
+SELECT coalesce((SELECT oid::bigint FROM pg_namespace WHERE nspname = current_schema()), 0)
+"""
+_HOLDER: Final = """
+SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND classid::bigint = $1 AND objid::bigint = $2
+"""
+_PULSE: Final = 20.0
+"""Seconds between two looks at a connection on which nothing happens."""
+_PAUSE: Final = 0.5
+"""Seconds between two attempts to get a lost connection back."""
+_FAREWELL: Final = 2.0
+"""Seconds in which the server may confirm that a connection ends."""
+
+
+class ConnectionClaim:
+    """A connection that holds the lock, and is looked after."""
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Awaitable[Any]],
+        failure: Callable[[Exception], DatabaseError],
+        lost: Callable[[str], object],
+    ) -> None:
+        """``connect`` returns a connection of asyncpg, or raises :class:`DatabaseError`."""
+        self.name = name
+        self._connect = connect
+        self._failure = failure
+        self._lost = lost
+        self._connection: Any = None
+        self._gone = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def settings() -> dict[str, str]:
+        """Return what the server is told of the connection."""
+        return {
+            "application_name": Holder.own().text(),
+            # A machine that lost its power, or its network, shall not hold the lock for hours.
+            "tcp_keepalives_idle": "20",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "4",
+        }
+
+    async def take(self) -> Holder | None:
+        """Take it; return who has it, if somebody has. Raises :class:`DatabaseError`."""
+        if self._connection is None:
+            self._connection = connection = await self._connect()
+            self._gone = gone = asyncio.Event()
+            connection.add_termination_listener(lambda _connection: gone.set())
+        try:
+            holder = await self._lock()
+        except Exception as error:  # noqa: BLE001 - the driver's kinds are not at hand here
+            raise self._failure(error) from None
+        if holder is None and self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep(), name="database claim")
+        return holder
+
+    async def release(self) -> None:
+        """Let go of it."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+            self._keeper = None
+        await self._hang_up()
+
+    async def _lock(self) -> Holder | None:
+        schema = await self._connection.fetchval(_SCHEMA)
+        number = (_SERVERS << 32) + schema
+        if await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", number):
+            return None
+        return Holder.read(await self._connection.fetchval(_HOLDER, _SERVERS, schema))
+
+    async def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # The server lets go of the lock at once, not when it has noticed the end.
+            with contextlib.suppress(Exception):
+                await connection.execute("SELECT pg_advisory_unlock_all()", timeout=_FAREWELL)
+            with contextlib.suppress(Exception):
+                await connection.close(timeout=_FAREWELL)
+
+    async def _keep(self) -> None:
+        holder: Holder | None = None
+        while holder is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PULSE):
+                    await self._gone.wait()
+            if not await self._alive():
+                logger.warning("The way to the database %s was lost", self.name)
+                holder = await self._take_again()
+        await self._hang_up()
+        self._lost(
+            f"The database {self.name} was out of reach for a while, and {holder.refusal()}."
+        )
+
+    async def _alive(self) -> bool:
+        if self._gone.is_set():
+            return False
+        try:
+            await self._connection.execute("SELECT 1")
+        except Exception:  # noqa: BLE001 - whatever it is, the lock may be gone
+            return False
+        return True
+
+    async def _take_again(self) -> Holder | None:
+        while True:
+            await self._hang_up()
+            try:
+                holder = await self.take()
+            except DatabaseError as error:
+                logger.debug("%s", error)
+            else:
+                # The server may not have noticed yet that our former connection is gone.
+                if holder != Holder.own():
+                    return holder
+            await asyncio.sleep(_PAUSE)

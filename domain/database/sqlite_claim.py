@@ -1,0 +1,92 @@
+"""The right to serve an SQLite file: a lock on an empty file beside it.
+
+The database itself cannot bear the lock: closing any file descriptor on it
+would release those that SQLite holds there. The kernel releases this one with
+the process that holds it, however that ends; the file stays, since another
+process may be about to lock it.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+from typing import Final
+
+from andiron.domain.database.engines import SETTING, DatabaseError
+from andiron.domain.database.holders import Holder, has_fellows
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["FileClaim", "NoClaim"]
+
+logger = logging.getLogger("andiron.domain")
+
+_SUFFIX: Final = "-lock"
+
+
+class NoClaim:
+    """What a database in memory needs: it is its process's own."""
+
+    name = "in memory"
+
+    async def take(self) -> Holder | None:
+        """Take it; a word to whoever thinks that several workers share it."""
+        if has_fellows():
+            logger.warning(
+                "Each worker of this server has a database in memory of its own, and people of"
+                " its own: start it with one worker (--workers 1, no WEB_CONCURRENCY)"
+            )
+        return None
+
+    async def release(self) -> None:
+        """Let go of it."""
+
+
+class FileClaim:
+    """A lock that two processes cannot hold, nor two applications in one (flock(2))."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        # Whatever the way to it is called, there is one lock for one file.
+        self._path = os.path.realpath(path) + _SUFFIX
+        self._file: int | None = None
+
+    async def take(self) -> Holder | None:
+        """Take it; return who has it, if somebody has. Raises :class:`DatabaseError`."""
+        if sys.platform == "win32":
+            return None
+        try:
+            number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._failure(error) from None
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = Holder.read(os.read(number, 100).decode("ascii", "replace"))
+            os.close(number)
+            return holder
+        except OSError as error:
+            os.close(number)
+            raise self._failure(error) from None
+        self._file = number
+        with contextlib.suppress(OSError):  # a full disk, which is told where it matters
+            os.ftruncate(number, 0)
+            os.write(number, Holder.own().text().encode())
+        return None
+
+    async def release(self) -> None:
+        """Let go of it."""
+        if self._file is not None:
+            # A child that was forked meanwhile has the file, too: closing it here is not enough.
+            if sys.platform != "win32":
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+            os.close(self._file)
+            self._file = None
+
+    def _failure(self, error: OSError) -> DatabaseError:
+        return DatabaseError(
+            f"The database {self.name} cannot be served, for {self._path} cannot be locked"
+            f" ({error.strerror}); let {SETTING} name a file in a folder that the server may"
+            " write to, on a disk of this machine"
+        )

@@ -1,0 +1,160 @@
+"""Real servers that are told to start two workers, or are started twice."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.interop.server import free_port
+
+ROOT = Path(__file__).parent.parent.parent.parent
+PATIENCE = 60
+REFUSED = re.compile(
+    r"andiron: The database \S+ cannot be served: process \d+, another worker of this server,"
+    r" serves it already, and only one can; start the server with one worker"
+    r" \(--workers 1, no WEB_CONCURRENCY\)\."
+)
+
+
+@pytest.fixture
+def environment(tmp_path):
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ANDIRON_") and name != "WEB_CONCURRENCY"
+    }
+    return clean | {"ANDIRON_DATABASE": f"sqlite:///{tmp_path}/andiron.db", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def start(tmp_path, environment):
+    """Return a function that starts a command; its output goes to a file that is its name."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(name, *command, **more):
+            log = stack.enter_context((tmp_path / name).open("wb"))
+            process = subprocess.Popen(
+                command,
+                cwd=tmp_path,
+                env=environment | more,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            stack.callback(end, process)
+            return process
+
+        yield begin
+
+
+def end(process):
+    # What a server has started goes with it, though it be killed.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def serve(port, *options):
+    return (sys.executable, "-m", "andiron", "serve", "--port", str(port), *options)
+
+
+def uvicorn(port, *options):
+    return (sys.executable, "-m", "uvicorn", "app:app", "--port", str(port), *options)
+
+
+def healthy(port):
+    with (
+        contextlib.suppress(OSError),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer,
+    ):
+        return answer.status == 200
+    return False
+
+
+def until(condition, what):
+    """Wait for what another process does, which sends no event."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_two_workers_of_uvicorn_do_not_start(start, tmp_path, way):
+    options = ("--workers", "2") if way == "option" else ()
+    variables = {"WEB_CONCURRENCY": "2"} if way == "variable" else {}
+    process = start("log", *uvicorn(free_port(), *options), **variables)
+    process.wait(PATIENCE)
+    log = (tmp_path / "log").read_text()
+    assert len(REFUSED.findall(log)) == 1, log
+    assert "Traceback" not in log
+
+
+def test_two_workers_of_gunicorn_do_not_start(start, tmp_path):
+    process = start(
+        "log",
+        *(sys.executable, "-m", "gunicorn", "-w", "2", "-k", "uvicorn_worker.UvicornWorker"),
+        *("-b", f"127.0.0.1:{free_port()}", "--no-control-socket", "andiron:app"),
+    )
+    assert process.wait(PATIENCE) != 0
+    log = (tmp_path / "log").read_text()
+    assert len(REFUSED.findall(log)) == 1, log
+    assert "Traceback" not in log
+
+
+def test_a_server_that_was_killed_is_followed_by_another(start, tmp_path):
+    ports = [free_port(), free_port()]
+    first = start("first", *serve(ports[0]))
+    until(lambda: healthy(ports[0]), (tmp_path / "first").read_text)
+    second = start("second", *serve(ports[1]))
+    until(lambda: "Waiting for" in (tmp_path / "second").read_text(), lambda: "no word")
+    assert f"process {first.pid} serves it already" in (tmp_path / "second").read_text()
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: healthy(ports[1]), (tmp_path / "second").read_text)
+    assert second.poll() is None
+
+
+def test_uvicorn_reloads(start, tmp_path):
+    port = free_port()
+    watched = tmp_path / "watched.py"
+    watched.touch()
+    start("log", *uvicorn(port, "--reload", "--reload-dir", str(tmp_path)))
+    read = (tmp_path / "log").read_text
+    until(lambda: healthy(port), read)
+    os.utime(watched, (2_000_000_000, 2_000_000_000))
+    until(lambda: read().count("Application startup complete") == 2, read)
+    until(lambda: healthy(port), read)
+    assert "cannot be served" not in read()
+
+
+def test_serve_says_that_it_starts_one_process(start, tmp_path):
+    port = free_port()
+    start("log", *serve(port), WEB_CONCURRENCY="many")
+    read = (tmp_path / "log").read_text
+    until(lambda: healthy(port), read)
+    assert "WEB_CONCURRENCY is not heeded: one process serves a domain" in read()
+
+
+def test_nobody_copies_a_database_that_is_served(start, tmp_path, environment):
+    port = free_port()
+    start("log", *serve(port))
+    until(lambda: healthy(port), (tmp_path / "log").read_text)
+    for target, source in (("new", "andiron"), ("andiron", "new")):
+        done = subprocess.run(
+            [sys.executable, "-m", "andiron", "database", "import", f"sqlite:///{source}.db"],
+            cwd=tmp_path,
+            env=environment | {"ANDIRON_DATABASE": f"sqlite:///{target}.db"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "andiron.db cannot be served: process" in done.stderr

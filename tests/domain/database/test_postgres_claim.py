@@ -1,0 +1,151 @@
+import asyncio
+
+import asyncpg
+import pytest
+from support.postgres import PostgresServer
+
+from andiron.domain.database import postgres_claim
+from andiron.domain.database.claims import ServedAlready, claim_database
+from andiron.domain.database.holders import Holder
+
+TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'andiron %/%'
+"""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(postgres_claim, "_PAUSE", 0.01)
+
+
+class Mute:
+    """A connection whose network swallows every statement."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def execute(self, _statement: str, **_options: float) -> None:
+        raise TimeoutError
+
+    async def close(self, **_options: float) -> None:
+        await self._connection.close()
+
+
+async def held(server: PostgresServer, former: list[int]) -> list[int]:
+    """Return the connection that holds the lock once it is another than ``former``."""
+    name = await server.shared_database()
+    async with asyncio.timeout(60):
+        while True:
+            rows = await server.fetch(
+                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted", name
+            )
+            if rows and [row["pid"] for row in rows] != former:
+                return [row["pid"] for row in rows]
+
+
+async def test_each_schema_has_its_own(postgres_server: PostgresServer):
+    name = await postgres_server.create_database()
+    await postgres_server.execute(
+        "CREATE ROLE one LOGIN; CREATE SCHEMA one AUTHORIZATION one;"
+        "CREATE ROLE two LOGIN; CREATE SCHEMA two AUTHORIZATION two;",
+        name,
+    )
+    claims = [await claim_database(postgres_server.url(name, user)) for user in ("one", "two")]
+    with pytest.raises(ServedAlready):
+        await claim_database(postgres_server.url(name, "two"))
+    for claim in claims:
+        await claim.release()
+
+
+async def test_each_database_has_its_own(postgres_server: PostgresServer):
+    names = [await postgres_server.create_database() for _ in range(2)]
+    claims = [await claim_database(postgres_server.url(name)) for name in names]
+    for claim in claims:
+        await claim.release()
+
+
+async def test_a_connection_that_is_lost_is_replaced(
+    postgres_server: PostgresServer, postgres_url: str, caplog: pytest.LogCaptureFixture
+):
+    sentences: list[str] = []
+    claim = await claim_database(postgres_url, 0, sentences.append)
+    former = await held(postgres_server, [])
+    await postgres_server.execute(TERMINATE)
+    await held(postgres_server, former)
+    with pytest.raises(ServedAlready):
+        await claim_database(postgres_url)
+    await claim.release()
+    assert sentences == []
+    assert "The way to the database" in caplog.text
+
+
+async def test_a_connection_that_answers_no_more_is_replaced(
+    postgres_server: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(postgres_claim, "_PULSE", 0.01)
+    claim = await claim_database(postgres_url)
+    former = await held(postgres_server, [])
+
+    claim._connection = Mute(claim._connection)  # type: ignore[attr-defined]
+    await held(postgres_server, former)
+    await claim.release()
+
+
+async def test_a_server_that_is_restarted(postgres_server: PostgresServer, postgres_url: str):
+    sentences: list[str] = []
+    claim = await claim_database(postgres_url, 0, sentences.append)
+    postgres_server.stop()
+    postgres_server.start()
+    await held(postgres_server, [])
+    await claim.release()
+    assert sentences == []
+
+
+async def test_whoever_was_quicker_has_it(
+    postgres_server: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    first = await claim_database(postgres_url, 0, lost.set_result)
+    former = await held(postgres_server, [])
+    elsewhere = Holder(7, 1, "web2")
+    monkeypatch.setattr(postgres_claim, "_PAUSE", 1.0)
+    connect = first._connect  # type: ignore[attr-defined]
+    quicker = asyncio.Event()
+
+    async def later() -> object:
+        await quicker.wait()
+        return await connect()
+
+    monkeypatch.setattr(first, "_connect", later)
+    await postgres_server.execute(TERMINATE)
+    with monkeypatch.context() as there:
+        there.setattr(Holder, "own", lambda: elsewhere)
+        second = await claim_database(postgres_url, 60)
+    assert await held(postgres_server, []) != former
+    quicker.set()
+    async with asyncio.timeout(60):
+        sentence = await lost
+    assert "was out of reach for a while, and process 7 on web2 serves it already" in sentence
+    await first.release()
+    with pytest.raises(ServedAlready):
+        await claim_database(postgres_url)
+    await second.release()
+
+
+async def test_a_former_connection_that_the_server_still_holds_is_waited_for(
+    postgres_server: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """As when the network failed in one direction only."""
+    sentences: list[str] = []
+    claim = await claim_database(postgres_url, 0, sentences.append)
+    former = await held(postgres_server, [])
+    connection = claim._connection  # type: ignore[attr-defined]
+    claim._connection = None  # type: ignore[attr-defined]
+    claim._gone.set()  # type: ignore[attr-defined]
+    while claim._connection is None:  # type: ignore[attr-defined]  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    assert await held(postgres_server, []) == former
+    await connection.close()
+    await held(postgres_server, former)
+    await claim.release()
+    assert sentences == []
