@@ -151,7 +151,7 @@ class Andiron:
     async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
         loop = asyncio.get_running_loop()
         manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
-        driver = Driver(manager.timers, manager.turns)
+        driver = Driver(manager.timers, manager.rounds)
         driver.start()
 
         def shutdown() -> None:

@@ -4,32 +4,26 @@ import asyncio
 from functools import partial
 from math import inf
 
-from andiron.sm.payers import Turns
+from andiron.sm.payers import Rounds
 from andiron.sm.timers import Timers
 
 
-class Driver:
-    """One timer of the loop for all ``timers``, and a round of ``turns`` in each run of it.
+class TimerDriver:
+    """One timer of the loop for all ``timers``, whose times must be those of the loop."""
 
-    The times of ``timers`` must be those of the loop. Rounds run while something waits.
-    """
-
-    def __init__(self, timers: Timers, turns: Turns) -> None:
+    def __init__(self, timers: Timers) -> None:
         self._timers = timers
-        self._turns = turns
         self._handle: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin waking on the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._turns.on_wait = partial(self._loop.call_soon, self._turns.next_round)
         self._timers.on_schedule = self._schedule
         self._schedule(self._timers.next_deadline())
 
     def stop(self) -> None:
         """Wake no more."""
-        self._turns.on_wait = lambda: None
         self._timers.on_schedule = lambda _at: None
         self._schedule(inf)
 
@@ -47,3 +41,22 @@ class Driver:
         finally:
             # One session's failure is reported by the loop; the others are still to be woken.
             self._schedule(self._timers.next_deadline())
+
+
+class Driver(TimerDriver):
+    """A :class:`TimerDriver` that begins the ``rounds`` as well: one in each run of the loop."""
+
+    def __init__(self, timers: Timers, rounds: Rounds) -> None:
+        super().__init__(timers)
+        self._rounds = rounds
+
+    def start(self) -> None:
+        """Begin waking, and the rounds, on the running loop."""
+        loop = asyncio.get_running_loop()
+        self._rounds.on_wait = partial(loop.call_soon, self._rounds.next_round)
+        super().start()
+
+    def stop(self) -> None:
+        """Wake no more, and begin no round."""
+        self._rounds.on_wait = lambda: None
+        super().stop()

@@ -13,7 +13,7 @@ from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.link import Channel, CloseReason, Link, Transport
 from andiron.sm.management import Management
-from andiron.sm.payers import Payers, Turns
+from andiron.sm.payers import Payers, Rounds
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.session import Session, State
 from andiron.sm.timers import Timers
@@ -54,7 +54,7 @@ class SessionManager:
         self.first_count = first_count
         self.timers = Timers()
         self.payers = Payers()
-        self.turns = Turns(config.turn, config.share)
+        self.rounds = Rounds(config.turn, config.share)
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from andiron.sm.strangers import network_of
 
-__all__ = ["Payer", "Payers", "Taker", "Turns", "size_of"]
+__all__ = ["Payer", "Payers", "Rounds", "Taker", "size_of"]
 
 size_of: Final = getsizeof
 """Bytes of a text as it is in memory: four for each character where one of them is wide."""
@@ -23,7 +23,7 @@ class Taker(Protocol):
     """What waits for its payer's turn, such as a session that has stopped reading."""
 
     def take_turn(self) -> None:
-        """Go on, until :meth:`Turns.used` says that the turn is over."""
+        """Go on, until :meth:`Rounds.used` says that the turn is over."""
 
 
 class Payer:
@@ -57,7 +57,7 @@ class Payers:
         return payer
 
 
-class Turns:
+class Rounds:
     """Shares the loop out: who has had his turn waits until each other payer has had one.
 
     A payer that uses no more than ``share`` of the loop's time never waits. One

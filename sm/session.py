@@ -15,7 +15,7 @@ from andiron.sm.counters import Inbound
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
-from andiron.sm.payers import Payer, Payers, Turns
+from andiron.sm.payers import Payer, Payers, Rounds
 from andiron.sm.queue import UnackedQueue
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
@@ -47,7 +47,7 @@ class Keeper(Protocol):
     config: SmConfig
     timers: Timers
     payers: Payers
-    turns: Turns
+    rounds: Rounds
     first_count: int
 
     def clock(self) -> float:
@@ -180,7 +180,7 @@ class Session:
                 StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
             )
         keeper = self._keeper
-        if keeper.turns.used(self.payer, now, keeper.clock()):
+        if keeper.rounds.used(self.payer, now, keeper.clock()):
             self._wait_for_turn()
 
     def take_turn(self) -> None:
@@ -518,9 +518,9 @@ class Session:
         if self.transport is not None and not self._in_line:
             self._in_line = True
             self.transport.pause()
-            self._keeper.turns.wait(self.payer, self)
+            self._keeper.rounds.wait(self.payer, self)
 
     def _leave_line(self) -> None:
         if self._in_line:
             self._in_line = False
-            self._keeper.turns.leave(self.payer, self)
+            self._keeper.rounds.leave(self.payer, self)

@@ -431,7 +431,8 @@ class Settings(BaseSettings):
     )
     stream_management_queue_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
         16_777_216,
-        description="The most bytes of memory in which stanzas wait for a client's acknowledgement.",
+        description="The most bytes of memory in which stanzas wait for a client's "
+        "acknowledgement.",
     )
     stream_management_remember_expired: Count = Field(
         10_000, description="For how many expired sessions the last count is remembered."

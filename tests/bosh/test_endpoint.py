@@ -34,7 +34,7 @@ class Site:
         self.registry = BoshRegistry(
             self.manager, self.config, GUARD, Strangers(100, 100), loop.call_soon
         )
-        self.driver = Driver(self.manager.timers, self.manager.turns)
+        self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
         self.endpoint = BoshEndpoint(
             self.registry,

@@ -37,7 +37,7 @@ class Place:
         strangers = Strangers(100, 100)
         config = BoshConfig()
         registry = BoshRegistry(self.manager, config, GUARD, strangers, loop.call_soon)
-        self.driver = Driver(self.manager.timers, self.manager.turns)
+        self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
 
         def channel_of(scope):

@@ -36,7 +36,7 @@ async def manager():
 
 @pytest.fixture
 async def driver(manager):
-    driver = Driver(manager.timers, manager.turns)
+    driver = Driver(manager.timers, manager.rounds)
     yield driver
     driver.stop()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andiron.sm.payers import Payer, Payers, Turns, size_of
+from andiron.sm.payers import Payer, Payers, Rounds, size_of
 
 SLICE = 0.002
 
@@ -35,12 +35,12 @@ class Flood:
 class House:
     def __init__(self, share: float = 0.0) -> None:
         self.now = 1000.0
-        self.turns = Turns(SLICE, share)
-        self.rounds = 0
+        self.turns = Rounds(SLICE, share)
+        self.begun = 0
         self.turns.on_wait = self._count
 
     def _count(self) -> None:
-        self.rounds += 1
+        self.begun += 1
 
 
 @pytest.mark.parametrize("connections", [1, 7, 31])
@@ -80,7 +80,7 @@ def test_each_payer_has_the_same_time(costs):
 
 
 def test_a_costly_piece_is_worked_off_in_rounds():
-    turns, payer, taken = Turns(SLICE, 0.0), Payer("m"), []
+    turns, payer, taken = Rounds(SLICE, 0.0), Payer("m"), []
 
     class Taker:
         def take_turn(self) -> None:
@@ -97,7 +97,7 @@ def test_a_costly_piece_is_worked_off_in_rounds():
 
 
 def test_who_uses_no_more_than_his_share_never_waits():
-    turns, payer = Turns(SLICE, 0.2), Payer("juliet@localhost")
+    turns, payer = Rounds(SLICE, 0.2), Payer("juliet@localhost")
     now = 50.0
     for _ in range(1000):
         assert not turns.used(payer, now, now + 0.001)
@@ -109,18 +109,18 @@ def test_who_is_alone_waits_for_no_one():
     house = House()
     flood = Flood(house, Payer("m"), 0.001)
     flood.take_turn()
-    assert house.rounds == 1
+    assert house.begun == 1
     house.turns.next_round()
     house.turns.next_round()
-    assert house.rounds > 1
+    assert house.begun > 1
     house.turns.leave(flood.payer, flood)
-    before = house.rounds
+    before = house.begun
     house.turns.next_round()
-    assert (len(house.turns), house.rounds) == (0, before)
+    assert (len(house.turns), house.begun) == (0, before)
 
 
 def test_who_leaves_is_not_called():
-    turns, payer = Turns(SLICE, 0.0), Payer("m")
+    turns, payer = Rounds(SLICE, 0.0), Payer("m")
 
     class Taker:
         def take_turn(self) -> None:

@@ -26,7 +26,7 @@ class Place:
         loop = asyncio.get_running_loop()
         self.backend = MemoryBackend()
         self.manager = SessionManager(sm or SmConfig(), self.backend, clock=loop.time)
-        self.driver = Driver(self.manager.timers, self.manager.turns)
+        self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
         self.endpoint = WebSocketEndpoint(
             self.manager,
