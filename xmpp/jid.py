@@ -134,18 +134,23 @@ def domainpart(text: str) -> str:
     # RFC 5895 section 2, as of erratum 4534.
     mapped = UNICODE.normalize("NFC", UNICODE.width_map(text.lower())).replace("\u3002", ".")
     labels = [_label(label) for label in mapped.removesuffix(".").split(".")]
-    if sum(size for _, size in labels) + len(labels) - 1 > _MAX_NAME:
+    if sum(len(encoded) for _, encoded in labels) + len(labels) - 1 > _MAX_NAME:
         raise InvalidJID("domainpart", f"is longer than {_MAX_NAME} bytes")
-    return ".".join(label for label, _ in labels)
+    return ".".join(shown for shown, _ in labels)
 
 
-def _label(text: str) -> tuple[str, int]:
-    """Return the label as it is shown, and the bytes of it in DNS."""
+def dns_name(domain: str) -> str:
+    """Return a domain name as DNS, URLs and browsers spell it; raises :class:`InvalidJID`."""
+    return ".".join(_label(label)[1] for label in domainpart(domain).split("."))
+
+
+def _label(text: str) -> tuple[str, str]:
+    """Return a label as it is shown, and as it is in DNS."""
     if _plain_label(text):
-        return text, len(text)
+        return text, text
     try:
         shown = idna.ulabel(text)
-        return shown, len(idna.alabel(shown))
+        return shown, idna.alabel(shown).decode()
     except idna.IDNAError as error:
         raise InvalidJID("domainpart", f"is not a domain name: {error}") from None
 

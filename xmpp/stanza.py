@@ -8,6 +8,7 @@ from typing import Final
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
+from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.tree import Tree, parse_text, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
@@ -173,7 +174,7 @@ def timestamp(when: float) -> str:
 def iq_result(request: Element, payload: str = "", *, sender: str = "") -> str:
     """Return the answer to an iq request (RFC 6120 section 8.2.3), unaddressed to its asker.
 
-    The stream of the asker needs no ``to``; ``sender`` is the entity asked.
+    The stream of the asker needs no ``to``; ``sender`` is the entity asked, however spelled.
     """
     head = _answer_head(request, "result", sender)
     return f"{head}>{payload}</iq>" if payload else f"{head}/>"
@@ -182,7 +183,7 @@ def iq_result(request: Element, payload: str = "", *, sender: str = "") -> str:
 def error_reply(request: Element, error: StanzaError, *, sender: str = "", to: str = "") -> str:
     """Return the error stanza that answers ``request`` (RFC 6120 section 8.3.1).
 
-    ``sender`` is the entity that was asked, by default the request's ``to``.
+    ``sender`` is the entity that was asked, however spelled, by default the request's ``to``.
     """
     head = _answer_head(request, "error", sender or request.get("to"), to)
     return f"{head}>{error.to_xml()}</{request.name}>"
@@ -193,9 +194,20 @@ def _answer_head(request: Element, kind: str, sender: str, to: str = "") -> str:
     return (
         f"<{request.name} xmlns='{ns.CLIENT}' type='{kind}'"
         + (f" id='{escape(identity)}'" if identity is not None else "")
-        + (from_attribute(sender) if sender else "")
+        + (from_attribute(_known_as(sender)) if sender else "")
         + (f" to='{escape(to)}'" if to else "")
     )
+
+
+def _known_as(address: str) -> str:
+    """Return an address as clients compare it (RFC 7622 section 4), or one that is none as it is.
+
+    By that they know an answer; whatever is forwarded to them is from such addresses, too.
+    """
+    try:
+        return JID(address).full
+    except InvalidJID:
+        return address
 
 
 def root_tag(text: str, at: int = 0) -> str:

@@ -27,7 +27,6 @@ async def stage():
     [
         ("type='get' id='1'", PING, None),
         ("type='get' id='1' to='localhost'", PING, None),
-        ("type='get' id='1' to='LOCALHOST'", PING, None),
         ("type='get' id='1' to='juliet@localhost'", PING, None),
         ("type='get' id=''", PING, None),
         ("type='get'", PING, "bad-request"),
@@ -262,3 +261,11 @@ async def answer_all(sequence):
     assert juliet.take()[-1].get("h") == str(juliet.session.inbound.h)
     assert juliet.session.inbound.pending == 0
     await stage.domain.stop()
+
+
+@pytest.mark.parametrize("to", ["LOCALHOST", "Juliet@localhost.", "ROMEO@localhost/X"])
+async def test_answers_are_from_the_address_as_it_is_compared(stage, to):
+    client = await stage.bind("juliet", "balcony")
+    reply = await client.ask(f"<iq type='get' id='1' to='{to}'>{PING}</iq>")
+    bare, slash, resource = to.partition("/")
+    assert reply.get("from") == bare.lower().removesuffix(".") + slash + resource

@@ -131,8 +131,9 @@ class Client:
         closed = self.transport.closed
         return None if isinstance(closed, bool) or closed is None else closed.condition
 
-    def open(self, to: str = "localhost", version: str = "1.0", lang: str = "") -> None:
-        self.session.open_stream(StreamOpen(to, version, lang=lang), self.stage.now)
+    def open(self, to: str | None = None, version: str = "1.0", lang: str = "") -> None:
+        host = self.stage.domain.name if to is None else to
+        self.session.open_stream(StreamOpen(host, version, lang=lang), self.stage.now)
 
     def send(self, text: str) -> None:
         """Send one element; a stanza may leave its namespace out."""
