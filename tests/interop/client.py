@@ -209,9 +209,11 @@ class GlooxClient(NativeClient):
     """gloox; clients/gloox.cpp says what it understands."""
 
     @classmethod
-    async def start(cls, program: str, server: Server, user: str, password: str) -> Self:
+    async def start(
+        cls, program: str, server: Server, user: str, password: str, domain: str = DOMAIN
+    ) -> Self:
         """Begin to sign in."""
-        place = server.host, str(server.port), "/http-bind", DOMAIN
+        place = server.host, str(server.port), "/http-bind", domain
         return await cls.run("gloox", program, *place, user, password, "gloox")
 
     def presence(self) -> None:
