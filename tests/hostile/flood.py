@@ -5,6 +5,7 @@ names; it ends with its parent's pipe.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -53,11 +54,12 @@ KINDS: dict[str, Stanzas] = {
 
 
 async def _drain(wire: Wire) -> None:
-    while await wire.reader.read(2**18):
-        pass
+    with contextlib.suppress(OSError):
+        while await wire.reader.read(2**18):
+            pass
 
 
-async def _flood(port: int, kind: str) -> None:
+async def _flood(port: int, kind: str, began: Callable[[], None]) -> None:
     while True:
         wire = await Wire.dial(port)
         try:
@@ -72,6 +74,7 @@ async def _flood(port: int, kind: str) -> None:
                     wire.write(b"".join(batch))
                     batch = []
                     await wire.writer.drain()
+                    began()
                 if reading.done():
                     break
         except (OSError, Gone):
@@ -84,7 +87,15 @@ async def _main(port: int, kind: str, connections: int) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), lambda: os.read(0, 1) or ended.set())
-    floods = [loop.create_task(_flood(port, kind)) for _ in range(connections)]
+    waiting = [connections]
+
+    def began() -> None:
+        waiting[0] -= 1
+        if waiting[0] == 0:
+            sys.stdout.write("flooding\n")
+            sys.stdout.flush()
+
+    floods = [loop.create_task(_flood(port, kind, began)) for _ in range(connections)]
     await ended.wait()
     for flood in floods:
         flood.cancel()
