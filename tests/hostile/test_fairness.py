@@ -24,13 +24,9 @@ MESSAGE = "<message xmlns='jabber:client' to='{}' id='{}'><body>x</body></messag
 
 
 @pytest.fixture(scope="module")
-def houses(tmp_path_factory) -> Iterator[tuple[Victim, Victim]]:
-    """A server as it is, and one that lets everybody have all of the loop."""
-    with (
-        maltreated(tmp_path_factory.mktemp("shared"), **PATIENT) as shared,
-        maltreated(tmp_path_factory.mktemp("not_shared"), **PATIENT, ACCOUNT_TURN="1000") as other,
-    ):
-        yield shared, other
+def house(tmp_path_factory) -> Iterator[Victim]:
+    with maltreated(tmp_path_factory.mktemp("house"), **PATIENT) as victim:
+        yield victim
 
 
 @contextlib.contextmanager
@@ -63,13 +59,15 @@ async def median(victim: Victim, messages: int) -> float:
     return sorted(times)[messages // 2]
 
 
-@pytest.mark.parametrize(("kind", "connections"), [("disco", 1), ("disco", 8), ("messages", 8)])
-async def test_a_flood_is_its_own_hold_up(houses, kind, connections):
-    shared, other = houses
-    with flood(shared, kind, connections):
-        took = await median(shared, 40)
-    with flood(other, kind, connections):
-        assert took * 3 < await median(other, 7)
+FLOODS = [("disco", 1), ("disco", 8), ("messages", 8), ("rooms", 1), ("archive", 2)]
+
+
+@pytest.mark.parametrize(("kind", "connections"), FLOODS)
+async def test_a_flood_is_its_own_hold_up(house, kind, connections):
+    """Without turns the honest wait a thousand times as long as else; most of the rest is noise."""
+    before = await median(house, 60)
+    with flood(house, kind, connections):
+        assert await median(house, 60) < 50 * before
 
 
 async def test_a_burst_is_read_piece_by_piece_and_whole(victim):
