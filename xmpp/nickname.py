@@ -2,12 +2,14 @@
 
 RFC 8266 makes one of what differs by case, spaces and forms of the same characters. Letters
 of different alphabets that look the same stay different by it (RFC 8264 section 12.5), so
-the skeleton of UTS #39 section 4 goes beside it. That is for comparing alone: nobody is
-to be shown one.
+the skeleton of UTS #39 section 4 goes beside it, for what is beyond ASCII: there it makes
+one of ``modern`` and ``modem``, ``user1`` and ``userl``, whom people who are honest may well
+be called side by side. It is for comparing alone: nobody is to be shown one.
 """
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -35,17 +37,21 @@ def nickname_keys(nick: str) -> frozenset[str]:
     The first is by RFC 8266 section 2.4, the other its look; most have one alone. The caller
     must have bounded the length. Raises :class:`PrecisError` for what can be no nickname.
     """
-    look = unicodedata.normalize("NFD", shown_nickname(nick)).translate(_prototypes())
-    return frozenset((enforce(_COMPARED, nick), unicodedata.normalize("NFC", look.lower())))
+    compared = enforce(_COMPARED, nick)
+    if compared.isascii():
+        return frozenset((compared,))
+    look = unicodedata.normalize("NFD", shown_nickname(nick)).translate(look_alikes())
+    return frozenset((compared, unicodedata.normalize("NFC", look.lower())))
 
 
 @cache
-def _prototypes() -> dict[int, str]:
-    """Return what stands for each character among all that look like it.
+def look_alikes() -> Mapping[int, str]:
+    """Return what stands for each character beyond ASCII among all that look like it.
 
-    Reading them takes some 30 ms, once. The library's table has every pair of UTS #39 both
-    ways: one that stands for many has many, the many have that one, and of two alone either
-    will do. What RFC 8266 leaves of no nickname is left out.
+    Reading them takes a server that has people to serve too long: it calls this when it starts.
+    The library's table has every pair of UTS #39 both ways: one that stands for many has many,
+    the many have that one, and of two alone either will do. What RFC 8266 leaves of no
+    nickname is left out, and so is what looks like several letters.
     """
     path = resources.files("confusable_homoglyphs") / "confusables.json"
     pairs: dict[str, list[dict[str, str]]] = json.loads(path.read_text("utf-8"))
@@ -55,13 +61,24 @@ def _prototypes() -> dict[int, str]:
     }
     prototypes: dict[int, str] = {}
     for character, (like, *more) in table.items():
-        if len(character) > 1 or more or not _remains(character):
+        if len(character) > 1 or more or character.isascii() or not _remains(character):
             continue
         if len(table[like]) > 1 or len(like) > 1:
-            prototypes[ord(character)] = like
+            prototypes[ord(character)] = _nearest(character, like, table[like])
         elif _remains(like):
             prototypes[ord(character)] = min(character, like)
-    return {code: like.translate(prototypes) for code, like in prototypes.items()}
+    return {
+        code: stands.translate(prototypes)
+        for code, stands in prototypes.items()
+        if sum(not unicodedata.combining(each) for each in stands) <= 1
+    }
+
+
+def _nearest(character: str, like: str, many: list[str]) -> str:
+    """Return what stands for a character: of ``l``, ``I`` and ``1`` that of its own kind."""
+    kind = unicodedata.category(character)
+    plain = (each for each in (like, *many) if len(each) == 1 and each.isascii())
+    return next((each for each in plain if unicodedata.category(each) == kind), like)
 
 
 def _remains(character: str) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+from andiron.domain.database.key_sizes import MAX_HOST, fits
 from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.domain.uploads.slot import media_type
 from andiron.xmpp.jid import InvalidJID, dns_name, domainpart
@@ -23,12 +24,15 @@ class Unit:
 
 def _domain(value: str) -> str:
     try:
-        return domainpart(value)
+        name = domainpart(value)
+        if fits(name, MAX_HOST):
+            return name
+        reason = f"is longer than {MAX_HOST} bytes of UTF-8"
     except InvalidJID as error:
-        raise ValueError(
-            "a host name such as chat.example.org, without scheme, port or path:"
-            f" this one {error.reason}"
-        ) from None
+        reason = error.reason
+    raise ValueError(
+        f"a host name such as chat.example.org, without scheme, port or path: this one {reason}"
+    )
 
 
 def _rooms_host(value: str, info: ValidationInfo) -> str:

@@ -18,7 +18,6 @@ from andiron.domain.events import Events
 from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.config import RoomConfig
-from andiron.domain.rooms.nicknames import keys_of
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
@@ -29,6 +28,7 @@ from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.domain.rooms.store import RoomStore, StoredRoom
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
+from andiron.xmpp.nickname import look_alikes
 
 __all__ = ["Post", "Rooms"]
 
@@ -64,7 +64,7 @@ class Rooms:
 
     async def load(self) -> None:
         """Bring back the rooms that are kept. Raises :class:`DatabaseError`."""
-        keys_of(self.host)  # The table of look-alikes is read now, and not while somebody enters.
+        look_alikes()  # They are read now, and not while somebody enters.
         for stored in await self._store.load():
             room = self._revive(stored)
             if not room.those(Affiliation.OWNER) and not await self._inherit(room):

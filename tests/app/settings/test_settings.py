@@ -269,6 +269,7 @@ def test_sentences_for_arguments(arguments, sentence):
                 "a.example:80",
                 "a.example/b",
                 "me@a.example",
+                ".".join(["\u4e00" * 43] * 2),
             )
         ),
         *(
