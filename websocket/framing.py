@@ -10,11 +10,13 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import is_stanza
 from andiron.xmpp.xml import Element
 
+_S: Final = r"[\t\n\r ]"
 _DECLARATION: Final = re.compile(
-    r"""<\?xml[\t\n\r ]+version[\t\n\r ]*=[\t\n\r ]*(?:'1\.[0-9]+'|"1\.[0-9]+")"""
-    r"""(?:[\t\n\r ]+encoding[\t\n\r ]*=[\t\n\r ]*(?:'([A-Za-z0-9._-]+)'|"([A-Za-z0-9._-]+)"))?"""
-    r"""(?:[\t\n\r ]+standalone[\t\n\r ]*=[\t\n\r ]*(?:'(?:yes|no)'|"(?:yes|no)"))?"""
-    r"""[\t\n\r ]*\?>[\t\n\r ]*"""
+    rf"""<\?xml{_S}{{1,9}}version{_S}{{0,9}}={_S}{{0,9}}(?:'1\.[0-9]{{1,9}}'|"1\.[0-9]{{1,9}}")"""
+    rf"""(?:{_S}{{1,9}}encoding{_S}{{0,9}}={_S}{{0,9}}(?:'([\w.-]{{1,40}})'|"([\w.-]{{1,40}})"))?"""
+    rf"""(?:{_S}{{1,9}}standalone{_S}{{0,9}}={_S}{{0,9}}(?:'(?:yes|no)'|"(?:yes|no)"))?"""
+    rf"""{_S}{{0,9}}\?>""",
+    re.ASCII,
 )
 
 CLOSE: Final = f"<close xmlns='{ns.FRAMING}'/>"
@@ -46,7 +48,7 @@ def undeclared(text: str) -> str:
         return text
     encoding = found[1] or found[2] or "utf-8"
     if encoding.lower() != "utf-8":
-        raise StreamError(StreamCondition.UNSUPPORTED_ENCODING, f"{encoding:.40}: frames are UTF-8")
+        raise StreamError(StreamCondition.UNSUPPORTED_ENCODING, f"{encoding}: frames are UTF-8")
     return text[found.end() :]
 
 

@@ -49,13 +49,11 @@ class Writer:
     """
 
     __slots__ = (
-        "_allowance",
         "_bytes",
         "_code",
         "_context",
         "_failed",
         "_limit",
-        "_loop",
         "_owner",
         "_send",
         "_task",
@@ -66,9 +64,7 @@ class Writer:
         self._send = send
         self._limit = limit
         self._owner = owner
-        self._loop = asyncio.get_running_loop()
         self._context = None if by_hand else contextvars.copy_context()
-        self._allowance = 0 if by_hand else min(_ALLOWANCE, limit // 2)
         self._texts: deque[str] | None = None
         self._bytes = 0
         self._code: int | None = None
@@ -83,7 +79,8 @@ class Writer:
     @property
     def congested(self) -> bool:
         """Whether the network pushes back, so that what is sent now has to wait."""
-        return self._task is not None and self._bytes >= self._allowance
+        allowance = 0 if self._context is None else min(_ALLOWANCE, self._limit // 2)
+        return self._task is not None and self._bytes >= allowance
 
     def send(self, text: str) -> None:
         """Send one frame, behind those that wait."""
@@ -141,12 +138,13 @@ class Writer:
 
     def _start(self, writing: Coroutine[Any, Any, None]) -> None:
         """Begin a task, with its first step where Python can."""
+        loop = asyncio.get_running_loop()
         if sys.version_info >= (3, 12):
-            task = asyncio.Task(writing, loop=self._loop, context=self._context, eager_start=True)
+            task = asyncio.Task(writing, loop=loop, context=self._context, eager_start=True)
             if task.done():
                 return
         else:
-            task = self._loop.create_task(writing, context=self._context)
+            task = loop.create_task(writing, context=self._context)
         self._task = task
 
     async def _write(self, first: str | None, begun: Awaitable[None] | None) -> None:
@@ -184,7 +182,7 @@ class Writer:
     def _fail(self, error: Exception | None) -> None:
         if not self._failed:
             self._failed = True
-            self._loop.call_soon(self._owner.failed, error)
+            asyncio.get_running_loop().call_soon(self._owner.failed, error)
 
 
 @types.coroutine

@@ -87,7 +87,7 @@ async def test_a_start_that_fails_is_not_tried_again(ended, caplog):
 
 
 async def test_a_start_that_nobody_foresaw_to_fail_says_so(chat, monkeypatch, caplog):
-    monkeypatch.setattr("andiron.application.TimerDriver", None)
+    monkeypatch.setattr("andiron.application.SessionManager", None)
     site = chat.wrap(PlainTextResponse("host"), at="/chat")
     assert (await get(site, "/chat/healthz")).status_code == 503
     assert "Traceback" in caplog.text

@@ -23,19 +23,22 @@ from tests.interop.server import (
 
 PASSWORD = "correct horse"
 SETTINGS = {
-    "SESSION_NEGOTIATION_TIMEOUT": "2",
-    "SESSION_IDLE_PROBE": "2",
-    "SESSION_IDLE_TIMEOUT": "1",
-    "STREAM_MANAGEMENT_REQUEST_TIMEOUT": "2",
     "WEBSOCKET_CLOSE_TIMEOUT": "0.5",
-    "WEBSOCKET_PING_TIMEOUT": "1",
     "MAX_NEGOTIATING": "200",
     "MAX_NEGOTIATING_PER_ADDRESS": "100",
-    "UPLOAD_TIMEOUT": "2",
     "AUTH_DELAY_FIRST": "0.01",
     "AUTH_DELAY_ACCOUNT": "0.01",
     "AUTH_DELAY_ADDRESS": "0.01",
 }
+HURRY = {
+    "SESSION_NEGOTIATION_TIMEOUT": "2",
+    "SESSION_IDLE_PROBE": "2",
+    "SESSION_IDLE_TIMEOUT": "1",
+    "STREAM_MANAGEMENT_REQUEST_TIMEOUT": "2",
+    "WEBSOCKET_PING_TIMEOUT": "1",
+    "UPLOAD_TIMEOUT": "2",
+}
+"""For tests that wait until the server waits no longer. On a busy machine others take as long."""
 
 
 @dataclass
@@ -165,22 +168,46 @@ def maltreated(
         yield Victim(port, process.pid, log, directory / "uploads")
 
 
-@pytest.fixture(scope="session")
-def shared_victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+@contextlib.contextmanager
+def _shared(directory: Path, **settings: str) -> Iterator[Victim]:
     if not Path("/proc/self/fd").is_dir() or os.name != "posix":
         pytest.skip("memory and sockets of a process are read from /proc, which is missing")
-    with maltreated(tmp_path_factory.mktemp("victim")) as victim:
+    with maltreated(directory, **settings) as victim:
+        yield victim
+
+
+async def _looked_at(victim: Victim) -> AsyncIterator[Victim]:
+    victim.mark()
+    yield victim
+    for wire in victim.wires:
+        await wire.gone()
+    victim.wires.clear()
+
+
+@pytest.fixture(scope="session")
+def shared_victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    with _shared(tmp_path_factory.mktemp("victim")) as victim:
         yield victim
 
 
 @pytest.fixture
 async def victim(shared_victim: Victim) -> AsyncIterator[Victim]:
     """The server; its log is looked at from the test's beginning."""
-    shared_victim.mark()
-    yield shared_victim
-    for wire in shared_victim.wires:
-        await wire.gone()
-    shared_victim.wires.clear()
+    async for victim in _looked_at(shared_victim):
+        yield victim
+
+
+@pytest.fixture(scope="session")
+def shared_hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    with _shared(tmp_path_factory.mktemp("hurried"), **HURRY) as victim:
+        yield victim
+
+
+@pytest.fixture
+async def hurried(shared_hurried: Victim) -> AsyncIterator[Victim]:
+    """A server that does not wait long."""
+    async for victim in _looked_at(shared_hurried):
+        yield victim
 
 
 @pytest.hookimpl(wrapper=True)
@@ -189,7 +216,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the server logged in a failed test."""
     report = yield
-    victim = getattr(item, "funcargs", {}).get("victim")
-    if report.failed and isinstance(victim, Victim):
-        report.sections.append(("server's log", victim.said()[-10_000:]))
+    for victim in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(victim, Victim):
+            report.sections.append(("server's log", victim.said()[-10_000:]))
     return report

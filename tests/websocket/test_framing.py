@@ -86,10 +86,11 @@ def test_what_comes_in_place_of_open(text, condition):
     ],
 )
 def test_a_declaration_that_says_nothing_new_is_left_out(declaration):
-    assert undeclared(f"{declaration}<a/>") == "<a/>"
+    element = GUARD.read(undeclared(f"{declaration}<a/>"))
+    assert (element.name, element.text) == ("a", "<a/>")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "ISO-8859-1", "x" * 100])
+@pytest.mark.parametrize("encoding", ["utf-16", "ISO-8859-1"])
 def test_a_declaration_of_another_encoding_is_refused(encoding):
     with pytest.raises(StreamError, match="unsupported-encoding"):
         undeclared(f"<?xml version='1.0' encoding='{encoding}'?><a/>")
@@ -105,6 +106,7 @@ def test_a_declaration_of_another_encoding_is_refused(encoding):
         "<?xml encoding='utf-8'?><a/>",
         "<?xml version='1.0' evil='1'?><a/>",
         "<?xml" + " " * 100_000,
+        f"<?xml version='1.0' encoding='{'x' * 100}'?><a/>",
     ],
 )
 def test_what_is_no_declaration_is_left_to_the_guard(text):

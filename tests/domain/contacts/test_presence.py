@@ -1,7 +1,7 @@
 """Presence: one's own resources, contacts, directed presence, probes (RFC 6121 section 4)."""
 
 import gc
-from time import perf_counter
+from time import process_time
 
 import pytest
 from support.domains import CLIENT, Stage, condition, settle
@@ -504,9 +504,9 @@ async def time_of(stage, client, count=20):
     gc.collect()
     times = []
     for _ in range(count):
-        begin = perf_counter()
+        begin = process_time()
         client.send("<presence><show>away</show></presence>")
-        times.append(perf_counter() - begin)
+        times.append(process_time() - begin)
         client.take()
     return sorted(times)[count // 2]
 
