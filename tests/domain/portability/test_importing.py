@@ -287,3 +287,32 @@ async def test_who_has_keys_of_one_mechanism_alone_can_sign_in(server):
     assert not verify_password(credentials, "other")
     await server.accounts.set_password("romeo", "secret")
     assert len(await server.accounts.mechanisms()) == 3
+
+
+@pytest.mark.parametrize("other", ["xn--mnchen-3ya.example", "M\xfcnchen.Example."])
+async def test_a_domain_and_addresses_that_are_spelled_otherwise(tmp_path, other):
+    config = replace(CONFIG, domain="m\xfcnchen.example")
+    server = Server(tmp_path, config=config)
+    text = document(
+        "<user name='romeo' password='secret'>"
+        "<query xmlns='jabber:iq:roster'><item jid='juliet@{0}' subscription='both'/></query>"
+        "<offline-messages><message xmlns='jabber:client' from='juliet@{0}/x' to='romeo@{0}'>"
+        "<delay xmlns='urn:xmpp:delay' from='{0}' stamp='2026-11-22T16:44:55Z'/>"
+        "<body>Hark</body></message></offline-messages>"
+        "<archive xmlns='urn:xmpp:pie:0#mam'><result xmlns='urn:xmpp:mam:2' id='x'>"
+        "<forwarded xmlns='urn:xmpp:forward:0'>"
+        "<delay stamp='2026-11-22T16:44:55Z' xmlns='urn:xmpp:delay'/>"
+        "<message xmlns='jabber:client' from='romeo@{0}/x' to='juliet@{0}'><body>Call</body>"
+        "<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@{0}' id='x'/></message>"
+        "</forwarded></result></archive>"
+        "<blocklist xmlns='urn:xmpp:blocking'><item jid='paris@{0}'/></blocklist>"
+        "<prefs xmlns='urn:xmpp:mam:2' default='always'><never><jid>paris@{0}</jid></never></prefs>"
+        "</user>".format(other),
+        other,
+    )
+    await server.read(text)
+    assert (server.problems, server.notes) == ([], [])
+    exported = await server.export()
+    assert other not in exported
+    assert exported.count("@m\xfcnchen.example") == 7
+    assert "stanza-id" not in exported
