@@ -18,7 +18,7 @@ from andiron.faults import told_briefly
 from andiron.outermost import Outermost
 from andiron.settings import Settings
 from andiron.signals import before_exit
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
 from andiron.web.discovery import discovery_routes
@@ -151,7 +151,7 @@ class Andiron:
     async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
         loop = asyncio.get_running_loop()
         manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
-        driver = TimerDriver(manager.timers)
+        driver = Driver(manager.timers, manager.rounds)
         driver.start()
 
         def shutdown() -> None:

@@ -32,6 +32,10 @@ class Described:
                 self._served = Outermost(self.application, self.application)
             except SettingsError as error:
                 self._served = Unusable(f"andiron: {error}")
+            except Exception:
+                # A server takes an exception for "no lifespan here" and would go on without one.
+                logger.exception("The application could not be made")
+                self._served = Unusable("andiron: startup failed")
         await self._served(scope, receive, send)
 
 

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
+from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import error_reply
@@ -22,7 +23,16 @@ __all__ = ["NOBODY", "Client", "Gate", "Owner", "no_room"]
 class Owner:
     """An account, as the domain knows it while somebody has to do with it."""
 
-    __slots__ = ("__weakref__", "blocked", "carbons", "jid", "parts", "registered", "username")
+    __slots__ = (
+        "__weakref__",
+        "blocked",
+        "carbons",
+        "jid",
+        "parts",
+        "payer",
+        "registered",
+        "username",
+    )
 
     def __init__(self, jid: str, *, registered: bool = True) -> None:
         self.jid = jid
@@ -34,6 +44,8 @@ class Owner:
         """Addresses it has blocked (XEP-0191)."""
         self.carbons: tuple[Client, ...] = ()
         """Resources that want copies of messages (XEP-0280)."""
+        self.payer = Payer(jid)
+        """Who pays for what is held and done for its resources."""
         self.parts: dict[type, Any] = {}
         """What each specification knows of it, by the class it keeps that in."""
 

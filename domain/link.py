@@ -24,6 +24,7 @@ from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sign_in import Host as SignInHost
 from andiron.domain.sign_in.sign_in import SignIn
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
+from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
@@ -98,6 +99,11 @@ class DomainLink(Client):
         self._messages = domain.messages
         self._language = ""
         self.state = State.NEGOTIATING
+
+    @property
+    def payer(self) -> Payer:
+        """Who pays for what is held and done for the account."""
+        return self.owner.payer
 
     # The Newcomer protocol
 

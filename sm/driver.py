@@ -1,8 +1,10 @@
-"""Wakes what has deadlines on an asyncio event loop."""
+"""Wakes what has deadlines, and what waits for its turn, on an asyncio event loop."""
 
 import asyncio
+from functools import partial
 from math import inf
 
+from andiron.sm.payers import Rounds
 from andiron.sm.timers import Timers
 
 
@@ -39,3 +41,22 @@ class TimerDriver:
         finally:
             # One session's failure is reported by the loop; the others are still to be woken.
             self._schedule(self._timers.next_deadline())
+
+
+class Driver(TimerDriver):
+    """A :class:`TimerDriver` that begins the ``rounds`` as well: one in each run of the loop."""
+
+    def __init__(self, timers: Timers, rounds: Rounds) -> None:
+        super().__init__(timers)
+        self._rounds = rounds
+
+    def start(self) -> None:
+        """Begin waking, and the rounds, on the running loop."""
+        loop = asyncio.get_running_loop()
+        self._rounds.on_wait = partial(loop.call_soon, self._rounds.next_round)
+        super().start()
+
+    def stop(self) -> None:
+        """Wake no more, and begin no round."""
+        self._rounds.on_wait = lambda: None
+        super().stop()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from andiron.sm.payers import Payer
 from andiron.xmpp.errors import StreamError
 from andiron.xmpp.xml import Element
 
@@ -146,6 +147,10 @@ class Link(Protocol):
     """The bare JID signed in as, empty before; what a resumption is checked against."""
     jid: str
     """The full JID, empty before resource binding."""
+
+    @property
+    def payer(self) -> Payer:
+        """Who pays for what is held and done for the account; there from sign-in on."""
 
     def open(self, opening: StreamOpen) -> StreamHeader:
         """Begin or restart the stream. Raises :class:`StreamError` (host, version)."""

@@ -14,7 +14,7 @@ from andiron.sm.liveness import Liveness
 from andiron.sm.queue import CountTooHighError, UnackedQueue
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.stanza import with_delay
-from andiron.xmpp.xml import Element, utf8_length
+from andiron.xmpp.xml import Element
 
 _TRUE: Final = frozenset({"true", "1"})
 
@@ -51,15 +51,15 @@ class Management:
         inbound: Inbound,
         life: Liveness,
         config: SmConfig,
-        first_count: int,
+        queue: UnackedQueue,
         writer: Transport | None,
     ) -> None:
         """Take ``<enable/>`` (section 3); the caller gives it an ``id`` if it is ``resumable``."""
         self._config = config
         self._life = life
         self.namespace = element.namespace
-        inbound.begin(first_count)
-        self.queue = UnackedQueue(first_count)
+        inbound.begin(queue.acked)
+        self.queue = queue
         self.acks = Acks(inbound, config.unsolicited_ack_frequency)
         self.acks.begin()
         wished = parse_count(element.attributes.get("max"))
@@ -91,7 +91,7 @@ class Management:
         :class:`QueueFullError` for one that is recorded and is one too many.
         """
         queue, config = self.queue, self._config
-        queue.push(text, now, len(text) if text.isascii() else utf8_length(text))
+        queue.push(text, now)
         if len(queue) > config.queue_stanzas or queue.bytes > config.queue_bytes:
             raise QueueFullError(f"{len(queue)} stanzas, {queue.bytes} bytes unacknowledged")
         writer = self.writer
@@ -140,7 +140,7 @@ class Management:
 
     def drain(self) -> list[Undelivered]:
         """Take out all that the client never confirmed: the session ends."""
-        return [Undelivered(text, since) for text, since, _ in self.queue.drain()]
+        return [Undelivered(text, since) for text, since in self.queue.drain()]
 
     # Connections lost and found
 
@@ -166,7 +166,7 @@ class Management:
         ``domain`` says when, by ``wall``, a message had come that is sent so late.
         """
         queue = self.queue
-        for text, since, _ in islice(queue, len(queue) - self._unsent, None):
+        for text, since in islice(queue, len(queue) - self._unsent, None):
             if transport.congested:
                 return
             self._unsent -= 1

@@ -13,6 +13,7 @@ from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.link import Channel, CloseReason, Link, Transport
 from andiron.sm.management import Management
+from andiron.sm.payers import Payers, Rounds
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.session import Session, State
 from andiron.sm.timers import Timers
@@ -52,6 +53,8 @@ class SessionManager:
         self.clock = clock
         self.first_count = first_count
         self.timers = Timers()
+        self.payers = Payers()
+        self.rounds = Rounds(config.turn, config.share)
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()
@@ -128,6 +131,22 @@ class SessionManager:
 
     # What sessions tell
 
+    def relieve(self, session: Session, now: float) -> None:
+        """End hibernating sessions of its payer, oldest first, while it holds too much.
+
+        ``session`` itself ends where that is not enough. What they were owed goes
+        another way.
+        """
+        payer, most = session.payer, self.config.account_bytes
+        own = [each for each in self.sessions if each.payer is payer and each is not session]
+        asleep = [each for each in own if each.state is State.DETACHED]
+        asleep.sort(key=lambda each: each.wake_at)
+        for each in (*asleep, session):
+            if payer.held <= most:
+                break
+            logger.warning("%s: %d bytes held for one account", each.link.jid, payer.held)
+            each.close(CloseReason.QUEUE_FULL, now, _full_error())
+
     def note_detached(self, session: Session, reason: CloseReason) -> None:
         """Count and log that a session hibernates."""
         self.detached[reason] += 1
@@ -178,6 +197,10 @@ class SessionManager:
 
 def _same(known: str, given: str) -> bool:
     return hmac.compare_digest(known.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+def _full_error() -> StreamError:
+    return StreamError(StreamCondition.RESOURCE_CONSTRAINT, "too much is unacknowledged")
 
 
 def _shutdown_error() -> StreamError:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from andiron.sm.counters import MODULUS, distance
+from andiron.sm.payers import Payer, size_of
 
-Entry = tuple[str, float, int]
-"""A stanza's text, when it was accepted (monotonic seconds), and its bytes."""
+Entry = tuple[str, float]
+"""A stanza's text, and when it was accepted (monotonic seconds)."""
 
 
 class CountTooHighError(ValueError):
@@ -17,12 +18,14 @@ class UnackedQueue:
 
     Record before sending: a stanza whose bytes may have reached the peer must
     already be here. ``unsent`` is how many at the tail never went to any
-    connection, and so cannot be acknowledged.
+    connection, and so cannot be acknowledged. ``bytes`` are those in memory, and
+    charged to ``payer``.
     """
 
-    __slots__ = ("_entries", "acked", "bytes", "unsent")
+    __slots__ = ("_entries", "_payer", "acked", "bytes", "unsent")
 
-    def __init__(self, start: int = 0) -> None:
+    def __init__(self, start: int, payer: Payer) -> None:
+        self._payer = payer
         # Nearly always short, and an empty deque takes 760 bytes.
         self._entries: list[Entry] = []
         self.acked = start
@@ -40,10 +43,12 @@ class UnackedQueue:
         """How many stanzas were sent since stream management began, modulo 2**32."""
         return (self.acked + len(self._entries) - self.unsent) % MODULUS
 
-    def push(self, text: str, now: float, size: int) -> None:
+    def push(self, text: str, now: float) -> None:
         """Record one stanza."""
-        self._entries.append((text, now, size))
+        self._entries.append((text, now))
+        size = size_of(text)
         self.bytes += size
+        self._payer.held += size
 
     def check(self, h: int) -> int:
         """Return how many stanzas ``h`` would confirm, changing nothing.
@@ -59,8 +64,7 @@ class UnackedQueue:
     def ack(self, h: int) -> int:
         """Let go what ``h`` confirms and return how many stanzas that was."""
         confirmed = self.check(h)
-        for entry in self._entries[:confirmed]:
-            self.bytes -= entry[2]
+        self._release(sum(size_of(text) for text, _ in self._entries[:confirmed]))
         del self._entries[:confirmed]
         self.acked = h
         return confirmed
@@ -68,6 +72,10 @@ class UnackedQueue:
     def drain(self) -> list[Entry]:
         """Take out everything, as when the session ends."""
         entries, self._entries = self._entries, []
-        self.bytes = 0
+        self._release(self.bytes)
         self.unsent = 0
         return entries
+
+    def _release(self, size: int) -> None:
+        self.bytes -= size
+        self._payer.held -= size

@@ -15,6 +15,8 @@ from andiron.sm.counters import Inbound
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
+from andiron.sm.payers import Payer, Payers, Rounds
+from andiron.sm.queue import UnackedQueue
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
@@ -44,6 +46,8 @@ class Keeper(Protocol):
 
     config: SmConfig
     timers: Timers
+    payers: Payers
+    rounds: Rounds
     first_count: int
 
     def clock(self) -> float:
@@ -57,6 +61,12 @@ class Keeper(Protocol):
 
     def resume(self, asking: "Session", element: Element, now: float) -> None:
         """Hand the connection of ``asking`` to the session that ``<resume/>`` names."""
+
+    def relieve(self, session: "Session", now: float) -> None:
+        """End hibernating sessions of its payer, oldest first, while it holds too much.
+
+        ``session`` itself ends where that is not enough.
+        """
 
     def note_detached(self, session: "Session", reason: CloseReason) -> None:
         """Note that a session hibernates."""
@@ -76,6 +86,7 @@ class Session:
 
     __slots__ = (
         "_config",
+        "_in_line",
         "_keeper",
         "_life",
         "_paused",
@@ -84,6 +95,7 @@ class Session:
         "inbound",
         "link",
         "management",
+        "payer",
         "state",
         "transport",
         "wake_at",
@@ -100,9 +112,12 @@ class Session:
         self.domain = ""
         self.inbound = Inbound()
         self.management: Management | None = None
+        self.payer: Payer = keeper.payers.network(transport.channel.address)
+        """Who pays for it: its network, from sign-in on its account."""
         self.wake_at = inf
         self._life = Liveness(self._config, now)
         self._paused = False
+        self._in_line = False
 
     def clock(self) -> float:
         """Return the present of ``now``, for code that goes on after an await."""
@@ -164,6 +179,15 @@ class Session:
                 now,
                 StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
             )
+        keeper = self._keeper
+        if keeper.rounds.used(self.payer, now, keeper.clock()):
+            self._wait_for_turn()
+
+    def take_turn(self) -> None:
+        """Read again: it is the payer's turn."""
+        self._in_line = False
+        if not self._paused and self.transport is not None:
+            self.transport.unpause()
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.
@@ -211,6 +235,10 @@ class Session:
 
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
+        if self._in_line:
+            self._leave_line()
+            self.take_turn()
+        self.payer = self.link.payer
         self._life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
@@ -247,6 +275,9 @@ class Session:
                     StreamCondition.RESOURCE_CONSTRAINT, "too much is unacknowledged"
                 )
                 self.close(CloseReason.QUEUE_FULL, now, full)
+                return
+            if self.payer.held > self._config.account_bytes:
+                self._keeper.relieve(self, now)
         elif self.transport is not None:
             self.transport.send(text)
         else:
@@ -333,7 +364,7 @@ class Session:
             self.inbound,
             self._life,
             self._config,
-            self._keeper.first_count,
+            UnackedQueue(self._keeper.first_count, self.payer),
             self.transport,
         )
         if management.resumable:
@@ -470,6 +501,7 @@ class Session:
             self.management.lost()
         self._life.lost()
         self._paused = False
+        self._leave_line()
 
     def _pause(self) -> None:
         self._paused = True
@@ -478,5 +510,17 @@ class Session:
 
     def _unpause(self) -> None:
         self._paused = False
-        if self.transport is not None:
+        if self.transport is not None and not self._in_line:
             self.transport.unpause()
+
+    def _wait_for_turn(self) -> None:
+        """Read nothing more before the payer's next turn: others have theirs first."""
+        if self.transport is not None and not self._in_line:
+            self._in_line = True
+            self.transport.pause()
+            self._keeper.rounds.wait(self.payer, self)
+
+    def _leave_line(self) -> None:
+        if self._in_line:
+            self._in_line = False
+            self._keeper.rounds.leave(self.payer, self)

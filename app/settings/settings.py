@@ -389,6 +389,21 @@ class Settings(BaseSettings):
         100, description="How many stanzas of one session may be in work before reading pauses."
     )
 
+    account_memory: Annotated[Bytes, Field(ge=1_000_000)] = Field(
+        33_554_432,
+        description="The most bytes of memory in which messages wait for the clients of one "
+        "account; beyond, its longest hibernating session ends.",
+    )
+    account_turn: PositiveSeconds = Field(
+        0.002,
+        description="How long one account may keep all others waiting before it is their turn.",
+    )
+    account_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="The part of the server's time that one account may use without waiting for "
+        "its turns.",
+    )
+
     stream_management_active: bool = Field(
         True,
         description="Offer stream management (XEP-0198).",
@@ -415,7 +430,9 @@ class Settings(BaseSettings):
         10_000, description="The most stanzas that may wait for a client's acknowledgement."
     )
     stream_management_queue_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
-        16_777_216, description="The most bytes that may wait for a client's acknowledgement."
+        16_777_216,
+        description="The most bytes of memory in which stanzas wait for a client's "
+        "acknowledgement.",
     )
     stream_management_remember_expired: Count = Field(
         10_000, description="For how many expired sessions the last count is remembered."
@@ -639,6 +656,9 @@ class Settings(BaseSettings):
             idle_probe=self.session_idle_probe,
             idle_timeout=self.session_idle_timeout,
             pending=self.session_pending,
+            account_bytes=self.account_memory,
+            turn=self.account_turn,
+            share=self.account_share,
         )
 
     def websocket_config(self) -> WebSocketConfig:

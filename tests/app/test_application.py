@@ -263,7 +263,7 @@ async def test_a_database_that_cannot_be_opened_stops_the_start():
 
 
 async def test_an_unforeseen_failure_stops_the_start_too(chat, monkeypatch, caplog):
-    monkeypatch.setattr("andiron.application.TimerDriver", None)
+    monkeypatch.setattr("andiron.application.Driver", None)
     answer = await Server(chat).begin()
     assert answer == {"type": "lifespan.startup.failed", "message": "andiron: startup failed"}
     assert "Traceback" in caplog.text

@@ -75,3 +75,11 @@ async def test_a_wrong_setting_is_the_logs_to_tell_without_a_lifespan(wrong, cap
     ]
     status, text = await AsgiClient(wrong).refusal()
     assert (status, "port" in text) == (503, False)
+
+
+async def test_what_nobody_foresaw_ends_the_start_too(monkeypatch, caplog):
+    monkeypatch.setattr("andiron.described.create_app", None)
+    assert await lifespan(Described()) == [
+        {"type": "lifespan.startup.failed", "message": "andiron: startup failed"}
+    ]
+    assert "Traceback" in caplog.text

@@ -14,7 +14,7 @@ from andiron.bosh.config import BoshConfig
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.sm.config import SmConfig
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.link import Channel
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
@@ -37,7 +37,7 @@ class Place:
         strangers = Strangers(100, 100)
         config = BoshConfig()
         registry = BoshRegistry(self.manager, config, GUARD, strangers, loop.call_soon)
-        self.driver = TimerDriver(self.manager.timers)
+        self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
 
         def channel_of(scope):

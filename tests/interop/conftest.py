@@ -68,6 +68,23 @@ def gloox(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
+def purple(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of clients/purple.c, compiled."""
+    header = Path("/usr/include/libpurple/purple.h")
+    require("libpurple-dev", str(header) if header.exists() else None)
+    flags = subprocess.run(
+        [program("pkg-config"), "--cflags", "--libs", "purple"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    target = str(tmp_path_factory.mktemp("purple") / "purple")
+    source = str(HERE / "clients" / "purple.c")
+    subprocess.run([program("gcc"), "-std=gnu11", source, "-o", target, *flags], check=True)
+    return target
+
+
+@pytest.fixture(scope="session")
 def andiron_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``andiron serve`` in a process of its own, with the accounts ``servers.PEOPLE``."""
     with servers.andiron(tmp_path_factory.mktemp("andiron")) as server:

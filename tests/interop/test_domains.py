@@ -84,8 +84,7 @@ async def test_gloox(gloox: str, munich: Server) -> None:
     people = []
     async with AsyncExitStack() as stack:
         for name, domain in (("alice-gloox", IN_DNS), ("bob-gloox", SHOWN)):
-            account = (domain, name, servers.PASSWORD)
-            client = await GlooxClient.start(gloox, munich.host, munich.port, *account)
+            client = await GlooxClient.start(gloox, munich, name, servers.PASSWORD, domain)
             stack.push_async_callback(client.stop)
             client.jid = (await client.expect("online"))["jid"]
             client.presence()

@@ -69,9 +69,10 @@ def serving(
 ) -> Iterator[Running]:
     """Run a server in a directory until the block ends; enter it when the port answers."""
     port, log = free_port(), directory / "server.log"
+    program, *arguments = command(port)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command(port)],
+            [str(Path(sys.executable).with_name(program)), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

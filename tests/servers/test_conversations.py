@@ -7,6 +7,11 @@ from tests.servers.commands import SERVERS
 from tests.servers.conftest import serving, settle_in
 
 
+def test_what_is_documented_is_what_is_tried():
+    documented = {"uvicorn", "gunicorn, uvicorn_worker", "gunicorn, asgi"}
+    assert documented | {"hypercorn", "granian", "daphne"} <= SERVERS.keys()
+
+
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request, tmp_path_factory, people):
     directory = tmp_path_factory.mktemp("server")

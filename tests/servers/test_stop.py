@@ -16,12 +16,12 @@ NO_FAREWELL = {"granian"}
         ("andiron serve", False),
         ("uvicorn", False),
         ("uvicorn, no lifespan", False),
-        ("gunicorn, uvicorn's worker", False),
-        ("gunicorn, uvicorn's worker", True),
-        ("gunicorn", False),
-        ("gunicorn", True),
-        ("hypercorn", True),
-        ("hypercorn, no workers", False),
+        ("gunicorn, uvicorn_worker", False),
+        ("gunicorn, uvicorn_worker", True),
+        ("gunicorn, asgi", False),
+        ("gunicorn, asgi", True),
+        ("hypercorn, a worker", True),
+        ("hypercorn", False),
         ("granian", False),
         ("granian", True),
         ("daphne", False),
@@ -30,8 +30,8 @@ NO_FAREWELL = {"granian"}
 async def test_a_clean_stop_keeps_what_a_lost_session_was_owed(tmp_path, people, name, group):
     """``group``: SIGTERM goes to all the server's processes, as from systemd, not to the first.
 
-    With one process that is the same; hypercorn's worker is not told by the
-    first while clients are there.
+    With one process that is the same; a worker of hypercorn's is not told by
+    the first while clients are there.
     """
     environment = settle_in(tmp_path, people)
     with serving(SERVERS[name], tmp_path, environment) as server:

@@ -13,6 +13,7 @@ from support.sessions import BIND, MemoryTransport, World, message
 
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import MODULUS
+from andiron.sm.payers import size_of
 from andiron.sm.session import Session, State
 
 CONFIG = SmConfig(
@@ -22,7 +23,7 @@ CONFIG = SmConfig(
     request_quiet=1,
     request_timeout=20,
     queue_stanzas=6,
-    queue_bytes=600,
+    queue_bytes=600 + 6 * (size_of("x") - 1),
     negotiation_timeout=10,
     idle_probe=15,
     idle_timeout=5,
@@ -212,7 +213,7 @@ class AnyEvents(RuleBasedStateMachine):
         for session in self.sessions:
             mine = self.delivered[session]
             if session.management is not None:
-                waiting = [int(ID.match(text)[1]) for text, _, _ in session.management.queue]
+                waiting = [int(ID.match(text)[1]) for text, _ in session.management.queue]
             else:
                 waiting = [number for number in elsewhere if number in mine]
             acknowledged = mine[: len(mine) - len(waiting)]

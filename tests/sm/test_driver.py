@@ -6,7 +6,7 @@ import pytest
 from support.sessions import MemoryBackend, MemoryLink, MemoryTransport
 
 from andiron.sm.config import SmConfig
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.link import CloseReason
 from andiron.sm.manager import SessionManager
 
@@ -36,7 +36,7 @@ async def manager():
 
 @pytest.fixture
 async def driver(manager):
-    driver = TimerDriver(manager.timers)
+    driver = Driver(manager.timers, manager.rounds)
     yield driver
     driver.stop()
 

@@ -9,6 +9,8 @@ from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound
 from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
+from andiron.sm.payers import Payer
+from andiron.sm.queue import UnackedQueue
 from andiron.xmpp.errors import StreamError
 
 SM = "xmlns='urn:xmpp:sm:3'"
@@ -30,7 +32,7 @@ class Case:
             self.inbound,
             self.life,
             CONFIG,
-            0,
+            UnackedQueue(0, Payer("juliet@localhost")),
             self.transport,
         )
 

@@ -13,6 +13,7 @@ from andiron.sm.link import (
     Undelivered,
 )
 from andiron.sm.manager import SessionManager
+from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.stanza import STANZA_NAMES
@@ -91,6 +92,7 @@ class MemoryLink:
         self.jid = ""
         self.language = ""
         self.events: list[str] = []
+        self.payer = Payer("")
 
     def open(self, opening: StreamOpen) -> StreamHeader:
         self.language = opening.lang
@@ -106,6 +108,7 @@ class MemoryLink:
             if element.name != "auth":
                 raise StreamError(StreamCondition.NOT_AUTHORIZED)
             self.account = re.sub("<[^>]*>", "", element.text) + "@localhost"
+            self.payer = self.backend.payers.setdefault(self.account, self.payer)
             self.session.send("<success/>")
             self.session.authenticated(now)
             return True
@@ -147,6 +150,7 @@ class MemoryBackend:
         self.undelivered: defaultdict[str, list[Undelivered]] = defaultdict(list)
         self.deferring = False
         self.deferred: list[tuple[MemoryLink, Element, int]] = []
+        self.payers: dict[str, Payer] = {}
         self.routed: list[tuple[MemoryLink, int]] = []
 
     def connect(self, session: Session, channel: Channel) -> MemoryLink:

@@ -9,7 +9,7 @@ from support.asgi import OPEN, AsgiClient
 from support.sessions import BIND, SIGN_IN, MemoryBackend, MemoryLink
 
 from andiron.sm.config import SmConfig
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.link import Channel
 from andiron.sm.manager import SessionManager
 from andiron.websocket.config import WebSocketConfig
@@ -26,7 +26,7 @@ class Place:
         loop = asyncio.get_running_loop()
         self.backend = MemoryBackend()
         self.manager = SessionManager(sm or SmConfig(), self.backend, clock=loop.time)
-        self.driver = TimerDriver(self.manager.timers)
+        self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
         self.endpoint = WebSocketEndpoint(
             self.manager,

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from support.domains import CLIENT, Client, Stage, body, condition, settle
+from support.domains import AUTH, CLIENT, Client, Stage, bind_request, body, condition, settle
 from support.rooms import RoomStage
 
 from andiron.domain.accounts.accounts import NoSuchAccount
@@ -243,6 +243,7 @@ FORGED = [
     "<delay xmlns='urn:xmpp:dela&#x79;' from='localhost' stamp='2000-01-01T00:00:00Z'/>",
     f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@LOCALHOST'/>",
     f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='JULIET@localhost'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@localhost.'/>",
     f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@\uff4cocalhost'/>",
     f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@localhost '/>",
     f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='garden@Conference.localhost'/>",
@@ -576,3 +577,30 @@ async def test_an_account_that_vanished_is_not_there():
     await settle()
     (error,) = romeo.take()
     assert condition(error) == "service-unavailable"
+
+
+@pytest.mark.parametrize("by", ["münchen.example", "xn--mnchen-3ya.example", "MÜNCHEN.example."])
+async def test_a_domain_of_other_letters_is_known_in_either_form(by: str):
+    stage = Stage(domain="münchen.example")
+    romeo = await come(stage, "romeo")
+    juliet = await come(stage, "juliet")
+    forged = (
+        f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@{by}'/>"
+        f"<delay xmlns='{ns.DELAY}' from='{by}' stamp='2000-01-01T00:00:00Z'/>"
+    )
+    romeo.send(say(juliet.jid, f"<body>hi</body>{forged}"))
+    (message,) = juliet.take()
+    assert [child.tag for child in message] == [f"{CLIENT}body", STANZA_ID]
+
+
+async def come(stage: Stage, name: str) -> Client:
+    client = stage.connect()
+    client.open("münchen.example")
+    client.send(AUTH.format(name))
+    await settle()
+    client.open("münchen.example")
+    client.send(bind_request())
+    client.send("<presence/>")
+    await settle()
+    client.take()
+    return client

@@ -63,6 +63,7 @@ FORGED = [
     f"<p:x xmlns:p='{ns.MUC_USER}'><p:status code='104'/></p:x>",
     "<delay xmlns='urn:xmpp&#58;delay' from='garden@conference.localhost/x' stamp='2001'/>",
     f"<delay xmlns='{ns.DELAY}' from='Garden@Conference.localhost' stamp='2001'/>",
+    f"<delay xmlns='{ns.DELAY}' from='garden@conference.localhost.' stamp='2001'/>",
     f"<delay xmlns='{ns.DELAY}' from='localhost' stamp='2001'/>",
     f"<stanza-id xmlns='{ns.STANZA_ID}' id='x' by='GARDEN@conference.localhost'/>",
     f"<x xmlns='{ns.OLD_DELAY}' from='GARDEN@conference.localhost' stamp='2001'/>",

@@ -14,11 +14,14 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { client, xml } from '@xmpp/client';
+import { WebSocket } from 'ws';
 import { lossyProxy } from '../lossy.mjs';
 import { hasFailed, launch, step } from '../steps.mjs';
 import { OPEN, Person } from './person.mjs';
 import { DIST, servePage } from './serve.mjs';
 
+globalThis.WebSocket = WebSocket; // for xmpp.js; Node.js 20 has none
 const [pagePort, server, domain, password, outdir] = process.argv.slice(2);
 if (!outdir) {
   console.error('usage: node converse.mjs PAGE_PORT SERVER DOMAIN PASSWORD OUTDIR');
@@ -224,6 +227,31 @@ await step('on another device the history, the contacts and the room are there, 
   await romeo.reads(['So thrive my soul']);
   await juliet.write('A thousand times good night');
   for (const person of [romeo, device]) await person.reads(['A thousand times good night']);
+  await device.context.close();
+});
+
+await step('a note to oneself from elsewhere does not keep the page from coming back', async () => {
+  const device = new Person('romeo', play);
+  const service = `${proxy.url.replace('http', 'ws')}/ws`;
+  const elsewhere = client({ service, domain, username: 'romeo', password });
+  elsewhere.on('error', (error) => play.complaints.push(`elsewhere: ${error}`));
+  await elsewhere.start();
+  await device.open({ websocket_url: service, persistent_store: 'sessionStorage' });
+  await device.signIn(password);
+  await elsewhere.send(xml('message', { to: romeo.jid, type: 'chat' }, xml('body', {}, 'My life is my foe’s debt')));
+  await elsewhere.stop();
+  await device.see(`.open-chat[data-jid="${romeo.jid}"]`);
+  await device.talkTo(juliet);
+  await device.write('Good night, good night!');
+  await juliet.reads(['Good night, good night!']);
+  await device.pause();
+  await device.page.reload();
+  await device.online();
+  await device.talkTo(juliet);
+  await device.reads(['Good night, good night!']);
+  await device.page.click(`.open-chat[data-jid="${romeo.jid}"]`);
+  await device.reads(['My life is my foe’s debt']);
+  await device.screenshot('note-to-oneself');
   await device.context.close();
 });
 
