@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from andiron.xmpp.jid import JID, InvalidJID
 
+__all__ = ["Change", "change", "meant"]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -28,9 +30,16 @@ def change(stored: str) -> Change | None:
         return Change("", f"is no address: {error}")
     if jid.full != stored:
         return Change(jid.full, "is prepared to another form")
-    # Stringprep had one small sigma; lower case, and people, write another at a word's end.
-    written = jid.node.replace("\u03c3", "\u03a3").lower()
-    if written != jid.node:
-        now = f"{written}@{jid.full.partition('@')[2]}"
-        return Change(now, "is written with a final sigma, which is another address")
     return None
+
+
+def meant(stored: str) -> Change | None:
+    """Return what people write who mean an address that is as good as before, if that is another.
+
+    Stringprep had one small sigma; lower case, and people, write another at a word's end.
+    """
+    node, at, rest = stored.partition("@")
+    written = node.replace("\u03c3", "\u03a3").lower()
+    if not at or written == node:
+        return None
+    return Change(f"{written}@{rest}", "is written with a final sigma, which is another address")

@@ -101,6 +101,15 @@ class Accounts:
             )
         return username
 
+    async def stored_username(self, name: str) -> str:
+        """Return the username that a name stands for, or the very name where that is one.
+
+        Some were made by former rules, and nobody's name stands for them any more.
+        Raises :class:`InvalidName`.
+        """
+        there = name.isprintable() and await self.existing([name])
+        return name if there else self.username(name)
+
     async def create(self, name: str, password: str) -> str:
         """Make an account and return its username.
 
@@ -151,7 +160,7 @@ class Accounts:
         Its sessions, if it may have any, are ended by :class:`.removal.Removal`.
         Raises :class:`NoSuchAccount` or :class:`InvalidName`.
         """
-        username = self.username(name)
+        username = await self.stored_username(name)
 
         async def operation(connection: AsyncConnection) -> None:
             # What belongs to the account goes with it: its rows refer to it with a cascade.

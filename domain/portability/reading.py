@@ -279,7 +279,10 @@ class ContentReader:
         return first_at(round(stamp * 1000)) + len(self.content.archive) % (1 << ID_BITS)
 
     def _stanza(self, tree: Tree) -> Tree:
-        """Return a stanza in the namespace of clients, without ids that another archive gave."""
+        """Return a stanza in the namespace of clients, with both addresses prepared.
+
+        Ids that another archive gave are left out.
+        """
         if not tree.tag.startswith(f"{{{ns.CLIENT}}}"):
             outer = tree.tag[: tree.tag.index("}") + 1]
             for each in tree.iter():
@@ -291,6 +294,9 @@ class ContentReader:
                 and parse_id(child.get("id", "")) is None
             ):
                 tree.remove(child)
+        for name in ("from", "to"):
+            if address := tree.get(name):
+                tree.set(name, _prepared(address) or address)
         tree.tail = None
         return tree
 

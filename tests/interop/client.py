@@ -230,8 +230,14 @@ class PurpleClient(NativeClient):
 
     @classmethod
     async def start(
-        cls, program: str, server: Server, user: str, password: str, directory: Path
+        cls,
+        program: str,
+        server: Server,
+        user: str,
+        password: str,
+        directory: Path,
+        domain: str = DOMAIN,
     ) -> Self:
         """Begin to sign in; libpurple keeps its files in ``directory``."""
-        account = DOMAIN, user, password, "purple"
+        account = domain, user, password, "purple"
         return await cls.run("libpurple", program, server.bosh_url, *account, str(directory))

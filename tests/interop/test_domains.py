@@ -5,11 +5,12 @@ A page knows what ``location.hostname`` says, which is the name as DNS has it.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.interop import server as servers
-from tests.interop.client import BOSH, GlooxClient, NodeClient
+from tests.interop.client import BOSH, GlooxClient, NodeClient, PurpleClient
 from tests.interop.server import Server
 
 pytestmark = pytest.mark.peer
@@ -17,7 +18,9 @@ pytestmark = pytest.mark.peer
 SHOWN = "m\N{LATIN SMALL LETTER U WITH DIAERESIS}nchen.example"
 IN_DNS = "xn--mnchen-3ya.example"
 LIBRARIES = ["xmppjs", "stanza", "strophe", "stanza-bosh", "strophe-bosh"]
-PEOPLE = [f"{name}-{library}" for library in [*LIBRARIES, "gloox"] for name in ("alice", "bob")]
+PEOPLE = [
+    f"{name}-{library}" for library in [*LIBRARIES, "gloox", "purple"] for name in ("alice", "bob")
+]
 
 SignIn = Callable[[str, str, str], Awaitable[NodeClient]]
 
@@ -93,4 +96,17 @@ async def test_gloox(gloox: str, munich: Server) -> None:
         alice.send(f"bob-gloox@{IN_DNS}", "hello")
         assert (await bob.receive("hello"))["from"] == f"alice-gloox@{SHOWN}/gloox"
         bob.send(alice.jid, "answer")
+        await alice.receive("answer")
+
+
+async def test_libpurple(sign_in: SignIn, purple: str, munich: Server, tmp_path: Path) -> None:
+    account = ("alice-purple", servers.PASSWORD, tmp_path, IN_DNS)
+    alice = await PurpleClient.start(purple, munich, *account)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(alice.stop)
+        await alice.expect("online")
+        bob = await sign_in("bob-purple", "stanza", SHOWN)
+        alice.send(f"bob-purple@{IN_DNS}", "hello")
+        assert (await bob.receive("hello"))["from"] == f"alice-purple@{SHOWN}/purple"
+        bob.send(f"alice-purple@{IN_DNS}/purple", "answer")
         await alice.receive("answer")

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from slixmpp.jid import JID as FormerJID  # noqa: N811
 from slixmpp.jid import InvalidJID as FormerInvalidJID
 
-from andiron.xmpp.former import Change, change
+from andiron.xmpp.former import Change, change, meant
 from andiron.xmpp.jid import JID, InvalidJID
 
 
@@ -21,6 +21,7 @@ from andiron.xmpp.jid import JID, InvalidJID
 )
 def test_what_is_as_good_as_before(stored):
     assert change(stored) is None
+    assert meant(stored) is None
 
 
 @pytest.mark.parametrize(
@@ -53,11 +54,13 @@ def test_what_is_no_address_any_more(stored, reason):
 
 
 def test_what_people_write_with_a_final_sigma():
-    found = change("\u03bd\u03af\u03ba\u03bf\u03c3@example.org/x")
+    stored = "\u03bd\u03af\u03ba\u03bf\u03c3@example.org/x"
+    assert change(stored) is None
+    found = meant(stored)
     assert found is not None
     assert found.now == "\u03bd\u03af\u03ba\u03bf\u03c2@example.org/x"
     assert JID("\u039d\u03af\u03ba\u03bf\u03c2@example.org/x").full == found.now
-    assert change(found.now) is None
+    assert meant(found.now) is None
 
 
 @given(st.text(max_size=12) | st.from_regex(r"\A[^@/]{1,5}@[a-z]{1,5}/.{1,5}\Z"))
@@ -69,6 +72,8 @@ def test_whatever_was_stored_is_as_it_was_or_told(text):
     found = change(stored)
     if found is None:
         assert JID(stored).full == stored
+        other = meant(stored)
+        assert other is None or JID(other.now).full == other.now != stored
     elif found.now:
         assert JID(found.now).full == found.now != stored
     else:
