@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
 from andiron.domain.about.disco import Disco
@@ -59,6 +59,9 @@ from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.domain")
+
+_SERVED: Final = "domain"
+"""What the database says it was last served as."""
 
 
 class Domain:
@@ -125,6 +128,16 @@ class Domain:
 
     async def _start(self, database: Database) -> None:
         config = self.config
+        former = await database.get_meta(_SERVED)
+        if former not in {None, self.name}:
+            logger.warning(
+                "The database was last served as %s, and now it is as %s (ANDIRON_DOMAIN): its"
+                " accounts' contacts and rooms know them by the former name",
+                former,
+                self.name,
+            )
+        if former != self.name:
+            await database.set_meta(_SERVED, self.name)
         accounts = Accounts(database, self.name, config.scram_iterations)
         sasl = SaslConfig(
             domain=self.name,

@@ -81,9 +81,16 @@ def run(settings: Settings) -> None:
             place = f"the socket file {settings.socket}" if settings.socket else url
             logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, place)
             database = andiron.domain.database
-            if settings.demo and database is not None:
-                accounts = Accounts(database, settings.domain, settings.auth_iterations)
+            if database is None:
+                return
+            accounts = Accounts(database, settings.domain, settings.auth_iterations)
+            if settings.demo:
                 click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
+            elif not (settings.registration or settings.auth_anonymous or await accounts.names()):
+                logger.warning(
+                    "Nobody can sign in: the database has no account yet. In this folder"
+                    " 'andiron user add NAME' makes one"
+                )
 
         server = Server(server_config(settings, andiron), announce, stack.close)
         andiron.on_database_lost = server.end

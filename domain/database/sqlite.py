@@ -98,8 +98,15 @@ def _create_private(path: Path) -> None:
     except OSError as error:
         raise DatabaseError(
             f"The database {path} cannot be written ({error.strerror}); let {SETTING} name a file"
-            " in a folder that exists and that the server may write to."
+            f" in a folder that exists and that the server may write to{_hint(path)}."
         ) from None
+
+
+def _hint(path: Path) -> str:
+    absolute = "/" / path
+    if path.is_absolute() or not absolute.parent.is_dir() or absolute.parent == Path("/"):
+        return ""
+    return f" (three slashes begin a path in {Path.cwd()}, four one anywhere: sqlite:///{absolute})"
 
 
 def _readers(path: str) -> ThreadReaders:
