@@ -41,9 +41,9 @@ NOT_STARTED: Final = Refusal(
 STOPPED: Final = Refusal(
     503, "Andiron could not start, or has ended. The server's log says why.\n", _NO_STORE
 )
-TAKEN_OVER: Final = Refusal(
+DATABASE_LOST: Final = Refusal(
     503,
-    "Another server has taken over the database of this one, which must be restarted.\n",
+    "This server has lost its database to another, or altogether, and must be restarted.\n",
     _NO_STORE,
 )
 _STORING: Final = 1.0
@@ -82,9 +82,9 @@ class Andiron:
         """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
         self._shutdown: Callable[[], None] | None = None
-        self.taken_over = ""
-        """Why nothing is served any more: another server has the database; empty otherwise."""
-        self.on_taken_over: Callable[[], object] | None = None
+        self.database_lost = ""
+        """Why nothing is served any more: the database is another's, or gone; else empty."""
+        self.on_database_lost: Callable[[], object] | None = None
         """Called when that happens; the process had better end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,8 +129,8 @@ class Andiron:
         settings = self.settings
         guard = Guard(settings.max_stanza_size, settings.max_depth, max_nodes=settings.max_nodes)
         self.domain = domain = Domain(settings.domain_config(), guard)
-        self.taken_over = ""
-        await domain.start(self._be_taken_over)
+        self.database_lost = ""
+        await domain.start(self._lose_database)
         try:
             strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
             async with self._sessions(domain) as manager:
@@ -141,8 +141,8 @@ class Andiron:
                 routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
-                if self.taken_over:
-                    raise DatabaseError(self.taken_over)
+                if self.database_lost:
+                    raise DatabaseError(self.database_lost)
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             await domain.stop()
@@ -168,16 +168,16 @@ class Andiron:
             await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
 
-    def _be_taken_over(self, sentence: str) -> None:
-        """Serve nothing from now on: another server has the database."""
+    def _lose_database(self, sentence: str) -> None:
+        """Serve nothing from now on: what would be stored would be lost, or another's."""
         logger.critical("%s Nothing is served here any more: restart this process", sentence)
-        self.taken_over = sentence
-        self._refusal = TAKEN_OVER
+        self.database_lost = sentence
+        self._refusal = DATABASE_LOST
         self._router = None
         if self._shutdown is not None:
             self._shutdown()
-        if self.on_taken_over is not None:
-            self.on_taken_over()
+        if self.on_database_lost is not None:
+            self.on_database_lost()
 
     def _routes(
         self, manager: SessionManager, guard: Guard, strangers: Strangers, registry: BoshRegistry

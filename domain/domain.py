@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
 from andiron.domain.about.disco import Disco
@@ -24,6 +24,7 @@ from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
 from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database
+from andiron.domain.database.failure_log import FAILURE_LOG
 from andiron.domain.events import Events
 from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink
@@ -59,6 +60,9 @@ from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.domain")
 
+_SERVED: Final = "domain"
+"""What the database says it was last served as."""
+
 
 class Domain:
     """The embedded XMPP domain (a :class:`andiron.sm.link.Backend`).
@@ -81,6 +85,7 @@ class Domain:
         self.database: Database | None = None
         """None while the domain is stopped."""
         self._held = AsyncExitStack()
+        logger.addFilter(FAILURE_LOG)
         self._notices = Notices()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[None]] = set()
@@ -109,7 +114,7 @@ class Domain:
     async def start(self, lost: Callable[[str], object] = lambda _sentence: None) -> None:
         """Open the database, for this domain alone.
 
-        ``lost`` is called with a sentence should another server take it over
+        ``lost`` is called with a sentence should that not be so any more
         (:func:`claim_database`): the domain must be stopped then.
         Raises :class:`DatabaseError` with a sentence for the operator.
         """
@@ -123,6 +128,16 @@ class Domain:
 
     async def _start(self, database: Database) -> None:
         config = self.config
+        former = await database.get_meta(_SERVED)
+        if former not in {None, self.name}:
+            logger.warning(
+                "The database was last served as %s, and now it is as %s (ANDIRON_DOMAIN): its"
+                " accounts' contacts and rooms know them by the former name",
+                former,
+                self.name,
+            )
+        if former != self.name:
+            await database.set_meta(_SERVED, self.name)
         accounts = Accounts(database, self.name, config.scram_iterations)
         sasl = SaslConfig(
             domain=self.name,

@@ -43,10 +43,16 @@ def listen(host: str, port: int) -> list[socket.socket]:
         for listener in listeners:
             listener.close()
         raise ServerError(
-            f"Cannot listen on {host} port {port} ({error.strerror});"
+            f"Cannot listen on {host} port {port} ({_reason(error)});"
             " choose another with --host and --port, or stop what listens there."
         ) from None
     return listeners
+
+
+def _reason(error: OSError) -> str:
+    # What asyncio and socket add to it says the address once more; resolvers have their own.
+    known = error.errno is not None and error.errno > 0
+    return os.strerror(error.errno) if known else str(error.strerror or error)
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:

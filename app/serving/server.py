@@ -60,7 +60,7 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
 
     Raises :class:`ServerError` when the address cannot be listened on or the
-    database was taken over by another server, and SystemExit when the
+    database was lost to another server, and SystemExit when the
     application does not start, which is logged.
     """
     configure_logging(settings.log_level)
@@ -81,16 +81,23 @@ def run(settings: Settings) -> None:
             place = f"the socket file {settings.socket}" if settings.socket else url
             logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, place)
             database = andiron.domain.database
-            if settings.demo and database is not None:
-                accounts = Accounts(database, settings.domain, settings.auth_iterations)
+            if database is None:
+                return
+            accounts = Accounts(database, settings.domain, settings.auth_iterations)
+            if settings.demo:
                 click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
+            elif not (settings.registration or settings.auth_anonymous or await accounts.names()):
+                logger.warning(
+                    "Nobody can sign in: the database has no account yet. In this folder"
+                    " 'andiron user add NAME' makes one"
+                )
 
         server = Server(server_config(settings, andiron), announce, stack.close)
-        andiron.on_taken_over = server.end
+        andiron.on_database_lost = server.end
         with contextlib.suppress(KeyboardInterrupt):
             server.run(listeners)
-    if andiron.taken_over:
-        raise ServerError(andiron.taken_over)
+    if andiron.database_lost:
+        raise ServerError(andiron.database_lost)
 
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:

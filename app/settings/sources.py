@@ -136,17 +136,23 @@ def origins(settings_cls: type[BaseSettings]) -> dict[str, str]:
 def config_path() -> Path | None:
     """Return the file to read settings from, None without one.
 
-    Raises :class:`SettingsError` when ``ANDIRON_CONFIG`` names one that is not there.
+    Raises :class:`SettingsError` for one that is named or there, and is no file.
     """
+    named = _named(CONFIG_VARIABLE)
+    if named is not None:
+        return named
     path = Path(CONFIG_FILE)
-    return _named(CONFIG_VARIABLE) or (path if path.is_file() else None)
+    if os.path.isdir(path):
+        # So does Docker when what shall be mounted is not there.
+        raise SettingsError(f"{path} is a folder, not a file: remove it, or mount the file that is")
+    return path if os.path.lexists(path) else None
 
 
 def _named(variable: str) -> Path | None:
     named = os.environ.get(variable)
-    if named and not Path(named).is_file():
+    if named and not os.path.isfile(named):
         raise SettingsError(
-            f"{variable} names {named}, which is not a file:"
+            f"{variable} names {named}, which is not a file that can be read:"
             " correct the path or remove the variable"
         )
     return Path(named) if named else None

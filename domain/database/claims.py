@@ -47,10 +47,10 @@ async def claim_database(
 ) -> Claim:
     """Take the right to serve a database; release it when it is closed.
 
-    One that is about to end, in a restart, is waited for ``patience`` seconds,
-    unless it is a second worker that a server was told to start. Should another server take
-    the database later on, which can happen where the way to it broke, then
-    ``lost`` is called with a sentence for the operator.
+    Who has it and is about to end, in a restart, is waited for ``patience``
+    seconds, unless this is a second worker that a server was told to start.
+    ``lost`` is called with a sentence for the operator should the database be
+    another's later on, which can happen where the way to it broke, or be gone.
     Raises :class:`ServedAlready`, and :class:`DatabaseError` as ``Database.open`` does.
     """
     kind, parsed = parse(url)

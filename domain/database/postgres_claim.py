@@ -92,9 +92,11 @@ class ConnectionClaim:
     async def _lock(self) -> Holder | None:
         schema = await self._connection.fetchval(_SCHEMA)
         number = (_SERVERS << 32) + schema
-        if await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", number):
-            return None
-        return Holder.read(await self._connection.fetchval(_HOLDER, _SERVERS, schema))
+        while not await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", number):
+            found = await self._connection.fetchrow(_HOLDER, _SERVERS, schema)
+            if found is not None:  # else it was let go of between the two questions
+                return Holder.read(found["application_name"])
+        return None
 
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
@@ -137,6 +139,8 @@ class ConnectionClaim:
                 logger.debug("%s", error)
             else:
                 # The server may not have noticed yet that our former connection is gone.
+                if holder is None:
+                    logger.warning("The way to the database %s is there again", self.name)
                 if holder != Holder.own():
                     return holder
             await asyncio.sleep(_PAUSE)

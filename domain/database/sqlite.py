@@ -8,6 +8,7 @@ import errno
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,14 @@ _BUSY_TIMEOUT: Final = 10_000
 """Milliseconds to wait for another process's write, such as ``andiron user add --from-file``."""
 _BUSY_PAUSE: Final = 0.01
 """Seconds between two attempts where SQLite itself does not wait."""
+
+_REMEDIES: Final = {
+    sqlite3.SQLITE_BUSY: "let the other program end that writes to the file {} names",
+    sqlite3.SQLITE_FULL: "make room on the disk of the file that {} names",
+    sqlite3.SQLITE_CORRUPT: "put a backup in place of the file that {} names",
+    sqlite3.SQLITE_NOTADB: "let {} name an SQLite file, or put a backup in its place",
+    sqlite3.SQLITE_IOERR: "see to the disk of the file that {} names, and what it says of it",
+}
 
 
 def problem(url: URL) -> str:
@@ -60,13 +69,13 @@ def engines(url: URL) -> Engines:
     return Engines(path or "in memory", writer, writer, readers, _explain)
 
 
-def claim(url: URL, _lost: object) -> FileClaim | NoClaim:
+def claim(url: URL, lost: Callable[[str], object]) -> FileClaim | NoClaim:
     """Return what a server holds while it serves a database. Raises :class:`DatabaseError`."""
     path = _path(url)
     if not path:
         return NoClaim()
     _create_private(Path(path))
-    return FileClaim(path)
+    return FileClaim(path, lost)
 
 
 def _path(url: URL) -> str | None:
@@ -89,8 +98,15 @@ def _create_private(path: Path) -> None:
     except OSError as error:
         raise DatabaseError(
             f"The database {path} cannot be written ({error.strerror}); let {SETTING} name a file"
-            " in a folder that exists and that the server may write to."
+            f" in a folder that exists and that the server may write to{_hint(path)}."
         ) from None
+
+
+def _hint(path: Path) -> str:
+    absolute = "/" / path
+    if path.is_absolute() or not absolute.parent.is_dir() or absolute.parent == Path("/"):
+        return ""
+    return f" (three slashes begin a path in {Path.cwd()}, four one anywhere: sqlite:///{absolute})"
 
 
 def _readers(path: str) -> ThreadReaders:
@@ -142,7 +158,6 @@ def _begin_immediate(connection: Connection) -> None:
 
 
 def _explain(error: BaseException) -> str:
-    return (
-        f"({error}); let {SETTING} name an SQLite file that the server may write to,"
-        " on a disk with room"
-    )
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    remedy = _REMEDIES.get(code, "let {} name an SQLite file that the server may write to")
+    return f"({error}); {remedy.format(SETTING)}"

@@ -36,7 +36,7 @@ __all__ = ["Authenticator", "Exchange", "SaslConfig", "Step"]
 _PLAIN: Final = "PLAIN"
 _ANONYMOUS: Final = "ANONYMOUS"
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("andiron.domain")
 
 
 @dataclass(frozen=True, slots=True)

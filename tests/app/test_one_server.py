@@ -92,7 +92,7 @@ async def test_one_that_was_replaced_says_so_and_serves_nothing(monkeypatch, cap
     started = starts(monkeypatch, lost)
     chat = application()
     ended = []
-    chat.on_taken_over = lambda: ended.append(chat.taken_over)
+    chat.on_database_lost = lambda: ended.append(chat.database_lost)
     site = Starlette(routes=[Mount("/chat", chat)])
     async with chat.lifespan():
         assert started == [chat.domain]
@@ -101,7 +101,7 @@ async def test_one_that_was_replaced_says_so_and_serves_nothing(monkeypatch, cap
         assert ended == ["The database was taken."]
         answer = await get(site, "/chat/healthz")
         assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
-        assert answer.text.startswith("Another server has taken over the database")
+        assert answer.text.startswith("This server has lost its database")
     assert caplog.messages == [
         "The database was taken. Nothing is served here any more: restart this process"
     ]

@@ -7,7 +7,15 @@ import pytest
 from support.postgres import PostgresServer, programs, running
 
 from andiron.domain.database.database import Database
+from andiron.domain.database.failure_log import FAILURE_LOG
+from andiron.sm.notices import Notices
 from tests.conftest import require
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test see the failures that it causes, though others have caused the same."""
+    monkeypatch.setattr(FAILURE_LOG, "_notices", Notices())
 
 
 @pytest.fixture(scope="session")

@@ -101,6 +101,23 @@ async def test_two_people_chat_across_a_restart(path):
     await house.stop()
 
 
+async def test_a_domain_that_changed_its_name_is_told_of_once(path, caplog):
+    said = []
+    for name in ("localhost", "chat.example.org", "chat.example.org", "localhost"):
+        caplog.clear()
+        house = House(path, domain=name)
+        await house.domain.start()
+        await house.stop()
+        said.append([text.partition(" (")[0] for text in caplog.messages if "served as" in text])
+    changed = "The database was last served as {}, and now it is as {}"
+    assert said == [
+        [],
+        [changed.format("localhost", "chat.example.org")],
+        [],
+        [changed.format("chat.example.org", "localhost")],
+    ]
+
+
 async def test_messages_in_flight_when_the_domain_stops_are_stored(path):
     house = House(path)
     await house.domain.start()

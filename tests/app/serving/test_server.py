@@ -176,6 +176,27 @@ async def test_a_socket_file(process, tmp_path, monkeypatch, settings):
     assert all("add unix to" in line for line in warned)
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, True),
+        ({"ANDIRON_REGISTRATION": "true"}, False),
+        ({"ANDIRON_AUTH_ANONYMOUS": "1"}, False),
+    ],
+)
+async def test_a_server_that_lets_nobody_in_says_so(tmp_path, variables, told):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "andiron", "serve", "--port", "0"),
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if not k.startswith("ANDIRON_")} | variables,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert b"Serving localhost" in await process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, log = await process.communicate()
+    assert (b"Nobody can sign in: the database has no account yet" in log) == told
+
+
 async def test_a_start_that_fails_says_why(tmp_path):
     failed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "andiron", "serve", "--port", "0"),

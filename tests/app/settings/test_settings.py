@@ -160,6 +160,18 @@ def test_arguments_come_before_the_environment_before_the_file(monkeypatch):
     assert (settings.port, settings.host, settings.domain) == (3, "127.0.0.2", "file.example")
 
 
+def test_a_folder_of_the_file_s_name_is_refused():
+    Path("andiron.toml").mkdir()
+    with pytest.raises(SettingsError, match=r"andiron\.toml is a folder, not a file: remove it"):
+        Settings()
+
+
+def test_a_link_that_leads_nowhere_is_no_file():
+    Path("andiron.toml").symlink_to("nowhere.toml")
+    with pytest.raises(SettingsError, match=r"andiron\.toml cannot be read: No such file"):
+        Settings()
+
+
 def test_an_image_s_own_values_come_last(monkeypatch):
     Path("defaults.toml").write_text("port = 1\nhost = '::1'\ndomain = 'image.example'")
     Path("andiron.toml").write_text("port = 2\nhost = '::2'")
@@ -411,13 +423,13 @@ def test_media_types_are_in_lower_case():
         (
             "ANDIRON_CONFIG",
             "none.toml",
-            "ANDIRON_CONFIG names none.toml, which is not a file:"
+            "ANDIRON_CONFIG names none.toml, which is not a file that can be read:"
             " correct the path or remove the variable",
         ),
         (
             "ANDIRON_DEFAULTS",
             "none.toml",
-            "ANDIRON_DEFAULTS names none.toml, which is not a file:"
+            "ANDIRON_DEFAULTS names none.toml, which is not a file that can be read:"
             " correct the path or remove the variable",
         ),
     ],

@@ -177,7 +177,7 @@ async def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("fcntl.flock", flock)
     with pytest.raises(DatabaseError, match=r"Operation not supported.*on a disk of this machine"):
-        await FileClaim(str(tmp_path / "andiron.db")).take()
+        await FileClaim(str(tmp_path / "andiron.db"), print).take()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from support.postgres import PostgresServer
 
 from andiron.domain.database import postgres_claim
 from andiron.domain.database.claims import ServedAlready, claim_database
+from andiron.domain.database.engines import DatabaseError
 from andiron.domain.database.holders import Holder
+from andiron.domain.database.postgres_claim import ConnectionClaim
 
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'andiron %/%'
@@ -33,14 +35,18 @@ class Mute:
 
 async def held(server: PostgresServer, former: list[int]) -> list[int]:
     """Return the connection that holds the lock once it is another than ``former``."""
-    name = await server.shared_database()
-    async with asyncio.timeout(60):
-        while True:
-            rows = await server.fetch(
-                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted", name
-            )
-            if rows and [row["pid"] for row in rows] != former:
-                return [row["pid"] for row in rows]
+    watching = await server.connect(await server.shared_database())
+    try:
+        async with asyncio.timeout(60):
+            while True:
+                rows = await watching.fetch(
+                    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                )
+                if rows and [row["pid"] for row in rows] != former:
+                    return [row["pid"] for row in rows]
+                await asyncio.sleep(0.01)
+    finally:
+        await watching.close()
 
 
 async def test_each_schema_has_its_own(postgres_server: PostgresServer):
@@ -149,3 +155,40 @@ async def test_a_former_connection_that_the_server_still_holds_is_waited_for(
     await held(postgres_server, former)
     await claim.release()
     assert sentences == []
+
+
+class LetGo:
+    """A connection to a server whose lock is let go of just after it was refused."""
+
+    def __init__(self) -> None:
+        self.refusals = 1
+
+    async def fetchval(self, query: str, *_arguments: int) -> int | bool:
+        if "pg_try_advisory_lock" not in query:
+            return 2200
+        self.refusals -= 1
+        return self.refusals < 0
+
+    async def fetchrow(self, _query: str, *_arguments: int) -> None:
+        """Return who holds the lock: nobody."""
+
+    def add_termination_listener(self, _call: object) -> None:
+        pass
+
+    async def execute(self, _query: str, **_options: float) -> None:
+        pass
+
+    async def close(self, **_options: float) -> None:
+        pass
+
+
+async def test_a_lock_that_was_let_go_of_between_two_questions_is_taken():
+    connection = LetGo()
+
+    async def connect() -> LetGo:
+        return connection
+
+    claim = ConnectionClaim("it", connect, lambda _error: DatabaseError(), lambda _sentence: None)
+    assert await claim.take() is None
+    assert connection.refusals == -1
+    await claim.release()

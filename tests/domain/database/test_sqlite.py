@@ -58,6 +58,39 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path):
     assert set(modes.values()) == {0o600}
 
 
+async def test_a_path_that_was_meant_to_be_absolute_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatabaseError) as caught:
+        await Database.open("sqlite:///var/lib/andiron.db")
+    assert str(caught.value).endswith(
+        f" (three slashes begin a path in {tmp_path}, four one anywhere:"
+        " sqlite:////var/lib/andiron.db)."
+    )
+    for url in ("sqlite:///nowhere/andiron.db", "sqlite:////nowhere/andiron.db"):
+        with pytest.raises(DatabaseError, match=r"write to\.$"):
+            await Database.open(url)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (sqlite3.SQLITE_BUSY, "let the other program end that writes to the file ANDIRON_DATABASE"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "let the other program end"),
+        (sqlite3.SQLITE_FULL, "make room on the disk"),
+        (sqlite3.SQLITE_CORRUPT, "put a backup in place"),
+        (sqlite3.SQLITE_IOERR_WRITE, "see to the disk"),
+        (sqlite3.SQLITE_READONLY, "let ANDIRON_DATABASE name an SQLite file that the server may"),
+    ],
+)
+def test_the_remedy_is_one_for_the_reason(code: int, remedy: str):
+    error = sqlite3.OperationalError("it failed")
+    error.sqlite_errorcode = code
+    assert sqlite._explain(error).startswith(f"(it failed); {remedy}")
+    assert "ANDIRON_DATABASE" in sqlite._explain(error)
+
+
 WRITE_FOREVER = """
 import asyncio, sys
 from sqlalchemy import text

@@ -1,0 +1,88 @@
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from andiron.domain.database import sqlite_claim
+from andiron.domain.database.claims import ServedAlready, claim_database
+from andiron.domain.database.database import Database
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sqlite_claim, "_PULSE", 0.001)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/andiron.db"
+
+
+def replace(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [Path.unlink, replace])
+async def test_a_database_that_is_removed_or_replaced_is_lost(tmp_path: Path, url: str, change):
+    lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    claim = await claim_database(url, 0, lost.set_result)
+    database = await Database.open(url)
+    change(tmp_path / "andiron.db")
+    async with asyncio.timeout(60):
+        assert "andiron.db was removed or replaced while it was served" in await lost
+    await database.close()
+    await claim.release()
+
+
+async def test_a_lock_that_is_removed_is_made_again(
+    tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture
+):
+    sentences: list[str] = []
+    claim = await claim_database(url, 0, sentences.append)
+    lock = tmp_path / "andiron.db-lock"
+    lock.unlink()
+    async with asyncio.timeout(60):
+        while not lock.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    with pytest.raises(ServedAlready):
+        await claim_database(url)
+    assert "andiron.db-lock was removed, though the database is served" in caplog.text
+    await claim.release()
+    assert sentences == []
+    await (await claim_database(url)).release()
+
+
+async def test_a_lock_that_another_has_taken_since_is_lost(tmp_path: Path, url: str, monkeypatch):
+    monkeypatch.setattr(sqlite_claim, "_PULSE", 0.1)
+    lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    first = await claim_database(url, 0, lost.set_result)
+    (tmp_path / "andiron.db-lock").unlink()
+    second = await claim_database(url)
+    async with asyncio.timeout(60):
+        assert "andiron.db is gone; this process serves it already" in await lost
+    await first.release()
+    with pytest.raises(ServedAlready):
+        await claim_database(url)
+    await second.release()
+
+
+async def test_a_place_that_cannot_be_looked_at_for_now_is_no_loss(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    sentences: list[str] = []
+    claim = await claim_database(url, 0, sentences.append)
+    looked = asyncio.Event()
+
+    def stat(_path: str) -> os.stat_result:
+        looked.set()
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_claim.os, "stat", stat)
+        await looked.wait()
+        await asyncio.sleep(0)
+    await claim.release()
+    assert sentences == []
