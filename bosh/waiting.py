@@ -71,7 +71,7 @@ def _watched(call: HttpCall, receiving: Awaitable[Message]) -> Generator[Any, An
         while True:
             waits_for = driven.send(None) if thrown is None else driven.throw(thrown)
             if waits_for is None:
-                thrown = yield from _paused(waits_for)
+                thrown = yield from _paused(None)
                 continue
             thrown = None
             waits_for.add_done_callback(call._wake)
@@ -109,7 +109,8 @@ def _paused(waits_for: Any) -> Generator[Any, Any, BaseException | None]:
 
 def _interrupted(waits_for: Any, error: BaseException) -> Generator[Any, Any, BaseException | None]:
     """Cancel what is waited for as its task would; return what is to be thrown instead."""
-    if not (isinstance(error, asyncio.CancelledError) and waits_for.cancel(*error.args)):
+    cancelled = isinstance(error, asyncio.CancelledError) and waits_for is not None
+    if not (cancelled and waits_for.cancel(*error.args)):
         return error
     return None if waits_for.done() else (yield from _paused(waits_for))
 
@@ -119,16 +120,38 @@ def _cancelled(driven: Coroutine[Any, Any, Message], waits_for: Any) -> Generato
     task = asyncio.current_task()
     assert task is not None
     asked = task.cancelling()
-    task.cancel()
     try:
+        thrown = None
+        if asked or not waits_for.cancel():
+            task.cancel()
+        else:
+            if waits_for.done():
+                # Nearly always it ends at once, and need not wait for a turn of the loop.
+                waits_for = driven.send(None)
+            error = yield from _counted(task)
+            if error is not None:
+                thrown = yield from _interrupted(waits_for, error)
         while True:
-            thrown = yield from _paused(waits_for)
+            if thrown is None:
+                thrown = yield from _paused(waits_for)
             waits_for = driven.send(None) if thrown is None else driven.throw(thrown)
+            thrown = None
     except StopIteration:
-        task.uncancel()
+        pass
     except asyncio.CancelledError:
-        if task.uncancel() > asked:
+        if task.cancelling() > asked + 1:
             raise
-    except Exception:
-        task.uncancel()
-        raise
+    finally:
+        if task.cancelling() > asked:
+            task.uncancel()
+
+
+def _counted(task: "asyncio.Task[Any]") -> Generator[Any, Any, BaseException | None]:
+    """Have the task count a cancellation that was delivered by hand; return one that came since.
+
+    By that count a timeout that ends meanwhile knows that the task is to end as well.
+    """
+    task.cancel()
+    error = yield from _paused(None)
+    own = isinstance(error, asyncio.CancelledError) and task.cancelling() == 1
+    return None if own else error

@@ -338,8 +338,9 @@ async def test_a_body_that_is_handed_out_for_ever_is_not_asked_for_for_ever(call
     assert await ended(waiting) is True
 
 
-async def test_what_waits_for_the_connection_is_cancelled_with_the_answer(call):
+async def test_what_listens_may_take_its_time_to_end(call):
     ends = []
+    tidied = asyncio.Event()
 
     async def receive():
         try:
@@ -347,12 +348,22 @@ async def test_what_waits_for_the_connection_is_cancelled_with_the_answer(call):
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)
-            ends.append(True)
+            ends.append("told")
+            await tidied.wait()
+            ends.append("tidied")
 
-    waiting = await waits(call, receive)
+    async def caller():
+        answered = await call.answered(receive)
+        return answered, asyncio.current_task().cancelling()
+
+    waiting = asyncio.create_task(caller())
+    await settle()
     call.reply(EMPTY, 200, "text/xml")
-    assert await ended(waiting) is True
-    assert ends == [True]
+    await settle()
+    assert ends == ["told"]
+    tidied.set()
+    assert await ended(waiting) == (True, 0)
+    assert ends == ["told", "tidied"]
 
 
 async def test_a_failure_of_the_server_is_not_swallowed(call):
