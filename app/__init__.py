@@ -11,8 +11,9 @@ and ``uvicorn andiron:app`` after an install are the same application.
 
 import importlib
 import sys
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if __name__ == "app":
     sys.modules[__name__] = sys.modules.setdefault("andiron", sys.modules[__name__])
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from andiron.settings import Settings
     from andiron.version import __version__
 
-    app: Andiron
-
 __all__ = ["Settings", "__version__", "create_app"]
 
 _HOMES = {
@@ -34,28 +33,32 @@ _HOMES = {
 }
 
 
+class _App:
+    """What servers find as ``andiron:app``; it imports and makes nothing before it is used.
+
+    It stands here from the start since some servers look into the module's
+    dictionary, where nobody asks :func:`__getattr__`.
+    """
+
+    @cached_property
+    def _described(self) -> Any:
+        return importlib.import_module("andiron.described").Described()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._described(scope, receive, send)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._described.application, name)
+
+
+app = cast("Andiron", _App())
+
+
 def __getattr__(name: str) -> object:
-    value: object
-    if name == "app":
-        value = _application()
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
-
-
-def _application() -> "Andiron":
-    """Build the application for a server that was given ``andiron:app``.
-
-    A setting that is wrong ends the process with one sentence: such a server
-    would print it under a page of traceback.
-    """
-    from andiron.application import create_app  # noqa: PLC0415
-    from andiron.settings import SettingsError  # noqa: PLC0415
-
-    try:
-        return create_app()
-    except SettingsError as error:
-        raise SystemExit(f"andiron: {error}") from None

@@ -14,9 +14,11 @@ from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
+from andiron.faults import told_briefly
+from andiron.outermost import Outermost
 from andiron.settings import Settings
 from andiron.signals import before_exit
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
 from andiron.web.discovery import discovery_routes
@@ -29,17 +31,23 @@ from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron")
 
+_NO_STORE: Final = ((b"cache-control", b"no-store"),)
 NOT_STARTED: Final = Refusal(
     503,
     "Andiron has not been started. The application that mounts it must run its lifespan:\n"
     "give it lifespan=andiron.lifespan, or serve andiron.wrap(application).\n",
-    ((b"cache-control", b"no-store"),),
+    _NO_STORE,
+)
+STOPPED: Final = Refusal(
+    503, "Andiron could not start, or has ended. The server's log says why.\n", _NO_STORE
 )
 DATABASE_LOST: Final = Refusal(
     503,
     "This server has lost its database to another, or altogether, and must be restarted.\n",
-    ((b"cache-control", b"no-store"),),
+    _NO_STORE,
 )
+_STORING: Final = 1.0
+"""Seconds that storing what clients are owed may take where nobody waits for the lifespan."""
 NOT_FOUND: Final = Refusal(404, "Not found.\n")
 FAILED: Final = Refusal(500, "Internal server error.\n")
 
@@ -68,8 +76,10 @@ class Andiron:
         self.domain: Domain
         """The embedded domain; there once the lifespan has started."""
         self._router: Router | None = None
-        self._starting = False
+        self._refusal = NOT_STARTED
         self._complained = False
+        self.running = False
+        """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
         self._shutdown: Callable[[], None] | None = None
         self.database_lost = ""
@@ -84,11 +94,10 @@ class Andiron:
             return
         router = self._router
         if router is None:
-            if not self._complained and not self.database_lost:
+            if self._refusal is NOT_STARTED and not self._complained:
                 self._complained = True
                 logger.error("Not started: the host must run the lifespan (see docs/mounting.md)")
-            refusal = DATABASE_LOST if self.database_lost else NOT_STARTED
-            await _refuse(refusal, scope, receive, send)
+            await refuse(self._refusal, scope, receive, send)
             return
         with self._connections.one():
             if scope["type"] == "websocket":
@@ -103,20 +112,22 @@ class Andiron:
         Within a lifespan of your own: ``async with andiron.lifespan(): …``.
         Raises :class:`DatabaseError`, and :class:`RuntimeError` when it runs already.
         """
-        if self._starting:
+        if self.running:
             raise RuntimeError("this Andiron runs already: start its lifespan in one place only")
-        self._starting = True
+        self.running = True
+        self._refusal = STOPPED
         try:
-            async with self._running() as self._router:
-                yield
+            with told_briefly():
+                async with self._running() as self._router:
+                    yield
         finally:
             self._router = None
-            self._starting = False
+            self.running = False
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[Router]:
         settings = self.settings
-        guard = Guard(settings.max_stanza_size, settings.max_depth)
+        guard = Guard(settings.max_stanza_size, settings.max_depth, max_nodes=settings.max_nodes)
         self.domain = domain = Domain(settings.domain_config(), guard)
         self.database_lost = ""
         await domain.start(self._lose_database)
@@ -130,14 +141,9 @@ class Andiron:
                 routes = self._routes(manager, guard, strangers, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
-                driver = TimerDriver(bosh)
-                driver.start()
-                try:
-                    if self.database_lost:
-                        raise DatabaseError(self.database_lost)
-                    yield Router(routes, default=_not_found, redirect_slashes=False)
-                finally:
-                    driver.stop()
+                if self.database_lost:
+                    raise DatabaseError(self.database_lost)
+                yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             await domain.stop()
 
@@ -145,7 +151,7 @@ class Andiron:
     async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
         loop = asyncio.get_running_loop()
         manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
-        driver = TimerDriver(manager)
+        driver = Driver(manager.timers, manager.rounds)
         driver.start()
 
         def shutdown() -> None:
@@ -154,7 +160,7 @@ class Andiron:
 
         self._shutdown = shutdown
         try:
-            with before_exit(shutdown):
+            with before_exit(shutdown, max(self.settings.shutdown_timeout, _STORING)):
                 yield manager
         finally:
             self._shutdown = None
@@ -166,6 +172,7 @@ class Andiron:
         """Serve nothing from now on: what would be stored would be lost, or another's."""
         logger.critical("%s Nothing is served here any more: restart this process", sentence)
         self.database_lost = sentence
+        self._refusal = DATABASE_LOST
         self._router = None
         if self._shutdown is not None:
             self._shutdown()
@@ -209,18 +216,14 @@ class Andiron:
         """Return an outermost application that starts this one around ``host``.
 
         For hosts that know no lifespan, such as Django: it is answered here and
-        does not reach them. With ``at="/chat"`` what is below that path is
+        does not reach them; with a server that runs none the first request
+        starts this application. With ``at="/chat"`` what is below that path is
         served by this application and ``host`` need not mount it; with
         ``discovery`` so are :meth:`discovery_routes`.
         """
         routes: list[BaseRoute] = self.discovery_routes(at=at) if discovery else []
         routes += [Mount(at, self)] if at else []
-        router = Router([*routes, Mount("", host)])
-
-        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-            await (self if scope["type"] == "lifespan" else router)(scope, receive, send)
-
-        return wrapped
+        return Outermost(self, Router([*routes, Mount("", host)]))
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         stage = "startup"
@@ -293,7 +296,8 @@ async def _serve_http(router: ASGIApp, scope: Scope, receive: Receive, send: Sen
             await refuse_http(FAILED, send)
 
 
-async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a request or a handshake."""
     if scope["type"] == "websocket":
         await receive()  # websocket.connect
         await refuse_websocket(refusal, scope, send)
@@ -302,4 +306,4 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    await _refuse(NOT_FOUND, scope, receive, send)
+    await refuse(NOT_FOUND, scope, receive, send)

@@ -146,7 +146,7 @@ def serve(listener_fd, expiry):
     async def started():
         asyncio.get_running_loop().add_reader(0, reporter.report)
 
-    Server(config, started).run([socket.socket(fileno=listener_fd)])
+    Server(config, started, lambda: None).run([socket.socket(fileno=listener_fd)])
 
 
 def resident(pid):

@@ -1,42 +1,23 @@
 """One BOSH session as a transport: requests in by the window, stanzas out in its answers."""
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final, Protocol
+from typing import Protocol
 
 from andiron.bosh import body as wire
 from andiron.bosh.body import Body
 from andiron.bosh.config import BoshConfig
+from andiron.bosh.ending import OK, Ending, ending_by
+from andiron.bosh.outbox import Outbox, stanzas
 from andiron.bosh.terms import creation_attributes, negotiate
 from andiron.bosh.window import Window
-from andiron.sm.link import Channel, CloseReason, StreamHeader, StreamOpen
-from andiron.sm.session import Session
-from andiron.xmpp.errors import (
-    BoshCondition,
-    BoshError,
-    StreamCondition,
-    StreamError,
-)
-from andiron.xmpp.xml import Element, utf8_length
+from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader, StreamOpen
+from andiron.sm.timers import Timers
+from andiron.xmpp.errors import BoshCondition, BoshError, StreamCondition, StreamError
+from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.bosh")
-
-_STANZAS: Final = ("<message", "<presence", "<iq")
-_LEGACY_STATUS: Final = {
-    BoshCondition.BAD_REQUEST: 400,
-    BoshCondition.POLICY_VIOLATION: 403,
-    BoshCondition.ITEM_NOT_FOUND: 404,
-}
-_OK: Final = 200
-# Stream errors for which XEP-0124 section 17.2 has a condition of its own.
-_CONDITIONS: Final = {
-    StreamCondition.HOST_GONE: BoshCondition.HOST_GONE,
-    StreamCondition.HOST_UNKNOWN: BoshCondition.HOST_UNKNOWN,
-    StreamCondition.IMPROPER_ADDRESSING: BoshCondition.IMPROPER_ADDRESSING,
-    StreamCondition.SYSTEM_SHUTDOWN: BoshCondition.SYSTEM_SHUTDOWN,
-}
 
 
 class Call(Protocol):
@@ -50,15 +31,13 @@ class Host(Protocol):
     """What a connection needs of whoever keeps it."""
 
     config: BoshConfig
+    timers: Timers
 
     def clock(self) -> float:
         """Return the present of ``now``."""
 
     def soon(self, callback: Callable[[], None]) -> object:
         """Call back when what runs now has returned."""
-
-    def schedule(self, connection: "BoshConnection", at: float) -> None:
-        """Call :meth:`BoshConnection.on_timer` at ``at``, in place of any later time."""
 
     def authenticated(self, connection: "BoshConnection") -> None:
         """Lift the limits for strangers."""
@@ -71,7 +50,6 @@ class BoshConnection:
     """The :class:`~andiron.sm.link.Transport` of one BOSH session."""
 
     __slots__ = (
-        "_buffered",
         "_closed",
         "_config",
         "_created",
@@ -87,7 +65,6 @@ class BoshConnection:
         "_paused",
         "_signed_in",
         "_stalled",
-        "_status",
         "_terms",
         "_to",
         "_todo",
@@ -99,7 +76,7 @@ class BoshConnection:
         "wake_at",
     )
 
-    session: Session
+    session: Carried
 
     def __init__(
         self,
@@ -128,16 +105,14 @@ class BoshConnection:
         self._created = False
         self._open = False
         self._signed_in = False
-        self._outbox: list[str] = []
-        self._buffered = 0
-        self._todo: deque[Element | Body] = deque()
+        self._outbox = Outbox(host.config.answer_bytes)
+        self._todo: list[Element | Body] = []
         self._paused = False
         self._stalled = False
         self._flushing = False
         self._losing = False
         self._closed = False
-        self._farewell = ""
-        self._status = _OK
+        self._farewell = "", OK
 
     @property
     def limit(self) -> int:
@@ -178,7 +153,7 @@ class BoshConnection:
     def receive(self, body: Body, call: Call) -> None:
         """Take a request of this session."""
         if self._closed:
-            self._reply(call, self._farewell, self._status)
+            self._reply(call, *self._farewell)
             return
         now = self._host.clock()
         try:
@@ -205,7 +180,7 @@ class BoshConnection:
         window = self._window
         while not self._paused and not self._closed:
             if self._todo:
-                self._step(self._todo.popleft())
+                self._step(self._todo.pop(0))
                 continue
             early = window.next()
             if early is None:
@@ -242,7 +217,7 @@ class BoshConnection:
     @property
     def congested(self) -> bool:
         """Whether more waits for the client's requests than one answer carries."""
-        if self._buffered < self._config.answer_bytes:
+        if not self._outbox.full:
             return False
         self._stalled = True
         return True
@@ -253,20 +228,16 @@ class BoshConnection:
 
     def send(self, text: str) -> None:
         """Put one element into the next answer."""
-        self._outbox.append(text)
-        self._buffered += len(text) if text.isascii() else utf8_length(text)
+        self._outbox.put(text)
         if not self._flushing:
             self._flush_soon()
-        if self._buffered > self._config.buffer_bytes and not self._losing:
+        if self._outbox.bytes > self._config.buffer_bytes and not self._losing:
             self._losing = True
             self._host.soon(self._lose_slow_reader)
 
     def unsent(self) -> list[str]:
         """Take back the stanzas that wait, and those the client has not confirmed."""
-        taken = [text for text in self._window.unconfirmed() if text.startswith(_STANZAS)]
-        taken += [text for text in self._outbox if text.startswith(_STANZAS)]
-        self._outbox = [text for text in self._outbox if not text.startswith(_STANZAS)]
-        return taken
+        return stanzas(self._window.unconfirmed()) + self._outbox.take_stanzas()
 
     def authenticated(self) -> None:
         """Lift the limits for strangers; the client restarts the stream."""
@@ -276,21 +247,13 @@ class BoshConnection:
 
     def close(self, error: StreamError | None = None) -> None:
         """End the BOSH session: the oldest request is told why, or the next one to come."""
-        if self._closed:
-            return
-        if error is None:
-            self._end(None, self._outbox)
-            return
-        condition = _CONDITIONS.get(StreamCondition(error.condition))
-        if condition is not None:
-            self._end(condition, self._outbox)
-        else:
-            self._end(BoshCondition.REMOTE_STREAM_ERROR, [*self._outbox, error.to_xml()])
+        if not self._closed:
+            self._end(ending_by(error, self._outbox.texts))
 
     def abort(self) -> None:
         """Forget the BOSH session; its client finds that out with its next request."""
         if not self._closed:
-            self._end(BoshCondition.ITEM_NOT_FOUND, ())
+            self._end(Ending(BoshCondition.ITEM_NOT_FOUND))
         self._host.forget(self)
 
     def pause(self) -> None:
@@ -316,42 +279,24 @@ class BoshConnection:
         if self._closed:
             return
         now, window = self._host.clock(), self._window
-        while (held := window.due(now, ready=bool(self._outbox))) is not None:
+        while (held := window.due(now, ready=bool(self._outbox.texts))) is not None:
             call = held.call
             attributes = self._creation() if held.rid == self._first else ""
-            payload = self._payload() if call is not None and not held.pause else ()
+            payload = self._outbox.take() if call is not None and not held.pause else ()
             answer = window.answer(held, payload, now, attributes)
             if call is not None:
                 self._reply(call, wire.answer(answer.attributes, payload))
-        if self._stalled and self._buffered < self._config.answer_bytes:
+        if self._stalled and not self._outbox.full:
             self._stalled = False
             self.session.writable(now)
         self._wake()
-
-    def _payload(self) -> list[str]:
-        """Return what the next answer carries."""
-        outbox = self._outbox
-        if self._buffered <= self._config.answer_bytes:
-            self._outbox = []
-            self._buffered = 0
-            return outbox
-        size = count = 0
-        for text in outbox:
-            length = utf8_length(text)
-            if count and size + length > self._config.answer_bytes:
-                break
-            size += length
-            count += 1
-        self._outbox = outbox[count:]
-        self._buffered -= size
-        return outbox[:count]
 
     def _creation(self) -> str:
         assert self._header is not None
         self._created = True
         return creation_attributes(self._terms, self.sid, self._first, self._header)
 
-    def _reply(self, call: Call, text: str, status: int = _OK) -> None:
+    def _reply(self, call: Call, text: str, status: int = OK) -> None:
         call.reply(text, status, self._terms.content_type)
 
     # The end
@@ -366,47 +311,25 @@ class BoshConnection:
         now = self._host.clock()
         self.session.transport_lost(self, now, CloseReason.STREAM_ERROR)
         condition = BoshCondition(error.condition)
+        ending = Ending(condition, told=call is not None)
         if call is not None:
-            self._reply(call, wire.terminal(condition), self._status_of(condition))
-        self._end(condition, (), others=BoshCondition.OTHER_REQUEST if call is not None else None)
+            self._reply(call, wire.terminal(condition), ending.status(legacy=self._terms.legacy))
+        self._end(ending)
 
-    def _end(
-        self,
-        condition: BoshCondition | None,
-        payload: "list[str] | tuple[()]",
-        *,
-        others: BoshCondition | None = None,
-    ) -> None:
-        """Answer all that is held and keep the last word for who comes too late to hear it.
-
-        By XEP-0124 section 13 a client's ``terminate`` is confirmed on the
-        oldest request, and all others get an empty answer.
-        """
+    def _end(self, ending: Ending) -> None:
+        """Answer all that is held and keep the last word for who comes too late to hear it."""
         self._closed = True
         calls = self._window.calls()
-        first = wire.terminal(others or condition, payload)
-        status = self._status_of(condition)
-        for index, call in enumerate(calls):
-            if index == 0:
-                self._reply(call, first, _OK if others else status)
-            elif condition is None:
-                self._reply(call, wire.answer("", ()))
-            else:
-                self._reply(call, wire.terminal(BoshCondition.OTHER_REQUEST))
-        self._farewell = wire.terminal(condition, () if calls else payload)
-        self._status = status
-        self._outbox = []
+        status = ending.status(legacy=self._terms.legacy)
+        for index, (call, text) in enumerate(zip(calls, ending.words(len(calls)), strict=True)):
+            self._reply(call, text, OK if index or ending.told else status)
+        self._farewell = ending.late(heard=bool(calls)), status
+        self._outbox.texts = []
         self._todo.clear()
         if self._created and (self._signed_in or not calls):
-            self.wake_at = inf
-            self._host.schedule(self, self._host.clock() + self._terms.inactivity)
+            self._host.timers.schedule(self, self._host.clock() + self._terms.inactivity)
         else:
             self._host.forget(self)
-
-    def _status_of(self, condition: BoshCondition | None) -> int:
-        if condition is None or not self._terms.legacy:
-            return _OK
-        return _LEGACY_STATUS.get(condition, _OK)
 
     def _lose_slow_reader(self) -> None:
         if not self._closed:
@@ -433,4 +356,4 @@ class BoshConnection:
     def _wake(self) -> None:
         at = self._window.next_deadline()
         if at < self.wake_at:
-            self._host.schedule(self, at)
+            self._host.timers.schedule(self, at)

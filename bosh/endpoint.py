@@ -96,7 +96,7 @@ class BoshEndpoint:
         cors: Headers,
     ) -> None:
         data = None
-        if headers.length <= self._config.max_body_size and headers.encoding in (b"", b"identity"):
+        if headers.length <= self._config.max_body_size and not headers.encoded:
             try:
                 async with asyncio.timeout(self._config.request_timeout):
                     data = await self._read(receive)

@@ -11,6 +11,10 @@ Scope = Mapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
 
 _LEVEL: Final = 3
+# The names of IANA's HTTP Content Coding Registry, but for ``identity``.
+_CODINGS: Final = frozenset(
+    b"aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()
+)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*(?:gzip|\*)[ \t]*(?:;[ \t]*q=([0-9.]+)[ \t]*)?(?=,|$)")
 _PREFLIGHT: Final = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -22,14 +26,18 @@ _PREFLIGHT: Final = [
 class RequestHeaders:
     """What of a request's headers matters here."""
 
-    __slots__ = ("encoding", "gzip", "host", "length", "origin")
+    __slots__ = ("encoded", "gzip", "host", "length", "origin")
 
     def __init__(self, scope: Scope) -> None:
-        """Read a scope's headers; two of ``Origin`` or ``Host`` are no origin of anybody."""
+        """Read a scope's headers; two of ``Origin`` or ``Host`` are no origin of anybody.
+
+        ``encoded`` says that the body is in a content coding (RFC 9110 section
+        8.4). What names none says nothing: libpurple puts a media type there.
+        """
         self.origin: bytes | None = None
         self.host = b""
         self.gzip = False
-        self.encoding = b""
+        self.encoded = False
         self.length = 0
         for name, value in scope["headers"]:
             if name == b"origin":
@@ -39,7 +47,7 @@ class RequestHeaders:
             elif name == b"accept-encoding":
                 self.gzip = self.gzip or _accepts_gzip(value)
             elif name == b"content-encoding":
-                self.encoding = value.strip().lower()
+                self.encoded = self.encoded or not _CODINGS.isdisjoint(_listed(value))
             elif name == b"content-length" and value.isdigit():
                 self.length = int(value[:18])
 
@@ -61,6 +69,10 @@ def preflight(cors: Headers) -> Headers:
 def compressed(data: bytes) -> bytes:
     """Return ``data`` as gzip, without a time or a name in it."""
     return gzip.compress(data, _LEVEL, mtime=0)
+
+
+def _listed(value: bytes) -> list[bytes]:
+    return [word.strip() for word in value.lower().split(b",")]
 
 
 def _accepts_gzip(value: bytes) -> bool:

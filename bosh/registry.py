@@ -1,12 +1,10 @@
-"""Every BOSH session, found by its ``sid`` and woken in time."""
+"""Every BOSH session, found by its ``sid``."""
 
 import hmac
 import logging
 import re
 import secrets
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
-from math import inf
 from typing import Final
 
 from andiron.bosh import body as wire
@@ -29,8 +27,8 @@ _SID: Final = re.compile(rb"""[\t\n\r ]sid\s*=\s*["']([\w-]{1,64})["']""")
 class BoshRegistry:
     """Owns the BOSH sessions of one application; single-threaded, like its event loop.
 
-    ``soon`` calls back when what runs now has returned. ``on_schedule`` is told
-    when :meth:`next_deadline` came nearer; time is that of the manager's clock.
+    ``soon`` calls back when what runs now has returned; the manager's clock and
+    timers are used.
     """
 
     def __init__(
@@ -45,13 +43,11 @@ class BoshRegistry:
         self.strangers = strangers
         self.soon = soon
         self.clock = manager.clock
-        self.on_schedule: Callable[[float], None] = lambda _at: None
+        self.timers = manager.timers
         self._manager = manager
         self._guard = guard
         self._connections: dict[str, BoshConnection] = {}
         self._negotiating: set[BoshConnection] = set()
-        self._timers: list[tuple[float, int, BoshConnection]] = []
-        self._timer_count = 0
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -124,35 +120,9 @@ class BoshRegistry:
 
     def forget(self, connection: BoshConnection) -> None:
         """Know a session no more."""
-        connection.wake_at = inf
+        self.timers.cancel(connection)
         self._connections.pop(connection.sid[:_SELECTOR_LENGTH], None)
         self.authenticated(connection)
-
-    def schedule(self, connection: BoshConnection, at: float) -> None:
-        """Wake ``connection`` at ``at``, in place of any later time."""
-        connection.wake_at = at
-        self._timer_count += 1
-        timers = self._timers
-        if len(timers) > 4 * len(self._connections) + 64:
-            due = {entry[2]: entry for entry in timers if entry[0] == entry[2].wake_at}
-            self._timers = timers = list(due.values())
-            heapify(timers)
-        first = not timers or at < timers[0][0]
-        heappush(timers, (at, self._timer_count, connection))
-        if first:
-            self.on_schedule(at)
-
-    def next_deadline(self) -> float:
-        """Return when :meth:`run_timers` has something to do."""
-        return self._timers[0][0] if self._timers else inf
-
-    def run_timers(self, now: float) -> None:
-        """Wake every session whose time has come."""
-        while self._timers and self._timers[0][0] <= now:
-            at, _, connection = heappop(self._timers)
-            if connection.wake_at == at:
-                connection.wake_at = inf
-                connection.on_timer(now)
 
 
 def _check_secure(channel: Channel) -> None:

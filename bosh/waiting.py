@@ -1,11 +1,16 @@
 """An HTTP request that is held: it ends with its answer, or when its connection is gone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from types import CoroutineType, coroutine
+from typing import Any, Final
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+
+_MOST_MESSAGES: Final = 8
+"""How often to ask whether the connection is gone: some middleware answers with the body it read,
+as often as it is asked."""
 
 
 class HttpCall:
@@ -32,60 +37,121 @@ class HttpCall:
 
     async def answered(self, receive: Receive) -> bool:
         """Wait for the answer; False when the connection was lost first."""
-        return self.text is not None or await _Watch(self, receive)
+        for _ in range(_MOST_MESSAGES):
+            if self.text is not None:
+                return True
+            message = await _watched(self, receive())
+            if message is not None and message["type"] == "http.disconnect":
+                return self.text is not None
+        while self.text is None:
+            await self._next_wake()
+        return True
+
+    def _next_wake(self) -> "asyncio.Future[None]":
+        self._waiter = asyncio.get_running_loop().create_future()
+        return self._waiter
 
     def _wake(self, _waited_for: object = None) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
 
-class _Watch:
-    """Awaits an answer and ``receive``, whichever comes first, without a second task.
+# A held request is nearly all that an idle session costs, and a task to watch
+# its connection would be half of that. So ``receive`` is driven by hand, as
+# ``await`` would drive it: what is thrown in while it waits is its own first,
+# because middleware has timeouts and cancel scopes in it.
 
-    A held request is nearly all that an idle session costs, and a task to
-    watch its connection would be half of that.
-    """
 
-    __slots__ = ("_call", "_receive")
-
-    def __init__(self, call: HttpCall, receive: Receive) -> None:
-        self._call = call
-        self._receive = receive
-
-    def __await__(self) -> Generator[Any, Any, bool]:
-        call = self._call
-        loop = asyncio.get_running_loop()
-        watching = self._receive().__await__()
+@coroutine
+def _watched(call: HttpCall, receiving: Awaitable[Message]) -> Generator[Any, Any, Message | None]:
+    """Return what a call of ``receive`` gives; None where the answer came first."""
+    driven = receiving if isinstance(receiving, CoroutineType) else _awaited(receiving)
+    thrown: BaseException | None = None
+    try:
         while True:
-            try:
-                waits_for = next(watching)
-            except StopIteration as end:
-                if end.value["type"] == "http.disconnect":
-                    return call.text is not None
-                watching = self._receive().__await__()
-                continue
+            waits_for = driven.send(None) if thrown is None else driven.throw(thrown)
             if waits_for is None:
-                yield None
+                thrown = yield from _paused(None)
                 continue
+            thrown = None
             waits_for.add_done_callback(call._wake)
             try:
                 while call.text is None and not waits_for.done():
-                    call._waiter = loop.create_future()
-                    yield from call._waiter
-            except BaseException:
-                yield from _cancelled(watching)
-                raise
-            if call.text is not None:
-                yield from _cancelled(watching)
-                return True
+                    yield from call._next_wake()
+            except BaseException as error:  # noqa: BLE001
+                thrown = yield from _interrupted(waits_for, error)
+                continue
+            if not waits_for.done():
+                yield from _cancelled(driven, waits_for)
+                return None
+    except StopIteration as end:
+        message: Message = end.value
+        return message
+    except Exception:
+        if call.text is None:
+            raise
+        return None
 
 
-def _cancelled(watching: Generator[Any, Any, Any]) -> Generator[Any, Any, None]:
-    """End what waits for the connection as the cancellation of its task would."""
+async def _awaited(receiving: Awaitable[Message]) -> Message:
+    """Make a coroutine of what some servers return instead of one."""
+    return await receiving
+
+
+def _paused(waits_for: Any) -> Generator[Any, Any, BaseException | None]:
+    """Wait for it and nothing else; return what was thrown in meanwhile."""
     try:
-        waits_for = watching.throw(asyncio.CancelledError())
+        yield waits_for
+    except BaseException as error:  # noqa: BLE001
+        return error
+    return None
+
+
+def _interrupted(waits_for: Any, error: BaseException) -> Generator[Any, Any, BaseException | None]:
+    """Cancel what is waited for as its task would; return what is to be thrown instead."""
+    cancelled = isinstance(error, asyncio.CancelledError) and waits_for is not None
+    if not (cancelled and waits_for.cancel(*error.args)):
+        return error
+    return None if waits_for.done() else (yield from _paused(waits_for))
+
+
+def _cancelled(driven: Coroutine[Any, Any, Message], waits_for: Any) -> Generator[Any, Any, None]:
+    """End it by a cancellation of this task, which goes no further than here."""
+    task = asyncio.current_task()
+    assert task is not None
+    asked = task.cancelling()
+    try:
+        thrown = None
+        if asked or not waits_for.cancel():
+            task.cancel()
+        else:
+            if waits_for.done():
+                # Nearly always it ends at once, and need not wait for a turn of the loop.
+                waits_for = driven.send(None)
+            error = yield from _counted(task)
+            if error is not None:
+                thrown = yield from _interrupted(waits_for, error)
         while True:
-            yield waits_for
-            waits_for = next(watching)
-    except (StopIteration, asyncio.CancelledError):
-        return
+            if thrown is None:
+                thrown = yield from _paused(waits_for)
+            waits_for = driven.send(None) if thrown is None else driven.throw(thrown)
+            thrown = None
+    except StopIteration:
+        pass
+    except asyncio.CancelledError:
+        if task.cancelling() > asked + 1:
+            raise
+    finally:
+        if task.cancelling() > asked:
+            task.uncancel()
+
+
+def _counted(task: "asyncio.Task[Any]") -> Generator[Any, Any, BaseException | None]:
+    """Have the task count a cancellation that was delivered by hand; return one that came since.
+
+    By that count a timeout that ends meanwhile knows that the task is to end as well.
+    """
+    task.cancel()
+    error = yield from _paused(None)
+    own = isinstance(error, asyncio.CancelledError) and task.cancelling() == 1
+    return None if own else error

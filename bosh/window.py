@@ -5,7 +5,6 @@ passed in, requests come as :class:`Body` with a call, whatever stands for the
 HTTP request that waits for an answer.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from hashlib import sha1
 from hmac import compare_digest
@@ -21,6 +20,8 @@ C = TypeVar("C")
 _REPORT_AFTER: Final = 1.0
 """Seconds after which an answer that is not acknowledged is reported (section 9.2)."""
 _LONGEST_TIME: Final = 65_535
+_HASTY: Final = 4
+"""How many empty requests in a row may come too soon: a page that is reloaded sends one."""
 
 
 class Early(Generic[C]):
@@ -77,6 +78,7 @@ class Window(Generic[C]):
         "_eager",
         "_early",
         "_empty",
+        "_hasty",
         "_idle_since",
         "_key",
         "_patience",
@@ -94,9 +96,7 @@ class Window(Generic[C]):
         self._terms = terms
         self.last = body.rid
         """The highest ``rid`` taken; all lower ones were taken, too."""
-        self.held: deque[Held[C]] = deque(
-            (Held(body.rid, "", call, now + terms.wait, pause=False),)
-        )
+        self.held: list[Held[C]] = [Held(body.rid, "", call, now + terms.wait, pause=False)]
         self.confirmed = body.rid - 1
         """The client has the answers up to this ``rid``."""
         self._early: dict[int, Early[C]] = {}
@@ -105,6 +105,7 @@ class Window(Generic[C]):
         self._acks = terms.acks
         self._eager = False
         self._empty = False
+        self._hasty = 0
         self._arrived = now
         self._idle_since = now
         self._patience = float(terms.inactivity)
@@ -221,17 +222,18 @@ class Window(Generic[C]):
             raise BoshError(BoshCondition.ITEM_NOT_FOUND, "not the next key")
 
     def _check_activity(self, early: Early[C]) -> None:
-        """Refuse empty requests that follow each other too fast (sections 11 and 12).
+        """Refuse clients that go on to send empty requests too fast (sections 11 and 12).
 
-        A request whose connection is gone is no simultaneous one: after a page
-        reload a client that went on from where it was would look overactive.
-        Neither is one that carried something, which some clients send together
-        with an empty one.
+        A page that is reloaded goes on from where it was, and the request of
+        the page before may seem to be held still. So the older is answered, as
+        section 8 has it, and the session ends only for who makes it a habit. A
+        request that carried something does not count, which some clients send
+        together with an empty one.
         """
         terms = self._terms
-        if not (early.body.empty and self._empty):
-            return
-        if early.arrived - self._arrived >= terms.overactive_within():
+        soon = early.arrived - self._arrived < terms.overactive_within()
+        if not (soon and early.body.empty and self._empty):
+            self._hasty = 0
             return
         if terms.polls:
             before = self._answers.get(self.last)
@@ -239,7 +241,8 @@ class Window(Generic[C]):
         else:
             live = sum(held.call is not None for held in self.held)
             overactive = live + 1 >= terms.requests
-        if overactive:
+        self._hasty += overactive
+        if self._hasty > _HASTY:
             raise BoshError(BoshCondition.POLICY_VIOLATION, "requests too frequent")
 
     def _confirm(self, body: Body, now: float) -> None:
@@ -247,7 +250,8 @@ class Window(Generic[C]):
 
         A client sends no more requests than that at a time, and an empty one
         only where it may be held, which is at least one less; one that was
-        seen to do otherwise is not trusted with the latter.
+        seen to do otherwise is not trusted with the latter. One that ends its
+        session has had what it was answered, unless its ``ack`` says otherwise.
         """
         waiting = bool(self.held)
         if self._acks and body.ack is not None:
@@ -255,7 +259,7 @@ class Window(Generic[C]):
             missing = self._answers.get(confirmed + 1)
             if missing is not None and now - missing.at >= _REPORT_AFTER:
                 self._report = missing
-        elif self._acks and not waiting:
+        elif body.terminate or (self._acks and not waiting):
             confirmed = self.last
         else:
             confirmed = body.rid - self._terms.requests
@@ -285,7 +289,7 @@ class Window(Generic[C]):
 
     def answer(self, held: Held[C], payload: Sequence[str], now: float, attributes: str) -> Answer:
         """Answer the oldest request, which :meth:`due` returned; and keep the answer."""
-        self.held.popleft()
+        self.held.pop(0)
         if self._release == held.rid:
             self._release = 0
         if self._terms.acks and self.last != held.rid and not attributes:

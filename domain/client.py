@@ -11,19 +11,28 @@ from math import inf
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
+from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.stanza import error_reply
 from andiron.xmpp.xml import Element
 
-__all__ = ["NOBODY", "Client", "Gate", "Owner"]
+__all__ = ["NOBODY", "Client", "Gate", "Owner", "no_room"]
 
 
 class Owner:
     """An account, as the domain knows it while somebody has to do with it."""
 
-    __slots__ = ("__weakref__", "blocked", "carbons", "jid", "parts", "registered", "username")
+    __slots__ = (
+        "__weakref__",
+        "blocked",
+        "carbons",
+        "jid",
+        "parts",
+        "payer",
+        "registered",
+        "username",
+    )
 
     def __init__(self, jid: str, *, registered: bool = True) -> None:
         self.jid = jid
@@ -35,6 +44,8 @@ class Owner:
         """Addresses it has blocked (XEP-0191)."""
         self.carbons: tuple[Client, ...] = ()
         """Resources that want copies of messages (XEP-0280)."""
+        self.payer = Payer(jid)
+        """Who pays for what is held and done for its resources."""
         self.parts: dict[type, Any] = {}
         """What each specification knows of it, by the class it keeps that in."""
 
@@ -122,15 +133,26 @@ class Client:
         """Whether messages to the account may come here (RFC 6121 section 8.5.2.1)."""
         return self.priority is not None and self.priority >= 0
 
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes a message now: one more may wait, or none has to."""
+        return self.held is None or len(self.held) < self._most_held
+
     def refuse(self, element: Element, error: StanzaError, now: float) -> None:
         """Answer a stanza of this client with an error, unless it is an answer itself."""
         kind = element.get("type")
-        if kind == "error" or (kind == "result" and element.name == "iq"):
-            return
-        sender = element.get("to") or self.account
-        if error.condition == StanzaCondition.JID_MALFORMED and not _is_address(element.get("to")):
-            sender = self.session.domain
-        self.forward(error_reply(element, error, sender=sender, to=self.jid), now)
+        if kind != "error" and not (kind == "result" and element.name == "iq"):
+            self.forward(self.refusal(element, error), now)
+
+    def refusal(self, element: Element, error: StanzaError) -> str:
+        """Return the error that answers a stanza of this client.
+
+        It is from the address as it was given, also from one that cannot be (RFC 6120
+        sections 8.3.1 and 8.3.3.8): by that the client knows it. Where the address is
+        empty it is from the domain, as nothing can be from nobody.
+        """
+        sender = element.attributes.get("to", self.account) or self.session.domain
+        return error_reply(element, error, sender=sender, to=self.jid)
 
     def hold(self, most: int) -> bool:
         """Let messages wait from now on, ``most`` at a time; False when they do already."""
@@ -166,13 +188,11 @@ class Client:
 
     def _hold(self, text: str, now: float) -> None:
         assert self.held is not None
-        if len(self.held) >= self._most_held:
-            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "try again later")
+        if not self.has_room:
+            raise no_room()
         self.held.append((text, self.session.wall(now)))
 
 
-def _is_address(text: str) -> bool:
-    try:
-        return str(JID(text)) != ""
-    except InvalidJID:
-        return False
+def no_room() -> StanzaError:
+    """Return the error for a message that no resource takes that should."""
+    return StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "try again later")

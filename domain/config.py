@@ -17,16 +17,22 @@ class ConflictPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ThrottleConfig:
-    """The bounds of slowing; all times in seconds."""
+    """The bounds of guessing; all times in seconds."""
 
     first: float = 0.25
-    """Delay after one failure; each further failure about doubles it."""
+    """How long one failure makes the next attempt wait; each further one about doubles it."""
     account_cap: float = 3.0
+    """The longest wait between two guesses at one account, from wherever they come."""
     address_cap: float = 10.0
+    """The longest wait between two guesses from one address, at whomever."""
     half_life: float = 60.0
     """Time in which the count of failures halves."""
     capacity: int = 10_000
     """Accounts remembered, and addresses; the longest quiet are forgotten first."""
+    waiting: int = 200
+    """How many attempts may wait for their turn with one account, or from one address."""
+    at_once: int = 8
+    """How many of one address are worked on at a time as long as none has failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,13 +49,13 @@ from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
-from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.sign_in.turns import Turns
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
 from andiron.sm.notices import Notices
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.jid import JID, InvalidJID, domainpart
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.domain")
@@ -147,10 +147,13 @@ class Domain:
             max_attempts=config.sasl_attempts,
             remembered=config.sasl_remembered,
         )
+        clock = asyncio.get_running_loop().time
+        authenticator = Authenticator(accounts, Turns(config.throttle), sasl, clock=clock)
+        authenticator.start()
         await self.run(
             database,
             accounts,
-            Authenticator(accounts, Throttle(config.throttle), sasl),
+            authenticator,
             OfflineStore(database, config.max_offline),
         )
 
@@ -339,13 +342,9 @@ def _in_roster(owner: Owner, jid: str) -> bool:
 
 def _domain_name(name: str) -> str:
     try:
-        jid = JID(name)
-    except InvalidJID:
-        jid = JID("")
-    domain = str(jid.domain)
-    if not domain or jid.node or jid.resource:
-        raise ValueError(f"not a domain: {name!r}")
-    return domain
+        return domainpart(name)
+    except InvalidJID as error:
+        raise ValueError(f"not a domain: {name!r} {error.reason}") from None
 
 
 def _reader(guard: Guard) -> Guard:
@@ -355,6 +354,7 @@ def _reader(guard: Guard) -> Guard:
         max_size=guard.max_size * 2 + 65_536,
         max_depth=guard.max_depth + 1,
         max_namespace=guard.max_size,
+        max_nodes=guard.max_size,
     )
 
 

@@ -1,6 +1,6 @@
 """What happens in the domain, for the specifications that want to know."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 from andiron.domain.client import Client
@@ -27,6 +27,12 @@ class Service(Protocol):
         Raises :class:`StanzaError` for its sender; ``iq`` and ``presence`` do so, too.
         """
 
+    def sharers(self, client: Client, jid: JID) -> Collection[Client] | None:
+        """Return who may see what a client says to ``jid``, of the resources of its account.
+
+        None where all may (XEP-0280 section 6.1).
+        """
+
     def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Take an iq to ``jid``, of any of the four types; requests must be answered."""
 
@@ -38,6 +44,15 @@ class Service(Protocol):
 
         Called for each service that had directed presence from it.
         """
+
+    def hide(self, client: Client, jid: str, now: float) -> None:
+        """Show a resource what it is to see when its account is about to block an address.
+
+        It is one of the service's. From then on nothing may come from it (XEP-0191).
+        """
+
+    def show(self, client: Client, jid: str, now: float) -> None:
+        """Show a resource what it may see again of an address that is blocked no more."""
 
 
 class Events:

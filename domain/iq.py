@@ -15,6 +15,7 @@ from andiron.domain.questions import Questions
 from andiron.domain.registry import IqHandler, IqRequest, Registry, Target
 from andiron.domain.router import IQS, Action, Router, Situation, refuse
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import may_name
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import iq_result, with_addresses, with_sender
@@ -71,7 +72,8 @@ class Iqs:
         if action is Action.ANSWER:
             payload = only_payload(element)
             target = _target(client, jid, situation)
-            return self.answer_by_handler(client, element, payload, target, jid.bare, ticket, now)
+            call = self.asking(client, element, payload, target, jid.bare, now)
+            return self.answer(client, element, call, ticket, now)
         if action is Action.DELIVER:
             bound = router.full[jid.full]
             if _may_reach(client, element, bound):
@@ -81,20 +83,12 @@ class Iqs:
         refuse(action)
         return True
 
-    def answer_by_handler(
-        self,
-        client: Client,
-        element: Element,
-        payload: Tree,
-        target: Target,
-        to: str,
-        ticket: int,
-        now: float,
-    ) -> bool:
-        """Have a request answered by the handler of ``payload`` at ``target``, a bare JID ``to``.
+    def asking(
+        self, client: Client, element: Element, payload: Tree, target: Target, to: str, now: float
+    ) -> Callable[[], str | Awaitable[str]]:
+        """Return what asks the handler of ``payload`` at ``target``, a bare JID ``to``.
 
-        The result is that of :meth:`Link.receive`. Raises :class:`StanzaError`
-        where there is no handler.
+        That is for :meth:`answer`. Raises :class:`StanzaError` where there is no handler.
         """
         kind = element.get("type")
         handler = self._registry.find(target, kind, payload.tag)
@@ -110,7 +104,7 @@ class Iqs:
             to=to,
             client=client,
         )
-        return self.answer(client, element, lambda: self._ask(handler, request), ticket, now)
+        return lambda: self._ask(handler, request)
 
     def answer(
         self,
@@ -119,10 +113,13 @@ class Iqs:
         call: Callable[[], str | Awaitable[str]],
         ticket: int,
         now: float,
+        by: str = "",
     ) -> bool:
         """Answer a request with what ``call`` returns, as of :data:`IqHandler`, or raises.
 
         The result is that of :meth:`Link.receive`; the answer comes from the request's ``to``.
+        ``by`` is who says so where that takes time and ends in an error; one that is
+        raised here is the caller's to sign.
         """
         try:
             payload = call()
@@ -135,7 +132,7 @@ class Iqs:
         if isinstance(payload, str):
             _deliver_result(client, element, payload, now)
             return True
-        self._spawn(_answer_later(client, element, payload, ticket))
+        self._spawn(_answer_later(client, element, payload, ticket, by))
         return False
 
     def _ask(self, handler: IqHandler, request: IqRequest) -> str | Awaitable[str]:
@@ -179,7 +176,7 @@ def _may_reach(client: Client, element: Element, bound: Client) -> bool:
     """Tell whether blocking lets an iq through; raises the error for its sender."""
     if client.owner.blocked:
         refuse_to_blocked(client.owner, bound.jid)
-    if ns.LAST in element.text and not sees(bound.owner, client.account):
+    if may_name(element.text, ns.LAST) and not sees(bound.owner, client.account):
         _refuse_last_activity(element)
     if not bound.owner.blocked or not blocks(bound.owner, client.jid):
         return True
@@ -201,22 +198,22 @@ def _target(client: Client, jid: JID, situation: Situation) -> Target:
 
 
 async def _answer_later(
-    client: Client, element: Element, answer: Awaitable[str], ticket: int
+    client: Client, element: Element, answer: Awaitable[str], ticket: int, by: str
 ) -> None:
+    payload, error = "", None
     try:
         payload = await answer
-    except StanzaError as error:
-        client.refuse(element, error, client.session.clock())
+    except StanzaError as refusal:
+        error = refusal
     except Exception:
         # As above: there is no one else to answer.
         logger.exception("%s: a handler failed", client.jid)
-        client.refuse(
-            element,
-            StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR),
-            client.session.clock(),
-        )
-    else:
+        error = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+    if error is None:
         _deliver_result(client, element, payload, client.session.clock())
+    else:
+        error.by = by
+        client.refuse(element, error, client.session.clock())
     client.session.handled(ticket, client.session.clock())
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from math import inf
+from sys import intern
 from typing import Final, Protocol
 
 from andiron.domain.client import Client, Owner
@@ -23,12 +24,20 @@ from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sign_in import Host as SignInHost
 from andiron.domain.sign_in.sign_in import SignIn
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
+from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.namespaces import CLIENT
-from andiron.xmpp.stanza import STANZA_NAMES, error_reply, from_attribute, unprefixed
+from andiron.xmpp.stanza import (
+    LANGUAGE_TAG,
+    STANZA_NAMES,
+    error_reply,
+    from_attribute,
+    unprefixed,
+    with_language,
+)
 from andiron.xmpp.xml import Element, Guard
 
 _VERSION: Final = re.compile(r"([0-9]{1,4})\.[0-9]{1,4}", re.ASCII)
@@ -80,7 +89,7 @@ class Host(SignInHost, Protocol):
 class DomainLink(Client):
     """One session's end in the domain; see :class:`andiron.sm.link.Link`."""
 
-    __slots__ = ("_domain", "_inactive", "_messages", "_sign_in", "state")
+    __slots__ = ("_domain", "_inactive", "_language", "_messages", "_sign_in", "state")
 
     def __init__(self, domain: Host, session: Session) -> None:
         super().__init__(session)
@@ -88,7 +97,13 @@ class DomainLink(Client):
         self._inactive: Inactive | None = None
         self._sign_in: SignIn | None = None
         self._messages = domain.messages
+        self._language = ""
         self.state = State.NEGOTIATING
+
+    @property
+    def payer(self) -> Payer:
+        """Who pays for what is held and done for the account."""
+        return self.owner.payer
 
     # The Newcomer protocol
 
@@ -106,7 +121,10 @@ class DomainLink(Client):
     # The Link protocol
 
     def open(self, opening: StreamOpen) -> StreamHeader:
-        """Begin or restart the stream (RFC 6120 sections 4.3.3 and 4.7)."""
+        """Begin or restart the stream (RFC 6120 sections 4.3.3 and 4.7).
+
+        Its language, where it is one, is that of stanzas which name none (section 4.7.4).
+        """
         if self.state not in _OPENED:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "the stream is open")
         name = self._domain.name
@@ -118,6 +136,7 @@ class DomainLink(Client):
         version = _VERSION.fullmatch(opening.version)
         if version is None or int(version[1]) < 1:
             raise StreamError(StreamCondition.UNSUPPORTED_VERSION)
+        self._language = intern(opening.lang) if LANGUAGE_TAG.fullmatch(opening.lang) else ""
         self.state = _OPENED[self.state]
         return StreamHeader(sender=name, id=self._domain.new_stream_id())
 
@@ -140,6 +159,8 @@ class DomainLink(Client):
         if self.state is not _BOUND or element.namespace != CLIENT:
             return self._negotiate(element, now)
         element = unprefixed(element)
+        if self._language:
+            element = with_language(element, self._language)
         attributes = element.attributes
         if "from" in attributes:
             self._check_sender(attributes["from"])
@@ -166,6 +187,8 @@ class DomainLink(Client):
         """Leave the domain and find another way for what was not delivered."""
         was_bound = self.state is State.BOUND
         self.state = State.CLOSED
+        if self._sign_in is not None:
+            self._sign_in.leave(now)
         shared_since = self._shared_since() if was_bound else inf
         if was_bound:
             self.bound = False

@@ -7,9 +7,9 @@ from typing import Final
 from andiron.domain.client import Client
 from andiron.domain.events import Service
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import may_name, shows_body, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
-from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element
 
 _NO_STORE: Final = f"{{{ns.HINTS}}}no-store"
@@ -226,12 +226,13 @@ def worth_keeping(element: Element) -> bool:
 
     Nor one whose sender is against it (XEP-0334 section 4.2).
     """
-    text = element.text
-    if ns.HINTS in text and any(child.tag == _NO_STORE for child in children(element)):
-        return False
-    if element.get("type") != "chat" or "<body" in text:
+    is_chat = element.get("type") == "chat"
+    if not may_name(element.text, ns.HINTS) and (not is_chat or shows_body(element.text)):
         return True
-    return any(not child.tag.startswith(TRIFLES) for child in children(element))
+    found = tags(element)
+    if _NO_STORE in found:
+        return False
+    return not is_chat or any(not tag.startswith(TRIFLES) for tag in found)
 
 
 def _spread(clients: Iterable[Client], text: str, now: float) -> None:

@@ -24,7 +24,13 @@ class SmConfig:
     queue_stanzas: int = 10_000
     """The most stanzas that may wait for a client's acknowledgement."""
     queue_bytes: int = 16_777_216
-    """The most bytes that may wait for a client's acknowledgement."""
+    """The most bytes of memory that may wait for a client's acknowledgement."""
+    account_bytes: int = 33_554_432
+    """The most bytes of memory that may wait for all clients of one account."""
+    turn: float = 0.002
+    """Seconds of the event loop that one account has at a time while others wait."""
+    share: float = 0.2
+    """The part of the event loop's time that an account may use without waiting for turns."""
     negotiation_timeout: float = 30.0
     """How long a stream may take to sign in and bind."""
     idle_probe: float = 60.0

@@ -1,41 +1,30 @@
-"""Wakes what has deadlines on an asyncio event loop."""
+"""Wakes what has deadlines, and what waits for its turn, on an asyncio event loop."""
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
 from math import inf
-from typing import Protocol
 
-
-class Timed(Protocol):
-    """What must be woken, such as a session manager."""
-
-    on_schedule: Callable[[float], None]
-    """Told when :meth:`next_deadline` came nearer."""
-
-    def next_deadline(self) -> float:
-        """Return when :meth:`run_timers` has something to do."""
-
-    def run_timers(self, now: float) -> None:
-        """Do what is due."""
+from andiron.sm.payers import Rounds
+from andiron.sm.timers import Timers
 
 
 class TimerDriver:
-    """One loop timer for all that ``timed`` knows of; its clock must be the loop's."""
+    """One timer of the loop for all ``timers``, whose times must be those of the loop."""
 
-    def __init__(self, timed: Timed) -> None:
-        self._timed = timed
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
         self._handle: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin waking on the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._timed.on_schedule = self._schedule
-        self._schedule(self._timed.next_deadline())
+        self._timers.on_schedule = self._schedule
+        self._schedule(self._timers.next_deadline())
 
     def stop(self) -> None:
         """Wake no more."""
-        self._timed.on_schedule = lambda _at: None
+        self._timers.on_schedule = lambda _at: None
         self._schedule(inf)
 
     def _schedule(self, at: float) -> None:
@@ -48,7 +37,26 @@ class TimerDriver:
     def _fire(self) -> None:
         assert self._loop is not None
         try:
-            self._timed.run_timers(self._loop.time())
+            self._timers.run(self._loop.time())
         finally:
             # One session's failure is reported by the loop; the others are still to be woken.
-            self._schedule(self._timed.next_deadline())
+            self._schedule(self._timers.next_deadline())
+
+
+class Driver(TimerDriver):
+    """A :class:`TimerDriver` that begins the ``rounds`` as well: one in each run of the loop."""
+
+    def __init__(self, timers: Timers, rounds: Rounds) -> None:
+        super().__init__(timers)
+        self._rounds = rounds
+
+    def start(self) -> None:
+        """Begin waking, and the rounds, on the running loop."""
+        loop = asyncio.get_running_loop()
+        self._rounds.on_wait = partial(loop.call_soon, self._rounds.next_round)
+        super().start()
+
+    def stop(self) -> None:
+        """Wake no more, and begin no round."""
+        self._rounds.on_wait = lambda: None
+        super().stop()

@@ -1,20 +1,18 @@
-"""The two small protocols that tie transports, sessions and backends together.
+"""The small protocols that tie transports, sessions and backends together.
 
-A transport turns bytes into top-level elements and back; a link is a session's
-end in the backend. Adding either touches nothing else. All of it is
+A transport turns bytes into top-level elements and back, for the session it
+carries; a link is a session's end in the backend. Adding either touches nothing else. All of it is
 synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from andiron.sm.payers import Payer
 from andiron.xmpp.errors import StreamError
 from andiron.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from andiron.sm.session import Session
 
 
 class CloseReason(StrEnum):
@@ -75,6 +73,33 @@ class Undelivered:
     since: float
 
 
+class Carried(Protocol):
+    """What a transport carries and tells what it hears: a session."""
+
+    def open_stream(self, opening: StreamOpen, now: float) -> None:
+        """Begin or restart the stream."""
+
+    def receive(self, element: Element, now: float) -> None:
+        """Take one guarded top-level element from the client."""
+
+    def vouch(self, until: float, *, away: bool = False) -> None:
+        """Take silence until then as no sign of a dead client."""
+
+    def writable(self, now: float) -> None:
+        """Go on sending: the transport is congested no more."""
+
+    def client_closed(self, now: float) -> None:
+        """Take the client's clean end of the stream."""
+
+    def transport_lost(
+        self, transport: "Transport", now: float, reason: CloseReason = CloseReason.CONNECTION_LOST
+    ) -> None:
+        """Take the loss of a connection."""
+
+    def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
+        """End the session for good."""
+
+
 class Transport(Protocol):
     """One connection's writing end; ``websocket`` and ``bosh`` implement it.
 
@@ -84,11 +109,11 @@ class Transport(Protocol):
     """
 
     channel: Channel
-    session: "Session"
+    session: Carried
 
     @property
     def congested(self) -> bool:
-        """Whether the network pushes back; :meth:`Session.writable` is called when it ends."""
+        """Whether the network pushes back; :meth:`Carried.writable` is called when it ends."""
 
     def open(self, header: StreamHeader) -> None:
         """Answer the client's stream header."""
@@ -123,6 +148,10 @@ class Link(Protocol):
     jid: str
     """The full JID, empty before resource binding."""
 
+    @property
+    def payer(self) -> Payer:
+        """Who pays for what is held and done for the account; there from sign-in on."""
+
     def open(self, opening: StreamOpen) -> StreamHeader:
         """Begin or restart the stream. Raises :class:`StreamError` (host, version)."""
 
@@ -152,10 +181,3 @@ class Link(Protocol):
 
     def abandoned(self) -> None:
         """Forget this stream, which had not bound: its connection resumes another session."""
-
-
-class Backend(Protocol):
-    """What stands behind the sessions: the embedded domain or a real server."""
-
-    def connect(self, session: "Session", channel: Channel) -> Link:
-        """Return the link for a new session, not yet signed in."""

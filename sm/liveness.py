@@ -1,4 +1,4 @@
-"""Until when a client must have spoken: the deadlines of one session's connection."""
+"""Until when a client must have spoken, or have come back: one session's deadlines."""
 
 from math import inf
 
@@ -10,19 +10,34 @@ class Liveness:
 
     ``heard_at`` is when the client last spoke, ``negotiate_by`` when it must
     have signed in, or the backend have settled for a resumption, ``quiet_at``
-    when to ask for an acknowledgement, ``request_by`` when that must have come.
+    when to ask for an acknowledgement, ``request_by`` when that must have come,
+    ``expires_at`` until when a lost client may come back.
     """
 
-    __slots__ = ("_config", "_probed_at", "heard_at", "negotiate_by", "quiet_at", "request_by")
+    __slots__ = (
+        "_config",
+        "_probed_at",
+        "expires_at",
+        "heard_at",
+        "negotiate_by",
+        "quiet_at",
+        "request_by",
+    )
 
     def __init__(self, config: SmConfig, now: float) -> None:
         self._config = config
-        self.heard_at = now
         self.lost()
+        self.found(now)
         self.negotiate(now)
+
+    def found(self, now: float) -> None:
+        """Wait for the client to speak: there is a connection."""
+        self.heard_at = now
+        self.expires_at = inf
 
     def lost(self) -> None:
         """Wait for nothing: the connection is gone."""
+        self.heard_at = inf
         self._probed_at = inf
         self.negotiate_by = inf
         self.quiet_at = inf
@@ -62,9 +77,19 @@ class Liveness:
             self._unanswered() and now >= self._probed_at + self._config.idle_timeout
         )
 
+    def next_deadline(self) -> float:
+        """Return the nearest of all."""
+        return min(
+            self.expires_at,
+            self.negotiate_by,
+            self.request_by,
+            self.quiet_at,
+            self.idle_deadline(),
+        )
+
     def idle_deadline(self) -> float:
-        """Return when a silent client is to be probed, or given up."""
-        if not self._config.idle_probe:
+        """Return when a silent client is to be probed, or given up: not while it negotiates."""
+        if not self._config.idle_probe or self.negotiate_by != inf:
             return inf
         if self._unanswered():
             return self._probed_at + self._config.idle_timeout

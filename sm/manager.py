@@ -6,16 +6,17 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
-from math import inf
-from typing import Final
+from typing import Final, Protocol
 
 from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound, parse_count
-from andiron.sm.link import Backend, CloseReason, Transport
+from andiron.sm.link import Channel, CloseReason, Link, Transport
+from andiron.sm.management import Management
+from andiron.sm.payers import Payers, Rounds
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.session import Session, State
+from andiron.sm.timers import Timers
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
 from andiron.xmpp.xml import Element
 
@@ -24,11 +25,18 @@ logger = logging.getLogger("andiron.sm")
 _SELECTOR_LENGTH: Final = 12
 
 
+class Backend(Protocol):
+    """What stands behind the sessions: the embedded domain or a real server."""
+
+    def connect(self, session: Session, channel: Channel) -> Link:
+        """Return the link for a new session, not yet signed in."""
+
+
 class SessionManager:
     """Owns the sessions of one application; single-threaded, like its event loop.
 
     ``clock`` gives the monotonic ``now`` that transports pass in, too.
-    ``on_schedule`` is told when :meth:`next_deadline` came nearer.
+    ``timers`` wakes the sessions, and whatever else lives by the same clock.
     ``first_count`` is where stream management counters begin: zero, but for tests.
     """
 
@@ -44,15 +52,15 @@ class SessionManager:
         self.backend = backend
         self.clock = clock
         self.first_count = first_count
-        self.on_schedule: Callable[[float], None] = lambda _at: None
+        self.timers = Timers()
+        self.payers = Payers()
+        self.rounds = Rounds(config.turn, config.share)
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()
         self.resumed = 0
         self._resumable: dict[str, Session] = {}
         self._expired: OrderedDict[str, tuple[str, str, Inbound]] = OrderedDict()
-        self._timers: list[tuple[float, int, Session]] = []
-        self._timer_count = 0
         self._closing = False
 
     def wall(self, now: float) -> float:
@@ -62,9 +70,10 @@ class SessionManager:
     def connect(self, transport: Transport, now: float) -> Session:
         """Return a new session for a new connection."""
         session = Session(self, transport, now)
+        session.link = self.backend.connect(session, transport.channel)
         transport.session = session
         self.sessions.add(session)
-        self.schedule(session, session.next_deadline())
+        self.timers.schedule(session, session.next_deadline())
         if self._closing:
             session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
         return session
@@ -93,26 +102,27 @@ class SessionManager:
         h = parse_count(element.attributes.get("h"))
         if not sm_id or h is None:
             raise SmError(StanzaCondition.BAD_REQUEST, "previd and h are needed")
-        session = self._find(sm_id, asking.link.account)
-        assert session.queue is not None
+        session, management = self._find(sm_id, asking.link.account)
         try:
-            session.queue.check(h)
+            management.queue.check(h)
         except CountTooHighError:
-            raise nonzas.count_too_high(h, session.queue.sent, element.namespace) from None
+            raise nonzas.count_too_high(h, management.queue.sent, element.namespace) from None
         transport = asking.give_up_transport()
         self.sessions.discard(asking)
-        asking.wake_at = inf
+        self.timers.cancel(asking)
         self.resumed += 1
-        session.sm_namespace = element.namespace
+        management.namespace = element.namespace
         session.adopt(transport, h, now)
         logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
 
-    def _find(self, sm_id: str, account: str) -> Session:
+    def _find(self, sm_id: str, account: str) -> tuple[Session, Management]:
         selector = sm_id[:_SELECTOR_LENGTH]
         session = self._resumable.get(selector)
         if session is not None:
-            if _same(session.sm_id, sm_id) and session.link.account == account:
-                return session
+            management = session.management
+            assert management is not None
+            if _same(management.id, sm_id) and session.link.account == account:
+                return session, management
         else:
             expired = self._expired.get(selector)
             if expired is not None and _same(expired[0], sm_id) and expired[1] == account:
@@ -120,6 +130,22 @@ class SessionManager:
         raise SmError(StanzaCondition.ITEM_NOT_FOUND)
 
     # What sessions tell
+
+    def relieve(self, session: Session, now: float) -> None:
+        """End hibernating sessions of its payer, oldest first, while it holds too much.
+
+        ``session`` itself ends where that is not enough. What they were owed goes
+        another way.
+        """
+        payer, most = session.payer, self.config.account_bytes
+        own = [each for each in self.sessions if each.payer is payer and each is not session]
+        asleep = [each for each in own if each.state is State.DETACHED]
+        asleep.sort(key=lambda each: each.wake_at)
+        for each in (*asleep, session):
+            if payer.held <= most:
+                break
+            logger.warning("%s: %d bytes held for one account", each.link.jid, payer.held)
+            each.close(CloseReason.QUEUE_FULL, now, _full_error())
 
     def note_detached(self, session: Session, reason: CloseReason) -> None:
         """Count and log that a session hibernates."""
@@ -131,14 +157,15 @@ class SessionManager:
     ) -> None:
         """Forget a session that ended, but for the last ``h`` of one that expired."""
         self.sessions.discard(session)
-        session.wake_at = inf
+        self.timers.cancel(session)
         self.closed[reason] += 1
-        if session.sm_id:
-            selector = session.sm_id[:_SELECTOR_LENGTH]
+        sm_id = "" if session.management is None else session.management.id
+        if sm_id:
+            selector = sm_id[:_SELECTOR_LENGTH]
             if self._resumable.get(selector) is session:
                 del self._resumable[selector]
             if reason is CloseReason.EXPIRED or reason is CloseReason.QUEUE_FULL:
-                self._expired[selector] = (session.sm_id, session.link.account, session.inbound)
+                self._expired[selector] = (sm_id, session.link.account, session.inbound)
                 while len(self._expired) > self.config.remember_expired:
                     self._expired.popitem(last=False)
         logger.info(
@@ -147,33 +174,6 @@ class SessionManager:
             reason,
             f" ({error})" if error is not None else "",
         )
-
-    # Time
-
-    def schedule(self, session: Session, at: float) -> None:
-        """Wake ``session`` at ``at``, in place of any later time."""
-        session.wake_at = at
-        self._timer_count += 1
-        if len(self._timers) > 4 * len(self.sessions) + 64:
-            due = {entry[2]: entry for entry in self._timers if entry[0] == entry[2].wake_at}
-            self._timers = list(due.values())
-            heapify(self._timers)
-        first = not self._timers or at < self._timers[0][0]
-        heappush(self._timers, (at, self._timer_count, session))
-        if first:
-            self.on_schedule(at)
-
-    def next_deadline(self) -> float:
-        """Return when :meth:`run_timers` has something to do."""
-        return self._timers[0][0] if self._timers else inf
-
-    def run_timers(self, now: float) -> None:
-        """Wake every session whose time has come."""
-        while self._timers and self._timers[0][0] <= now:
-            at, _, session = heappop(self._timers)
-            if session.wake_at == at:
-                session.wake_at = inf
-                session.on_timer(now)
 
     # The operator's and the application's end
 
@@ -197,6 +197,10 @@ class SessionManager:
 
 def _same(known: str, given: str) -> bool:
     return hmac.compare_digest(known.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+def _full_error() -> StreamError:
+    return StreamError(StreamCondition.RESOURCE_CONSTRAINT, "too much is unacknowledged")
 
 
 def _shutdown_error() -> StreamError:

@@ -1,12 +1,12 @@
 """The stanzas sent to a peer that it has not acknowledged yet (XEP-0198 section 4)."""
 
-from collections import deque
 from collections.abc import Iterator
 
 from andiron.sm.counters import MODULUS, distance
+from andiron.sm.payers import Payer, size_of
 
-Entry = tuple[str, float, int]
-"""A stanza's text, when it was accepted (monotonic seconds), and its bytes."""
+Entry = tuple[str, float]
+"""A stanza's text, and when it was accepted (monotonic seconds)."""
 
 
 class CountTooHighError(ValueError):
@@ -18,13 +18,16 @@ class UnackedQueue:
 
     Record before sending: a stanza whose bytes may have reached the peer must
     already be here. ``unsent`` is how many at the tail never went to any
-    connection, and so cannot be acknowledged.
+    connection, and so cannot be acknowledged. ``bytes`` are those in memory, and
+    charged to ``payer``.
     """
 
-    __slots__ = ("_entries", "acked", "bytes", "unsent")
+    __slots__ = ("_entries", "_payer", "acked", "bytes", "unsent")
 
-    def __init__(self, start: int = 0) -> None:
-        self._entries: deque[Entry] = deque()
+    def __init__(self, start: int, payer: Payer) -> None:
+        self._payer = payer
+        # Nearly always short, and an empty deque takes 760 bytes.
+        self._entries: list[Entry] = []
         self.acked = start
         self.bytes = 0
         self.unsent = 0
@@ -40,10 +43,12 @@ class UnackedQueue:
         """How many stanzas were sent since stream management began, modulo 2**32."""
         return (self.acked + len(self._entries) - self.unsent) % MODULUS
 
-    def push(self, text: str, now: float, size: int) -> None:
+    def push(self, text: str, now: float) -> None:
         """Record one stanza."""
-        self._entries.append((text, now, size))
+        self._entries.append((text, now))
+        size = size_of(text)
         self.bytes += size
+        self._payer.held += size
 
     def check(self, h: int) -> int:
         """Return how many stanzas ``h`` would confirm, changing nothing.
@@ -59,16 +64,18 @@ class UnackedQueue:
     def ack(self, h: int) -> int:
         """Let go what ``h`` confirms and return how many stanzas that was."""
         confirmed = self.check(h)
-        entries = self._entries
-        for _ in range(confirmed):
-            self.bytes -= entries.popleft()[2]
+        self._release(sum(size_of(text) for text, _ in self._entries[:confirmed]))
+        del self._entries[:confirmed]
         self.acked = h
         return confirmed
 
     def drain(self) -> list[Entry]:
         """Take out everything, as when the session ends."""
-        entries = list(self._entries)
-        self._entries.clear()
-        self.bytes = 0
+        entries, self._entries = self._entries, []
+        self._release(self.bytes)
         self.unsent = 0
         return entries
+
+    def _release(self, size: int) -> None:
+        self.bytes -= size
+        self._payer.held -= size

@@ -6,16 +6,18 @@ is synchronous: transports and links call it with ``now``, it calls them back.
 
 import logging
 from enum import StrEnum
-from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Protocol
 
 from andiron.sm import nonzas
-from andiron.sm.acks import Acks
-from andiron.sm.counters import Inbound, parse_count
+from andiron.sm.config import SmConfig
+from andiron.sm.counters import Inbound
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
-from andiron.sm.queue import CountTooHighError, UnackedQueue
+from andiron.sm.management import Management, QueueFullError
+from andiron.sm.payers import Payer, Payers, Rounds
+from andiron.sm.queue import UnackedQueue
+from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
     SmError,
@@ -24,16 +26,10 @@ from andiron.xmpp.errors import (
     StreamError,
 )
 from andiron.xmpp.escape import escape
-from andiron.xmpp.stanza import STANZA_NAMES, with_delay
-from andiron.xmpp.xml import Element, utf8_length
-
-if TYPE_CHECKING:
-    from andiron.sm.config import SmConfig
-    from andiron.sm.manager import SessionManager
+from andiron.xmpp.stanza import STANZA_NAMES
+from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.sm")
-
-_TRUE: Final = frozenset({"true", "1"})
 
 
 class State(StrEnum):
@@ -45,70 +41,91 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-class Session:
-    """One stream's state; made by :meth:`SessionManager.connect`.
+class Keeper(Protocol):
+    """What a session needs of whoever keeps it."""
 
-    ``transport`` is the connection, None while detached. ``_writer`` is the
-    same transport while stanzas may go straight to it: not while detached, and
-    not while a resumption is being answered or replayed.
+    config: SmConfig
+    timers: Timers
+    payers: Payers
+    rounds: Rounds
+    first_count: int
+
+    def clock(self) -> float:
+        """Return the present of ``now``."""
+
+    def wall(self, now: float) -> float:
+        """Return the Unix time of a monotonic instant."""
+
+    def new_sm_id(self, session: "Session") -> str:
+        """Return an unguessable id under which ``session`` can be resumed."""
+
+    def resume(self, asking: "Session", element: Element, now: float) -> None:
+        """Hand the connection of ``asking`` to the session that ``<resume/>`` names."""
+
+    def relieve(self, session: "Session", now: float) -> None:
+        """End hibernating sessions of its payer, oldest first, while it holds too much.
+
+        ``session`` itself ends where that is not enough.
+        """
+
+    def note_detached(self, session: "Session", reason: CloseReason) -> None:
+        """Note that a session hibernates."""
+
+    def note_closed(
+        self, session: "Session", reason: CloseReason, error: StreamError | None
+    ) -> None:
+        """Forget a session that ended."""
+
+
+class Session:
+    """One stream's state; made by :meth:`SessionManager.connect`, which gives it its ``link``.
+
+    ``transport`` is the connection, None while detached; ``management`` is
+    stream management, None while that is off.
     """
 
     __slots__ = (
-        "_acks",
         "_config",
+        "_in_line",
+        "_keeper",
         "_life",
-        "_manager",
         "_paused",
-        "_unrequested",
-        "_unsent",
-        "_writer",
         "channel",
         "domain",
-        "expires_at",
         "inbound",
         "link",
-        "max",
-        "queue",
-        "resumable",
-        "resumes",
-        "sm_id",
-        "sm_namespace",
+        "management",
+        "payer",
         "state",
         "transport",
         "wake_at",
     )
 
-    def __init__(self, manager: "SessionManager", transport: Transport, now: float) -> None:
-        self._manager = manager
-        self._config: SmConfig = manager.config
+    link: Link
+
+    def __init__(self, keeper: Keeper, transport: Transport, now: float) -> None:
+        self._keeper = keeper
+        self._config = keeper.config
         self.transport: Transport | None = transport
-        self._writer: Transport | None = transport
         self.channel = transport.channel
         self.state = State.NEGOTIATING
         self.domain = ""
         self.inbound = Inbound()
-        self.queue: UnackedQueue | None = None
-        self.sm_id = ""
-        self.sm_namespace = ""
-        self.resumable = False
-        self.max = 0
-        self.resumes = 0
+        self.management: Management | None = None
+        self.payer: Payer = keeper.payers.network(transport.channel.address)
+        """Who pays for it: its network, from sign-in on its account."""
         self.wake_at = inf
-        self.expires_at = inf
         self._life = Liveness(self._config, now)
-        self._acks = Acks(self.inbound, self._config.unsolicited_ack_frequency)
-        self._unrequested = 0
-        self._unsent = 0
         self._paused = False
-        self.link: Link = manager.backend.connect(self, transport.channel)
+        self._in_line = False
 
     def clock(self) -> float:
         """Return the present of ``now``, for code that goes on after an await."""
-        return self._manager.clock()
+        return self._keeper.clock()
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
-        return self._manager.wall(now)
+        return self._keeper.wall(now)
 
     # From the transport
 
@@ -144,8 +161,8 @@ class Session:
                 ticket = inbound.arrive()
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
-                    if self._acks.watching:
-                        self._acknowledge_progress()
+                    if self.management is not None:
+                        self._acknowledge_progress(self.management)
                 elif inbound.pending >= self._config.pending and not self._paused:
                     self._pause()
             elif element.namespace in nonzas.SM_NAMESPACES:
@@ -162,6 +179,15 @@ class Session:
                 now,
                 StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
             )
+        keeper = self._keeper
+        if keeper.rounds.used(self.payer, now, keeper.clock()):
+            self._wait_for_turn()
+
+    def take_turn(self) -> None:
+        """Read again: it is the payer's turn."""
+        self._in_line = False
+        if not self._paused and self.transport is not None:
+            self.transport.unpause()
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.
@@ -186,25 +212,33 @@ class Session:
         """
         if transport is not self.transport:
             return
-        if not self.resumable:
+        management = self.management
+        if management is None or not management.resumable:
             self._end(reason, now, None)
             return
         self._unbind_transport()
         self.state = State.DETACHED
-        self.expires_at = now + self.max
-        self._manager.note_detached(self, reason)
+        self._life.expires_at = now + management.max
+        self._keeper.note_detached(self, reason)
         self.link.detached(now)
-        self._wake_by(self.expires_at)
+        self._wake_by(self._life.expires_at)
 
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
-        if self._writer is None and self.transport is not None and not self._resuming():
-            self._replay(now)
+        management, transport = self.management, self.transport
+        if management is None or transport is None or self._resuming():
+            return
+        if management.writer is None:
+            self._replay(management, transport, now)
 
     # From the link
 
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
+        if self._in_line:
+            self._leave_line()
+            self.take_turn()
+        self.payer = self.link.payer
         self._life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
@@ -228,41 +262,37 @@ class Session:
         The session is responsible for it from here on; when it ends before
         the client confirmed, the link gets it back in :meth:`Link.closed`.
         """
-        queue = self.queue
-        if queue is None:
-            if self._writer is not None:
-                self._writer.send(text)
-            else:
-                self.link.closed(CloseReason.CONNECTION_LOST, [Undelivered(text, now)], now)
-            return
-        queue.push(text, now, len(text) if text.isascii() else utf8_length(text))
-        config = self._config
-        if len(queue) > config.queue_stanzas or queue.bytes > config.queue_bytes:
-            self._overflow(now)
-            return
-        writer = self._writer
-        if writer is None:
-            self._unsent += 1
-            queue.unsent += 1
-            return
-        writer.send(text)
-        self._unrequested += 1
-        life = self._life
-        if life.request_by == inf:
-            if self._unrequested >= config.request_every:
-                self._request(now)
-            elif life.quiet_at == inf:
-                life.sent(now)
-                self._wake_by(life.quiet_at)
+        management = self.management
+        if management is not None:
+            try:
+                self._wake_by(management.deliver(text, now))
+            except QueueFullError as error:
+                # Nothing is lost: it all goes another way.
+                logger.warning(
+                    "%s: %s; the session ends and they go elsewhere", self.link.jid, error
+                )
+                full = StreamError(
+                    StreamCondition.RESOURCE_CONSTRAINT, "too much is unacknowledged"
+                )
+                self.close(CloseReason.QUEUE_FULL, now, full)
+                return
+            if self.payer.held > self._config.account_bytes:
+                self._keeper.relieve(self, now)
+        elif self.transport is not None:
+            self.transport.send(text)
+        else:
+            self.link.closed(CloseReason.CONNECTION_LOST, [Undelivered(text, now)], now)
 
     def handled(self, ticket: int, now: float) -> None:
         """Note that the backend has taken over a stanza it had not at once."""
         self.inbound.handle(ticket)
-        if self._resuming():
-            if not self.inbound.pending:
-                self._finish_resume(now)
-            return
-        self._acknowledge_progress()
+        management = self.management
+        if management is not None:
+            if self._resuming():
+                if not self.inbound.pending:
+                    self._finish_resume(management, now)
+                return
+            self._acknowledge_progress(management)
         if self._paused and self.inbound.pending <= self._config.pending // 2:
             self._unpause()
 
@@ -279,17 +309,18 @@ class Session:
         error: StreamError | None = None,
     ) -> None:
         unsent = [] if self.transport is None else self.transport.unsent()
-        if self.queue is None:
+        management = self.management
+        if management is None:
             undelivered = [Undelivered(text, now) for text in unsent]
         else:
             # What of ``unsent`` are stanzas is in the queue, and must not go both ways.
             if farewell is not None and not self._resuming():
-                farewell.send(self._ack())
-            undelivered = [Undelivered(text, since) for text, since, _ in self.queue.drain()]
-            self.queue = None
+                farewell.send(management.ack())
+            undelivered = management.drain()
         self._unbind_transport()
         self.state = State.CLOSED
-        self._manager.note_closed(self, reason, error)
+        self._keeper.note_closed(self, reason, error)
+        self.management = None
         if farewell is not None:
             farewell.close(error)
         self.link.closed(reason, undelivered, now)
@@ -297,12 +328,15 @@ class Session:
     # Stream management
 
     def _receive_nonza(self, element: Element, now: float) -> None:
+        management = self.management
         match element.name:
-            case "r" if self.queue is not None:
-                self._acks.ask()
-                self.send(self._ack())
-            case "a" if self.queue is not None:
-                self._acknowledged(element, now)
+            case "r" if management is not None:
+                management.acks.ask()
+                self.send(management.ack())
+            case "a" if management is not None:
+                management.confirm(element, now)
+                self._wake_by(self._life.quiet_at)
+                self.writable(now)
             case "enable" | "resume" | "r" | "a":
                 try:
                     self._negotiate_sm(element, now)
@@ -317,64 +351,32 @@ class Session:
         if not self._config.active:
             raise SmError(StanzaCondition.FEATURE_NOT_IMPLEMENTED, "stream management is off")
         if element.name == "resume":
-            self._manager.resume(self, element, now)
+            self._keeper.resume(self, element, now)
             return
         if element.name != "enable":
             raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "not enabled")
         if self.state is not State.BOUND:
             raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "bind a resource first")
-        if self.queue is not None:
+        if self.management is not None:
             raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "already enabled")
-        self._enable(element)
+        self.management = management = Management(
+            element,
+            self.inbound,
+            self._life,
+            self._config,
+            UnackedQueue(self._keeper.first_count, self.payer),
+            self.transport,
+        )
+        if management.resumable:
+            management.id = self._keeper.new_sm_id(self)
+        self.send(management.enabled())
 
-    def _enable(self, element: Element) -> None:
-        self.sm_namespace = element.namespace
-        self.inbound.begin(self._manager.first_count)
-        self.queue = UnackedQueue(self._manager.first_count)
-        self._acks.begin()
-        wished = parse_count(element.attributes.get("max"))
-        self.max = self._config.max if wished is None else min(wished, self._config.max)
-        if element.get("resume") in _TRUE and self.max > 0:
-            self.resumable = True
-            self.sm_id = self._manager.new_sm_id(self)
-            self.send(
-                nonzas.enabled_to_resume(
-                    self.sm_namespace, self.sm_id, self.max, self._config.location
-                )
-            )
-        else:
-            self.send(nonzas.enabled(self.sm_namespace))
+    def _acknowledge_progress(self, management: Management) -> None:
+        if management.acks.due():
+            self.send(management.ack())
 
-    def _ack(self) -> str:
-        return nonzas.ack(self.sm_namespace, self._acks.tell())
-
-    def _acknowledge_progress(self) -> None:
-        if self.queue is not None and self._acks.due():
-            self.send(self._ack())
-
-    def _acknowledged(self, element: Element, now: float) -> None:
-        assert self.queue is not None
-        given = element.attributes.get("h")
-        h = parse_count(given)
-        if h is None:
-            self.resumable = False
-            raise StreamError(StreamCondition.UNDEFINED_CONDITION, "<a/> needs h, a 32-bit count")
-        try:
-            self.queue.ack(h)
-        except CountTooHighError:
-            self.resumable = False
-            raise nonzas.count_too_high(h, self.queue.sent, self.sm_namespace) from None
-        self._life.answered()
-        self._unrequested = 0
-        if self.queue:
-            self._life.sent(now)
-            self._wake_by(self._life.quiet_at)
-        self._unsent = min(self._unsent, len(self.queue))
-        self.writable(now)
-
-    def _request(self, now: float) -> None:
-        self._life.asked(now)
-        self.send(nonzas.request(self.sm_namespace))
+    def _request(self, management: Management, now: float) -> None:
+        self.send(management.request(now))
         self._wake_by(self._life.request_by)
 
     # Resumption; the manager has validated it whole
@@ -394,66 +396,52 @@ class Session:
         ``<resumed/>`` waits until the backend has settled what it holds of
         this session, because the count in it decides what the client repeats.
         """
-        assert self.queue is not None
+        management = self.management
+        assert management is not None
         previous = self.transport
         self._unbind_transport()
         if previous is not None:
             previous.unsent()
             previous.close(StreamError(StreamCondition.CONFLICT, "resumed on another connection"))
-        self.queue.ack(h)
+        management.resume(h)
         self.transport = transport
         transport.session = self
         self.channel = transport.channel
         self.state = State.BOUND
-        self.expires_at = inf
-        self._unsent = len(self.queue)
-        self._acks.begin()
+        self._life.found(now)
         if self.inbound.pending:
             self._life.negotiate(now)
             self._wake_by(self._life.negotiate_by)
             self._pause()
         else:
-            self._finish_resume(now)
+            self._finish_resume(management, now)
 
     def _resuming(self) -> bool:
         """Whether a resumption waits for the backend to settle."""
         return self.state is State.BOUND and self._life.negotiate_by != inf
 
-    def _finish_resume(self, now: float) -> None:
-        assert self.queue is not None
+    def _finish_resume(self, management: Management, now: float) -> None:
         self._life.negotiate_by = inf
-        self.resumes += 1
-        self.send(nonzas.resumed(self.sm_namespace, self.sm_id, self._acks.tell()))
+        transport = self.transport
+        assert transport is not None
+        transport.send(management.resumed())
         self.link.resumed(now)
-        self._replay(now)
+        self._replay(management, transport, now)
         if self._paused:
             self._unpause()
         self._wake_for_idleness(now)
 
-    def _replay(self, now: float) -> None:
-        """Send what is queued and unsent, in order, as fast as the connection takes it."""
-        queue, transport = self.queue, self.transport
-        assert queue is not None
-        assert transport is not None
-        for text, since, _ in islice(queue, len(queue) - self._unsent, None):
-            if transport.congested:
-                return
-            self._unsent -= 1
-            queue.unsent = min(queue.unsent, self._unsent)
-            transport.send(
-                with_delay(text, self.domain, self.wall(since))
-                if text.startswith("<message")
-                else text
-            )
-        self._writer = transport
-        if queue and self._life.request_by == inf:
-            self._request(now)
+    def _replay(self, management: Management, transport: Transport, now: float) -> None:
+        """Send what waits for this connection, and ask for it once all is sent."""
+        management.replay(transport, self.domain, self._keeper.wall)
+        if management.writer is not None and management.queue and self._life.request_by == inf:
+            self._request(management, now)
 
     # Time
 
     def on_timer(self, now: float) -> None:
         """Do what is due by ``now`` and say when to be woken next."""
-        if now >= self.expires_at:
+        if now >= self._life.expires_at:
             self.close(CloseReason.EXPIRED, now)
         elif now >= self._life.negotiate_by and self.state is State.NEGOTIATING:
             self.close(
@@ -466,37 +454,23 @@ class Session:
         elif self._life.is_dead(now):
             self._drop(CloseReason.DEAD_PEER, now)
         else:
-            if now >= self._life.quiet_at and self.queue is not None:
-                self._request(now)
+            if now >= self._life.quiet_at and self.management is not None:
+                self._request(self.management, now)
             self._probe_if_idle(now)
         self._wake_by(self.next_deadline())
 
     def next_deadline(self) -> float:
         """Return when this session has something to do without being called."""
-        if self.state is State.CLOSED:
-            return inf
-        life = self._life
-        return min(
-            self.expires_at,
-            life.negotiate_by,
-            life.request_by,
-            life.quiet_at,
-            self._idle_deadline(),
-        )
-
-    def _idle_deadline(self) -> float:
-        if self.state is not State.BOUND or self._resuming():
-            return inf
-        return self._life.idle_deadline()
+        return inf if self.state is State.CLOSED else self._life.next_deadline()
 
     def _probe_if_idle(self, now: float) -> None:
         """Ask a silent client for a sign of life: ``<r/>``, else a ping (XEP-0199)."""
-        if now < self._idle_deadline():
+        if now < self._life.idle_deadline():
             return
         self._life.probed(now)
-        if self.queue is not None:
+        if self.management is not None:
             if self._life.request_by == inf:
-                self._request(now)
+                self._request(self.management, now)
         else:
             self.send(
                 f"<iq xmlns='{ns.CLIENT}' type='get' from='{escape(self.domain)}'"
@@ -505,11 +479,11 @@ class Session:
 
     def _wake_by(self, at: float) -> None:
         if at < self.wake_at:
-            self._manager.schedule(self, at)
+            self._keeper.timers.schedule(self, at)
 
     def _wake_for_idleness(self, now: float) -> None:
         self._life.heard_at = now
-        self._wake_by(self._idle_deadline())
+        self._wake_by(self._life.idle_deadline())
 
     # The connection
 
@@ -521,28 +495,13 @@ class Session:
         self.transport_lost(transport, now, reason)
         transport.abort()
 
-    def _overflow(self, now: float) -> None:
-        """End a session whose queue is full: nothing is lost, it all goes another way."""
-        assert self.queue is not None
-        logger.warning(
-            "%s: %d stanzas, %d bytes unacknowledged; the session ends and they go elsewhere",
-            self.link.jid,
-            len(self.queue),
-            self.queue.bytes,
-        )
-        self.close(
-            CloseReason.QUEUE_FULL,
-            now,
-            StreamError(StreamCondition.RESOURCE_CONSTRAINT, "too much is unacknowledged"),
-        )
-
     def _unbind_transport(self) -> None:
         self.transport = None
-        self._writer = None
-        self._unsent = 0
-        self._unrequested = 0
+        if self.management is not None:
+            self.management.lost()
         self._life.lost()
         self._paused = False
+        self._leave_line()
 
     def _pause(self) -> None:
         self._paused = True
@@ -551,5 +510,17 @@ class Session:
 
     def _unpause(self) -> None:
         self._paused = False
-        if self.transport is not None:
+        if self.transport is not None and not self._in_line:
             self.transport.unpause()
+
+    def _wait_for_turn(self) -> None:
+        """Read nothing more before the payer's next turn: others have theirs first."""
+        if self.transport is not None and not self._in_line:
+            self._in_line = True
+            self.transport.pause()
+            self._keeper.rounds.wait(self.payer, self)
+
+    def _leave_line(self) -> None:
+        if self._in_line:
+            self._in_line = False
+            self._keeper.rounds.leave(self.payer, self)

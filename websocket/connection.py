@@ -1,19 +1,14 @@
 """One RFC 7395 connection: frames in and out of an ASGI WebSocket.
 
-Reading is a loop in the connection's own task. Writing takes no task: an
-ASGI ``send`` that meets no back pressure ends at its first step, so its
-coroutine is driven by hand, and only what pushes back goes to a writer task.
+Reading is a loop in the connection's own task; a :class:`Writer` sends.
 """
 
 import asyncio
 import logging
-import types
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-from andiron.sm.link import Channel, CloseReason, StreamHeader
-from andiron.sm.session import Session
+from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.framing import (
     CLOSE,
@@ -21,16 +16,16 @@ from andiron.websocket.framing import (
     open_frame,
     read_open,
     redirect_frame,
+    undeclared,
 )
+from andiron.websocket.writer import Message, Send, Writer
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
-from andiron.xmpp.xml import Element, Guard, utf8_length
+from andiron.xmpp.xml import Element, Guard
 
 logger = logging.getLogger("andiron.websocket")
 
-Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 _NORMAL: Final = 1000
 # Codes with which a server reports that the client broke the WebSocket protocol
@@ -48,12 +43,11 @@ class WebSocketConnection:
 
     ``header`` makes the stream header for errors that come before the stream
     is open; ``on_authenticated`` is called once, when the client signs in.
+    ``by_hand`` says that ``send`` needs no task (:class:`Writer`).
     """
 
     __slots__ = (
         "_answered",
-        "_asgi_send",
-        "_buffered",
         "_cancelled",
         "_closing",
         "_config",
@@ -63,10 +57,9 @@ class WebSocketConnection:
         "_header",
         "_limit",
         "_loop",
-        "_losing",
+        "_lost",
         "_on_authenticated",
         "_open",
-        "_pending",
         "_task",
         "_timer",
         "_writer",
@@ -74,7 +67,7 @@ class WebSocketConnection:
         "session",
     )
 
-    session: Session
+    session: Carried
 
     def __init__(
         self,
@@ -85,8 +78,9 @@ class WebSocketConnection:
         *,
         header: Callable[[], StreamHeader],
         on_authenticated: Callable[[], None],
+        by_hand: bool,
     ) -> None:
-        self._asgi_send = send
+        self._writer = Writer(send, config.buffer_bytes, self, by_hand=by_hand)
         self.channel = channel
         self._config = config
         self._guard = guard
@@ -100,10 +94,7 @@ class WebSocketConnection:
         self._closing = False
         self._finished = False
         self._cancelled = False
-        self._losing = False
-        self._pending: deque[str] | None = None
-        self._buffered = 0
-        self._writer: asyncio.Task[None] | None = None
+        self._lost = False
         self._gate: asyncio.Event | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -122,8 +113,8 @@ class WebSocketConnection:
             self._closing = True
             if self._timer is not None:
                 self._timer.cancel()
-            if self._writer is not None:
-                self._writer.cancel()
+            self._lost = True
+            self._writer.cancel()
             self.session.transport_lost(self, self._loop.time())
 
     async def _read(self, receive: Receive) -> None:
@@ -142,7 +133,9 @@ class WebSocketConnection:
 
     def _receive(self, text: str) -> None:
         try:
-            element = self._guard.read(text, self._limit)
+            element = self._guard.read(
+                undeclared(text) if text.startswith("<?xml") else text, self._limit
+            )
         except StreamError as error:
             # White space keeps some clients' connections alive and means nothing.
             if text.strip("\t\n\r "):
@@ -198,7 +191,7 @@ class WebSocketConnection:
     @property
     def congested(self) -> bool:
         """Whether frames wait for the network."""
-        return self._writer is not None
+        return self._writer.congested
 
     def open(self, header: StreamHeader) -> None:
         """Send the server's ``<open/>``."""
@@ -207,17 +200,11 @@ class WebSocketConnection:
 
     def send(self, text: str) -> None:
         """Send one frame, or buffer it while the network pushes back."""
-        if self._writer is not None:
-            self._buffer(text)
-            return
-        self._start({"type": "websocket.send", "text": text})
+        self._writer.send(text)
 
     def unsent(self) -> list[str]:
         """Take back the frames that wait for the network."""
-        taken = list(self._pending or ())
-        self._pending = None
-        self._buffered = 0
-        return taken
+        return self._writer.take_back(lost=self._lost)
 
     def authenticated(self) -> None:
         """Lift the limits for strangers; the client opens the stream anew."""
@@ -256,13 +243,20 @@ class WebSocketConnection:
             self._gate.set()
             self._gate = None
 
-    # How frames get out
+    # The end of it
 
     def _farewell(self, frame: str) -> None:
         self.send(frame)
         self._closing = True
         self.unpause()
-        self._timer = self._loop.call_later(self._config.close_timeout, self._finish)
+        self._timer = self._loop.call_later(self._config.close_timeout, self._give_up)
+
+    def _give_up(self) -> None:
+        """Wait no longer for the other side's ``<close/>``, nor for the network to take ours."""
+        if self._writer.busy:
+            self._cancel()
+        else:
+            self._finish()
 
     def _finish(self) -> None:
         """Close the WebSocket; where even that is held up, drop it."""
@@ -271,12 +265,8 @@ class WebSocketConnection:
         self._finished = True
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if self._writer is not None:
-            self._cancel()
-        else:
-            self._start({"type": "websocket.close", "code": _NORMAL})
-            self._timer = self._loop.call_later(self._config.close_timeout, self._cancel)
+        self._writer.close(_NORMAL)
+        self._timer = self._loop.call_later(self._config.close_timeout, self._cancel)
 
     def _cancel(self) -> None:
         # Not at once: it may be this very task that runs, and will not wait for anything again.
@@ -286,71 +276,24 @@ class WebSocketConnection:
         if self._task is not None and not self._cancelled:
             self._cancelled = self._task.cancel()
 
-    def _start(self, message: Message) -> None:
-        coroutine = self._asgi_send(message)
-        try:
-            waits_for = coroutine.send(None)
-        except StopIteration:
-            return
-        except OSError:
-            # The peer is gone; the reader learns it from the server, too.
-            return
-        except Exception:
-            # Whatever a server raises, it must not reach the other session that just delivered.
-            logger.exception("%s: a frame could not be sent", self.channel.address)
-            self._lose_soon(CloseReason.CONNECTION_LOST)
-            return
-        self._writer = self._loop.create_task(self._write(_continue(coroutine, waits_for)))
+    # From the writer
 
-    def _buffer(self, text: str) -> None:
-        if self._pending is None:
-            self._pending = deque()
-        self._pending.append(text)
-        self._buffered += utf8_length(text)
-        if self._buffered > self._config.buffer_bytes:
-            self._lose_soon(CloseReason.SLOW_READER)
-
-    def _lose_soon(self, reason: CloseReason) -> None:
-        """Drop the connection, not before whoever is sending has returned."""
-        if not self._losing:
-            self._losing = True
-            self._loop.call_soon(self._lose, reason)
-
-    def _lose(self, reason: CloseReason) -> None:
-        if not self._closing:
-            self.session.transport_lost(self, self._loop.time(), reason)
-        self.abort()
-
-    async def _write(self, started: Awaitable[None]) -> None:
-        try:
-            await started
-            while self._pending:
-                text = self._pending.popleft()
-                self._buffered -= utf8_length(text)
-                await self._asgi_send({"type": "websocket.send", "text": text})
-        except OSError:
-            return
-        except Exception:
-            # As above; here nobody would hear of it, and the connection would stay.
-            logger.exception("%s: a frame could not be sent", self.channel.address)
-            self._lose_soon(CloseReason.CONNECTION_LOST)
-            return
-        finally:
-            self._writer = None
+    def drained(self) -> None:
+        """Go on: the network has taken what waited."""
         if not self._closing:
             self.session.writable(self._loop.time())
 
-
-@types.coroutine
-def _continue(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on awaiting a coroutine that was driven by hand to its first suspension."""
-    try:
-        while True:
-            try:
-                value = yield waits_for
-            except asyncio.CancelledError as error:
-                waits_for = coroutine.throw(error)
-            else:
-                waits_for = coroutine.send(value)
-    except StopIteration:
-        return
+    def failed(self, error: Exception | None) -> None:
+        """Drop the connection, of which the client does not read or the server does not write."""
+        self._lost = True
+        reason = CloseReason.SLOW_READER
+        if error is not None:
+            reason = CloseReason.CONNECTION_LOST
+            # One line: many a server raises something of its own when the client has left.
+            traceback = error if logger.isEnabledFor(logging.DEBUG) else None
+            said = f"{type(error).__name__}: {error}"
+            address = self.channel.address
+            logger.warning("%s: a frame could not be sent (%s)", address, said, exc_info=traceback)
+        if not self._closing:
+            self.session.transport_lost(self, self._loop.time(), reason)
+        self.abort()

@@ -12,7 +12,7 @@ from andiron.sm.notices import Notices
 from andiron.sm.origin import read_origin, why_refused
 from andiron.sm.strangers import Strangers
 from andiron.websocket.config import WebSocketConfig
-from andiron.websocket.connection import Message, Receive, Send, WebSocketConnection
+from andiron.websocket.connection import Receive, WebSocketConnection
 from andiron.websocket.handshake import (
     NOT_A_WEBSOCKET,
     SUBPROTOCOL,
@@ -21,6 +21,7 @@ from andiron.websocket.handshake import (
     Refusal,
     check_handshake,
 )
+from andiron.websocket.writer import Message, Send, needs_no_task
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.websocket")
@@ -34,7 +35,8 @@ class WebSocketEndpoint:
 
     ``domain`` names the server in errors that come before a stream is open;
     ``channel_of`` tells who connects and whether passwords may pass. Endpoints
-    that are given one ``strangers`` have room for so many together.
+    that are given one ``strangers`` have room for so many together; ``by_hand``
+    tells of an ASGI ``send`` whether it needs no task.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class WebSocketEndpoint:
         guard: Guard,
         channel_of: Callable[[Scope], Channel],
         strangers: Strangers | None = None,
+        by_hand: Callable[[Send], bool] = needs_no_task,
     ) -> None:
         self._manager = manager
         self._config = config
         self._domain = domain
         self._guard = guard
         self._channel_of = channel_of
+        self._by_hand = by_hand
         self._notices = Notices()
         self.strangers = strangers or Strangers(
             config.max_negotiating, config.max_negotiating_per_address
@@ -81,6 +85,7 @@ class WebSocketEndpoint:
                 self._guard,
                 header=self._header,
                 on_authenticated=stranger,
+                by_hand=self._by_hand(send),
             )
             self._manager.connect(connection, asyncio.get_running_loop().time())
             await connection.run(receive)

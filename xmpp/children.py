@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 from xml.parsers.expat import XMLParserType
 
-from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.stanza import root_tag
-from andiron.xmpp.xml import Element, Guard, parse, tagged, too_deep, utf8_length
+from andiron.xmpp.stanza import LANG, root_tag
+from andiron.xmpp.xml import Element, Guard, parse, tagged, too_deep, too_many, utf8_length
 
 _SPACE: Final = "\t\n\r "
-_LANG: Final = f"{ns.XML} lang"
+_MANY: Final = 2
+"""How many times as many nodes as a stanza may have may be in the whole."""
 _NAME: Final = re.compile(r"<[^\t\n\r />]+")
 
 
@@ -36,15 +36,16 @@ def read_children(
     namespace of its own is thus in the root's.
 
     ``max_size``, in bytes, replaces the guard's own for the whole; the guard's
-    size and depth hold for each child. Raises :class:`StreamError` as
-    :meth:`Guard.read` does; ``bad-format`` for text between the children;
-    ``policy-violation`` for too many children or prefixes declared on the
-    root, for a child over its size, and where all that the children inherit
-    comes to more than the size of the whole may be.
+    size, depth and number of nodes hold for each child, and twice that number
+    for the whole. Raises :class:`StreamError` as :meth:`Guard.read` does;
+    ``bad-format`` for text between the children; ``policy-violation`` for too
+    many children or prefixes declared on the root, for a child over its size,
+    and where all that the children inherit comes to more than the size of the
+    whole may be.
     """
     text = text.strip(_SPACE)
     parser = guard.parser(text, max_size)
-    tags = _read_tags(parser, text, guard.max_depth, max_children)
+    tags = _read_tags(parser, text, guard, max_children)
     if text[0] != "<":  # a byte order mark, which expat skips
         raise StreamError(StreamCondition.NOT_WELL_FORMED)
     root = tags[0]
@@ -97,21 +98,40 @@ class _Tag:
 class _Reader:
     """Handlers that keep the tags of the root and its children."""
 
-    __slots__ = ("declared", "depth", "max_children", "max_depth", "parser", "tags")
+    __slots__ = (
+        "declared",
+        "depth",
+        "max_children",
+        "max_depth",
+        "max_nodes",
+        "nodes",
+        "parser",
+        "tags",
+        "whole",
+    )
 
-    def __init__(self, parser: XMLParserType, max_depth: int, max_children: int) -> None:
+    def __init__(self, parser: XMLParserType, guard: Guard, max_children: int) -> None:
         self.parser = parser
-        self.max_depth = max_depth
+        self.max_depth = guard.max_depth
+        self.max_nodes = guard.max_nodes
         self.max_children = max_children
         self.depth = 0
+        self.nodes = 0
+        """How many the present child has, or what will be the next."""
+        self.whole = 0
+        """How many there were before it."""
         self.declared: dict[str | None, str | None] = {}
         self.tags: list[_Tag] = []
 
     def declare(self, prefix: str | None, uri: str | None) -> None:
+        self.nodes += 1
         self.declared[prefix] = uri
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self.depth += 1
+        self.nodes += 1 + len(attributes)
+        if self.nodes > self.max_nodes or self.whole + self.nodes > _MANY * self.max_nodes:
+            raise too_many(self.max_nodes)
         if self.depth <= 2:
             if len(self.tags) > self.max_children:
                 raise StreamError(
@@ -120,6 +140,8 @@ class _Reader:
             at = self.parser.CurrentByteIndex
             self.tags.append(_Tag(name, attributes, self.declared, at))
             self.declared = {}
+            if self.depth == 1:
+                self._next()
         elif self.depth > self.max_depth + 1:
             raise too_deep(self.max_depth)
         else:
@@ -129,12 +151,18 @@ class _Reader:
         self.depth -= 1
         if self.depth == 1:
             self.tags[-1].last = self.parser.CurrentByteIndex
+            self._next()
         elif self.depth == 0:
             self.tags[0].last = self.parser.CurrentByteIndex
 
+    def _next(self) -> None:
+        self.whole += self.nodes
+        self.nodes = 0
 
-def _read_tags(parser: XMLParserType, text: str, max_depth: int, max_children: int) -> list[_Tag]:
-    reader = _Reader(parser, max_depth, max_children)
+
+def _read_tags(parser: XMLParserType, text: str, guard: Guard, max_children: int) -> list[_Tag]:
+    guard.may_be_crowded(text)
+    reader = _Reader(parser, guard, max_children)
     parser.StartNamespaceDeclHandler = reader.declare
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -154,11 +182,11 @@ def _self_contained(text: str, tag: _Tag, root: _Tag) -> Element:
         if uri and prefix not in tag.declared and (prefix is None or f"{prefix}:" in text)
     )
     child = tagged(text, tag.name, tag.attributes)
-    if root.attributes and _LANG not in child.attributes:
-        lang = tagged("", root.name, root.attributes).attributes.get(_LANG)
+    if root.attributes and LANG not in child.attributes:
+        lang = tagged("", root.name, root.attributes).attributes.get(LANG)
         if lang is not None:
             added += f" xml:lang='{escape(lang)}'"
-            child.attributes[_LANG] = lang
+            child.attributes[LANG] = lang
     if added:
         name = _NAME.match(text)
         at = name.end() if name else 0

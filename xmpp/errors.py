@@ -131,11 +131,20 @@ ERROR_TYPES: Final[dict[StanzaCondition, str]] = {
 """The error type RFC 6120 section 8.3.3 recommends for each stanza condition."""
 
 
+_SENTENCE: Final = 255
+"""Characters of a sentence; what it quotes of a client's may be much longer."""
+
+
 class XmppError(Exception):
     """An error that knows its wire form."""
 
     def __init__(self, condition: str, text: str = "", extra: str = "") -> None:
-        """Take the defined condition, a sentence for people, and an application condition."""
+        """Take the defined condition, a sentence for people, and an application condition.
+
+        A sentence is cut at 255 characters: it goes to the log as well.
+        """
+        if len(text) > _SENTENCE:
+            text = text[: _SENTENCE - 1] + "…"
         super().__init__(f"{condition}: {text}" if text else condition)
         self.condition = condition
         self.text = text
@@ -171,11 +180,14 @@ class StanzaError(XmppError):
         """Take the condition and, where it is not the recommended one, the error type."""
         super().__init__(condition, text, extra)
         self.type = type or ERROR_TYPES[condition]
+        self.by = ""
+        """Who says so (section 8.3.2), where that is not who was asked; whoever knows sets it."""
 
     def to_xml(self) -> str:
         """Return the ``<error/>`` child of an error stanza."""
+        by = f" by='{escape(self.by)}'" if self.by else ""
         return (
-            f"<error type='{self.type}'><{self.condition} xmlns='{ns.STANZA_ERRORS}'/>"
+            f"<error{by} type='{self.type}'><{self.condition} xmlns='{ns.STANZA_ERRORS}'/>"
             f"{_text(ns.STANZA_ERRORS, self.text)}{self.extra}</error>"
         )
 

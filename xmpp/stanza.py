@@ -8,15 +8,21 @@ from typing import Final
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.tree import Tree, parse_tree, serialise
+from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.tree import Tree, parse_text, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
 STANZA_NAMES: Final = frozenset({"message", "presence", "iq"})
+LANG: Final = f"{ns.XML} lang"
+"""What ``xml:lang`` is called among an element's attributes."""
+LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}", re.ASCII)
+"""The shape of a language's tag (RFC 5646 section 2.1); some 70 characters are the most."""
 
 _ROOT_TAG: Final = re.compile(r"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
 _SMALL: Final = 4096
 _GROWTH: Final = 2
 _END_OF_NAME: Final = frozenset("\t\n\r />")
+_DELAY: Final = f"{{{ns.DELAY}}}delay"
 
 
 def _attribute(name: str) -> re.Pattern[str]:
@@ -58,18 +64,35 @@ def unprefixed(element: Element) -> Element:
     return _rewritten(element, parse_tree(element))
 
 
+def with_language(element: Element, tag: str) -> Element:
+    """Return an unprefixed stanza with a language where it has none (RFC 6120 section 8.1.5).
+
+    The tag must be fit for an attribute as it is, as :data:`LANGUAGE_TAG` sees to.
+    """
+    if LANG in element.attributes:
+        return element
+    text, at = element.text, len(element.name) + 1
+    return Element(
+        f"{text[:at]} xml:lang='{tag}'{text[at:]}",
+        element.namespace,
+        element.name,
+        {**element.attributes, LANG: tag},
+    )
+
+
 def without(element: Element, unwanted: Callable[[Tree], bool]) -> Element:
     """Return a stanza without the children that are unwanted.
 
     Raises :class:`StreamError` as :func:`unprefixed` does.
     """
     tree = parse_tree(element)
-    refused = [child for child in tree if unwanted(child)]
-    if not refused:
+    wanted = [child for child in tree if not unwanted(child)]
+    if len(wanted) == len(tree):
         return element
-    for child in refused:
-        tree.remove(child)
-    return _rewritten(element, tree)
+    rest = Tree(tree.tag, tree.attrib)
+    rest.text = tree.text
+    rest.extend(wanted)
+    return _rewritten(element, rest)
 
 
 def _rewritten(element: Element, tree: Tree) -> Element:
@@ -130,11 +153,16 @@ def with_delay(text: str, by: str, when: float) -> str:
     """Return a stanza's text with the time, in Unix seconds, it was first accepted (XEP-0203).
 
     A delay that ``by`` put there before is the first time, and stays the only one.
+    Who takes a stanza in must have taken out what others wrote in that name.
     """
     mark = f"<delay xmlns='{ns.DELAY}' from='{escape(by)}' stamp='"
-    if text.startswith(mark, text.rfind("<", 0, text.rfind("</"))):
+    if mark in text and _is_delayed(text, by):
         return text
     return with_child(text, f"{mark}{timestamp(when)}'/>")
+
+
+def _is_delayed(text: str, by: str) -> bool:
+    return any(child.tag == _DELAY and child.get("from") == by for child in parse_text(text))
 
 
 def timestamp(when: float) -> str:
@@ -146,7 +174,7 @@ def timestamp(when: float) -> str:
 def iq_result(request: Element, payload: str = "", *, sender: str = "") -> str:
     """Return the answer to an iq request (RFC 6120 section 8.2.3), unaddressed to its asker.
 
-    The stream of the asker needs no ``to``; ``sender`` is the entity asked.
+    The stream of the asker needs no ``to``; ``sender`` is the entity asked, however spelled.
     """
     head = _answer_head(request, "result", sender)
     return f"{head}>{payload}</iq>" if payload else f"{head}/>"
@@ -155,7 +183,7 @@ def iq_result(request: Element, payload: str = "", *, sender: str = "") -> str:
 def error_reply(request: Element, error: StanzaError, *, sender: str = "", to: str = "") -> str:
     """Return the error stanza that answers ``request`` (RFC 6120 section 8.3.1).
 
-    ``sender`` is the entity that was asked, by default the request's ``to``.
+    ``sender`` is the entity that was asked, however spelled, by default the request's ``to``.
     """
     head = _answer_head(request, "error", sender or request.get("to"), to)
     return f"{head}>{error.to_xml()}</{request.name}>"
@@ -166,9 +194,20 @@ def _answer_head(request: Element, kind: str, sender: str, to: str = "") -> str:
     return (
         f"<{request.name} xmlns='{ns.CLIENT}' type='{kind}'"
         + (f" id='{escape(identity)}'" if identity is not None else "")
-        + (from_attribute(sender) if sender else "")
+        + (from_attribute(_known_as(sender)) if sender else "")
         + (f" to='{escape(to)}'" if to else "")
     )
+
+
+def _known_as(address: str) -> str:
+    """Return an address as clients compare it (RFC 7622 section 4), or one that is none as it is.
+
+    By that they know an answer; whatever is forwarded to them is from such addresses, too.
+    """
+    try:
+        return JID(address).full
+    except InvalidJID:
+        return address
 
 
 def root_tag(text: str, at: int = 0) -> str:

@@ -11,7 +11,7 @@ from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.xml import Element
 
-__all__ = ["Tree", "children", "parse_tree", "serialise"]
+__all__ = ["Tree", "children", "parse_text", "parse_tree", "serialise"]
 
 _XML_PREFIX: Final = "{" + ns.XML + "}"
 
@@ -19,10 +19,19 @@ _XML_PREFIX: Final = "{" + ns.XML + "}"
 def parse_tree(element: Element) -> Tree:
     """Parse an element that the guard let pass; tags read ``{namespace}name``.
 
+    The element keeps the tree for who asks next, so nobody may change it.
     Raises :class:`StreamError` ``not-well-formed`` for one that no guard saw.
     """
+    made: Tree | None = getattr(element, "tree", None)
+    if made is None:
+        made = element.tree = parse_text(element.text)
+    return made
+
+
+def parse_text(text: str) -> Tree:
+    """Parse the text of such an element, also one that grew since."""
     try:
-        tree: Tree = fromstring(element.text, forbid_dtd=True)
+        tree: Tree = fromstring(text, forbid_dtd=True)
     except ParseError:
         raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
     return tree

@@ -8,8 +8,9 @@ predefined ones.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
+from xml.etree.ElementTree import Element as Tree
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType, errors
 
 from andiron.xmpp.errors import StreamCondition, StreamError
@@ -35,6 +36,10 @@ _SEPARATOR: Final = "}"
 # element that has a handler. Below this length that costs nothing worth a check.
 _SMALL: Final = 1024
 
+# The fewest characters that one more level, "<a></a>", and one more node, "<a/>", take.
+_LEVEL: Final = 7
+_NODE: Final = 4
+
 
 @dataclass(slots=True)
 class Element:
@@ -49,6 +54,8 @@ class Element:
     namespace: str
     name: str
     attributes: dict[str, str]
+    tree: Tree = field(init=False, repr=False, compare=False)
+    """What :func:`andiron.xmpp.tree.parse_tree` made of it; unset until it has."""
 
     def get(self, attribute: str, default: str = "") -> str:
         """Return an attribute of the root tag, or ``default`` where it is absent."""
@@ -59,20 +66,41 @@ class Guard:
     """Reads untrusted elements under fixed limits; one guard serves many sessions.
 
     ``max_size`` is in bytes of UTF-8 and ``max_depth`` in nested elements, the
-    root being the first. ``max_namespace`` is in characters of a namespace
+    root being the first. ``max_nodes`` bounds elements, attributes and
+    namespace declarations together, each of which takes a microsecond or two
+    where a tree is made and written, however few bytes it came in.
+    ``max_namespace`` is in characters of a namespace
     name as written; it binds elements of more than 1,024 characters, in which
     a long name used often would cost far more memory than it took to send.
     A guard holds no state between calls.
     """
 
-    __slots__ = ("_long_namespace", "max_depth", "max_namespace", "max_size")
+    __slots__ = (
+        "_crowded_tag",
+        "_long_namespace",
+        "_plain",
+        "max_depth",
+        "max_namespace",
+        "max_nodes",
+        "max_size",
+    )
 
     def __init__(
-        self, max_size: int = 262_144, max_depth: int = 64, max_namespace: int = 255
+        self,
+        max_size: int = 262_144,
+        max_depth: int = 64,
+        max_namespace: int = 255,
+        max_nodes: int = 4000,
     ) -> None:
         self.max_size = max_size
         self.max_depth = max_depth
         self.max_namespace = max_namespace
+        self.max_nodes = max_nodes
+        self._plain = min(_LEVEL * max_depth, _NODE * max_nodes)
+        self._crowded_tag = re.compile(
+            r"""<[^\s<>"'/=!?]++(?:\s++[^\s<>"'/=]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'))"""
+            f"{{{max_nodes}}}"
+        ).search
         over = f"{{{max_namespace + 1}}}"
         self._long_namespace = re.compile(
             rf"""xmlns(?::[^\s=:]*)?\s*=\s*(?:"[^"]{over}|'[^']{over})"""
@@ -86,14 +114,8 @@ class Guard:
         caller must then close the stream.
         """
         parser = self.parser(text, max_size)
-        # What is this short cannot nest deeper: every level takes "<a></a>". Nor can
-        # what has few "<", of which every level has its own.
-        if len(text) > 7 * self.max_depth and text.count("<") > self.max_depth:
-            depth = _Depth(self.max_depth)
-            parser.EndElementHandler = depth.end
-            root: _Root | _Depth = depth
-        else:
-            root = _Root(parser)
+        # What is this short can neither nest too deep nor hold too much.
+        root = _Root(parser) if len(text) <= self._plain else self._bounded(parser, text)
         parser.StartElementHandler = root.start
         parse(parser, text)
         if text[0] != "<" or text[-1] != ">":
@@ -129,6 +151,38 @@ class Guard:
             parser.XmlDeclHandler = _refuse_declaration
         return parser
 
+    def _bounded(self, parser: XMLParserType, text: str) -> "_Root | _Bounds":
+        """Return what reads the root tag, and counts where so much text may exceed a bound."""
+        crowded = self.may_be_crowded(text)
+        # Every level has a "<" of its own.
+        if not crowded and text.count("<") <= self.max_depth:
+            return _Root(parser)
+        bounds = _Bounds(self.max_depth, self.max_nodes)
+        parser.EndElementHandler = bounds.end
+        if crowded:
+            parser.StartNamespaceDeclHandler = bounds.declare
+        return bounds
+
+    def may_be_crowded(self, text: str) -> bool:
+        """Tell whether ``text`` may hold more than ``max_nodes``, so that they must be counted.
+
+        Every element has a "<" and every attribute a "=", which in C take no time
+        to count. Raises :class:`StreamError` for so many CDATA sections, and for
+        a single tag with so many attributes, which a parser would read all
+        before it reported the first.
+        """
+        limit = self.max_nodes
+        if len(text) <= _NODE * limit:
+            return False
+        tags, equals = text.count("<"), text.count("=")
+        if tags + equals <= limit:
+            return False
+        if (tags > limit and text.count("<![CDATA[") > limit) or (
+            equals > limit and self._crowded_tag(text)
+        ):
+            raise too_many(limit)
+        return True
+
 
 class _Root:
     """A handler that keeps the root tag and then takes itself off."""
@@ -144,25 +198,35 @@ class _Root:
         self.parser.StartElementHandler = None
 
 
-class _Depth:
-    """Handlers that keep the root tag and refuse what nests too deep."""
+class _Bounds:
+    """Handlers that keep the root tag and refuse what nests too deep or holds too much."""
 
-    __slots__ = ("attributes", "limit", "name", "now")
+    __slots__ = ("attributes", "depth", "max_depth", "max_nodes", "name", "nodes")
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.now = 0
+    def __init__(self, max_depth: int, max_nodes: int) -> None:
+        self.max_depth = max_depth
+        self.max_nodes = max_nodes
+        self.depth = 0
+        self.nodes = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self.now += 1
-        if self.now == 1:
+        self.depth += 1
+        if self.depth == 1:
             self.name = name
             self.attributes = attributes
-        elif self.now > self.limit:
-            raise too_deep(self.limit)
+        elif self.depth > self.max_depth:
+            raise too_deep(self.max_depth)
+        self.nodes += 1 + len(attributes)
+        if self.nodes > self.max_nodes:
+            raise too_many(self.max_nodes)
 
     def end(self, _name: str) -> None:
-        self.now -= 1
+        self.depth -= 1
+
+    def declare(self, _prefix: str | None, _uri: str | None) -> None:
+        self.nodes += 1
+        if self.nodes > self.max_nodes:
+            raise too_many(self.max_nodes)
 
 
 def parse(parser: XMLParserType, text: str) -> None:
@@ -202,6 +266,13 @@ def utf8_length(text: str) -> int:
 def too_deep(limit: int) -> StreamError:
     """Return the error for elements nested deeper than ``limit``."""
     return StreamError(StreamCondition.POLICY_VIOLATION, f"nested deeper than {limit}")
+
+
+def too_many(limit: int) -> StreamError:
+    """Return the error for more than ``limit`` elements, attributes and declarations."""
+    return StreamError(
+        StreamCondition.POLICY_VIOLATION, f"more than {limit} elements and attributes"
+    )
 
 
 def _over(limit: int) -> StreamError:

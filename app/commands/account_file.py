@@ -58,8 +58,8 @@ def _name_and_password(fields: list[str]) -> tuple[str, str]:
 def _username(name: str, domain: str, existing: Collection[str]) -> str:
     try:
         username = account_jid(name, domain).node
-    except InvalidJID:
-        raise ValueError(f"{name!r} cannot be the name of an account (RFC 7622)") from None
+    except InvalidJID as error:
+        raise ValueError(f"{name!r} cannot be the name of an account: it {error.reason}") from None
     if username in existing:
         raise ValueError(f"there is an account {username} already")
     return username

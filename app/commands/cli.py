@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 
 from andiron.commands.account_file import AccountFileError, read_accounts
+from andiron.commands.check import check_database
 from andiron.commands.health import health
 from andiron.commands.portability import export_users, import_users, run
 from andiron.domain.accounts.accounts import AccountError, Accounts
@@ -189,7 +190,7 @@ def remove_user(name: str, yes: bool) -> None:
 
 @main.group()
 def database() -> None:
-    """Move what is stored."""
+    """Move what is stored, or look at it."""
 
 
 @database.command("import")
@@ -218,6 +219,7 @@ def import_database(url: str) -> None:
 
 
 main.add_command(health)
+database.add_command(check_database)
 user.add_command(export_users)
 user.add_command(import_users)
 

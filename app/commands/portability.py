@@ -38,7 +38,7 @@ def export_users(names: tuple[str, ...], output: Path | None) -> None:
     settings = Settings()
 
     async def write(database: Database, accounts: Accounts) -> int:
-        usernames = [accounts.username(name) for name in names]
+        usernames = [await accounts.stored_username(name) for name in names]
         existing = await accounts.existing(usernames)
         for username in usernames:
             if username not in existing:

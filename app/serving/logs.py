@@ -18,17 +18,9 @@ class OneLineFormatter(logging.Formatter):
         )
 
 
-class ClientsFaults(logging.Filter):
-    """Keeps uvicorn from reporting what a client did as an error of the server."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Drop what is said of every refused handshake; what a bad frame caused needs one line."""
-        if record.msg == "ASGI callable returned without completing handshake.":
-            return False
-        if record.msg == "Invalid UTF-8 sequence received from client.":
-            record.exc_info = None
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
-        return True
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn says of every handshake that was refused, as of a fault of its own."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def configure_logging(level: str) -> None:
@@ -38,4 +30,4 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("andiron").setLevel(level.upper())
     uvicorn = logging.getLogger("uvicorn.error")
-    uvicorn.filters[:] = [ClientsFaults()]
+    uvicorn.filters[:] = [_worth_saying]

@@ -17,6 +17,8 @@ logger = logging.getLogger("andiron")
 
 _GRACE = 1.0
 """Seconds in which those who have just connected can ask, however many they are."""
+_PIECE = 8192
+"""Bytes that are read of one connection before it is the others' turn."""
 _MOST_FRAGMENTS = 1024
 """Fragments of one message; a client has no reason to send them smaller than some hundred bytes."""
 
@@ -92,12 +94,67 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket on which nothing is kept for a client that does not read."""
+    """A WebSocket on which nothing is kept for a client that does not read.
+
+    What comes is read piece by piece, the next one when the application has taken
+    what was in the last: a buffer full of frames would keep all others waiting.
+    """
 
     def __init__(self, *args: Any, close_timeout: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.close_timeout = close_timeout
         self._pong = b""
+        self._rest = bytearray()
+        """What the network brought and nobody has read yet."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read a piece, and leave the rest for later."""
+        if not self._rest and len(data) <= _PIECE:
+            super().data_received(data)
+            return
+        waiting = bool(self._rest)
+        self._rest += data
+        if not waiting:
+            self._read_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Read what the client sent before it left."""
+        if self._rest:
+            rest, self._rest = bytes(self._rest), bytearray()
+            super().data_received(rest)
+        super().connection_lost(exc)
+
+    async def receive(self) -> Any:
+        """Return the next event; when none is left, read on."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            if self._rest:
+                self.loop.call_soon(self._read_on)
+            else:
+                self._read_again()
+        return message
+
+    def _read_on(self) -> None:
+        if not self._rest:
+            return
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        piece = bytes(self._rest[:_PIECE])
+        del self._rest[:_PIECE]
+        super().data_received(piece)
+        if self.transport.is_closing():
+            self._rest.clear()
+        elif self.queue.empty():
+            # A frame that is longer than a piece, or one for nobody.
+            if self._rest:
+                self.loop.call_soon(self._read_on)
+            else:
+                self._read_again()
+
+    def _read_again(self) -> None:
+        self.read_paused = False
+        self.transport.resume_reading()
 
     def handle_ping(self) -> None:
         """Answer a ping, the latest only when the client does not read (RFC 6455 section 5.5.3)."""

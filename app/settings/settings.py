@@ -129,19 +129,35 @@ class Settings(BaseSettings):
         4, description="How many sign-in steps of one stream may wait while one is worked on."
     )
     auth_delay_first: PositiveSeconds = Field(
-        0.25, description="How long a sign-in waits after one failure; each further one doubles it."
+        0.25,
+        description="How long one failure makes the next sign-in wait; each further one doubles"
+        " it.",
     )
     auth_delay_account: PositiveSeconds = Field(
-        3.0, description="The longest wait for failures with one account."
+        3.0,
+        description="The longest wait between two guesses at one account, from wherever they come.",
     )
     auth_delay_address: PositiveSeconds = Field(
-        10.0, description="The longest wait for failures from one address."
+        10.0,
+        description="The longest wait between two guesses from one address, at whichever account.",
     )
     auth_delay_half_life: PositiveSeconds = Field(
         60.0, description="The time in which the number of failures remembered halves."
     )
     auth_delay_capacity: AtLeastOne = Field(
-        10_000, description="For how many accounts, and addresses, failures are remembered."
+        10_000,
+        description="For how many accounts, and addresses, failures are remembered, and for how"
+        " many accounts where their owners were.",
+    )
+    auth_waiting: AtLeastOne = Field(
+        200,
+        description="How many sign-ins may wait for their turn with one account, and from one"
+        " address, and ten times as many in all; others are told to try later.",
+    )
+    auth_at_once: AtLeastOne = Field(
+        8,
+        description="How many sign-ins from one address are worked on at a time as long as none"
+        " has failed.",
     )
 
     registration: bool = Field(
@@ -345,6 +361,11 @@ class Settings(BaseSettings):
     max_depth: Annotated[int, Unit("levels"), Field(ge=8, le=10_000)] = Field(
         64, description="How deep elements may be nested in a stanza."
     )
+    max_nodes: Annotated[int, Unit("nodes"), Field(ge=256)] = Field(
+        4_000,
+        description="How many elements, attributes and namespace declarations, all told, a stanza"
+        " may have.",
+    )
     max_negotiation_size: Annotated[Bytes, Field(ge=4096)] = Field(
         16_384, description="The largest element a client may send before it has signed in."
     )
@@ -366,6 +387,21 @@ class Settings(BaseSettings):
     )
     session_pending: AtLeastOne = Field(
         100, description="How many stanzas of one session may be in work before reading pauses."
+    )
+
+    account_memory: Annotated[Bytes, Field(ge=1_000_000)] = Field(
+        33_554_432,
+        description="The most bytes of memory in which messages wait for the clients of one "
+        "account; beyond, its longest hibernating session ends.",
+    )
+    account_turn: PositiveSeconds = Field(
+        0.002,
+        description="How long one account may keep all others waiting before it is their turn.",
+    )
+    account_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="The part of the server's time that one account may use without waiting for "
+        "its turns.",
     )
 
     stream_management_active: bool = Field(
@@ -394,7 +430,9 @@ class Settings(BaseSettings):
         10_000, description="The most stanzas that may wait for a client's acknowledgement."
     )
     stream_management_queue_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
-        16_777_216, description="The most bytes that may wait for a client's acknowledgement."
+        16_777_216,
+        description="The most bytes of memory in which stanzas wait for a client's "
+        "acknowledgement.",
     )
     stream_management_remember_expired: Count = Field(
         10_000, description="For how many expired sessions the last count is remembered."
@@ -515,6 +553,8 @@ class Settings(BaseSettings):
                 address_cap=self.auth_delay_address,
                 half_life=self.auth_delay_half_life,
                 capacity=self.auth_delay_capacity,
+                waiting=self.auth_waiting,
+                at_once=self.auth_at_once,
             ),
             conflict=ConflictPolicy(self.resource_conflict),
             max_resources=self.max_resources,
@@ -616,6 +656,9 @@ class Settings(BaseSettings):
             idle_probe=self.session_idle_probe,
             idle_timeout=self.session_idle_timeout,
             pending=self.session_pending,
+            account_bytes=self.account_memory,
+            turn=self.account_turn,
+            share=self.account_share,
         )
 
     def websocket_config(self) -> WebSocketConfig:

@@ -2,15 +2,17 @@
 
 import ipaddress
 import re
+import string
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo
-from slixmpp.jid import JID, InvalidJID
 
+from andiron.domain.database.key_sizes import MAX_HOST, fits
 from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.domain.uploads.slot import media_type
+from andiron.xmpp.jid import InvalidJID, dns_name, domainpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,15 @@ class Unit:
 
 def _domain(value: str) -> str:
     try:
-        jid = JID(value)
-    except InvalidJID:
-        jid = JID()
-    if not jid.domain or jid.bare != jid.domain or jid.resource:
-        raise ValueError("a host name such as chat.example.org, without scheme, port or path")
-    return jid.domain
+        name = domainpart(value)
+        if fits(name, MAX_HOST):
+            return name
+        reason = f"is longer than {MAX_HOST} bytes of UTF-8"
+    except InvalidJID as error:
+        reason = error.reason
+    raise ValueError(
+        f"a host name such as chat.example.org, without scheme, port or path: this one {reason}"
+    )
 
 
 def _rooms_host(value: str, info: ValidationInfo) -> str:
@@ -42,13 +47,33 @@ def _database(value: str) -> str:
     return value
 
 
+def _ascii(uri: str) -> str:
+    """Return the URI for one that was written in any script (RFC 3987 section 3.1).
+
+    Its host is as DNS and browsers have it. Raises ValueError.
+    """
+    if uri.isascii():
+        return uri
+    parts = urlsplit(uri)
+    if parts.hostname and not parts.hostname.isascii():
+        user, at, _ = parts.netloc.rpartition("@")
+        port = "" if parts.port is None else f":{parts.port}"
+        parts = parts._replace(netloc=f"{user}{at}{dns_name(parts.hostname)}{port}")
+    return quote(parts.geturl(), safe=string.punctuation)
+
+
 def _origin(value: str) -> str:
     if value == "*":
         return value
-    parts = urlsplit(value.lower())
-    origin = f"{parts.scheme}://{parts.netloc}"
-    if parts.scheme not in {"http", "https"} or value.lower().rstrip("/") != origin or "@" in value:
-        raise ValueError("origins such as https://www.example.org:8443 (or *, for any)")
+    wanted = "origins such as https://www.example.org:8443 (or *, for any)"
+    try:
+        ascii_value = _ascii(value).lower()
+        parts = urlsplit(ascii_value)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        raise ValueError(wanted) from None
+    if parts.scheme not in {"http", "https"} or ascii_value.rstrip("/") != origin or "@" in value:
+        raise ValueError(wanted)
     return origin
 
 
@@ -71,7 +96,12 @@ def _mode(value: str) -> str:
 
 
 def _uri(value: str) -> str:
-    if value and urlsplit(value).scheme not in {"ws", "wss", "http", "https"}:
+    try:
+        value = _ascii(value)
+        usable = not value or urlsplit(value).scheme in {"ws", "wss", "http", "https"}
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("a URI such as wss://other.example.org/ws, or empty")
     return value
 
@@ -85,6 +115,10 @@ def _media_range(value: str) -> str:
 
 
 def _any_uri(value: str) -> str:
+    try:
+        value = _ascii(value)
+    except ValueError:
+        value = ""
     if not re.fullmatch(r"[a-z][a-z0-9+.-]*:[!-~]+", value, re.IGNORECASE):
         raise ValueError("URIs such as mailto:help@example.org or xmpp:help@example.org")
     return value
@@ -92,6 +126,7 @@ def _any_uri(value: str) -> str:
 
 def _public_url(value: str) -> str:
     try:
+        value = _ascii(value)
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:

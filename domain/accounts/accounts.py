@@ -9,17 +9,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from sqlalchemy import (
-    Integer,
-    LargeBinary,
-    Text,
-    column,
-    delete,
-    func,
-    insert,
-    select,
-    table,
-)
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.accounts.credentials import (
@@ -31,6 +21,7 @@ from andiron.domain.accounts.credentials import (
     decoy,
     derive,
 )
+from andiron.domain.accounts.lookup import ACCOUNTS, CREDENTIALS, keys_or
 from andiron.domain.contacts.roster_rows import forget_all
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import MAX_USERNAME, fits
@@ -48,16 +39,6 @@ __all__ = [
     "stored_keys",
 ]
 
-_ACCOUNTS: Final = table("accounts", column("username", Text))
-_CREDENTIALS: Final = table(
-    "credentials",
-    column("username", Text),
-    column("mechanism", Text),
-    column("iterations", Integer),
-    column("salt", LargeBinary),
-    column("stored_key", LargeBinary),
-    column("server_key", LargeBinary),
-)
 _DECOY_META: Final = "decoy_secret"
 _CHUNK: Final = 500
 """Names that one query asks for, under every database's limit of parameters."""
@@ -102,10 +83,9 @@ class Accounts:
         """Return the username that a name stands for; raises :class:`InvalidName`."""
         try:
             return account_jid(name, self._domain).node
-        except InvalidJID:
+        except InvalidJID as error:
             raise InvalidName(
-                f"{name!r} cannot be the name of an account: it is empty, longer than 1023 bytes,"
-                " or contains a space, a control character or one of \"&'/:<>@ (RFC 7622)."
+                f"{name!r} cannot be the name of an account: it {error.reason} (RFC 7622)."
             ) from None
 
     def new_username(self, name: str) -> str:
@@ -120,6 +100,15 @@ class Accounts:
                 f" {MAX_USERNAME} bytes."
             )
         return username
+
+    async def stored_username(self, name: str) -> str:
+        """Return the username that a name stands for, or the very name where that is one.
+
+        Some were made by former rules, and nobody's name stands for them any more.
+        Raises :class:`InvalidName`.
+        """
+        there = name.isprintable() and await self.existing([name])
+        return name if there else self.username(name)
 
     async def create(self, name: str, password: str) -> str:
         """Make an account and return its username.
@@ -159,9 +148,7 @@ class Accounts:
         async def operation(connection: AsyncConnection) -> None:
             if not await _exists(connection, username):
                 raise NoSuchAccount(f"There is no account {username}.")
-            await connection.execute(
-                delete(_CREDENTIALS).where(_CREDENTIALS.c.username == username)
-            )
+            await connection.execute(delete(CREDENTIALS).where(CREDENTIALS.c.username == username))
             await _store(connection, [(username, credentials)])
 
         await self._database.write(operation)
@@ -173,12 +160,12 @@ class Accounts:
         Its sessions, if it may have any, are ended by :class:`.removal.Removal`.
         Raises :class:`NoSuchAccount` or :class:`InvalidName`.
         """
-        username = self.username(name)
+        username = await self.stored_username(name)
 
         async def operation(connection: AsyncConnection) -> None:
             # What belongs to the account goes with it: its rows refer to it with a cascade.
             removed = await connection.execute(
-                delete(_ACCOUNTS).where(_ACCOUNTS.c.username == username)
+                delete(ACCOUNTS).where(ACCOUNTS.c.username == username)
             )
             if not removed.rowcount:
                 raise NoSuchAccount(f"There is no account {username}.")
@@ -218,7 +205,7 @@ class Accounts:
             found: set[str] = set()
             for first in range(0, len(usernames), _CHUNK):
                 chunk = usernames[first : first + _CHUNK]
-                query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username.in_(chunk))
+                query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username.in_(chunk))
                 found.update((await connection.scalars(query)).all())
             return found
 
@@ -228,7 +215,7 @@ class Accounts:
         """Return all usernames in order."""
 
         async def operation(connection: AsyncConnection) -> Sequence[str]:
-            query = select(_ACCOUNTS.c.username).order_by(_ACCOUNTS.c.username)
+            query = select(ACCOUNTS.c.username).order_by(ACCOUNTS.c.username)
             return (await connection.scalars(query)).all()
 
         return list(await self._database.read(operation))
@@ -238,12 +225,14 @@ class Accounts:
 
         The caller cannot tell which, nor can whoever watches the time it takes.
         """
-        found = await self._database.read(lambda connection: stored_keys(connection, username))
         made_up = await self._decoy(username)
+        keys, own = await self._database.read(
+            lambda connection: keys_or(connection, username, made_up.keys)
+        )
         plain = made_up.plain
-        if found and plain not in found:  # it came from a server that kept other keys
-            plain = next(iter(sorted(found)))
-        return Credentials({**made_up.keys, **found}, plain)
+        if own and plain not in own:  # it came from a server that kept other keys
+            plain = min(own)
+        return Credentials(keys, plain)
 
     async def mechanisms(self) -> tuple[str, ...]:
         """Return the SCRAM mechanisms that every account has keys for, strongest first.
@@ -254,10 +243,8 @@ class Accounts:
 
         async def operation(connection: AsyncConnection) -> tuple[str, ...]:
             count = select(func.count())
-            accounts = await connection.scalar(count.select_from(_ACCOUNTS))
-            query = select(_CREDENTIALS.c.mechanism, func.count()).group_by(
-                _CREDENTIALS.c.mechanism
-            )
+            accounts = await connection.scalar(count.select_from(ACCOUNTS))
+            query = select(CREDENTIALS.c.mechanism, func.count()).group_by(CREDENTIALS.c.mechanism)
             known = {row[0]: row[1] for row in await connection.execute(query)}
             return tuple(
                 name for name in MECHANISMS if known.get(name, 0) == accounts or not accounts
@@ -278,7 +265,7 @@ class Accounts:
 
     async def _load_secret(self) -> bytes:
         async def operation(connection: AsyncConnection) -> Sequence[int]:
-            return (await connection.scalars(select(_CREDENTIALS.c.iterations).distinct())).all()
+            return (await connection.scalars(select(CREDENTIALS.c.iterations).distinct())).all()
 
         self._iterations_in_use.update(await self._database.read(operation))
         stored = await self._database.get_or_set_meta(_DECOY_META, secrets.token_hex(32))
@@ -292,24 +279,24 @@ async def insert_accounts(
     """Make accounts from usernames and keys. Raises :class:`AccountExists`."""
     usernames = [username for username, _ in accounts]
     await _refuse_existing(connection, usernames)
-    await connection.execute(insert(_ACCOUNTS), [{"username": name} for name in usernames])
+    await connection.execute(insert(ACCOUNTS), [{"username": name} for name in usernames])
     await _store(connection, accounts)
 
 
 async def stored_keys(connection: AsyncConnection, username: str) -> dict[str, ScramKeys]:
     """Return an account's keys by their mechanism; there may be one without some of them."""
     query = select(
-        _CREDENTIALS.c.mechanism,
-        _CREDENTIALS.c.salt,
-        _CREDENTIALS.c.iterations,
-        _CREDENTIALS.c.stored_key,
-        _CREDENTIALS.c.server_key,
-    ).where(_CREDENTIALS.c.username == username)
+        CREDENTIALS.c.mechanism,
+        CREDENTIALS.c.salt,
+        CREDENTIALS.c.iterations,
+        CREDENTIALS.c.stored_key,
+        CREDENTIALS.c.server_key,
+    ).where(CREDENTIALS.c.username == username)
     return {name: ScramKeys(*keys) for name, *keys in await connection.execute(query)}
 
 
 async def _exists(connection: AsyncConnection, username: str) -> bool:
-    query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username == username)
+    query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username == username)
     return await connection.scalar(query) is not None
 
 
@@ -324,7 +311,7 @@ def _refuse_twice(named: Sequence[tuple[str, str]]) -> None:
 async def _refuse_existing(connection: AsyncConnection, usernames: Sequence[str]) -> None:
     for first in range(0, len(usernames), _CHUNK):
         chunk = usernames[first : first + _CHUNK]
-        query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username.in_(chunk)).limit(1)
+        query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username.in_(chunk)).limit(1)
         existing = await connection.scalar(query)
         if existing is not None:
             raise AccountExists(f"There is an account {existing} already.")
@@ -332,7 +319,7 @@ async def _refuse_existing(connection: AsyncConnection, usernames: Sequence[str]
 
 async def _store(connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]]) -> None:
     await connection.execute(
-        insert(_CREDENTIALS),
+        insert(CREDENTIALS),
         [
             {
                 "username": username,

@@ -14,10 +14,10 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.archive.ids import Ids, first_at, write_id
+from andiron.domain.archive.ids import HIGHEST, Ids, first_at, write_id
 from andiron.domain.archive.preferences import USERNAME, Policy, Preferences, loaded, loading
 from andiron.domain.archive.store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
-from andiron.domain.archive.writer import ArchiveWriter
+from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import Database, DatabaseError
@@ -89,18 +89,28 @@ class Archive:
         The id is empty where the account is in no database, its preferences are
         against it, or the database does not keep up.
         """
+        row = self._row(owner, peer, text, stamp)
+        return write_id(row.id) if row is not None and self._account_writer.put(row) else ""
+
+    def hold(self, owner: Owner, peer: str, text: str, stamp: float) -> Held | None:
+        """Give a message its place in the archive; None where :meth:`add` would return no id.
+
+        The caller must soon have it kept or dropped: whoever reads the archive waits.
+        """
+        row = self._row(owner, peer, text, stamp)
+        return None if row is None else self._account_writer.hold(row)
+
+    def _row(self, owner: Owner, peer: str, text: str, stamp: float) -> Row | None:
         if not owner.registered:
-            return ""
+            return None
         bare, _, resource = peer.partition("/")
         preferences: Preferences = owner.parts.get(Preferences, self._default)
         policy = preferences.policy_for(peer, bare)
         if policy is not Policy.ALWAYS and (
             policy is Policy.NEVER or not self._in_roster(owner, bare)
         ):
-            return ""
-        identity = self._ids.next(stamp)
-        row = Row(owner.username, identity, bare, resource, text)
-        return write_id(identity) if self._account_writer.put(row) else ""
+            return None
+        return Row(owner.username, self._ids.next(stamp), bare, resource, text)
 
     def add_for(self, room: str, peer: str, text: str, stamp: float) -> str:
         """Keep a message of the occupant ``peer`` in the archive of a room.
@@ -113,13 +123,19 @@ class Archive:
         return write_id(identity) if self._room_writer.put(row) else ""
 
     async def page(self, archive: str, query: Query) -> Page:
-        """Return the page that is asked for.
+        """Return the page that is asked for: of what was kept until now.
+
+        What is kept meanwhile may be written before what was held, and who went on
+        from there would never see that.
 
         Raises :class:`StanzaError` ``item-not-found``, and :class:`DatabaseError`.
         """
+        last = self._ids.last or HIGHEST
         store = await self._flushed(archive)
+        wanted = replace(query.wanted, highest=min(query.wanted.highest, last))
         if store is self._rooms:
-            query = replace(query, wanted=_of_occupant(query.wanted, archive))
+            wanted = _of_occupant(wanted, archive)
+        query = replace(query, wanted=wanted)
         required = query.required
         if required and len(await store.known(archive, required)) < len(required):
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "not in the archive")
@@ -141,7 +157,8 @@ class Archive:
 
     async def range(self, archive: str) -> Range | None:
         """Return the ends of an archive, None for an empty one. Raises :class:`DatabaseError`."""
-        return await (await self._flushed(archive)).range(archive)
+        last = self._ids.last or HIGHEST
+        return await (await self._flushed(archive)).range(archive, last)
 
     async def load(self, connection: AsyncConnection, username: str) -> Effect:
         """Read what must be known before messages of an account are kept (a ``Loader``)."""

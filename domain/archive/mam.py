@@ -127,12 +127,13 @@ async def answer(
     client: Client,
     sender: str,
     limit: int,
-    render: Callable[[Row], str] = lambda row: row.text,
+    shown: Callable[[Row], bool] = lambda _row: True,
 ) -> str:
     """Send ``client`` the page that ``<query/>`` asks for; return ``<fin/>``, for the result.
 
     ``name`` is the archive's, ``sender`` the address that was asked, and ``limit``
-    the most messages of a page. ``render`` returns the stanza to show of a row.
+    the most messages of a page. ``shown`` tells which of a page to send; its ends are the
+    same all the same.
     Raises :class:`StanzaError` and :class:`DatabaseError`.
     """
     page = await archive.page(name, read_query(payload, limit))
@@ -146,12 +147,12 @@ async def answer(
         f"<result xmlns='{ns.MAM}'{queryid} id='"
     )
     now = client.session.clock()
-    for row in rows:
+    for row in filter(shown, rows):
         # Not as messages that may be held: all must be there before the answer.
         client.forward(
             f"{head}{write_id(row.id)}'><forwarded xmlns='{ns.FORWARD}'>"
             f"<delay xmlns='{ns.DELAY}' stamp='{timestamp(time_of(row.id))}'/>"
-            f"{render(row)}</forwarded></result></message>",
+            f"{row.text}</forwarded></result></message>",
             now,
         )
     return _fin(page)

@@ -156,12 +156,14 @@ class ArchiveStore:
 
         return await self._database.read(operation)
 
-    async def range(self, owner: str) -> Range | None:
-        """Return the ends of an archive, None for an empty one."""
+    async def range(self, owner: str, highest: int = HIGHEST) -> Range | None:
+        """Return the ends of an archive up to an id, None where there is nothing."""
+        columns = self._table.c
 
         async def operation(connection: AsyncConnection) -> Range | None:
-            first = await connection.scalar(self._end(func.min(self._table.c.id), owner))
-            last = await connection.scalar(self._end(func.max(self._table.c.id), owner))
+            upto = columns.id <= highest
+            first = await connection.scalar(self._end(func.min(columns.id), owner).where(upto))
+            last = await connection.scalar(self._end(func.max(columns.id), owner).where(upto))
             return None if first is None or last is None else Range(first, last)
 
         return await self._database.read(operation)

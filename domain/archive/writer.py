@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from andiron.domain.archive.ids import write_id
 from andiron.domain.archive.store import ArchiveStore, Row
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
@@ -26,6 +27,29 @@ _LONGEST_PAUSE: Final = 30.0
 """Seconds to wait before a batch that failed is tried again; twice as long each time."""
 
 
+class Held:
+    """A row that has its place in the archive, and is written when that is decided, or not."""
+
+    __slots__ = ("_writer", "row")
+
+    def __init__(self, writer: "ArchiveWriter", row: Row) -> None:
+        self._writer = writer
+        self.row = row
+
+    @property
+    def id(self) -> str:
+        """The id that it has, as clients see it."""
+        return write_id(self.row.id)
+
+    def keep(self) -> None:
+        """Have it written."""
+        self._writer.decide(self, keep=True)
+
+    def drop(self) -> None:
+        """Let it go; nothing remains of it."""
+        self._writer.decide(self, keep=False)
+
+
 class ArchiveWriter:
     """What waits to be written to one store: up to ``bound`` bytes of it, about."""
 
@@ -37,6 +61,8 @@ class ArchiveWriter:
         self._put = 0
         self._settled = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._undecided: set[Held] = set()
+        self._deciding: list[asyncio.Future[None]] = []
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._lost = 0
@@ -51,14 +77,50 @@ class ArchiveWriter:
         self._put += 1
         self._pending.append(row)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._start()
         return True
 
+    def hold(self, row: Row) -> Held | None:
+        """Take a row of which it is not known yet whether it shall be written; None as False.
+
+        The caller must decide soon: who reads waits for it.
+        """
+        size = self._size + _weight(row)
+        if size > self._bound:
+            self._refuse()
+            return None
+        self._size = size
+        held = Held(self, row)
+        self._undecided.add(held)
+        return held
+
+    def decide(self, held: Held, *, keep: bool) -> None:
+        """Write a row that was held, or let it go; once it is decided that is the end of it."""
+        if held not in self._undecided:
+            return
+        self._undecided.remove(held)
+        if keep:
+            self._put += 1
+            self._pending.append(held.row)
+            if self._task is None:
+                self._start()
+        else:
+            self._size -= _weight(held.row)
+        deciding, self._deciding = self._deciding, []
+        for waiter in deciding:
+            if not waiter.done():
+                waiter.set_result(None)
+
     async def flushed(self) -> None:
-        """Wait until all that was put is in the database.
+        """Wait until all that was put is in the database, and all that was held is decided.
 
         Raises :class:`DatabaseError` when the database fails meanwhile.
         """
+        undecided = frozenset(self._undecided)
+        while not undecided.isdisjoint(self._undecided):
+            decision: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._deciding.append(decision)
+            await decision
         if self._settled == self._put:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -67,6 +129,8 @@ class ArchiveWriter:
 
     def forget(self, owner: str) -> None:
         """Write nothing more of an archive that was removed."""
+        for held in [held for held in self._undecided if held.row.owner == owner]:
+            held.drop()
         for number, row in enumerate(self._pending):
             if row is not None and row.owner == owner:
                 self._pending[number] = None
@@ -78,6 +142,9 @@ class ArchiveWriter:
         self._closing.set()
         if self._task is not None:
             await self._task
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         while self._pending:

@@ -16,6 +16,7 @@ from andiron.domain.client import Client, Owner
 from andiron.domain.contacts import visibility
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import MAX_ADDRESS, fits
+from andiron.domain.events import Service
 from andiron.domain.owners import Effect, Owners
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.domain.router import Router
@@ -91,8 +92,11 @@ class BlockLists:
     def _hide(self, client: Client, jids: Iterable[str]) -> None:
         """Let the account and who is blocked look gone to each other (section 3.3)."""
         for jid in jids:
+            now = client.session.clock()
             if client.account in self._router.accounts:
-                visibility.hide(self._router, client, jid, client.session.clock())
+                visibility.hide(self._router, client, jid, now)
+            for service, resource in self._visits(client, jid):
+                service.hide(resource, jid, now)
             self._owners.change(client.account, _adding((jid,)))
 
     def _show(self, client: Client, jids: Iterable[str]) -> None:
@@ -100,8 +104,21 @@ class BlockLists:
         for jid in jids:
             was_blocked = jid in client.owner.blocked
             self._owners.change(client.account, _removing(jid))
-            if was_blocked and client.account in self._router.accounts:
-                visibility.show(self._router, client, jid, client.session.clock())
+            if not was_blocked:
+                continue
+            now = client.session.clock()
+            if client.account in self._router.accounts:
+                visibility.show(self._router, client, jid, now)
+            for service, resource in self._visits(client, jid):
+                service.show(resource, jid, now)
+
+    def _visits(self, client: Client, jid: str) -> list[tuple[Service, Client]]:
+        """Return the service that an address belongs to, with each resource of an account."""
+        service = self._router.services.get(jid.partition("/")[0].rpartition("@")[2])
+        resources = self._router.accounts.get(client.account)
+        if service is None or resources is None:
+            return []
+        return [(service, own) for own in resources.clients.values()]
 
     def _push(self, client: Client, name: str, jids: Iterable[str]) -> None:
         """Tell the resources that asked for the list (sections 3.3 to 3.5)."""

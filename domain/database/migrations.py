@@ -6,7 +6,7 @@ migration, and a fixture of the version before it to the tests.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -26,8 +26,10 @@ from sqlalchemy import (
     inspect,
     select,
     table,
+    text,
     update,
 )
+from sqlalchemy.schema import CreateColumn
 
 from andiron.domain.database import schema_2
 
@@ -82,24 +84,40 @@ def _a_chat_client_at_home(connection: Connection) -> None:
     _create(metadata, connection)
 
 
-def _create(metadata: MetaData, connection: Connection) -> None:
-    """Create tables that behave on PostgreSQL as on SQLite.
+def _reasons_of_affiliations(connection: Connection) -> None:
+    reason = Column("reason", Text, nullable=False, server_default="")
+    _add(connection, "room_affiliations", reason)
 
-    Text sorts by its bytes, whatever the language of the database, and numbers
-    that the database gives do not end at 2³¹.
-    """
-    if connection.dialect.name == "postgresql":
-        for each in (each for declared in metadata.tables.values() for each in declared.columns):
-            if isinstance(each.type, Text):
-                each.type = Text(collation="C")
-            elif each.identity is not None:
-                each.type = BigInteger()
+
+def _create(metadata: MetaData, connection: Connection) -> None:
+    """Create tables that behave on PostgreSQL as on SQLite."""
+    for declared in metadata.tables.values():
+        for each in declared.columns:
+            _refine(each, connection)
     metadata.create_all(connection)
+
+
+def _refine(column: Column[Any], connection: Connection) -> None:
+    """Let text sort by its bytes, whatever the database's language, and no count end at 2³¹."""
+    if connection.dialect.name == "postgresql":
+        if isinstance(column.type, Text):
+            column.type = Text(collation="C")
+        elif column.identity is not None:
+            column.type = BigInteger()
+
+
+def _add(connection: Connection, table: str, column: Column[Any]) -> None:
+    """Add a column to a table, as :func:`_create` would have made it."""
+    _refine(column, connection)
+    Table(table, MetaData(), column)
+    written = CreateColumn(column).compile(dialect=connection.dialect)
+    connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {written}"))
 
 
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _accounts_and_offline_messages,
     _a_chat_client_at_home,
+    _reasons_of_affiliations,
 )
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 

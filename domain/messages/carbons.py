@@ -1,22 +1,33 @@
 """Message Carbons, XEP-0280: an account's other resources see what one of them says and hears."""
 
-from collections.abc import Collection
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
 from math import inf
 from typing import Final
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import BODY, may_name, shows_body, tags
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.tree import children
+from andiron.xmpp.stanza import with_child
 from andiron.xmpp.xml import Element
 
-_COPIES: Final = frozenset({f"{{{ns.CARBONS}}}received", f"{{{ns.CARBONS}}}sent"})
+COPIES: Final = frozenset({f"{{{ns.CARBONS}}}received", f"{{{ns.CARBONS}}}sent"})
+"""The children of copies, which only an account's server may send (section 11)."""
 _NOT_COPIED: Final = frozenset({f"{{{ns.CARBONS}}}private", f"{{{ns.HINTS}}}no-copy"})
-_PAYLOADS: Final = (ns.RECEIPTS, ns.MARKERS, ns.CHAT_STATES, ns.DIRECT_INVITE, ns.MUC_USER)
+_PAYLOADS: Final = tuple(
+    f"{{{namespace}}}"
+    for namespace in (ns.RECEIPTS, ns.MARKERS, ns.CHAT_STATES, ns.DIRECT_INVITE, ns.MUC_USER)
+)
+_MUC_X: Final = f"{{{ns.MUC_USER}}}x"
 _NEVER: Final = frozenset({"groupchat", "headline", "error"})
-_TYPES: Final = frozenset({"chat", "normal"})
+_TYPES: Final = frozenset({"chat", "normal", "error"})
+_REMEMBERED: Final = 100
+"""Messages of one account whose errors are known for what they are."""
+_MAX_ID: Final = 255
+"""Characters of their ids; longer ones are not remembered."""
 
 
 def register(registry: Registry) -> None:
@@ -47,46 +58,94 @@ def leave(client: Client) -> None:
     client.copied_since = inf
 
 
-def is_carbon(element: Element) -> bool:
-    """Tell whether a message is a copy, which only an account's server may send (section 11)."""
-    return any(child.tag in _COPIES for child in children(element))
-
-
 def eligible(element: Element) -> bool:
     """Tell whether a message is for all resources to see (section 6.1, XEP-0334 section 5)."""
     kind, text = element.attributes.get("type", ""), element.text
     if kind in _NEVER:
         return False
-    if (ns.CARBONS in text or ns.HINTS in text) and any(
-        child.tag in _NOT_COPIED for child in children(element)
-    ):
+    marked = ns.CARBONS in text or may_name(text, ns.HINTS)
+    if not marked and (kind == "chat" or shows_body(text)):
+        return True
+    found = tags(element)
+    if not found.isdisjoint(_NOT_COPIED):
         return False
-    return kind == "chat" or "<body" in text or any(name in text for name in _PAYLOADS)
+    return kind == "chat" or BODY in found or any(tag.startswith(_PAYLOADS) for tag in found)
+
+
+def others(client: Client, among: Collection[Client] | None = None) -> list[Client]:
+    """Return an account's resources that want to see what one of them says.
+
+    ``among`` are those that may, None: all.
+    """
+    return [
+        other
+        for other in client.owner.carbons
+        if other is not client and (among is None or other in among)
+    ]
 
 
 def copy(
     client: Client | None,
     recipient: Owner | None,
     got: Collection[Client],
+    element: Element,
     text: str,
     now: float,
-    kind: str,
     sent: str = "",
 ) -> None:
-    """Copy a message, of type ``kind``, to those who want it and did not get it.
+    """Copy a message to those who want it and did not get it.
 
     ``client`` is its sender's, None for a service's; ``recipient`` is None where
-    nobody of the account is there, or it is none of ours. ``sent`` is the text for
-    the sender's side, where that differs.
+    nobody of the account is there. ``sent`` is the text for the sender's side,
+    where that differs.
     """
-    if client is not None and client.owner is not recipient:
-        for other in client.owner.carbons:
-            if other is not client:
-                _send("sent", other, sent or text, now, kind)
+    if client is not None and client.owner.carbons and client.owner is not recipient:
+        copy_sent(others(client), element, sent or text, now)
     if recipient is not None:
-        for other in recipient.carbons:
-            if other is not client and other not in got:
-                _send("received", other, text, now, kind)
+        lacking = [other for other in recipient.carbons if other is not client and other not in got]
+        copy_received(lacking, text, now, element.get("type"))
+
+
+def copy_sent(clients: Sequence[Client], element: Element, text: str, now: float) -> None:
+    """Let an account's other resources see what one of them said (section 8)."""
+    if clients:
+        _remember(clients[0].owner, element.get("id"))
+    for client in clients:
+        _send("sent", client, text, now, element.get("type"))
+
+
+def copy_received(clients: Iterable[Client], text: str, now: float, kind: str) -> None:
+    """Let resources see a message, of type ``kind``, that another one heard (section 7)."""
+    for client in clients:
+        _send("received", client, text, now, kind)
+
+
+def copy_error(owner: Owner, got: Client | None, identity: str, text: str, now: float) -> None:
+    """Let an account's resources see that what they saw one of them say was refused.
+
+    ``text`` is the error, ``identity`` its id, by which it is known for an answer to one
+    of the messages that were sent lately (section 6.1).
+    """
+    if identity in owner.parts.get(_Sent, ()):
+        copy_received([other for other in owner.carbons if other is not got], text, now, "error")
+
+
+def marked_as_private(element: Element, text: str) -> str:
+    """Return a private message in a room so that its copy can be known for one (section 6.1)."""
+    return text if _MUC_X in tags(element) else with_child(text, f"<x xmlns='{ns.MUC_USER}'/>")
+
+
+class _Sent(OrderedDict[str, None]):
+    """The ids of messages that an account's resources saw one of them send."""
+
+
+def _remember(owner: Owner, identity: str) -> None:
+    if not 0 < len(identity) <= _MAX_ID:
+        return
+    sent: _Sent = owner.parts.setdefault(_Sent, _Sent())
+    sent[identity] = None
+    if len(sent) > _REMEMBERED:
+        sent.popitem(last=False)
 
 
 def bequeath(client: Client, element: Element, since: float) -> bool:

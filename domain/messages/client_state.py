@@ -20,6 +20,7 @@ _IDLE_PRESENCE: Final = ("", "unavailable")
 _WRAPPERS: Final = frozenset({f"{{{ns.CARBONS}}}sent", f"{{{ns.CARBONS}}}received"})
 _FORWARDED: Final = f"{{{ns.FORWARD}}}forwarded"
 _CLIENT_MESSAGE: Final = f"{{{ns.CLIENT}}}message"
+_SELF: Final = f"{{{ns.MUC_USER}}}x/{{{ns.MUC_USER}}}status[@code='110']"
 
 
 class Inactive:
@@ -58,8 +59,7 @@ class Inactive:
     def inform(self, text: str, now: float) -> None:
         """Take a presence."""
         element = self._read(text)
-        # A room's word about the client itself, status 110, is news that it waits for.
-        if element.get("type") in _IDLE_PRESENCE and "'110'" not in text and '"110"' not in text:
+        if element.get("type") in _IDLE_PRESENCE and not _is_about_itself(element):
             self._hold(("presence", element.get("from")), text, now)
         else:
             self._send(text, now)
@@ -85,13 +85,18 @@ class Inactive:
         self._deliver(text, now)
 
 
+def _is_about_itself(element: Element) -> bool:
+    """Tell whether a presence is a room's word about the client: news that it waits for."""
+    return "110" in element.text and parse_tree(element).find(_SELF) is not None
+
+
 def _talk(element: Element) -> str:
     """Return what tells one talk's chat states from another's: all addresses in the message."""
-    if ns.FORWARD not in element.text:
-        return element.get("from")
-    inner = parse_tree(element).find(f".//{_FORWARDED}/{_CLIENT_MESSAGE}")
-    assert inner is not None
-    return f"{inner.get('from', '')} {inner.get('to', '')}"
+    if ns.FORWARD in element.text:
+        inner = parse_tree(element).find(f"*/{_FORWARDED}/{_CLIENT_MESSAGE}")
+        if inner is not None:
+            return f"{inner.get('from', '')} {inner.get('to', '')}"
+    return element.get("from")
 
 
 def _is_trifle(message: Tree) -> bool:

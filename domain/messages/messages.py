@@ -4,42 +4,34 @@ RFC 6121 section 8.5.2 by the router's table; blocking (XEP-0191), copies for
 the other resources (XEP-0280) and the archives (XEP-0313, XEP-0359) on the way.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
-from andiron.domain.client import Client, Owner
+from andiron.domain.client import Client, Owner, no_room
 from andiron.domain.contacts.blocking import blocks, refuse_to_blocked
+from andiron.domain.marks import is_forged
 from andiron.domain.messages import carbons
+from andiron.domain.messages.keeping import (
+    UNSPOKEN,
+    Archive,
+    Posting,
+    admitting,
+    archivable,
+    stanza_id,
+)
 from andiron.domain.messages.offline import Offline
-from andiron.domain.owners import NoSuchAccount, Owners
-from andiron.domain.router import TRIFLES, Action, Router, message_row
+from andiron.domain.owners import Owners
+from andiron.domain.router import Action, Router, message_row
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import shows_body
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import with_addresses, with_child, with_sender, without
-from andiron.xmpp.tree import Tree, children
+from andiron.xmpp.tree import Tree
 from andiron.xmpp.xml import Element
 
-_UNSPOKEN: Final = frozenset({"groupchat", "headline", "error"})
 _OURS: Final = "urn:xmpp:"
-"""How the names of what servers say begin."""
-_SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent")
-_DELAY: Final = f"{{{ns.DELAY}}}delay"
-_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
-NO_ARCHIVE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
-"""Hints that keep a message out of every archive (XEP-0334 sections 4.1 and 4.2)."""
-
-
-class Archive(Protocol):
-    """Where accounts keep what they said and heard (XEP-0313)."""
-
-    def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
-        """Keep a message of Unix time ``stamp`` with the full JID ``peer``; return its id.
-
-        The id is empty where the account's preferences are against it. It
-        does not wait for the database.
-        """
+"""How the names of what servers say begin, but for :data:`ns.OLD_DELAY`."""
+_SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent", "&#")
 
 
 class Messages:
@@ -61,35 +53,74 @@ class Messages:
         """
         text = element.text
         # Names of ours may hide behind character references.
-        plain = not (_OURS in text or "&#" in text)
+        plain = not (_OURS in text or "&#" in text or ns.OLD_DELAY in text)
         if not plain:
             element = self._cleaned(element)
         to = element.attributes.get("to")
         # What is bound under the very text of the address needs no preparing.
         target = self._full.get(to or "")
-        if target is not None:
+        try:
+            if target is not None:
+                text = with_sender(element, client.from_attribute)
+                self._to_resource(client, element, text, target, now, plain=plain)
+                return True
+            jid = JID(client.account) if to is None else parse_jid(to)
+            if client.owner.blocked:
+                refuse_to_blocked(client.owner, jid.full)
+            service = self._router.services.get(jid.domain)
+            if service is not None:
+                handled = service.message(client, element, jid, ticket, now)
+                self.copy_sent(client, element, now)
+                return handled
+            text = (
+                with_sender(element, client.from_attribute)
+                if to == jid.full
+                else with_addresses(element, client.jid, jid.full)
+            )
+            target = self._full.get(jid.full)
+            if target is not None:
+                self._to_resource(client, element, text, target, now, plain=plain)
+                return True
+            return self._to_account(client, element, text, jid, ticket, now)
+        except StanzaError as error:
+            self.copy_sent(client, element, now, error)
+            raise
+
+    def copy_sent(
+        self,
+        client: Client,
+        element: Element,
+        now: float,
+        error: StanzaError | None = None,
+        mark: str = "",
+    ) -> None:
+        """Let a sender's other resources see a message that reaches nobody who is here.
+
+        They see the error, too, where it is refused (XEP-0280 section 6.1). What is for
+        one in a room alone they see only if they are that room's occupant as well.
+        ``mark`` is added to the copy.
+        """
+        if not client.owner.carbons or not carbons.eligible(element):
+            return
+        to = element.attributes.get("to", client.account)
+        among = None
+        try:
+            jid = parse_jid(to)
+        except StanzaError:
             text = with_sender(element, client.from_attribute)
-            self._to_resource(client, element, text, target, now, plain=plain)
-            return True
-        jid = JID(client.account) if to is None else parse_jid(to)
-        if client.owner.blocked:
-            refuse_to_blocked(client.owner, jid.full)
-        service = self._router.services.get(jid.domain)
-        if service is not None:
-            if client.owner.carbons and carbons.eligible(element):
-                text = with_addresses(element, client.jid, jid.full)
-                carbons.copy(client, None, (), text, now, element.get("type"))
-            return service.message(client, element, jid, ticket, now)
-        text = (
-            with_sender(element, client.from_attribute)
-            if to == jid.full
-            else with_addresses(element, client.jid, jid.full)
-        )
-        target = self._full.get(jid.full)
-        if target is not None:
-            self._to_resource(client, element, text, target, now, plain=plain)
-            return True
-        return self._to_account(client, element, text, jid, ticket, now)
+        else:
+            text = with_addresses(element, client.jid, jid.full)
+            service = self._router.services.get(jid.domain)
+            if service is not None:
+                among = service.sharers(client, jid)
+        if among is not None:
+            text = carbons.marked_as_private(element, text)
+        if mark:
+            text = with_child(text, mark)
+        clients = carbons.others(client, among)
+        carbons.copy_sent(clients, element, text, now)
+        if error is not None:
+            carbons.copy_received(clients, client.refusal(element, error), now, "error")
 
     def send(self, element: Element, sender: str, jid: JID, stamp: float, now: float) -> None:
         """Send a service's own message, complete with its addresses, to an account or resource.
@@ -106,11 +137,14 @@ class Messages:
         except StanzaError:
             return
         if recipient is not None and recipient.carbons and carbons.eligible(element):
-            carbons.copy(None, recipient, got, element.text, now, element.get("type"))
+            carbons.copy(None, recipient, got, element, element.text, now)
         if account:
-            self._offline.keep(
-                account, element.text, stamp, _nothing, self._admission(sender, "", account, stamp)
-            )
+
+            async def admit() -> str:
+                await admitting(self._owners, account, sender)
+                return ""
+
+            self._offline.keep(account, element.text, stamp, _nothing, admit)
 
     def _to_resource(
         self,
@@ -133,21 +167,25 @@ class Messages:
             if _is_kept_out(recipient, client.jid, element):
                 return
         kind = element.attributes.get("type", "")
-        if kind in _UNSPOKEN:
+        if kind in UNSPOKEN:
             target.deliver(text, now)
+            if kind == "error" and recipient.carbons:
+                carbons.copy_error(recipient, target, element.get("id"), text, now)
             return
+        if target.held is not None and not target.has_room:
+            raise no_room()
         sent = text
         if (
             (target.priority is not None or client.priority is not None)
             and self._archive is not None
-            and ((plain and "<body" in text) or archivable(element))
+            and ((plain and shows_body(text)) or archivable(element))
         ):
             text, sent = self._archived(
                 client, text, recipient, target.jid, client.session.wall(now)
             )
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
-            carbons.copy(client, recipient, (target,), text, now, kind, sent)
+            carbons.copy(client, recipient, (target,), element, text, now, sent)
 
     def _to_account(
         self,
@@ -169,51 +207,53 @@ class Messages:
         sent = text
         if action is Action.BEST and recipient is not None:
             best = router.best(bare)
+            if best[0].held is not None and not any(each.has_room for each in best):
+                raise no_room()
             if self._archive is not None and archivable(element):
                 text, sent = self._archived(client, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
             if (client.owner.carbons or recipient.carbons) and carbons.eligible(element):
-                carbons.copy(client, recipient, best, text, now, element.get("type"), sent)
+                carbons.copy(client, recipient, best, element, text, now, sent)
             return True
         account = router.message(element, text, jid, now)
         if not account:
+            self.copy_sent(client, element, now)
             return True
-        kept = self._archive is not None and archivable(element)
-        if self._archive is not None and kept and account != client.account:
-            identity = self._archive.add(client.owner, jid.full, text, stamp)
-            sent = _identified(text, identity, client.owner)
-        if client.owner.carbons and carbons.eligible(element):
-            carbons.copy(client, None, (), sent, now, element.get("type"))
-        self._offline.keep(
-            account,
-            text,
-            stamp,
-            lambda: session.handled(ticket, session.clock()),
-            self._admission(client.jid, text if kept else "", account, stamp),
-        )
+        self._store(client, element, text, jid, account, ticket, stamp)
         return False
 
-    def _admission(
-        self, sender: str, text: str, account: str, stamp: float
-    ) -> Callable[[], Awaitable[str]]:
-        """Return what decides whether an account that is offline takes a message.
-
-        Its result is what is added to the text of a message that is archived,
-        ``text``, empty for none. It raises :class:`StanzaError` for the sender.
-        """
+    def _store(
+        self,
+        client: Client,
+        element: Element,
+        text: str,
+        jid: JID,
+        account: str,
+        ticket: int,
+        stamp: float,
+    ) -> None:
+        """Have a message stored; it is archived, copied and handled when that is certain."""
+        posting: Posting | None = None
+        if self._archive is not None and archivable(element):
+            posting = Posting(self._archive, self._owners, client, jid.full, account, text, stamp)
 
         async def admit() -> str:
-            try:
-                owner = await self._owners.load(account)
-            except NoSuchAccount:
-                raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) from None
-            if owner.blocked and blocks(owner, sender):
-                raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
-            if self._archive is None or not text:
-                return ""
-            return stanza_id(self._archive.add(owner, sender, text, stamp), account)
+            if posting is not None:
+                return await posting.admit()
+            await admitting(self._owners, account, client.jid)
+            return ""
 
-        return admit
+        def settle(error: StanzaError | None) -> None:
+            identity = posting.settle(stored=error is None) if posting is not None else ""
+            now = client.session.clock()
+            self.copy_sent(client, element, now, error, stanza_id(identity, client.account))
+            # The one that is there by that address may be a later session of the same.
+            there = self._full.get(client.jid)
+            if error is not None and there is not None:
+                there.refuse(element, error, now)
+            client.session.handled(ticket, now)
+
+        self._offline.keep(account, text, stamp, settle, admit)
 
     def _archived(
         self, client: Client, text: str, recipient: Owner, to: str, stamp: float
@@ -233,40 +273,18 @@ class Messages:
     def _cleaned(self, element: Element) -> Element:
         """Return a message without what only servers may say.
 
-        Delays and ids in our name (XEP-0203 section 5, XEP-0359 section 5).
+        Delays and ids in our name (XEP-0203 section 5, XEP-0359 section 3).
         Raises :class:`StanzaError` for what pretends to be a copy (XEP-0280 section 11).
         """
         text = element.text
         if not any(name in text for name in _SERVERS_WORDS):
             return element
-        if carbons.is_carbon(element):
-            raise StanzaError(StanzaCondition.FORBIDDEN, "only servers send copies")
         return without(element, self._is_forged)
 
     def _is_forged(self, child: Tree) -> bool:
-        if child.tag == _DELAY:
-            return child.get("from") == self._router.domain
-        if child.tag != _STANZA_ID:
-            return False
-        host = child.get("by", "").partition("/")[0].rpartition("@")[2]
-        return host == self._router.domain or host in self._router.services
-
-
-def archivable(element: Element) -> bool:
-    """Tell whether a message is worth an archive (XEP-0313 section 5.1.1, XEP-0334)."""
-    if element.attributes.get("type", "") in _UNSPOKEN:
-        return False
-    text = element.text
-    if ns.HINTS in text and any(child.tag in NO_ARCHIVE for child in children(element)):
-        return False
-    return "<body" in text or any(not child.tag.startswith(TRIFLES) for child in children(element))
-
-
-def stanza_id(identity: str, by: str) -> str:
-    """Return the element that tells a message's id in the archive of ``by`` (XEP-0359)."""
-    if not identity:
-        return ""
-    return f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{escape(by)}'/>"
+        if child.tag in carbons.COPIES:
+            raise StanzaError(StanzaCondition.FORBIDDEN, "only servers send copies")
+        return is_forged(self._router, child)
 
 
 def _identified(text: str, identity: str, owner: Owner) -> str:
@@ -286,5 +304,5 @@ def _is_kept_out(owner: Owner, sender: str, element: Element) -> bool:
     raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 
-def _nothing() -> None:
+def _nothing(_error: StanzaError | None) -> None:
     return

@@ -8,17 +8,18 @@ overtakes an earlier one: neither on its way into the store nor out of it.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client
-from andiron.domain.database.database import DatabaseError
 from andiron.domain.messages import carbons
 from andiron.domain.messages.offline_store import OfflineFull, OfflineStore, StoredMessage
 from andiron.domain.owners import NoSuchAccount
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
 from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import error_reply, with_child, with_delay
@@ -29,8 +30,11 @@ logger = logging.getLogger("andiron.domain")
 
 Admission = Callable[[], Awaitable[str]]
 """Says what is added to a message that is stored; raises :class:`StanzaError` against it."""
+Settlement = Callable[[StanzaError | None], None]
+"""Told once that a message is stored, or why it is refused."""
 
 _RESULT: Final = f"{{{ns.MAM}}}result"
+_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
 _REQUESTS: Final = frozenset({"get", "set"})
 
 
@@ -62,13 +66,13 @@ class Offline:
         account: str,
         text: str,
         stamp: float,
-        settle: Callable[[], None],
+        settle: Settlement,
         admit: Admission | None = None,
     ) -> None:
-        """Store a message of Unix time ``stamp``; ``settle`` is called when it is.
+        """Store a message of Unix time ``stamp``.
 
-        Its sender gets an error where the account is unknown, its store full,
-        or ``admit`` is against it.
+        ``settle`` is called when it is, or is not: where the account is unknown, its store
+        full, the database fails, or ``admit`` is against it.
         """
         self._spawn(self._keep(self._lock(account), account, text, stamp, settle, admit))
 
@@ -157,7 +161,11 @@ class Offline:
             self._bounce(element, error)
             return
         if account:
-            self.keep(account, text, stamp, _nothing)
+            self.keep(account, text, stamp, partial(self._settled, element))
+
+    def _settled(self, element: Element, error: StanzaError | None) -> None:
+        if error is not None:
+            self._bounce(element, error)
 
     async def _keep(
         self,
@@ -165,37 +173,33 @@ class Offline:
         account: str,
         text: str,
         stamp: float,
-        settle: Callable[[], None],
+        settle: Settlement,
         admit: Admission | None,
     ) -> None:
         try:
             async with lock:  # A fetch is over; hereafter the store keeps the order of the calls.
                 if admit is not None and (mark := await admit()):
                     text = with_child(text, mark)
-        except StanzaError as error:
-            self._bounce(self._reader.read(text), error)
-        except DatabaseError:
-            logger.exception("%s: an account could not be read", account)
-            self._bounce(
-                self._reader.read(text), StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
-            )
-        else:
             await self._put(account, text, stamp)
-        settle()
+        except StanzaError as error:
+            settle(error)
+        except Exception:
+            # Whatever failed, the sender must hear that the message is not kept.
+            logger.exception("%s: an account could not be read", account)
+            settle(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
+        else:
+            settle(None)
 
     async def _put(self, account: str, text: str, stamp: float) -> None:
+        """Store a message; raises the :class:`StanzaError` for its sender."""
         username = account.partition("@")[0]
         try:
             await self._store.add(username, text, stamp)
         except (OfflineFull, NoSuchAccount):
-            condition = StanzaCondition.SERVICE_UNAVAILABLE
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) from None
         except Exception:
-            # Whatever failed, the sender must hear that the message is not kept.
             logger.exception("%s: a message could not be stored", account)
-            condition = StanzaCondition.INTERNAL_SERVER_ERROR
-        else:
-            return
-        self._bounce(self._reader.read(text), StanzaError(condition))
+            raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
 
     async def _load(self, lock: asyncio.Lock, client: Client) -> None:
         account, domain = client.account, self._router.domain
@@ -224,24 +228,34 @@ class Offline:
     async def _put_back(self, account: str, text: str, stamp: float) -> None:
         element = self._reader.read(text)
         try:
-            storable = _is_storable(element)
+            if _is_storable(element):
+                await self._put(account, text, stamp)
         except StanzaError as error:
             self._bounce(element, error)
-            return
-        if storable:
-            await self._put(account, text, stamp)
 
     def _load_elsewhere(self, client: Client) -> None:
         for other in self._router.best(client.account)[:1]:
             self.load(other)
 
     def _bounce(self, element: Element, error: StanzaError) -> None:
-        """Answer a stanza with an error, if its sender is still there to hear it."""
-        if element.get("type") == "error":
+        """Answer a stanza with an error, if its sender is still there to hear it.
+
+        A message that is in its recipient's archive is not refused: there it is found.
+        """
+        if element.get("type") == "error" or _is_archived(element):
             return
-        sender = self._router.full.get(element.get("from"))
+        address = element.get("from")
+        resources = self._router.accounts.get(address.partition("/")[0])
+        if resources is None:
+            return
+        sender = resources.clients.get(address)
+        reply = error_reply(element, error, to=address)
         if sender is not None:
-            sender.forward(error_reply(element, error, to=sender.jid), sender.session.clock())
+            sender.forward(reply, sender.session.clock())
+        if element.name == "message":
+            client = next(iter(resources.clients.values()))
+            now = client.session.clock()
+            carbons.copy_error(client.owner, sender, element.get("id"), reply, now)
 
     def _lock(self, account: str) -> asyncio.Lock:
         # asyncio.Lock serves in the order of asking, and tasks begin in the order they are made.
@@ -258,9 +272,20 @@ def _is_storable(element: Element) -> bool:
     return action is Action.STORE and worth_keeping(element)
 
 
+def _is_archived(element: Element) -> bool:
+    """Tell whether a message has its recipient's id, which none but we give it (XEP-0359)."""
+    if ns.STANZA_ID not in element.text:
+        return False
+    bare = _prepared(element.get("to")).partition("/")[0]
+    return any(child.tag == _STANZA_ID and child.get("by") == bare for child in children(element))
+
+
 def _is_from_archive(element: Element) -> bool:
-    """Tell whether a message answers this resource's own question (XEP-0313 section 4.2)."""
-    return ns.MAM in element.text and any(child.tag == _RESULT for child in children(element))
+    """Tell whether a message answers this resource's own question (XEP-0313 section 4.2).
+
+    Archives are accounts' and rooms': no resource speaks for one.
+    """
+    return ns.MAM in element.text and "/" not in element.get("from") and _RESULT in tags(element)
 
 
 def _prepared(address: str) -> str:
@@ -268,7 +293,3 @@ def _prepared(address: str) -> str:
         return str(parse_jid(address))
     except StanzaError:
         return ""
-
-
-def _nothing() -> None:
-    return

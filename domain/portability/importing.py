@@ -18,7 +18,7 @@ from andiron.domain.portability.content import Content
 from andiron.domain.portability.document import Closed, Document, DocumentError, Opened, Record
 from andiron.domain.portability.reading import ContentReader
 from andiron.domain.portability.unreadable import UnreadableError
-from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.jid import InvalidJID, domainpart
 
 __all__ = ["Importer", "Report"]
 
@@ -148,11 +148,10 @@ class Importer:
     def _is_ours(self, host: Opened) -> bool:
         name = host.attributes.get("jid", "")
         try:
-            jid = JID(name)
+            if domainpart(name) == self._config.domain:
+                return True
         except InvalidJID:
-            jid = JID("")
-        if jid.full == self._config.domain:
-            return True
+            pass
         self._problem(
             f"{host.place}: the accounts of {name!r} cannot be those of {self._config.domain}"
             " (setting: domain)."

@@ -226,7 +226,7 @@ class ContentReader:
         message = self._stanza(record.tree)
         stamp = time.time()
         delays = message.findall(_DELAY)
-        own = [each for each in delays if each.get("from", self._domain) == self._domain]
+        own = [each for each in delays if _prepared(each.get("from", self._domain)) == self._domain]
         if delays:
             delay = (own or delays)[-1]
             stamp = _time(delay, record)
@@ -279,15 +279,24 @@ class ContentReader:
         return first_at(round(stamp * 1000)) + len(self.content.archive) % (1 << ID_BITS)
 
     def _stanza(self, tree: Tree) -> Tree:
-        """Return a stanza in the namespace of clients, without ids that another archive gave."""
+        """Return a stanza in the namespace of clients, with both addresses prepared.
+
+        Ids that another archive gave are left out.
+        """
         if not tree.tag.startswith(f"{{{ns.CLIENT}}}"):
             outer = tree.tag[: tree.tag.index("}") + 1]
             for each in tree.iter():
                 if each.tag.startswith(outer):
                     each.tag = f"{{{ns.CLIENT}}}{each.tag.removeprefix(outer)}"
         for child in [*tree.findall(_STANZA_ID), *tree.findall(_ARCHIVED)]:
-            if child.get("by") == self._account and parse_id(child.get("id", "")) is None:
+            if (
+                _prepared(child.get("by", "")) == self._account
+                and parse_id(child.get("id", "")) is None
+            ):
                 tree.remove(child)
+        for name in ("from", "to"):
+            if address := tree.get(name):
+                tree.set(name, _prepared(address) or address)
         tree.tail = None
         return tree
 
@@ -359,6 +368,14 @@ def _address(tree: Tree, attribute: str) -> JID | None:
     """Return an address; None where there is none. Raises :class:`StanzaError`."""
     text = tree.get(attribute)
     return parse_jid(text) if text else None
+
+
+def _prepared(address: str) -> str:
+    """Return the address in whose name a mark stands; empty for what is none."""
+    try:
+        return str(parse_jid(address))
+    except StanzaError:
+        return ""
 
 
 def _bare(tree: Tree, attribute: str, record: Record) -> str:

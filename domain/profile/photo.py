@@ -12,6 +12,7 @@ from typing import Final
 
 from andiron.domain.client import Owner
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import may_name
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import with_child, without
 from andiron.xmpp.tree import Tree, children, serialise
@@ -104,7 +105,7 @@ def announced(owner: Owner, element: Element) -> Element:
     photo: str = owner.parts.get(Photo, "")
     if not photo:
         return element
-    if ns.VCARD_UPDATE in element.text:
+    if may_name(element.text, ns.VCARD_UPDATE):
         if any(child.find(f"{_UPDATE}photo") is not None for child in children(element)):
             return element
         element = without(element, lambda child: child.tag == f"{_UPDATE}x")

@@ -1,4 +1,4 @@
-"""How a node is configured: XEP-0060 sections 8.2 and 16.4.4, as far as it means anything here."""
+"""How a node is configured: XEP-0060 sections 8.2 and 17.4.4, as far as it means anything here."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -51,12 +51,15 @@ class NodeConfig:
     description: str = ""
     type: str = ""
     """The namespace of the payloads, if its owner tells."""
+    language: str = ""
     access_model: AccessModel = AccessModel.PRESENCE
     roster_groups_allowed: tuple[str, ...] = ()
     """The groups of the owner's roster whose members may see a node of the model ``roster``."""
     persist_items: bool = True
     max_items: int = 1
     """How many items are kept; 0 means as many as the server lets."""
+    max_payload_size: int = 0
+    """The most bytes of a payload; 0 means as many as the server lets."""
     send_last_published_item: SendLast = SendLast.ON_SUB_AND_PRESENCE
     deliver_notifications: bool = True
     deliver_payloads: bool = True
@@ -177,6 +180,15 @@ def _read_number(form: Form, var: str, bound: int) -> int:
     raise InvalidOptionError(var)
 
 
+def _read_size(form: Form, var: str, _bound: int) -> int:
+    text = form.text(var).strip()
+    if text.isascii() and text.isdecimal() and len(text) <= 9:
+        return int(text)
+    if text:
+        raise InvalidOptionError(var)
+    return 0
+
+
 def _choice(kind: type[StrEnum]) -> Callable[[Form, str, int], StrEnum]:
     def read(form: Form, var: str, _bound: int) -> StrEnum:
         try:
@@ -203,6 +215,7 @@ _OPTIONS: Final = (
     _text("title", "A name for the node"),
     _text("description", "What the node is for"),
     _text("type", "The namespace of the payloads"),
+    _text("language", "The language of the node"),
     _list("access_model", "Who may subscribe and retrieve items", AccessModel),
     _Option(
         "roster_groups_allowed",
@@ -219,6 +232,13 @@ _OPTIONS: Final = (
         _read_number,
         lambda value: (str(value) if value else _MAX,),
     ),
+    _Option(
+        "max_payload_size",
+        "text-single",
+        "The most bytes of a payload",
+        _read_size,
+        lambda value: (str(value),) if value else (),
+    ),
     _list("send_last_published_item", "When to send the last item", SendLast),
     _flag("deliver_notifications", "Notify of what is published"),
     _flag("deliver_payloads", "Put the payload into notifications"),
@@ -229,17 +249,26 @@ _OPTIONS: Final = (
 _BY_VAR: Final = {f"pubsub#{option.attribute}": option for option in _OPTIONS}
 
 _NO: Final = frozenset({"0", "false"})
+_NOTHING: Final = frozenset({""})
 _YES: Final = frozenset({"1", "true"})
 _FIXED: Final[Mapping[str, frozenset[str]]] = {
     "pubsub#publish_model": frozenset({"publishers"}),
     "pubsub#node_type": frozenset({"leaf"}),
     "pubsub#notification_type": frozenset({"headline"}),
-    "pubsub#itemreply": frozenset({"owner", "publisher"}),
+    "pubsub#itemreply": frozenset({"none"}),
+    "pubsub#publish_node_full": frozenset({"discard-oldest"}),
     "pubsub#purge_offline": _NO,
     "pubsub#tempsub": _NO,
     "pubsub#notify_sub": _NO,
     "pubsub#subscribe": _YES,
     "pubsub#presence_based_delivery": _YES,
     "pubsub#item_expire": frozenset({"0", _MAX, ""}),
+    "pubsub#contact": _NOTHING,
+    "pubsub#body_xslt": _NOTHING,
+    "pubsub#dataform_xslt": _NOTHING,
 }
-"""What can be asked for, but not changed."""
+"""What can be asked for, but not changed: of each field of section 17.4.4 what is done here.
+
+Items are sent without their publisher, which is the account; that is ``none`` of
+``itemreply`` (section 13.17).
+"""

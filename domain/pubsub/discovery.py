@@ -30,7 +30,16 @@ _PEP: Final = Identity("pubsub", "pep")
 _LEAF: Final = Identity("pubsub", "leaf")
 _TOLD: Final = frozenset(
     f"pubsub#{name}"
-    for name in ("title", "description", "type", "access_model", "persist_items", "max_items")
+    for name in (
+        "title",
+        "description",
+        "type",
+        "language",
+        "access_model",
+        "persist_items",
+        "max_items",
+        "max_payload_size",
+    )
 )
 """What the owner configured that others may know (section 5.4)."""
 FEATURES: Final = tuple(

@@ -18,6 +18,7 @@ from andiron.domain.events import Events
 from andiron.domain.questions import Questions
 from andiron.domain.registry import DiscoForm
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import may_name
 from andiron.xmpp.escape import escape
 from andiron.xmpp.forms import FORM_TYPE, Field
 from andiron.xmpp.tree import Tree, children
@@ -76,7 +77,7 @@ class Interests:
         return self._nodes.get(client, _NOTHING)
 
     def _available(self, client: Client, element: Element, initial: bool, now: float) -> None:
-        caps = read_caps(element) if ns.CAPS in element.text else None
+        caps = read_caps(element) if may_name(element.text, ns.CAPS) else None
         if not initial and self._caps.get(client) == caps:
             return
         if caps is None:

@@ -62,7 +62,10 @@ class Notifier:
         self, clients: Sequence[Client], owner: Owner, node: Node
     ) -> None:
         """Send the last item to a new explicit subscriber (XEP-0060 section 6.1.7)."""
-        if not clients or node.config.send_last_published_item is SendLast.NEVER:
+        config = node.config
+        if config.send_last_published_item is SendLast.NEVER or not config.deliver_notifications:
+            return  # The owner wants nobody told.
+        if not clients:
             return
 
         async def operation(connection: AsyncConnection) -> list[LastItem]:

@@ -87,9 +87,9 @@ class PubSub:
         made (XEP-0060 section 7.1.5). An item without an id gets one. When this
         returns, the item survives a crash and whoever is there has been told.
         """
-        limits = self.limits
-        if len(item.payload.encode()) > limits.max_item_size:
-            raise pubsub_error(StanzaCondition.NOT_ACCEPTABLE, "payload-too-big")
+        limits, size = self.limits, len(item.payload.encode())
+        if size > limits.max_item_size:
+            raise _too_big()
         item = replace(item, id=item.id or secrets.token_urlsafe(12))
 
         async def operation(connection: AsyncConnection) -> Node | StanzaError:
@@ -97,6 +97,8 @@ class PubSub:
             config = _wanted(node, options, limits.max_items)
             if isinstance(config, StanzaError):
                 return config
+            if config.max_payload_size and size > config.max_payload_size:
+                return _too_big()
             if node is None:
                 if await count_nodes(connection, owner.username) >= limits.max_nodes:
                     return _full(f"an account has at most {limits.max_nodes} nodes")
@@ -318,6 +320,10 @@ def _wanted(node: Node | None, options: Form | None, bound: int) -> NodeConfig |
     if node is not None and wanted != config:
         return precondition_not_met("the node is configured otherwise")
     return wanted
+
+
+def _too_big() -> StanzaError:
+    return pubsub_error(StanzaCondition.NOT_ACCEPTABLE, "payload-too-big")
 
 
 def _full(text: str) -> StanzaError:

@@ -10,16 +10,19 @@ from andiron.domain.archive.archive import Archive, Query
 from andiron.domain.archive.ids import time_of, write_id
 from andiron.domain.archive.store import Filter, Row
 from andiron.domain.client import Client
+from andiron.domain.contacts.blocking import blocks
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.messages.messages import stanza_id
+from andiron.domain.messages.keeping import stanza_id
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import has_body
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import with_child, with_delay
 from andiron.xmpp.tree import Tree
+from andiron.xmpp.xml import Element
 
 __all__ = ["RoomArchives"]
 
@@ -74,14 +77,23 @@ class RoomArchives:
     def answer(self, room: Room, client: Client, kind: str, payload: Tree) -> str | Awaitable[str]:
         """Answer ``<query/>`` and ``<metadata/>`` of an archive (XEP-0313 sections 4 and 5).
 
-        The archive is for those who may enter the room (section 9.2).
+        The archive is for those who may enter the room (section 9.2), and without the words
+        of those in it whom they have blocked (XEP-0191).
         """
         self._check(room, client)
         if payload.tag == f"{{{ns.MAM}}}metadata":
             return mam.metadata(self._archive, room.archive)
         if kind == "get":
             return mam.FORM
-        return mam.answer(self._archive, room.archive, payload, client, room.jid, self._page)
+        return mam.answer(
+            self._archive,
+            room.archive,
+            payload,
+            client,
+            room.jid,
+            self._page,
+            shown=lambda row: not blocks(client.owner, row.peer),
+        )
 
     def _check(self, room: Room, client: Client) -> None:
         if not room.config.archived:
@@ -96,7 +108,7 @@ class RoomArchives:
 def _entry(room: Room, row: Row) -> Entry | None:
     """Return an archived message as one of the history; None for a subject, which is none."""
     head = _HEAD.match(row.text)
-    if head is None or "<body" not in row.text:
+    if head is None or not has_body(Element(row.text, ns.CLIENT, "message", {})):
         return None
     stamp = time_of(row.id)
     text = with_child(row.text, stanza_id(write_id(row.id), room.jid))

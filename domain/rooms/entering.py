@@ -5,22 +5,27 @@ from dataclasses import dataclass
 from typing import Final
 
 from andiron.domain.client import Client
+from andiron.domain.contacts.blocking import blocks
 from andiron.domain.rooms.history import Wish, read_wish
+from andiron.domain.rooms.naming import check_nick
 from andiron.domain.rooms.occupant import Occupant, Seat
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Detail, Room
+from andiron.domain.rooms.room import Room
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import from_attribute, timestamp
-from andiron.xmpp.tree import parse_tree, serialise
+from andiron.xmpp.tree import Tree, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
-__all__ = ["Arrival", "change", "enter", "leave", "read_arrival", "rename"]
+__all__ = ["Arrival", "change", "enter", "leave", "parse_presence", "read_arrival", "rename"]
 
 _MUC: Final = f"{{{ns.MUC}}}x"
 _PASSWORD: Final = f"{{{ns.MUC}}}password"
+_STATUS: Final = f"{{{ns.CLIENT}}}status"
+_LANG: Final = f"{{{ns.XML}}}lang"
 _OURS: Final = frozenset({_MUC, f"{{{ns.MUC_USER}}}x", f"{{{ns.OCCUPANT_ID}}}occupant-id"})
 """What only the service says, or only it is told."""
 
@@ -40,7 +45,7 @@ class Arrival:
 
 def read_arrival(element: Element, limit: int) -> Arrival:
     """Read a presence; raises :class:`StanzaError` for one that is longer than ``limit``."""
-    tree = parse_tree(element)
+    tree = parse_presence(element)
     x = tree.find(_MUC)
     inner = "".join(serialise(child, ns.CLIENT) for child in tree if child.tag not in _OURS)
     if len(inner) > limit:
@@ -54,6 +59,16 @@ def read_arrival(element: Element, limit: int) -> Arrival:
         password=x.findtext(_PASSWORD) or "",
         wish=read_wish(x),
     )
+
+
+def parse_presence(element: Element) -> Tree:
+    """Return a presence whose children alone others see, with its language on what it says."""
+    tree = parse_tree(element)
+    language = tree.get(_LANG)
+    if language:
+        for status in tree.iterfind(_STATUS):
+            status.attrib.setdefault(_LANG, language)
+    return tree
 
 
 def enter(
@@ -71,7 +86,9 @@ def enter(
     affiliation = room.affiliation(bare)
     _check_entry(room, affiliation, arrival.password, now)
     check_nick(room, nick, bare)
-    occupant = room.occupants.get(nick)
+    # They are the person's own, or the nickname would have been refused.
+    alike = room.occupants.alike(nick)
+    occupant = room.occupants.get(nick, alike[0] if alike else None)
     if occupant is None:
         # Section 7.2.9: admins and owners always find a place, within the service's bound.
         full = room.limits.max_occupants if affiliation in _ADMINS else room.max_occupants
@@ -80,24 +97,26 @@ def enter(
         role = room.initial_role(bare)
         occupant = Occupant(room.jid, nick, bare, affiliation, role)
     seat = room.sit(occupant, client, arrival.inner)
-    welcome(room, seat, arrival, wall, created=created)
+    codes = [201] if created else []
+    if occupant.nick != nick:
+        codes.append(210)  # The person is here already, by this name written otherwise.
+    welcome(room, seat, arrival, wall, *codes)
 
 
-def welcome(
-    room: Room, seat: Seat, arrival: Arrival, wall: float, *, created: bool = False
-) -> None:
-    """Tell one who entered all there is to know, in the order of section 7.1."""
+def welcome(room: Room, seat: Seat, arrival: Arrival, wall: float, *more: int) -> None:
+    """Tell one who entered all there is to know, in the order of section 7.1.
+
+    ``more`` are status codes of this one time.
+    """
     occupant = seat.occupant
     room.introduce(seat)
     room.tell(occupant, but=seat)
     codes = [110]
     if room.config.jids_shown:
         codes.insert(0, 100)
-    if room.config.archived:
+    if room.archived:
         codes.append(170)
-    if created:
-        codes.append(201)
-    room.tell_self(occupant, (seat,), Detail(tuple(codes), identity=arrival.identity))
+    room.tell_self(occupant, (seat,), Detail((*codes, *more), identity=arrival.identity))
     _send_history(room, seat, arrival.wish, wall)
     _send_subject(room, seat)
 
@@ -125,7 +144,7 @@ def rename(room: Room, seat: Seat, nick: str, arrival: Arrival) -> None:
     """Give an occupant, all its sessions, another nickname (section 7.6)."""
     occupant = seat.occupant
     check_nick(room, nick, occupant.bare)
-    if nick in room.occupants:
+    if any(other is not occupant for other in room.occupants.alike(nick)):
         raise StanzaError(StanzaCondition.CONFLICT, "you are in the room by that name, too")
     detail = Detail((303,), new_nick=nick)
     room.tell_gone(
@@ -158,17 +177,6 @@ def leave(room: Room, seat: Seat, detail: Detail) -> None:
         room.tell(occupant)
 
 
-def check_nick(room: Room, nick: str, bare: str) -> None:
-    """Raise the error for a nickname that a person may not have (sections 7.2.8 and 17.1)."""
-    if not nick.strip() or len(nick) > room.limits.max_nick:
-        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "not a nickname")
-    occupant = room.occupants.get(nick)
-    if occupant is not None and occupant.bare != bare:
-        raise StanzaError(StanzaCondition.CONFLICT, "somebody is here by that name")
-    if room.reserved.get(nick, bare) != bare:
-        raise StanzaError(StanzaCondition.CONFLICT, "that name is somebody else's")
-
-
 _ADMINS: Final = frozenset({Affiliation.ADMIN, Affiliation.OWNER})
 
 
@@ -194,9 +202,14 @@ def _send_history(room: Room, seat: Seat, wish: Wish, wall: float) -> None:
 
 
 def _send_subject(room: Room, seat: Seat) -> None:
-    """Send the subject, an empty one where there is none (section 7.2.15)."""
+    """Send the subject, an empty one where there is none (section 7.2.15).
+
+    It says that all is told, so it comes from the room where its author is blocked.
+    """
     subject = room.subject
     sender = f"{room.jid}/{subject.nick}" if subject.nick else room.jid
+    if blocks(seat.client.owner, sender):
+        sender = room.jid
     delay = (
         f"<delay xmlns='{ns.DELAY}'{room.from_attribute} stamp='{timestamp(subject.stamp)}'/>"
         if subject.stamp

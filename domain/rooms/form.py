@@ -21,6 +21,7 @@ _PROTECTED: Final = f"{_CONFIG}passwordprotectedroom"
 _SECRET: Final = f"{_CONFIG}roomsecret"
 _MAX_USERS: Final = f"{_CONFIG}maxusers"
 _WHOIS: Final = f"{_CONFIG}whois"
+_LOGGING: Final = f"{_CONFIG}enablelogging"
 _HISTORY: Final = "muc#maxhistoryfetch"
 _MAX_TEXT: Final = 1000
 _ROLES: Final = (
@@ -111,9 +112,7 @@ _FIELDS: Final = (
             ("Nobody", PrivateMessages.NONE),
         ),
     ),
-    _Kind(
-        f"{_CONFIG}enablelogging", "archived", "Keep an archive of the messages", "boolean", _flag
-    ),
+    _Kind(_LOGGING, "archived", "Keep an archive of the messages", "boolean", _flag),
     _Kind(
         f"{_CONFIG}presencebroadcast",
         "broadcast",
@@ -136,7 +135,11 @@ _FIELDS: Final = (
 def write_config(room: Room) -> str:
     """Return the form as it stands, for an owner to fill in."""
     config = room.config
-    fields = [_field(kind, getattr(config, kind.attribute)) for kind in _FIELDS]
+    fields = [
+        _field(kind, getattr(config, kind.attribute))
+        for kind in _FIELDS
+        if room.archiving or kind.var != _LOGGING
+    ]
     fields += [
         Field(
             _PROTECTED,
@@ -184,6 +187,8 @@ def read_config(form: Form, room: Room) -> RoomConfig:
     changes: dict[str, Any] = {
         kind.attribute: kind.read(form, kind.var) for kind in _FIELDS if kind.var in form.fields
     }
+    if not room.archiving and changes.pop("archived", False):
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "no archive is kept here")
     if _WHOIS in form.fields:
         if form.text(_WHOIS) not in {"anyone", "moderators"}:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, f"{_WHOIS} is no such value")
@@ -191,7 +196,8 @@ def read_config(form: Form, room: Room) -> RoomConfig:
     if _MAX_USERS in form.fields:
         changes["max_occupants"] = _max_occupants(form.text(_MAX_USERS), room)
     if _HISTORY in form.fields:
-        changes["history"] = _number(form.text(_HISTORY), _HISTORY)
+        # More than are there nobody gets, and the form shows what holds.
+        changes["history"] = min(_number(form.text(_HISTORY), _HISTORY), room.limits.history_max)
     if _SECRET in form.fields or _PROTECTED in form.fields:
         changes["password"] = _password(form, room)
     return replace(room.config, **changes)

@@ -26,6 +26,8 @@ _MAX_WAITING: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    room: str
+    """Its bare JID."""
     asker: Client
     request: Element
     """Its root tag is kept, its text not."""
@@ -49,7 +51,8 @@ class Forwarding:
         if len(waiting) >= _MAX_WAITING:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too much is asked already")
         identity = f"room-{next(self._numbers)}"
-        waiting[identity] = _Asked(client, Element("", element.namespace, "iq", element.attributes))
+        request = Element("", element.namespace, "iq", element.attributes)
+        waiting[identity] = _Asked(room.jid, client, request)
         head = f"<iq{sender.from_attribute}{seat.to}"
         self._outbox.send(Way.IQ, seat.client, head + with_identity(element, identity))
 
@@ -67,7 +70,8 @@ class Forwarding:
 
     def left(self, client: Client) -> None:
         """Answer what waits for a session that is gone."""
-        error = StanzaError(StanzaCondition.RECIPIENT_UNAVAILABLE)
         for asked in self._waiting.pop(client, {}).values():
+            error = StanzaError(StanzaCondition.RECIPIENT_UNAVAILABLE)
+            error.by = asked.room
             reply = error_reply(asked.request, error, to=asked.asker.jid)
             self._outbox.send(Way.IQ, asked.asker, reply)

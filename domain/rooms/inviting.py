@@ -5,11 +5,13 @@ from typing import Final
 
 from andiron.domain.client import Client
 from andiron.domain.rooms.config import RoomConfig
+from andiron.domain.rooms.naming import prepared_nick
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import RANK, Affiliation, Role
-from andiron.domain.rooms.room import Room, prepared_nick
+from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.ruling import (
+    Change,
     Item,
     carry_out,
     change_affiliations,
@@ -87,7 +89,7 @@ def _invite(mediation: Mediation, x: Tree, element: Element) -> None:
             if room.affiliation(jid.bare) is Affiliation.NONE
         }
         check_affiliations(room, new)
-        change_affiliations(room, {each: (affiliation, "") for each, affiliation in new.items()})
+        change_affiliations(room, {each: Change(member) for each, member in new.items()})
         mediation.members += new
     for invite, jid in zip(invites, jids, strict=True):
         _remember(room, jid.bare, bare)

@@ -1,14 +1,15 @@
 """What owners do: set up a room and destroy it (XEP-0045 sections 10.1, 10.2 and 10.9)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.form import read_affiliations, read_config
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Detail, Room
-from andiron.domain.rooms.ruling import change_affiliations, check_affiliations, expel
+from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.ruling import Change, change_affiliations, check_affiliations, expel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -56,7 +57,9 @@ def configure(room: Room, new: NewConfig, actor: str = "") -> None:
     """Set a room up, unlock it and tell of what has changed (section 10.2.1)."""
     room.locked_until = 0.0
     old, room.config = room.config, new.config
-    change_affiliations(room, {bare: (each, "") for bare, each in new.affiliations.items()}, actor)
+    change_affiliations(
+        room, {bare: Change(each) for bare, each in new.affiliations.items()}, actor
+    )
     if new.config.moderated != old.moderated:
         room.voices.clear()
     if new.config.members_only and not old.members_only:
@@ -65,18 +68,23 @@ def configure(room: Room, new: NewConfig, actor: str = "") -> None:
                 expel(room, occupant, Detail((322,)))
     if new.config.broadcast != old.broadcast:
         _show_again(room, old)
-    room.announce_codes(_codes(old, new.config))
+    room.announce_codes(_codes(room, old))
 
 
-def _codes(old: RoomConfig, new: RoomConfig) -> list[int]:
-    if old == new:
-        return []
+def _codes(room: Room, old: RoomConfig) -> list[int]:
+    """Return what all are told of a new configuration (section 10.2.1).
+
+    What touches their privacy has codes of its own, everything else one together.
+    """
+    new = room.config
     codes = []
-    if old.archived != new.archived:
+    if replace(old, archived=new.archived, jids_shown=new.jids_shown) != new:
+        codes.append(104)
+    if room.archiving and old.archived != new.archived:
         codes.append(170 if new.archived else 171)
     if old.jids_shown != new.jids_shown:
         codes.append(172 if new.jids_shown else 173)
-    return codes or [104]
+    return codes
 
 
 def _show_again(room: Room, old: RoomConfig) -> None:

@@ -105,12 +105,16 @@ AFFILIATION_CHANGES: Final[
         _A.OUTCAST: _row(None, None, None, _F, _F),
         _A.NONE: _row(None, None, None, _F, _F),
         _A.MEMBER: _row(None, None, None, _F, _F),
-        _A.ADMIN: _row(_N, _N, _N, _F, _F),
-        _A.OWNER: _row(_N, _N, _N, _F, _F),
+        _A.ADMIN: _row(_N, _F, _F, _F, _F),
+        _A.OWNER: _row(_N, _F, _F, _F, _F),
     },
     _A.OWNER: dict.fromkeys(Affiliation, _row(*[None] * 5)),
 }
-"""Whose wish, from which affiliation, to which: the error it gets (sections 5.2.2, 9 and 10)."""
+"""Whose wish, from which affiliation, to which: the error it gets (sections 5.2.2, 9 and 10).
+
+An admin who bans his equal or better reaches too high (section 9.1); who takes
+their status from them changes a list that is the owners' (sections 10.4 to 10.8).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +125,27 @@ class Standing:
     role: Role
 
 
-def check_role_change(actor: Standing, target: Standing, role: Role) -> None:
-    """Raise the error for a change of role that ``actor`` may not make (sections 8 and 9.6)."""
+def check_role_change(
+    actor: Standing, target: Standing, role: Role, *, himself: bool = False
+) -> None:
+    """Raise the error for a change of role that ``actor`` may not make (sections 8 and 9.6).
+
+    ``himself`` says that it is of his own role: every moderator may kick himself
+    (the end of section 8.2), as everybody may leave.
+    """
     need = ROLE_CHANGES.get((target.role, role))
     is_admin = RANK[actor.affiliation] >= RANK[_A.ADMIN]
     if actor.role is not _R.MODERATOR and not is_admin:
         raise StanzaError(_C.FORBIDDEN, "only moderators change roles")
-    if need is None:
+    if need is None or (himself and role is _R.NONE):
         return
-    if need is Need.ADMIN and not is_admin:
+    spared = _is_spared(actor.affiliation, target, role)
+    # From whom nobody takes a voice, a mere moderator cannot, either (section 8.4).
+    if need is Need.ADMIN and not is_admin and not (spared and role is _R.VISITOR):
         raise StanzaError(
             _C.NOT_ALLOWED if role is _R.NONE else _C.FORBIDDEN, "only admins change moderators"
         )
-    if _is_spared(actor.affiliation, target, role):
+    if spared:
         raise StanzaError(_C.NOT_ALLOWED, "not with one of this affiliation")
 
 

@@ -7,10 +7,10 @@ must say so: it is for those who have an affiliation.
 from typing import Final
 
 from andiron.domain.client import Client
-from andiron.domain.rooms.entering import check_nick
+from andiron.domain.rooms.naming import check_nick, prepared_nick
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Room, prepared_nick
-from andiron.domain.rooms.ruling import change_affiliations
+from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -39,16 +39,16 @@ def register(room: Room, client: Client, query: Tree) -> None:
     _check(room, client)
     bare = client.account
     if query.find(_REMOVE) is not None:
-        room.reserve(bare, "")
+        room.nicks.reserve(bare, "")
         if room.affiliation(bare) is Affiliation.MEMBER:
-            change_affiliations(room, {bare: (Affiliation.NONE, "")})
+            change_affiliations(room, {bare: Change(Affiliation.NONE)})
         return
     form = find_form(query)
     if form is None or form.type != "submit" or form.form_type != _FORM:
         raise StanzaError(StanzaCondition.BAD_REQUEST, "not a registration form")
     nick = prepared_nick(room, form.text(_NICK))
     check_nick(room, nick, bare)
-    room.reserve(bare, nick)
+    room.nicks.reserve(bare, nick)
 
 
 def _check(room: Room, client: Client) -> None:

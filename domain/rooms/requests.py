@@ -14,6 +14,7 @@ from andiron.domain.rooms import picture
 from andiron.domain.rooms.discovery import room_info, service_info
 from andiron.domain.rooms.form import write_config
 from andiron.domain.rooms.inviting import write_invitation
+from andiron.domain.rooms.listing import list_items
 from andiron.domain.rooms.owning import (
     Destruction,
     read_destruction,
@@ -23,7 +24,7 @@ from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.registering import register, registration_form
 from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.rooms import Rooms
-from andiron.domain.rooms.ruling import carry_out, list_items, obey, read_items
+from andiron.domain.rooms.ruling import Decree, carry_out, obey, read_items
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import parse_jid
@@ -139,13 +140,8 @@ def _list(request: Request, room: Room) -> str:
 def _rule(request: Request, room: Room) -> str | Awaitable[str]:
     """Change roles and affiliations (sections 8, 9 and 10.3 to 10.8)."""
     decree = obey(room, request.client, read_items(request.payload, room))
-    changed = {
-        bare: new
-        for bare, (new, _) in decree.affiliations.items()
-        if room.affiliation(bare) is not new
-    }
-    invited = _newcomers(room, changed)
-    carry_out(room, decree)
+    invited = _newcomers(room, decree)
+    changed = carry_out(room, decree)
     for bare in invited:
         jid = parse_jid(bare)
         text = write_invitation(room, jid, request.client.account)
@@ -153,14 +149,14 @@ def _rule(request: Request, room: Room) -> str | Awaitable[str]:
     return request.rooms.affiliated(room, changed)
 
 
-def _newcomers(room: Room, changed: dict[str, Affiliation]) -> list[str]:
+def _newcomers(room: Room, decree: Decree) -> list[str]:
     """Return who should be told of a new membership: of a room that needs it (section 9.5)."""
     if not room.config.members_only:
         return []
     return [
         bare
-        for bare, new in changed.items()
-        if new is Affiliation.MEMBER
+        for bare, change in decree.affiliations.items()
+        if change.affiliation is Affiliation.MEMBER
         and room.affiliation(bare) is Affiliation.NONE
         and not room.occupants_of(bare)
     ]

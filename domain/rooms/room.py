@@ -14,16 +14,16 @@ from andiron.domain.client import Client
 from andiron.domain.config import RoomsConfig
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.history import History
+from andiron.domain.rooms.nicknames import ByNick, Reservations
 from andiron.domain.rooms.occupant import Occupant, Seat, occupant_id
 from andiron.domain.rooms.outbox import Outbox, Way
+from andiron.domain.rooms.presence import Detail, gone_tail, presence_head, presence_tail
 from andiron.domain.rooms.privileges import INITIAL_ROLES, RANK, Affiliation, Role
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.escape import escape
-from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.stanza import from_attribute
 
-__all__ = ["Detail", "Room", "Subject", "prepared_nick"]
+__all__ = ["Place", "Room", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
-    """What a presence tells besides who it is about."""
+class Place:
+    """A person's lasting place in a room."""
 
-    codes: tuple[int, ...] = ()
-    new_nick: str = ""
-    actor: str = ""
-    """The nickname of who did it."""
+    affiliation: Affiliation = Affiliation.NONE
+    nick: str = ""
+    """The nickname that is reserved."""
     reason: str = ""
-    inner: str = ""
-    """Children in place of those of the occupant's presence, where it is unavailable."""
-    identity: str = ""
-    """The stanza's id."""
+    """What was said when the affiliation was given."""
 
 
 _PLAIN = Detail()
@@ -61,6 +57,7 @@ class Room:
     __slots__ = (
         "affiliations",
         "archive",
+        "archiving",
         "config",
         "created_by",
         "from_attribute",
@@ -73,7 +70,7 @@ class Room:
         "occupants",
         "outbox",
         "photos",
-        "reserved",
+        "reasons",
         "seats",
         "secret",
         "subject",
@@ -82,9 +79,18 @@ class Room:
     )
 
     def __init__(
-        self, jid: str, config: RoomConfig, limits: RoomsConfig, outbox: Outbox, secret: bytes
+        self,
+        jid: str,
+        config: RoomConfig,
+        limits: RoomsConfig,
+        outbox: Outbox,
+        secret: bytes,
+        *,
+        archiving: bool = True,
     ) -> None:
         self.jid = jid
+        self.archiving = archiving
+        """Whether there are archives at all, whatever its owners want."""
         self.archive = f"{jid}/{hashlib.sha256(secret).hexdigest()[:16]}"
         """The name of its archive, which no later room of the same name has."""
         self.from_attribute = from_attribute(jid)
@@ -99,13 +105,12 @@ class Room:
         self.subject = Subject()
         self.history = History(limits.history_max, limits.history_characters)
         self.affiliations: dict[str, Affiliation] = {}
-        """By bare JID; without those that are ``none``."""
-        self.nicks: dict[str, str] = {}
-        """Reserved nicknames by the bare JID whose they are; see :meth:`reserve`."""
-        self.reserved: dict[str, str] = {}
-        """Whose each reserved nickname is."""
-        self.occupants: dict[str, Occupant] = {}
-        """By nickname."""
+        """By bare JID, or by domain for a ban of all in it; without those that are ``none``."""
+        self.reasons: dict[str, str] = {}
+        """Why each has the affiliation, where that was said."""
+        self.nicks = Reservations()
+        """Reserved nicknames, by the bare JID whose they are."""
+        self.occupants: ByNick[Occupant] = ByNick()
         self.seats: dict[Client, Seat] = {}
         self.invited: dict[str, str] = {}
         """Who was invited lately, and by whom: bare JIDs."""
@@ -126,11 +131,23 @@ class Room:
         bound = self.limits.max_occupants
         return min(self.config.max_occupants or bound, bound)
 
+    @property
+    def archived(self) -> bool:
+        """Whether what is said in it is kept."""
+        return self.archiving and self.config.archived
+
     # Who is who
 
     def affiliation(self, bare: str) -> Affiliation:
-        """Return how a person stands to the room."""
-        return self.affiliations.get(bare, Affiliation.NONE)
+        """Return how a person stands to the room: as said of him, else banned with his domain.
+
+        Section 9.2 has this order.
+        """
+        own = self.affiliations.get(bare)
+        if own is not None:
+            return own
+        domain = self.affiliations.get(bare.rpartition("@")[2])
+        return Affiliation.OUTCAST if domain is Affiliation.OUTCAST else Affiliation.NONE
 
     def has_rank(self, bare: str, least: Affiliation) -> bool:
         """Tell whether a person's affiliation is ``least`` or above it."""
@@ -151,12 +168,25 @@ class Room:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "you are not in the room")
         return seat
 
-    def reserve(self, bare: str, nick: str) -> None:
-        """Reserve a nickname for a person, in place of another one; an empty one for none."""
-        self.reserved.pop(self.nicks.pop(bare, ""), None)
-        if nick:
-            self.nicks[bare] = nick
-            self.reserved[nick] = bare
+    def place(self, bare: str) -> Place:
+        """Return a person's own place, whatever holds for the domain."""
+        return Place(
+            self.affiliations.get(bare, Affiliation.NONE),
+            self.nicks.get(bare, ""),
+            self.reasons.get(bare, ""),
+        )
+
+    def settle(self, bare: str, place: Place) -> None:
+        """Give a person a place, which is all that is kept of him; ``none`` keeps nothing."""
+        self.nicks.reserve(bare, place.nick)
+        if place.reason:
+            self.reasons[bare] = place.reason
+        else:
+            self.reasons.pop(bare, None)
+        if place.affiliation is Affiliation.NONE:
+            self.affiliations.pop(bare, None)
+        else:
+            self.affiliations[bare] = place.affiliation
 
     def initial_role(self, bare: str) -> Role:
         """Return the role in which a person enters (sections 5.1 and 5.1.2)."""
@@ -176,8 +206,13 @@ class Room:
             self.voices[bare] = role
 
     def occupants_of(self, bare: str) -> list[Occupant]:
-        """Return all that a person is in the room."""
-        return [occupant for occupant in self.occupants.values() if occupant.bare == bare]
+        """Return all that a person is in the room; of a domain, those it stands for."""
+        return [
+            occupant
+            for occupant in self.occupants.values()
+            if occupant.bare == bare
+            or (occupant.bare.endswith(f"@{bare}") and occupant.bare not in self.affiliations)
+        ]
 
     def sees_jids(self, seat: Seat) -> bool:
         """Tell whether a session is told others' JIDs (sections 7.2.3 and 7.2.4)."""
@@ -233,7 +268,7 @@ class Room:
         One of its own sessions may be left out.
         """
         if self.is_shown(occupant):
-            head, outbox = _head(occupant), self.outbox
+            head, outbox = presence_head(occupant), self.outbox
             seeing, others = self.audience(occupant)
             outbox.broadcast(Way.PRESENCE, seeing, head, self._tail(occupant, detail, jid=True))
             outbox.broadcast(Way.PRESENCE, others, head, self._tail(occupant, detail, jid=False))
@@ -243,7 +278,7 @@ class Room:
     def tell_self(self, occupant: Occupant, seats: Sequence[Seat], detail: Detail) -> None:
         """Tell an occupant's presence to its own sessions (section 7.2.2)."""
         tail = presence_tail(occupant, detail, jid=True)
-        self.outbox.broadcast(Way.PRESENCE, seats, _head(occupant), tail)
+        self.outbox.broadcast(Way.PRESENCE, seats, presence_head(occupant), tail)
 
     def tell_gone(
         self,
@@ -259,12 +294,13 @@ class Room:
         ``role`` is what it has hereafter. Those who were never told of it are
         not told this, either: ``shown`` says.
         """
-        head = _head(occupant)
+        head = presence_head(occupant)
         self.outbox.broadcast(
             Way.PRESENCE,
             seats,
             head,
             gone_tail(occupant, detail, role, jid=True, codes=(110, *detail.codes)),
+            farewell=role is Role.NONE,
         )
         if not shown:
             return
@@ -280,7 +316,7 @@ class Room:
     def tell_left(self, occupant: Occupant, seat: Seat, detail: Detail) -> None:
         """Tell a session that it has left while others of its occupant stay."""
         tail = gone_tail(occupant, detail, Role.NONE, jid=True, codes=detail.codes)
-        self.outbox.broadcast(Way.PRESENCE, (seat,), _head(occupant), tail)
+        self.outbox.broadcast(Way.PRESENCE, (seat,), presence_head(occupant), tail, farewell=True)
 
     def introduce(self, seat: Seat) -> None:
         """Tell a session who else is in the room (section 7.2.2)."""
@@ -288,7 +324,7 @@ class Room:
         me, to = (seat,), self.outbox.broadcast
         for occupant in self.occupants.values():
             if occupant is not seat.occupant and self.is_shown(occupant):
-                to(Way.PRESENCE, me, _head(occupant), self._tail(occupant, _PLAIN, jid=jid))
+                to(Way.PRESENCE, me, presence_head(occupant), self._tail(occupant, _PLAIN, jid=jid))
 
     def announce(self, inner: str) -> None:
         """Send everybody a message of the room's own."""
@@ -297,6 +333,16 @@ class Room:
             tuple(self.seats.values()),
             f"<message xmlns='{ns.CLIENT}'{self.from_attribute}",
             f" type='groupchat'>{inner}</message>",
+        )
+
+    def tell_moderators(self, items: str) -> None:
+        """Tell the moderators what no presence tells; who has gone meanwhile need not know."""
+        seats = [seat for seat in self.seats.values() if seat.occupant.role is Role.MODERATOR]
+        self.outbox.broadcast(
+            Way.MESSAGE,
+            seats,
+            f"<message xmlns='{ns.CLIENT}'{self.from_attribute}",
+            f"><x xmlns='{ns.MUC_USER}'>{items}</x><no-store xmlns='{ns.HINTS}'/></message>",
         )
 
     def announce_codes(self, codes: Iterable[int]) -> None:
@@ -312,40 +358,3 @@ class Room:
         if tail is None:
             tail = occupant.tails[jid] = presence_tail(occupant, detail, jid=jid)
         return tail
-
-
-def prepared_nick(room: Room, nick: str) -> str:
-    """Return a nickname as it would stand in an address; raises ``jid-malformed``."""
-    prepared: str = parse_jid(f"{room.jid}/{nick}").resource
-    return prepared
-
-
-def _head(occupant: Occupant) -> str:
-    return f"<presence xmlns='{ns.CLIENT}'{occupant.from_attribute}"
-
-
-def presence_tail(occupant: Occupant, detail: Detail, *, jid: bool) -> str:
-    """Return what follows the address of an available presence."""
-    identity = f" id='{escape(detail.identity)}'" if detail.identity else ""
-    x = _x(occupant, detail, occupant.role, detail.codes, jid=jid)
-    return f"{identity}>{occupant.shown.inner}{x}{occupant.identity}</presence>"
-
-
-def gone_tail(
-    occupant: Occupant, detail: Detail, role: Role, *, jid: bool, codes: Sequence[int]
-) -> str:
-    """Return what follows the address of an unavailable presence."""
-    x = _x(occupant, detail, role, codes, jid=jid)
-    return f" type='unavailable'>{detail.inner}{x}{occupant.identity}</presence>"
-
-
-def _x(occupant: Occupant, detail: Detail, role: Role, codes: Sequence[int], *, jid: bool) -> str:
-    whose = f" jid='{escape(occupant.shown.jid)}'" if jid else ""
-    nick = f" nick='{escape(detail.new_nick)}'" if detail.new_nick else ""
-    inside = f"<actor nick='{escape(detail.actor)}'/>" if detail.actor else ""
-    if detail.reason:
-        inside += f"<reason>{escape(detail.reason)}</reason>"
-    item = f"<item affiliation='{occupant.affiliation}' role='{role}'{whose}{nick}"
-    item += f">{inside}</item>" if inside else "/>"
-    statuses = "".join(f"<status code='{code}'/>" for code in codes)
-    return f"<x xmlns='{ns.MUC_USER}'>{item}{statuses}</x>"

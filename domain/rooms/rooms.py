@@ -4,6 +4,7 @@ What a method returns that changes something is the answer to an iq, as of
 :data:`andiron.domain.registry.IqHandler`: what must be stored was then stored.
 """
 
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -23,10 +24,11 @@ from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure
 from andiron.domain.rooms.picture import give_vcard
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room
-from andiron.domain.rooms.ruling import change_affiliations
+from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.domain.rooms.store import RoomStore, StoredRoom
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
+from andiron.xmpp.nickname import look_alikes
 
 __all__ = ["Post", "Rooms"]
 
@@ -34,6 +36,8 @@ Post = Callable[[str, str, JID, float, float], None]
 """Sends a whole message, of a sender, to an account, at a Unix time, now."""
 
 _SECRET_BYTES: Final = 32
+
+logger = logging.getLogger("andiron.domain")
 
 
 class Rooms:
@@ -60,6 +64,7 @@ class Rooms:
 
     async def load(self) -> None:
         """Bring back the rooms that are kept. Raises :class:`DatabaseError`."""
+        look_alikes()  # They are read now, and not while somebody enters.
         for stored in await self._store.load():
             room = self._revive(stored)
             if not room.those(Affiliation.OWNER) and not await self._inherit(room):
@@ -67,6 +72,8 @@ class Rooms:
                 self._remove_archive(room)
                 continue
             self.add(room)
+            for fault in room.nicks.faults():
+                logger.warning("%s: %s", room.jid, fault)
             if self._archives is not None:
                 await self._archives.remember(room)
 
@@ -108,7 +115,7 @@ class Rooms:
                 StanzaCondition.NOT_ACCEPTABLE, f"a room's name has at most {MAX_USERNAME} bytes"
             )
         secret = secrets.token_bytes(_SECRET_BYTES)
-        room = Room(jid.bare, RoomConfig(), config, self.outbox, secret)
+        room = self._room(jid.bare, RoomConfig(), secret)
         room.created_by = client.account
         room.affiliations[client.account] = Affiliation.OWNER
         room.locked_until = now + config.lock_timeout
@@ -192,7 +199,7 @@ class Rooms:
 
     def features_of(self, room: Room) -> tuple[str, ...]:
         """Return what one room can."""
-        return self.features if room.config.archived else ()
+        return self.features if room.archived else ()
 
     @property
     def archives(self) -> RoomArchives:
@@ -226,15 +233,17 @@ class Rooms:
             del self._made[room.created_by]
         self._remove_archive(room)
 
+    def _room(self, jid: str, config: RoomConfig, secret: bytes) -> Room:
+        archiving = self._archives is not None
+        return Room(jid, config, self.config, self.outbox, secret, archiving=archiving)
+
     def _revive(self, stored: StoredRoom) -> Room:
         jid = f"{stored.name}@{self.host}"
-        room = Room(jid, stored.config, self.config, self.outbox, stored.secret)
+        room = self._room(jid, stored.config, stored.secret)
         room.created_by = stored.created_by
         room.subject = stored.subject
-        for bare, each in stored.affiliations.items():
-            room.affiliations[bare] = each.affiliation
-            if each.nick:
-                room.reserve(bare, each.nick)
+        for bare, place in stored.places.items():
+            room.settle(bare, place)
         give_vcard(room, stored.vcard)
         return room
 
@@ -247,8 +256,8 @@ class Rooms:
         return bool(heirs)
 
     def _affiliate(self, room: Room, changes: Mapping[str, Affiliation]) -> str | Awaitable[str]:
-        change_affiliations(room, {bare: (new, "") for bare, new in changes.items()})
-        return self.affiliated(room, changes)
+        changed = change_affiliations(room, {bare: Change(new) for bare, new in changes.items()})
+        return self.affiliated(room, changed)
 
 
 _NOTHING_TO_LOSE: Final = frozenset({Affiliation.NONE, Affiliation.OUTCAST})

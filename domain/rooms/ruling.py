@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from andiron.domain.client import Client
+from andiron.domain.rooms.naming import check_reservations, prepared_nick
 from andiron.domain.rooms.occupant import Occupant
+from andiron.domain.rooms.presence import Detail, written_detail
 from andiron.domain.rooms.privileges import (
     RANK,
     Affiliation,
@@ -18,18 +20,43 @@ from andiron.domain.rooms.privileges import (
     check_role_change,
     role_after,
 )
-from andiron.domain.rooms.room import Detail, Room, prepared_nick
+from andiron.domain.rooms.room import Place, Room
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.tree import Tree
 
-__all__ = ["Decree", "Item", "affiliate", "change_affiliations", "list_items", "obey", "read_items"]
+__all__ = [
+    "Change",
+    "Decree",
+    "Item",
+    "carry_out",
+    "change_affiliations",
+    "check_affiliations",
+    "expel",
+    "obey",
+    "read_items",
+]
 
 _ITEM: Final = f"{{{ns.MUC_ADMIN}}}item"
 _REASON: Final = f"{{{ns.MUC_ADMIN}}}reason"
 _MAX_REASON: Final = 1000
+_MAX_NOTICES: Final = 20
+"""Of how many changes moderators are told one by one, which all clients understand."""
+_ADMIN: Final = RANK[Affiliation.ADMIN]
+_NONE: Final = RANK[Affiliation.NONE]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of a person's lasting place in the room."""
+
+    affiliation: Affiliation
+    reason: str = ""
+    """Empty: none, or what it was where the affiliation stays."""
+    nick: str | None = None
+    """The nickname to reserve, empty for none; None leaves that as it is (section 9.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +65,9 @@ class Item:
 
     nick: str = ""
     role: Role | None = None
-    jid: str = ""
-    affiliation: Affiliation | None = None
     reason: str = ""
+    jid: str = ""
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +75,8 @@ class Decree:
     """Changes that were checked and may be made."""
 
     roles: tuple[tuple[Occupant, Role, str], ...]
-    affiliations: Mapping[str, tuple[Affiliation, str]]
-    """The new affiliation, and the reason, by bare JID."""
+    affiliations: Mapping[str, Change]
+    """By bare JID."""
     actor: str
     """The nickname of who wants them, empty for one who is not in the room."""
 
@@ -63,8 +90,8 @@ def read_items(query: Tree, room: Room) -> list[Item]:
 
 
 def _read_item(tree: Tree, room: Room) -> Item:
-    nick, jid = tree.get("nick", ""), tree.get("jid", "")
-    nick = prepared_nick(room, nick) if nick else ""
+    given, jid = tree.get("nick"), tree.get("jid", "")
+    nick = prepared_nick(room, given) if given else ""
     role, affiliation = tree.get("role"), tree.get("affiliation")
     reason = (tree.findtext(_REASON) or "").strip()[:_MAX_REASON]
     if (role is None) == (affiliation is None):
@@ -74,12 +101,13 @@ def _read_item(tree: Tree, room: Room) -> Item:
             if not nick:
                 raise StanzaError(StanzaCondition.BAD_REQUEST, "a role is a nickname's")
             return Item(nick=nick, role=Role(role), reason=reason)
+        wish = None if given is None else nick
         if not jid and nick in room.occupants:
-            jid = room.occupants[nick].bare
+            jid, wish = room.occupants[nick].bare, None
         if not jid:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "an affiliation is a JID's")
-        bare = parse_jid(jid).bare
-        return Item(jid=bare, affiliation=Affiliation(affiliation or ""), reason=reason)
+        change = Change(Affiliation(affiliation or ""), reason, wish)
+        return Item(jid=parse_jid(jid).bare, change=change)
     except ValueError:
         raise StanzaError(StanzaCondition.BAD_REQUEST, "not a role or affiliation") from None
 
@@ -90,28 +118,41 @@ def obey(room: Room, client: Client, items: Sequence[Item]) -> Decree:
     role = seat.occupant.role if seat else Role.NONE
     actor = Standing(room.affiliation(client.account), role)
     roles: list[tuple[Occupant, Role, str]] = []
-    affiliations: dict[str, tuple[Affiliation, str]] = {}
+    affiliations: dict[str, Change] = {}
     for item in items:
         if item.role is not None:
             target = room.occupants.get(item.nick)
             if target is None:
                 check_role_change(actor, Standing(Affiliation.NONE, Role.VISITOR), item.role)
                 raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "nobody is here by that name")
-            check_role_change(actor, target.standing, item.role)
+            himself = target.bare == client.account
+            check_role_change(actor, target.standing, item.role, himself=himself)
             roles.append((target, item.role, item.reason))
-        elif item.affiliation is not None:
-            check_affiliation_change(
-                actor.affiliation, room.affiliation(item.jid), item.affiliation
-            )
-            if item.affiliation is Affiliation.OUTCAST and item.jid == client.account:
+        elif item.change is not None:
+            new = item.change.affiliation
+            is_ban = new is Affiliation.OUTCAST
+            if is_ban and item.jid == client.account and RANK[actor.affiliation] >= _ADMIN:
                 raise StanzaError(StanzaCondition.CONFLICT, "you cannot ban yourself")
-            affiliations[item.jid] = (item.affiliation, item.reason)
-    check_affiliations(room, {bare: new for bare, (new, _) in affiliations.items()})
+            check_affiliation_change(actor.affiliation, room.affiliation(item.jid), new)
+            affiliations[item.jid] = item.change
+    check_affiliations(room, {bare: each.affiliation for bare, each in affiliations.items()})
+    check_reservations(room, {bare: _nick(each) for bare, each in affiliations.items()})
     return Decree(tuple(roles), affiliations, seat.occupant.nick if seat else "")
 
 
+def _nick(change: Change) -> str | None:
+    """Return the nickname that a change reserves; it goes with the last affiliation."""
+    return change.nick if RANK[change.affiliation] > _NONE else ""
+
+
 def check_affiliations(room: Room, changes: Mapping[str, Affiliation]) -> None:
-    """Raise the error for changes that leave the room without an owner, or with too long lists."""
+    """Raise the error for changes that cannot be, whoever wants them.
+
+    They leave the room without an owner, or with too long lists, or mean to give
+    a whole domain what is given to persons: it can be banned alone (section 9.2).
+    """
+    if any("@" not in bare and RANK[new] > _NONE for bare, new in changes.items()):
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "a whole domain can only be banned")
     after = {**room.affiliations, **changes}
     if Affiliation.OWNER not in after.values():
         raise StanzaError(StanzaCondition.CONFLICT, "a room has an owner")
@@ -123,38 +164,58 @@ def check_affiliations(room: Room, changes: Mapping[str, Affiliation]) -> None:
         )
 
 
-def carry_out(room: Room, decree: Decree) -> None:
-    """Make the changes, and tell of them."""
+def carry_out(room: Room, decree: Decree) -> list[str]:
+    """Make the changes, and tell of them; return as :func:`change_affiliations` does."""
     for occupant, role, reason in decree.roles:
         if occupant.role is not role and occupant.seats:
             _set_role(room, occupant, role, Detail(actor=decree.actor, reason=reason))
-    change_affiliations(room, decree.affiliations, decree.actor)
+    return change_affiliations(room, decree.affiliations, decree.actor)
 
 
-def change_affiliations(
-    room: Room, changes: Mapping[str, tuple[Affiliation, str]], actor: str = ""
-) -> None:
-    """Set affiliations that were checked, with what follows for those who are in the room."""
-    for bare, (new, reason) in changes.items():
-        old = affiliate(room, bare, new)
+def change_affiliations(room: Room, changes: Mapping[str, Change], actor: str = "") -> list[str]:
+    """Set affiliations that were checked, with what follows for those who are in the room.
+
+    Moderators are told of the others. Return the bare JIDs of whom now other things
+    must be kept.
+    """
+    changed, unseen = [], []
+    for bare, change in changes.items():
+        old, place = room.affiliation(bare), room.place(bare)
+        room.settle(bare, _settled(place, change))
+        if room.place(bare) != place:
+            changed.append(bare)
+        new = room.affiliation(bare)  # Perhaps none of his own, and banned with his domain.
         if old is new:
             continue
-        for occupant in room.occupants_of(bare):
-            _set_affiliation(room, occupant, new, Detail(actor=actor, reason=reason))
-
-
-def affiliate(room: Room, bare: str, new: Affiliation) -> Affiliation:
-    """Note how a person stands to the room from now on; return how it was."""
-    old = room.affiliation(bare)
-    if new is Affiliation.NONE:
-        room.affiliations.pop(bare, None)
-    else:
-        room.affiliations[bare] = new
-    if old is not new:
         room.voices.pop(bare, None)
-    if RANK[new] < RANK[Affiliation.MEMBER]:
-        room.reserve(bare, "")
-    return old
+        detail = Detail(actor=actor, reason=change.reason)
+        occupants = room.occupants_of(bare)
+        seen = [_set_affiliation(room, occupant, new, detail) for occupant in occupants]
+        if not any(seen) or "@" not in bare:
+            unseen.append(_notice(bare, new, room.nicks.get(bare, ""), detail))
+    if len(unseen) > _MAX_NOTICES:
+        unseen = ["".join(unseen)]
+    for notice in unseen:
+        room.tell_moderators(notice)
+    return changed
+
+
+def _notice(bare: str, new: Affiliation, nick: str, detail: Detail) -> str:
+    """Return how moderators are told of somebody who is away (sections 10.3 to 10.7)."""
+    head = f"<item affiliation='{new}' jid='{escape(bare)}' role='none'"
+    if nick:
+        head += f" nick='{escape(nick)}'"
+    return f"{head}>{inner}</item>" if (inner := written_detail(detail)) else f"{head}/>"
+
+
+def _settled(place: Place, change: Change) -> Place:
+    """Return the place that somebody has after a change."""
+    new = change.affiliation
+    if new is Affiliation.NONE:
+        return Place()
+    kept = place.reason if new is place.affiliation else ""
+    nick = _nick(change)
+    return Place(new, place.nick if nick is None else nick, change.reason or kept)
 
 
 def expel(room: Room, occupant: Occupant, detail: Detail) -> None:
@@ -177,8 +238,9 @@ def _set_role(room: Room, occupant: Occupant, role: Role, detail: Detail) -> Non
     _tell_again(room, occupant, was, detail)
 
 
-def _set_affiliation(room: Room, occupant: Occupant, new: Affiliation, detail: Detail) -> None:
-    was = occupant.role
+def _set_affiliation(room: Room, occupant: Occupant, new: Affiliation, detail: Detail) -> bool:
+    """Change an occupant's affiliation; return whether the others were told."""
+    was, was_shown = occupant.role, room.is_shown(occupant)
     old, occupant.affiliation = occupant.affiliation, new
     occupant.tails.clear()
     if new is Affiliation.OUTCAST:
@@ -188,6 +250,7 @@ def _set_affiliation(room: Room, occupant: Occupant, new: Affiliation, detail: D
     else:
         occupant.role = role_after(occupant.role, old, new, moderated=room.config.moderated)
         _tell_again(room, occupant, was, detail)
+    return was_shown or room.is_shown(occupant)
 
 
 def _tell_again(room: Room, occupant: Occupant, was: Role, detail: Detail) -> None:
@@ -198,62 +261,3 @@ def _tell_again(room: Room, occupant: Occupant, was: Role, detail: Detail) -> No
     if occupant.role is Role.MODERATOR is not was and not room.config.jids_shown:
         for seat in occupant.seats:
             room.introduce(seat)  # Now with their JIDs.
-
-
-def list_items(room: Room, client: Client, query: Tree) -> str:
-    """Answer a ``muc#admin`` get: who has a role or an affiliation (sections 8.5, 9.2 and on)."""
-    items = query.findall(_ITEM)
-    if len(items) != 1:
-        raise StanzaError(StanzaCondition.BAD_REQUEST, "one list at a time")
-    role, affiliation = items[0].get("role"), items[0].get("affiliation")
-    try:
-        if affiliation is not None and role is None:
-            found = _affiliated(room, client, Affiliation(affiliation))
-        elif role is not None and affiliation is None:
-            found = _playing(room, client, Role(role))
-        else:
-            raise StanzaError(StanzaCondition.BAD_REQUEST, "a role or an affiliation")
-    except ValueError:
-        raise StanzaError(StanzaCondition.BAD_REQUEST, "not a role or affiliation") from None
-    return f"<query xmlns='{ns.MUC_ADMIN}'>{found}</query>"
-
-
-def _affiliated(room: Room, client: Client, affiliation: Affiliation) -> str:
-    if affiliation is Affiliation.NONE:
-        raise StanzaError(StanzaCondition.BAD_REQUEST, "there is no such list")
-    if not room.has_rank(client.account, Affiliation.ADMIN) and (
-        affiliation is Affiliation.OUTCAST or not _may_see_members(room, client)
-    ):
-        raise StanzaError(StanzaCondition.FORBIDDEN, "this list is not for you")
-    return "".join(
-        f"<item affiliation='{affiliation}' jid='{escape(bare)}'{_nick(room, bare)}/>"
-        for bare, each in room.affiliations.items()
-        if each is affiliation
-    )
-
-
-def _may_see_members(room: Room, client: Client) -> bool:
-    """Tell whether somebody gets the member list: where JIDs are shown anyway (section 5.2.1)."""
-    if not (room.config.jids_shown and room.has_rank(client.account, Affiliation.MEMBER)):
-        return False
-    seat = room.seats.get(client)
-    return seat is None or seat.occupant.role in room.config.member_list
-
-
-def _playing(room: Room, client: Client, role: Role) -> str:
-    seat = room.seats.get(client)
-    if (seat is None or seat.occupant.role is not Role.MODERATOR) and not room.has_rank(
-        client.account, Affiliation.ADMIN
-    ):
-        raise StanzaError(StanzaCondition.FORBIDDEN, "only moderators see who has which role")
-    return "".join(
-        f"<item affiliation='{each.affiliation}' jid='{escape(each.shown.jid)}'"
-        f" nick='{escape(each.nick)}' role='{role}'/>"
-        for each in room.occupants.values()
-        if each.role is role
-    )
-
-
-def _nick(room: Room, bare: str) -> str:
-    nick = room.nicks.get(bare)
-    return f" nick='{escape(nick)}'" if nick else ""

@@ -1,18 +1,29 @@
 """The rooms' address: which room a stanza is for, and which rooms there are (XEP-0045)."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Final
 
 from andiron.domain.client import Client
 from andiron.domain.iq import Iqs, only_payload
 from andiron.domain.registry import Target
-from andiron.domain.rooms.entering import Arrival, change, enter, leave, read_arrival, rename
+from andiron.domain.rooms.blocking import hide, show
+from andiron.domain.rooms.entering import (
+    Arrival,
+    change,
+    enter,
+    leave,
+    parse_presence,
+    read_arrival,
+    rename,
+)
 from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.inviting import Mediation, mediate
+from andiron.domain.rooms.occupant import Seat
 from andiron.domain.rooms.outbox import Way
+from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.requests import Request, answer_room, answer_service
-from andiron.domain.rooms.room import Detail, Room
+from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.speaking import say, whisper
 from andiron.xmpp import namespaces as ns
@@ -29,6 +40,19 @@ _PING: Final = f"{{{ns.PING}}}ping"
 _VCARD: Final = f"{{{ns.VCARD}}}vCard"
 _DISCO: Final = frozenset({f"{{{ns.DISCO_INFO}}}query", f"{{{ns.DISCO_ITEMS}}}query"})
 _STATUS: Final = f"{{{ns.CLIENT}}}status"
+_ERROR: Final = f"{{{ns.CLIENT}}}error"
+_GONE: Final = frozenset(
+    f"{{{ns.STANZA_ERRORS}}}{condition}"
+    for condition in (
+        StanzaCondition.GONE,
+        StanzaCondition.ITEM_NOT_FOUND,
+        StanzaCondition.RECIPIENT_UNAVAILABLE,
+        StanzaCondition.REDIRECT,
+        StanzaCondition.REMOTE_SERVER_NOT_FOUND,
+        StanzaCondition.REMOTE_SERVER_TIMEOUT,
+    )
+)
+"""The errors that are about delivery (section 18.1.2)."""
 
 
 class RoomService:
@@ -57,13 +81,10 @@ class RoomService:
         now: float,
     ) -> bool:
         """Enter, leave, or change one's presence or nickname."""
-        kind = element.get("type")
-        if kind == "unavailable":
-            self._leave(client, element, jid)
-        elif kind == "":
-            self._arrive(client, element, jid, now)
-        elif kind == "subscribe":
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "rooms tell who is in them")
+        try:
+            self._take_presence(client, element, jid, now)
+        except StanzaError as error:
+            raise _signed(error, jid) from None
         self._outbox.flush(now)
         return True
 
@@ -76,9 +97,39 @@ class RoomService:
         now: float,
     ) -> bool:
         """Say something to a room or to one in it."""
+        try:
+            self._take_message(client, element, jid, now)
+        except StanzaError as error:
+            raise _signed(error, jid) from None
+        self._outbox.flush(now)
+        return True
+
+    def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
+        """Answer a request, or pass an iq on to one who is in a room."""
+        try:
+            handled = self._take_iq(client, element, jid, ticket, now)
+        except StanzaError as error:
+            raise _signed(error, jid) from None
+        self._outbox.flush(now)
+        return handled
+
+    def left(self, client: Client, now: float) -> None:
+        """Take a session out of all its rooms."""
+        for room in self._visits.pop(client, ()):
+            seat = room.seats.get(client)
+            if seat is not None:
+                leave(room, seat, Detail())
+                self._rooms.tidy(room)
+        self._forwarding.left(client)
+        self._outbox.flush(now)
+
+    # Messages
+
+    def _take_message(self, client: Client, element: Element, jid: JID, now: float) -> None:
         kind = element.get("type")
         if kind == "error":
-            return True
+            self._take_error(client, element, jid)
+            return
         room = self._rooms.find(jid)
         if room.is_locked(now) and not room.has_rank(client.account, Affiliation.OWNER):
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "the room is being set up")
@@ -91,8 +142,14 @@ class RoomService:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "messages for all are groupchat")
         else:
             self._mediate(room, client, element, now)
-        self._outbox.flush(now)
-        return True
+
+    def sharers(self, client: Client, jid: JID) -> Collection[Client] | None:
+        """Return the sessions that are the same occupant: who else may see a private message."""
+        if not jid.resource:
+            return None
+        room = self._rooms.by_name.get(jid.node)
+        seat = room.seats.get(client) if room else None
+        return [each.client for each in seat.occupant.seats] if seat else ()
 
     def _mediate(self, room: Room, client: Client, element: Element, now: float) -> None:
         rooms = self._rooms
@@ -107,11 +164,11 @@ class RoomService:
         if not isinstance(change, str):
             self._spawn(_finish(change))
 
-    def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
-        """Answer a request, or pass an iq on to one who is in a room."""
+    # Iqs
+
+    def _take_iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         if element.get("type") not in _REQUESTS:
             self._forwarding.answer(client, element)
-            self._outbox.flush(now)
             return True
         if jid.resource:
             return self._ask_occupant(client, element, jid, ticket, now)
@@ -122,9 +179,7 @@ class RoomService:
         def call() -> str | Awaitable[str]:
             return answer_room(request, room) if room else answer_service(request)
 
-        handled = self._iqs.answer(client, element, call, ticket, now)
-        self._outbox.flush(now)
-        return handled
+        return self._iqs.answer(client, element, call, ticket, now, jid.bare)
 
     def _ask_occupant(
         self, client: Client, element: Element, jid: JID, ticket: int, now: float
@@ -145,24 +200,45 @@ class RoomService:
         if payload.tag == _VCARD and element.get("type") == "get":
             # The occupant's account, whose vCard is not for its sessions to know.
             whose = Target.ACCOUNT if target.bare == client.account else Target.CONTACT
-            return self._iqs.answer_by_handler(
-                client, element, payload, whose, target.bare, ticket, now
-            )
+            call = self._iqs.asking(client, element, payload, whose, target.bare, now)
+            return self._iqs.answer(client, element, call, ticket, now, room.jid)
         self._forwarding.ask(room, client, target, element)
-        self._outbox.flush(now)
         return True
 
-    def left(self, client: Client, now: float) -> None:
-        """Take a session out of all its rooms."""
-        for room in self._visits.pop(client, ()):
-            seat = room.seats.get(client)
-            if seat is not None:
-                leave(room, seat, Detail())
-                self._rooms.tidy(room)
-        self._forwarding.left(client)
+    def hide(self, client: Client, jid: str, now: float) -> None:
+        """Show a session that those whom its account is about to block are gone."""
+        for room in self._visited(client, jid):
+            hide(room, room.seats[client], jid)
         self._outbox.flush(now)
 
+    def show(self, client: Client, jid: str, now: float) -> None:
+        """Show a session those again whom its account has unblocked."""
+        for room in self._visited(client, jid):
+            show(room, room.seats[client], jid)
+        self._outbox.flush(now)
+
+    def _visited(self, client: Client, jid: str) -> list[Room]:
+        """Return the rooms that a session is in, of those that an address here covers."""
+        bare, _, resource = jid.partition("/")
+        if "@" in bare:
+            room = self._rooms.by_name.get(bare.partition("@")[0])
+            rooms = {room} if room else set()
+        else:
+            rooms = set() if resource else self._visits.get(client, set())
+        return [room for room in rooms if client in room.seats]
+
     # Presence
+
+    def _take_presence(self, client: Client, element: Element, jid: JID, now: float) -> None:
+        kind = element.get("type")
+        if kind == "unavailable":
+            self._leave(client, element, jid)
+        elif kind == "":
+            self._arrive(client, element, jid, now)
+        elif kind == "error":
+            self._take_error(client, element, jid)
+        elif kind == "subscribe":
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "rooms tell who is in them")
 
     def _arrive(self, client: Client, element: Element, jid: JID, now: float) -> None:
         if not jid.node:
@@ -208,12 +284,25 @@ class RoomService:
         if room is None or seat is None:
             return
         inner = "".join(
-            serialise(child, ns.CLIENT) for child in parse_tree(element) if child.tag == _STATUS
+            serialise(child, ns.CLIENT) for child in parse_presence(element) if child.tag == _STATUS
         )
-        leave(
-            room, seat, Detail(inner=inner if len(inner) <= self._rooms.config.max_presence else "")
-        )
-        self._visits[client].discard(room)
+        short = len(inner) <= self._rooms.config.max_presence
+        self._let_go(room, seat, Detail(inner=inner if short else ""))
+
+    def _take_error(self, client: Client, element: Element, jid: JID) -> None:
+        """Let a session go that says it is not there (sections 18.1.2 and 11.1).
+
+        It answered so to what the room had sent to it; everything else that is
+        wrong with a message is between those who send and get it.
+        """
+        room = self._rooms.by_name.get(jid.node)
+        seat = room.seats.get(client) if room else None
+        if room is not None and seat is not None and _is_final(element):
+            self._let_go(room, seat, Detail((333,)))
+
+    def _let_go(self, room: Room, seat: Seat, detail: Detail) -> None:
+        leave(room, seat, detail)
+        self._visits[seat.client].discard(room)
         self._rooms.tidy(room)
 
     def _tell_absent(self, client: Client, element: Element, jid: JID) -> None:
@@ -228,6 +317,18 @@ class RoomService:
             "<item affiliation='none' role='none'><reason>You are not in the room.</reason></item>"
             "<status code='110'/><status code='307'/><status code='333'/></x></presence>",
         )
+
+
+def _is_final(element: Element) -> bool:
+    """Tell whether an error means that nothing can be delivered (section 18.1.2)."""
+    error = parse_tree(element).find(_ERROR)
+    return error is not None and any(child.tag in _GONE for child in error)
+
+
+def _signed(error: StanzaError, jid: JID) -> StanzaError:
+    """Return an error as the room's, or the service's: by it, not by the occupant who is asked."""
+    error.by = jid.bare
+    return error
 
 
 async def _finish(change: Awaitable[str]) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from andiron.domain.client import Client
-from andiron.domain.contacts.blocking import blocks
-from andiron.domain.messages.messages import NO_ARCHIVE, stanza_id
+from andiron.domain.messages.keeping import NO_ARCHIVE, stanza_id
 from andiron.domain.rooms.config import PrivateMessages
 from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant
@@ -14,9 +13,10 @@ from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import Role
 from andiron.domain.rooms.room import Room, Subject
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import BODY, has_body, may_name, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import with_child, with_delay, without, without_addresses
-from andiron.xmpp.tree import Tree, children, parse_tree
+from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element
 
 __all__ = ["Keep", "say", "whisper"]
@@ -25,13 +25,10 @@ Keep = Callable[[Room, Occupant, str, float], str]
 """Puts a message of an occupant into the room's archive and returns its id there, or ``""``."""
 
 # A namespace may be written with character references, a name may not.
-_SUSPECT: Final = re.compile(r"occupant-id|stanza-id|muc#user|:delay|&#").search
+_SUSPECT: Final = re.compile(r"occupant-id|muc#user|&#").search
 _SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
-_BODY: Final = f"{{{ns.CLIENT}}}body"
 _THREAD: Final = f"{{{ns.CLIENT}}}thread"
 _USER: Final = f"{{{ns.MUC_USER}}}x"
-_DELAY: Final = f"{{{ns.DELAY}}}delay"
-_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
 _OURS: Final = frozenset({_USER, f"{{{ns.OCCUPANT_ID}}}occupant-id"})
 _STORE: Final = f"{{{ns.HINTS}}}store"
 
@@ -41,7 +38,7 @@ def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -
     occupant = room.seat(client).occupant
     if len(element.text) > room.limits.max_message:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a message")
-    element = _cleaned(room, element)
+    element = _cleaned(element)
     subject = _new_subject(element)
     if subject is not None:
         _change_subject(room, occupant, subject, wall)
@@ -74,13 +71,11 @@ def whisper(room: Room, client: Client, nick: str, element: Element) -> None:
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "nobody is here by that name")
     if kind != "error" and sender.role not in _WHISPERERS[room.config.private_messages]:
         raise StanzaError(StanzaCondition.FORBIDDEN, "no private messages here")
-    element = _cleaned(room, element)
+    element = _cleaned(element)
     text = f"<message{without_addresses(element)}"
     text = with_child(text, f"<x xmlns='{ns.MUC_USER}'/>{sender.identity}")
-    address = f"{room.jid}/{sender.nick}"
-    seats = [seat for seat in recipient.seats if not blocks(seat.client.owner, address)]
-    head = f"<message{sender.from_attribute}"
-    room.outbox.broadcast(Way.MESSAGE, seats, head, text[len("<message") :])
+    head, tail = f"<message{sender.from_attribute}", text[len("<message") :]
+    room.outbox.broadcast(Way.MESSAGE, tuple(recipient.seats), head, tail)
 
 
 _WHISPERERS: Final = {
@@ -108,30 +103,24 @@ def _new_subject(element: Element) -> str | None:
         return None
     tree = parse_tree(element)
     subject = tree.find(_SUBJECT)
-    if subject is None or tree.find(_BODY) is not None or tree.find(_THREAD) is not None:
+    if subject is None or tree.find(BODY) is not None or tree.find(_THREAD) is not None:
         return None
     return subject.text or ""
 
 
 def _is_worth_keeping(element: Element) -> bool:
     """Tell whether a message belongs to the history and the archive (XEP-0313, XEP-0334)."""
-    text = element.text
-    if ns.HINTS in text or "&#" in text:
-        tags = {child.tag for child in children(element)}
-        return tags.isdisjoint(NO_ARCHIVE) and (_BODY in tags or _STORE in tags)
-    return "<body" in text
+    if not may_name(element.text, ns.HINTS):
+        return has_body(element)
+    found = tags(element)
+    return found.isdisjoint(NO_ARCHIVE) and (BODY in found or _STORE in found)
 
 
-def _cleaned(room: Room, element: Element) -> Element:
-    """Return a message without what only the room may say of it."""
+def _cleaned(element: Element) -> Element:
+    """Return a message without what only the room may say of who sent it.
+
+    Delays and ids in its name were taken out of what clients send to anybody.
+    """
     if _SUSPECT(element.text) is None:
         return element
-
-    def is_forged(child: Tree) -> bool:
-        if child.tag == _DELAY:
-            return child.get("from", "").partition("/")[0] == room.jid
-        if child.tag == _STANZA_ID:
-            return child.get("by", "").partition("/")[0] == room.jid
-        return child.tag in _OURS
-
-    return without(element, is_forged)
+    return without(element, lambda child: child.tag in _OURS)

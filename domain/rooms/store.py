@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from andiron.domain.database.database import Database
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Room, Subject
+from andiron.domain.rooms.room import Place, Room, Subject
 
-__all__ = ["Affiliated", "RoomStore", "StoredRoom"]
+__all__ = ["RoomStore", "StoredRoom"]
 
 _ROOMS: Final = table(
     "rooms",
@@ -42,17 +42,10 @@ _AFFILIATED: Final = table(
     column("jid", Text),
     column("affiliation", Text),
     column("nick", Text),
+    column("reason", Text),
     column("username", Text),
 )
 _ACCOUNTS: Final = table("accounts", column("username", Text))
-
-
-@dataclass(frozen=True, slots=True)
-class Affiliated:
-    """A person's lasting place in a room."""
-
-    affiliation: Affiliation
-    nick: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,8 @@ class StoredRoom:
     config: RoomConfig
     subject: Subject
     vcard: str
-    affiliations: Mapping[str, Affiliated]
+    places: Mapping[str, Place]
+    """Of persons, by bare JID, and of domains that are banned."""
 
 
 class RoomStore:
@@ -84,12 +78,12 @@ class RoomStore:
     def save(self, room: Room) -> Coroutine[Any, Any, None]:
         """Keep a room, all there is of it."""
         name, values = room.node, _values(room)
-        affiliations = {bare: affiliated(room, bare) for bare in room.affiliations}
+        places = {bare: room.place(bare) for bare in room.affiliations}
 
         async def operation(connection: AsyncConnection) -> None:
             await _put(connection, name, values)
             await connection.execute(delete(_AFFILIATED).where(_AFFILIATED.c.room == name))
-            await self._affiliate(connection, name, affiliations)
+            await self._affiliate(connection, name, places)
 
         return self._database.write(operation)
 
@@ -105,7 +99,7 @@ class RoomStore:
     def affiliate(self, room: Room, bares: Iterable[str]) -> Coroutine[Any, Any, None]:
         """Keep how some persons stand to a room now."""
         name = room.node
-        changed = {bare: affiliated(room, bare) for bare in bares}
+        changed = {bare: room.place(bare) for bare in bares}
 
         async def operation(connection: AsyncConnection) -> None:
             mine = _AFFILIATED.c.room == name
@@ -129,12 +123,12 @@ class RoomStore:
         """Return all rooms that were kept."""
 
         async def operation(connection: AsyncConnection) -> list[StoredRoom]:
-            people: dict[str, dict[str, Affiliated]] = {}
-            columns = _AFFILIATED.c
-            query = select(columns.room, columns.jid, columns.affiliation, columns.nick)
-            for name, jid, affiliation, nick in await connection.execute(query):
-                each = Affiliated(Affiliation(affiliation), nick)
-                people.setdefault(name, {})[jid] = each
+            people: dict[str, dict[str, Place]] = {}
+            each = _AFFILIATED.c
+            query = select(each.room, each.jid, each.affiliation, each.nick, each.reason)
+            for name, jid, affiliation, nick, reason in await connection.execute(query):
+                place = Place(Affiliation(affiliation), nick, reason)
+                people.setdefault(name, {})[jid] = place
             rows = await connection.execute(select(*_ROOMS.c).order_by(_ROOMS.c.name))
             return [
                 StoredRoom(
@@ -152,9 +146,9 @@ class RoomStore:
         return await self._database.read(operation)
 
     async def _affiliate(
-        self, connection: AsyncConnection, name: str, affiliations: Mapping[str, Affiliated]
+        self, connection: AsyncConnection, name: str, places: Mapping[str, Place]
     ) -> None:
-        for bare, each in affiliations.items():
+        for bare, each in places.items():
             if each.affiliation is not Affiliation.NONE:
                 await connection.execute(
                     insert(_AFFILIATED).values(
@@ -162,6 +156,7 @@ class RoomStore:
                         jid=bare,
                         affiliation=each.affiliation.value,
                         nick=each.nick,
+                        reason=each.reason,
                         username=self._username(bare, each.affiliation),
                     )
                 )
@@ -174,11 +169,6 @@ class RoomStore:
         return (
             select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username == username).scalar_subquery()
         )
-
-
-def affiliated(room: Room, bare: str) -> Affiliated:
-    """Return a person's place in a room as it is kept."""
-    return Affiliated(room.affiliation(bare), room.nicks.get(bare, ""))
 
 
 def _values(room: Room) -> dict[str, Any]:

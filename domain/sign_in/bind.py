@@ -87,8 +87,8 @@ def result(element: Element, jid: str) -> str:
 def _full_jid(account: str, resource: str) -> str:
     try:
         jid: str = JID(f"{account}/{resource}").full
-    except InvalidJID:
-        raise StanzaError(StanzaCondition.BAD_REQUEST, "not a resource") from None
+    except InvalidJID as error:
+        raise StanzaError(StanzaCondition.BAD_REQUEST, f"not a resource: {error}") from None
     return jid
 
 

@@ -1,7 +1,8 @@
 """Sign-in by SASL (RFC 6120 section 6): SCRAM, PLAIN (RFC 4616) and ANONYMOUS (RFC 4505).
 
 Whether an account exists shows in nothing: for a name that has none, the same
-work is done on a decoy and the same answer given.
+work is done on a decoy and the same answer given. A password, or its proof, is
+looked at when the attempt's turn has come (:mod:`.turns`), and not before.
 """
 
 import asyncio
@@ -9,8 +10,9 @@ import base64
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,8 +21,9 @@ from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_password
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.sign_in.scram import ScramServer
-from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.sign_in.turns import Attempt, Crowded, Turns
 from andiron.domain.sign_in.verified import VerifiedPasswords
+from andiron.sm.driver import TimerDriver
 from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
@@ -77,20 +80,25 @@ class Authenticator:
     def __init__(
         self,
         accounts: Accounts,
-        throttle: Throttle,
+        turns: Turns,
         config: SaslConfig,
         *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float],
     ) -> None:
-        """Take the parts; ``sleep`` waits out the throttle's delays."""
+        """Take the parts; ``clock`` gives the present of ``now``, the loop's time."""
         self.accounts = accounts
-        self.throttle = throttle
+        self.turns = turns
         self.config = config
-        self.sleep = sleep
+        self.clock = clock
+        self._driver = TimerDriver(turns.timers)
         # Passwords hash in threads of their own, one for each core, so that a flood of
         # sign-ins takes neither the event loop nor the threads that others wait for.
         self._verified = VerifiedPasswords(config.remembered)
         self.executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="andiron-sasl")
+
+    def start(self) -> None:
+        """Let turns come with time, on the running loop."""
+        self._driver.start()
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
         """Return the mechanisms to offer on ``channel``, strongest first."""
@@ -114,7 +122,8 @@ class Authenticator:
         return Exchange(self, channel)
 
     def close(self) -> None:
-        """Let go of the hashing threads."""
+        """Let no more turns come, and go of the hashing threads."""
+        self._driver.stop()
         self.executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -129,6 +138,14 @@ class Exchange:
         self._busy = False
         self._finished = False
         self._next: _Next | None = None
+        self._attempt: Attempt | None = None
+        """What has its turn or waits for it."""
+
+    def leave(self, now: float) -> None:
+        """Wait no longer for a turn: the client is gone. What has its turn goes on and counts."""
+        if self._attempt is not None and self._attempt.waiting:
+            self._attempt.end(now)
+            self._attempt.call(False)
 
     async def step(self, element: Element, now: float) -> Step:
         """Take ``<auth/>``, ``<response/>`` or ``<abort/>``; return what to answer.
@@ -207,11 +224,12 @@ class Exchange:
     async def _scram_final(
         self, server: ScramServer, username: str, message: str, now: float
     ) -> Step:
-        now = await self._slow_down(username, now)
-        confirmation = server.verify(message)
+        async with self._turn(username, now) as attempt:
+            confirmation = server.verify(message)
+            attempt.right = confirmation is not None
         if confirmation is None:
-            raise self._wrong(username, now)
-        return self._welcome(username, confirmation)
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        return _success(username, confirmation)
 
     async def _plain(self, message: str, now: float) -> Step:
         parts = message.split("\0")
@@ -219,11 +237,13 @@ class Exchange:
             raise _malformed("not a PLAIN message")
         authzid, name, password = parts
         username = self._username(name, authzid)
-        now = await self._slow_down(username, now)
-        credentials = await self._authenticator.accounts.credentials(username)
-        if not await self._authenticator.is_right(username, credentials, password):
-            raise self._wrong(username, now)
-        return self._welcome(username)
+        async with self._turn(username, now) as attempt:
+            credentials = await self._authenticator.accounts.credentials(username)
+            right = await self._authenticator.is_right(username, credentials, password)
+            attempt.right = right
+        if not right:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        return _success(username)
 
     async def _anonymous(self, message: str, now: float) -> Step:  # noqa: ARG002
         # The message is trace information (RFC 4505 section 2), which nobody here looks at.
@@ -246,20 +266,27 @@ class Exchange:
             return False
         return claimed.full == own.full
 
-    async def _slow_down(self, username: str, now: float) -> float:
-        """Wait as long as former failures ask for; return the time that it is then."""
-        delay = self._authenticator.throttle.delay(username, self._channel.address, now)
-        if delay:
-            await self._authenticator.sleep(delay)
-        return now + delay
+    @asynccontextmanager
+    async def _turn(self, username: str, now: float) -> AsyncIterator[Attempt]:
+        """Wait for the turn to have a password looked at, and hold it until that is done."""
+        called: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-    def _wrong(self, username: str, now: float) -> SaslError:
-        self._authenticator.throttle.failed(username, self._channel.address, now)
-        return SaslError(SaslCondition.NOT_AUTHORIZED)
+        def call(come: bool) -> None:
+            if not called.done():
+                called.set_result(come)
 
-    def _welcome(self, username: str, confirmation: str = "") -> Step:
-        self._authenticator.throttle.succeeded(username, self._channel.address)
-        return Step(_element("success", confirmation), username, done=True)
+        try:
+            attempt = self._authenticator.turns.ask(username, self._channel.address, now, call)
+        except Crowded:
+            raise _later() from None
+        self._attempt = attempt
+        try:
+            if not await called:
+                raise _later()
+            yield attempt
+        finally:
+            self._attempt = None
+            attempt.end(self._authenticator.clock())
 
     def _message(self, element: Element) -> str | None:
         """Decode an element's content; None where it has none (RFC 6120 section 6.4.2)."""
@@ -284,6 +311,14 @@ class Exchange:
             return data.decode()
         except UnicodeDecodeError:
             raise _malformed("not UTF-8") from None
+
+
+def _later() -> SaslError:
+    return SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE, "too many sign-ins wait; try later")
+
+
+def _success(username: str, confirmation: str = "") -> Step:
+    return Step(_element("success", confirmation), username, done=True)
 
 
 def _challenge(message: str = "") -> Step:

@@ -76,11 +76,17 @@ class SignIn:
         else:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too many elements at once")
 
+    def leave(self, now: float) -> None:
+        """Wait for nothing any more: the client is gone."""
+        if self._exchange is not None:
+            self._exchange.leave(now)
+
     async def _work(self, element: Element) -> None:
-        # It is not cancelled when the client goes away, or who guesses passwords could
-        # escape the count of failures by leaving early.
+        # What is looked at already is not cancelled when the client goes away, or who
+        # guesses passwords could escape the count of failures by leaving early.
         try:
-            await self._step(element)
+            if self._newcomer.negotiating:
+                await self._step(element)
             while self._waiting and self._newcomer.negotiating:
                 await self._step(self._waiting.popleft())
         except StreamError as error:

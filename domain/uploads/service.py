@@ -143,7 +143,7 @@ class Uploads:
         if not request.client.owner.registered:
             raise StanzaError(StanzaCondition.FORBIDDEN, "only accounts may upload files")
         if not self._allowed(kind or NO_TYPE):
-            raise StanzaError(StanzaCondition.NOT_ALLOWED, "files of this type are not taken")
+            raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "files of this type are not taken")
         if int(size) > self.max_size:
             raise StanzaError(
                 StanzaCondition.NOT_ACCEPTABLE,
@@ -187,7 +187,8 @@ class Uploads:
             raise _retry(text, now + SLOT_LIFETIME)
         oldest = await self._table.oldest(slot.owner)
         if not self.config.expiry or oldest is None:
-            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, text)
+            # Waiting would not help: no "wait".
+            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, text, type="cancel")
         raise _retry(text, max(oldest + self.config.expiry, now) + self.config.sweep_interval)
 
     # Files that come

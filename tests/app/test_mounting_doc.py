@@ -29,7 +29,7 @@ def django(monkeypatch):
     monkeypatch.setitem(sys.modules, "django.core.asgi", module)
     for name in ("django", "django.core"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "site.settings")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "mysite.settings")
 
 
 def test_every_host_has_an_example():

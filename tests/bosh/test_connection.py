@@ -230,13 +230,44 @@ def test_nothing_is_inactive_while_something_is_held(world):
 
 
 @pytest.mark.parametrize("hold", [1, 2, 3])
-def test_empty_requests_that_come_too_fast_are_a_violation(hold):
+def test_empty_requests_that_keep_coming_too_fast_are_a_violation(hold):
     world = BoshWorld(polling=5)
     client = world.bound(hold=hold)
-    calls = [client.send() for _ in range(hold)]
-    assert all(call.waits for call in calls)
+    calls = [client.send() for _ in range(hold + 4)]
+    assert [call.text for call in calls[:4]] == [EMPTY] * 4
+    assert all(call.waits for call in calls[4:])
     assert client.send().text == terminal("policy-violation")
-    assert [call.text for call in calls] == [terminal("other-request")] * hold
+    assert [call.text for call in calls[4:]] == [terminal("other-request")] * hold
+
+
+@pytest.mark.parametrize("rest", ["a while", "something to say", "another answer"])
+def test_who_rests_between_may_be_hasty_again(rest, world):
+    client = world.bound(hold=1)
+    for _ in range(3):
+        for _ in range(5):
+            held = client.send()
+        if rest == "a while":
+            world.pass_time(5)
+        elif rest == "something to say":
+            client.send(message("a"))
+        else:
+            world.deliver("1")
+            assert ids(held.children()) == ["1"]
+            held = client.send()
+            world.pass_time(5)
+    assert client.send().waits
+
+
+def test_a_page_that_is_reloaded_goes_on_though_the_loss_of_the_former_was_not_noticed(world):
+    client = world.bound(hold=1)
+    before = client.send()
+    after = client.send()
+    assert before.text == EMPTY
+    world.deliver("1")
+    assert ids(after.children()) == ["1"]
+    client.send()
+    world.pass_time(1)
+    assert client.send().waits, "and once more"
 
 
 def test_empty_requests_may_come_after_a_while(world):
@@ -264,6 +295,7 @@ def test_polling(wishes):
     world.pass_time(5)
     assert ids(client.send().children()) == ["1"]
     assert client.send().text == EMPTY, "what came before was not empty"
+    assert [client.send().text for _ in range(4)] == [EMPTY] * 4
     assert client.send().text == terminal("policy-violation")
 
 
@@ -461,6 +493,49 @@ def test_no_acknowledgement_says_that_all_was_received(world):
     world.deliver("1")
     client.send(message("a"))
     assert lost(world, client) == []
+
+
+@pytest.mark.parametrize("wishes", [{}, {"hold": 2}, {"hold": 0}, {"ack": 1}])
+def test_what_was_answered_before_a_clean_end_was_delivered(wishes, world):
+    client = world.bound(**wishes)
+    for id_ in "123":
+        world.deliver(id_)
+        client.send(message("a"))
+    client.terminate()
+    assert world.manager.closed[CloseReason.CLIENT_CLOSED] == 1
+    assert world.undelivered() == []
+
+
+def test_what_waited_at_a_clean_end_was_not(world):
+    client = world.bound()
+    client.send()
+    world.deliver("1")
+    world.deliver("2")
+    client.terminate()
+    assert ids(world.undelivered()) == ["2"]
+
+
+def test_a_clean_end_that_acknowledges_less_is_believed(world):
+    client = world.bound(ack=1, hold=2)
+    client.send()
+    world.deliver("1")
+    client.send(ack=client.rid)
+    world.deliver("2")
+    client.send(type="terminate", ack=client.rid - 1)
+    assert ids(world.undelivered()) == ["2"]
+
+
+@pytest.mark.parametrize("ended", ["kicked", "silent", "broke a rule"])
+def test_an_end_that_is_not_the_clients_leaves_what_nothing_confirms(ended, world):
+    client = world.bound()
+    client.send()
+    world.deliver("1")
+    if ended == "kicked":
+        world.manager.kick("juliet@localhost", world.now)
+    elif ended == "broke a rule":
+        client.send(rid=client.rid + 9)
+    world.pass_time(200)
+    assert ids(world.undelivered()) == ["1"]
 
 
 def test_no_nonza_is_given_back(world):

@@ -14,7 +14,7 @@ from andiron.bosh.config import BoshConfig
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.sm.config import SmConfig
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.link import Channel
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
@@ -37,9 +37,8 @@ class Place:
         strangers = Strangers(100, 100)
         config = BoshConfig()
         registry = BoshRegistry(self.manager, config, GUARD, strangers, loop.call_soon)
-        self.drivers = [TimerDriver(self.manager), TimerDriver(registry)]
-        for driver in self.drivers:
-            driver.start()
+        self.driver = Driver(self.manager.timers, self.manager.rounds)
+        self.driver.start()
 
         def channel_of(scope):
             return Channel("127.0.0.1", secure=True, kind=scope["type"])
@@ -244,9 +243,8 @@ async def test_a_hundred_moves_lose_and_double_nothing(seed):
             for text in await client.path.receive():
                 client.take(text)
     await client.path.cut()
-    for driver in place.drivers:
-        driver.stop()
+    place.driver.stop()
     assert client.got == [f"down{number}" for number in range(delivered)]
     routed = [GUARD.read(lost.text).get("id") for lost in place.backend.undelivered["nobody"]]
     assert routed == [f"up{number}" for number in range(client.sent)]
-    assert session.resumes == MOVES
+    assert place.manager.resumed == MOVES

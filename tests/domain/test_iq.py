@@ -9,6 +9,7 @@ from support.domains import Stage, condition, settle
 
 from andiron.domain.registry import Registry, Target
 from andiron.sm.link import CloseReason
+from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 
 PING = "<ping xmlns='urn:xmpp:ping'/>"
@@ -26,7 +27,6 @@ async def stage():
     [
         ("type='get' id='1'", PING, None),
         ("type='get' id='1' to='localhost'", PING, None),
-        ("type='get' id='1' to='LOCALHOST'", PING, None),
         ("type='get' id='1' to='juliet@localhost'", PING, None),
         ("type='get' id=''", PING, None),
         ("type='get'", PING, "bad-request"),
@@ -57,8 +57,15 @@ async def test_requests_to_the_server(stage, attributes, payload, answer):
         assert condition(reply) == answer
     asked = stage.guard.read(f"<iq {attributes}/>")
     assert reply.get("id") == asked.attributes.get("id")
-    sender = asked.get("to") or "juliet@localhost"
-    assert reply.get("from") == ("localhost" if answer == "jid-malformed" else sender)
+    assert reply.get("from") == asked.get("to", "juliet@localhost")
+
+
+async def test_an_account_answers_for_a_request_about_an_address_that_is_none(stage):
+    client = await stage.bind("juliet", "balcony")
+    block = f"<block xmlns='{ns.BLOCKING}'><item jid='@'/></block>"
+    reply = await client.ask(f"<iq type='set' id='1'>{block}</iq>")
+    assert condition(reply) == "jid-malformed"
+    assert reply.get("from") == "juliet@localhost"
 
 
 async def test_an_iq_without_id_is_refused_even_when_it_is_for_somebody(stage):
@@ -254,3 +261,11 @@ async def answer_all(sequence):
     assert juliet.take()[-1].get("h") == str(juliet.session.inbound.h)
     assert juliet.session.inbound.pending == 0
     await stage.domain.stop()
+
+
+@pytest.mark.parametrize("to", ["LOCALHOST", "Juliet@localhost.", "ROMEO@localhost/X"])
+async def test_answers_are_from_the_address_as_it_is_compared(stage, to):
+    client = await stage.bind("juliet", "balcony")
+    reply = await client.ask(f"<iq type='get' id='1' to='{to}'>{PING}</iq>")
+    bare, slash, resource = to.partition("/")
+    assert reply.get("from") == bare.lower().removesuffix(".") + slash + resource

@@ -232,6 +232,19 @@ async def test_a_client_that_leaves_while_it_signs_in(stage):
     assert client.transport.sent == []
 
 
+async def test_a_client_that_leaves_waits_for_no_turn(stage):
+    client = stage.connect()
+    client.open()
+    stage.authenticator.running.clear()
+    client.send(AUTH.format("juliet"))
+    await settle()
+    client.leave()
+    assert stage.authenticator.left == 1
+    stage.authenticator.running.set()
+    await settle()
+    assert client.link.account == ""
+
+
 @pytest.mark.parametrize(
     ("sender", "fine"),
     [

@@ -103,7 +103,7 @@ async def test_a_question_outlives_a_lost_connection_but_not_the_session():
     await settle()
     assert link() is not None
     stage.now += 1000
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
     del client
     gc.collect()

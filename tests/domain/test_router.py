@@ -7,6 +7,7 @@ error that came back; ``-`` is nowhere.
 
 import pytest
 from support.domains import Stage, condition, settle
+from support.rooms import RoomStage
 
 from andiron.domain.router import IQS, MESSAGES, PRESENCES, Situation
 from andiron.sm.config import SmConfig
@@ -168,18 +169,42 @@ def test_the_table_has_every_cell():
             assert set(row) == set(Situation)
 
 
-@pytest.mark.parametrize("to", ["@", "a@b@c", "romeo@local host", "/x", "", "romeo@localhost/"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "@",
+        "a@b@c",
+        "romeo@local host",
+        "/x",
+        "romeo@localhost/",
+        "r@meo@conference.localhost/Juliet",
+        "garden@conference.localhost/&#10;&lt;&apos;",
+        f"garden@conference.localhost/{'n' * 1024}",
+    ],
+)
 @pytest.mark.parametrize("kind", ["message", "presence", "iq"])
-async def test_an_address_that_is_none(kind, to):
-    """RFC 6120 section 8.3.3.8: the domain answers, since nobody else could."""
-    stage = Stage()
+async def test_the_error_for_an_address_that_is_none_is_from_it_as_it_was_given(kind, to):
+    """RFC 6120 section 8.3.3.8 and XEP-0045 section 7.2: a client knows its request by it."""
+    stage = RoomStage()
     juliet = await stage.bind("juliet", "balcony")
     type_ = " type='get'" if kind == "iq" else ""
     juliet.send(f"<{kind} id='7' to='{to}'{type_}/>")
     (answer,) = juliet.take()
     assert condition(answer) == "jid-malformed"
-    assert (answer.get("from"), answer.get("to")) == ("localhost", juliet.jid)
+    given = stage.guard.read(f"<x to='{to}'/>").get("to")
+    assert (answer.get("from"), answer.get("to")) == (given, juliet.jid)
     assert answer.get("id") == "7"
+
+
+@pytest.mark.parametrize("kind", ["message", "presence", "iq"])
+async def test_the_domain_answers_for_an_empty_address(kind):
+    stage = Stage()
+    juliet = await stage.bind("juliet", "balcony")
+    type_ = " type='get'" if kind == "iq" else ""
+    juliet.send(f"<{kind} id='7' to=''{type_}/>")
+    (answer,) = juliet.take()
+    assert condition(answer) == "jid-malformed"
+    assert (answer.get("from"), answer.get("id")) == ("localhost", "7")
 
 
 async def test_a_message_without_to_is_for_the_own_account():

@@ -23,19 +23,22 @@ from tests.interop.server import (
 
 PASSWORD = "correct horse"
 SETTINGS = {
-    "SESSION_NEGOTIATION_TIMEOUT": "2",
-    "SESSION_IDLE_PROBE": "2",
-    "SESSION_IDLE_TIMEOUT": "1",
-    "STREAM_MANAGEMENT_REQUEST_TIMEOUT": "2",
     "WEBSOCKET_CLOSE_TIMEOUT": "0.5",
-    "WEBSOCKET_PING_TIMEOUT": "1",
     "MAX_NEGOTIATING": "200",
     "MAX_NEGOTIATING_PER_ADDRESS": "100",
-    "UPLOAD_TIMEOUT": "2",
     "AUTH_DELAY_FIRST": "0.01",
     "AUTH_DELAY_ACCOUNT": "0.01",
     "AUTH_DELAY_ADDRESS": "0.01",
 }
+HURRY = {
+    "SESSION_NEGOTIATION_TIMEOUT": "2",
+    "SESSION_IDLE_PROBE": "2",
+    "SESSION_IDLE_TIMEOUT": "1",
+    "STREAM_MANAGEMENT_REQUEST_TIMEOUT": "2",
+    "WEBSOCKET_PING_TIMEOUT": "1",
+    "UPLOAD_TIMEOUT": "2",
+}
+"""For tests that wait until the server waits no longer. On a busy machine others take as long."""
 
 
 @dataclass
@@ -98,9 +101,9 @@ class Victim:
         assert wire.status == 101
         return wire
 
-    async def sign_in(self, name: str = "alice", **options: Any) -> Wire:
+    async def sign_in(self, name: str = "alice", *headers: str, **options: Any) -> Wire:
         """Return a client that is bound; its address is the wire's ``jid``."""
-        wire = await self.connect(**options)
+        wire = await self.connect(*headers, **options)
         await wire.sign_in(name, PASSWORD)
         return wire
 
@@ -124,13 +127,33 @@ async def eventually(condition: Callable[[], bool], what: Callable[[], str] = st
         raise AssertionError(f"it did not happen: {what()}") from None
 
 
+Serve = Callable[[int], list[str]]
+"""Makes the command that serves on a port."""
+
+
+def andiron_serve(port: int) -> list[str]:
+    return [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
+
+
 @contextlib.contextmanager
-def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
-    """Run a server with two accounts; settings are names without ``ANDIRON_``."""
+def maltreated(
+    directory: Path,
+    serve: Serve = andiron_serve,
+    *,
+    started: str = "Serving",
+    people: int = 0,
+    **settings: str,
+) -> Iterator[Victim]:
+    """Run a server with two accounts, whose log says ``started`` once it serves.
+
+    Settings are names without ``ANDIRON_``. ``people`` is for how many others,
+    ``user0`` and on, there are accounts.
+    """
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
     accounts = directory / "accounts"
-    accounts.write_text(f"alice {PASSWORD}\nbob {PASSWORD}\n")
+    names = ["alice", "bob", *(f"user{number}" for number in range(people))]
+    accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
     subprocess.run(
         [andiron_command(), "user", "add", "--from-file", str(accounts)],
         check=True,
@@ -140,28 +163,51 @@ def maltreated(directory: Path, **settings: str) -> Iterator[Victim]:
         stdout=subprocess.DEVNULL,
     )
     port, log = free_port(), directory / "andiron.log"
-    command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with running(command, port, log, environment=environment) as process:
-        logged(re.compile("Serving localhost"), 1, log, process)
+    with running(serve(port), port, log, environment=environment) as process:
+        logged(re.compile(started), 1, log, process)
         yield Victim(port, process.pid, log, directory / "uploads")
+
+
+@contextlib.contextmanager
+def _shared(directory: Path, **settings: str) -> Iterator[Victim]:
+    if not Path("/proc/self/fd").is_dir() or os.name != "posix":
+        pytest.skip("memory and sockets of a process are read from /proc, which is missing")
+    with maltreated(directory, **settings) as victim:
+        yield victim
+
+
+async def _looked_at(victim: Victim) -> AsyncIterator[Victim]:
+    victim.mark()
+    yield victim
+    for wire in victim.wires:
+        await wire.gone()
+    victim.wires.clear()
 
 
 @pytest.fixture(scope="session")
 def shared_victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
-    if not Path("/proc/self/fd").is_dir() or os.name != "posix":
-        pytest.skip("memory and sockets of a process are read from /proc, which is missing")
-    with maltreated(tmp_path_factory.mktemp("victim")) as victim:
+    with _shared(tmp_path_factory.mktemp("victim")) as victim:
         yield victim
 
 
 @pytest.fixture
 async def victim(shared_victim: Victim) -> AsyncIterator[Victim]:
     """The server; its log is looked at from the test's beginning."""
-    shared_victim.mark()
-    yield shared_victim
-    for wire in shared_victim.wires:
-        await wire.gone()
-    shared_victim.wires.clear()
+    async for victim in _looked_at(shared_victim):
+        yield victim
+
+
+@pytest.fixture(scope="session")
+def shared_hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    with _shared(tmp_path_factory.mktemp("hurried"), **HURRY) as victim:
+        yield victim
+
+
+@pytest.fixture
+async def hurried(shared_hurried: Victim) -> AsyncIterator[Victim]:
+    """A server that does not wait long."""
+    async for victim in _looked_at(shared_hurried):
+        yield victim
 
 
 @pytest.hookimpl(wrapper=True)
@@ -170,7 +216,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the server logged in a failed test."""
     report = yield
-    victim = getattr(item, "funcargs", {}).get("victim")
-    if report.failed and isinstance(victim, Victim):
-        report.sections.append(("server's log", victim.said()[-10_000:]))
+    for victim in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(victim, Victim):
+            report.sections.append(("server's log", victim.said()[-10_000:]))
     return report

@@ -26,25 +26,25 @@ async def crowd(making):
     return await asyncio.gather(*[one(number) for number in range(CROWD)])
 
 
-async def test_connections_that_never_ask(victim):
-    sockets, before = victim.sockets, victim.memory
-    wires = await crowd(lambda _: victim.dial(source="127.0.0.3"))
-    await victim.logged("127.0.0.3 dropped: no request came", CROWD - 200)
-    await victim.still_serves(source="127.0.0.3")
+async def test_connections_that_never_ask(hurried):
+    sockets, before = hurried.sockets, hurried.memory
+    wires = await crowd(lambda _: hurried.dial(source="127.0.0.3"))
+    await hurried.logged("127.0.0.3 dropped: no request came", CROWD - 200)
+    await hurried.still_serves(source="127.0.0.3")
     for wire in wires:
         await wire.ended()
-    await victim.logged("127.0.0.3 dropped: no request came", CROWD)
-    await eventually(lambda: victim.sockets <= sockets)
-    assert victim.memory - before < ROOM
+    await hurried.logged("127.0.0.3 dropped: no request came", CROWD)
+    await eventually(lambda: hurried.sockets <= sockets)
+    assert hurried.memory - before < ROOM
 
 
-async def test_requests_that_never_end(victim):
-    sockets = victim.sockets
-    wires = await crowd(lambda _: victim.dial(source="127.0.0.4"))
+async def test_requests_that_never_end(hurried):
+    sockets = hurried.sockets
+    wires = await crowd(lambda _: hurried.dial(source="127.0.0.4"))
     for wire in wires:
         wire.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-    await victim.logged("127.0.0.4 dropped: no request came", CROWD - 200)
-    await victim.still_serves(source="127.0.0.4")
+    await hurried.logged("127.0.0.4 dropped: no request came", CROWD - 200)
+    await hurried.still_serves(source="127.0.0.4")
     ended = asyncio.gather(*[wire.ended() for wire in wires])
     with contextlib.suppress(OSError):
         while not ended.done():
@@ -52,12 +52,12 @@ async def test_requests_that_never_end(victim):
                 wire.write(b"x")
             await asyncio.sleep(0.1)
     await ended
-    await eventually(lambda: victim.sockets <= sockets)
+    await eventually(lambda: hurried.sockets <= sockets)
 
 
-async def test_a_body_that_never_comes(victim):
-    sockets = victim.sockets
-    wire = await victim.dial(source="127.0.0.5")
+async def test_a_body_that_never_comes(hurried):
+    sockets = hurried.sockets
+    wire = await hurried.dial(source="127.0.0.5")
     wire.write(b"POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
     await wire.answer()
     assert wire.status == 426
@@ -71,37 +71,39 @@ async def test_a_body_that_never_comes(victim):
     await wire.ended()
     trickling.cancel()
     await asyncio.wait([trickling])
-    await victim.logged("127.0.0.5 dropped: no request came")
-    await eventually(lambda: victim.sockets <= sockets)
+    await hurried.logged("127.0.0.5 dropped: no request came")
+    await eventually(lambda: hurried.sockets <= sockets)
 
 
-async def test_websockets_that_never_open(victim):
-    sockets, before = victim.sockets, victim.memory
-    wires = await crowd(lambda _: victim.ask(source="127.0.0.6"))
+async def test_websockets_that_never_open(hurried):
+    sockets, before = hurried.sockets, hurried.memory
+    wires = await crowd(lambda _: hurried.ask(source="127.0.0.6"))
+    # While a crowd comes, the first of it may be sent home, and others take their places.
+    sent_home = hurried.said().count("127.0.0.6 closed: negotiation-timeout")
     statuses = [wire.status for wire in wires]
-    # While a large crowd comes, the first of it are sent home and others take their places.
     admitted = statuses.count(101)
-    assert 100 <= admitted <= CROWD / 3
+    assert 100 <= admitted <= 100 + sent_home
     assert statuses.count(503) == CROWD - admitted
     refused = next(wire for wire in wires if wire.status == 503)
     assert "retry-after: 5" in refused.headers
     assert b"try again soon" in await refused.reader.read()
-    await victim.logged("127.0.0.6 refused: Too many connections are signing in", CROWD - admitted)
-    await victim.still_serves(source="127.0.0.7")
+    await hurried.logged("127.0.0.6 refused: Too many connections are signing in", CROWD - admitted)
+    await hurried.still_serves(source="127.0.0.7")
     for wire in wires:
         if wire.status == 101:
             assert "<connection-timeout " in (await wire.rest())[1]
-    await victim.logged("127.0.0.6 closed: negotiation-timeout", admitted)
-    await eventually(lambda: victim.sockets <= sockets)
-    assert victim.memory - before < 2 * ROOM
-    await victim.still_serves(source="127.0.0.6")
+    await hurried.logged("127.0.0.6 closed: negotiation-timeout", admitted)
+    await eventually(lambda: hurried.sockets <= sockets)
+    assert hurried.memory - before < 2 * ROOM
+    await hurried.still_serves(source="127.0.0.6")
 
 
 async def test_strangers_from_everywhere(victim):
     wires = await crowd(lambda number: victim.ask(f"X-Forwarded-For: 203.0.113.{number % 250}"))
+    sent_home = victim.said().count(" closed: negotiation-timeout")
     statuses = [wire.status for wire in wires]
     admitted = statuses.count(101)
-    assert 200 <= admitted <= CROWD * 2 / 3
+    assert 200 <= admitted <= 200 + sent_home
     assert statuses.count(503) == CROWD - admitted
     for wire in wires:
         wire.reset()

@@ -82,9 +82,9 @@ async def test_a_body_without_end_is_cut_off(victim):
     await victim.still_serves()
 
 
-async def test_a_body_that_dribbles_is_not_waited_for(victim):
-    path, authorization = await slot(victim)
-    wire = await begin(victim, path, authorization, f"Content-Length: {SIZE}")
+async def test_a_body_that_dribbles_is_not_waited_for(hurried):
+    path, authorization = await slot(hurried)
+    wire = await begin(hurried, path, authorization, f"Content-Length: {SIZE}")
 
     async def dribble():
         with contextlib.suppress(ConnectionError):
@@ -98,7 +98,7 @@ async def test_a_body_that_dribbles_is_not_waited_for(victim):
     dribbling.cancel()
     assert wire.status == 408
     await wire.ended()
-    assert files(victim) == []
+    assert files(hurried) == []
 
 
 async def test_uploads_of_one_account_at_a_time_are_bounded(victim):

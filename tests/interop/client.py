@@ -4,9 +4,9 @@ import asyncio
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from tests.interop.server import ORIGIN
+from tests.interop.server import DOMAIN, ORIGIN, Server
 
 HERE = Path(__file__).parent
 BOSH = "-bosh"
@@ -32,6 +32,10 @@ class Client:
         self._changed = asyncio.Event()
         self._keys = itertools.count()
         self._reader = asyncio.create_task(self._read())
+
+    def send(self, to: str, body: str) -> None:
+        """Send a chat message; its id is its body's first word."""
+        raise NotImplementedError
 
     async def stop(self) -> None:
         """End the process as it stands, without a word to the server."""
@@ -176,31 +180,20 @@ class NodeClient(Client):
         self.command("presence")
 
 
-class GlooxClient(Client):
-    """gloox, over BOSH; clients/gloox.cpp says what it understands."""
+class NativeClient(Client):
+    """A native client's library over BOSH, behind a program that takes lines of words."""
 
     @classmethod
-    async def start(cls, program: str, host: str, port: int, *account: str) -> "GlooxClient":
-        """Run the compiled driver and sign in; ``account`` is domain, user, password."""
+    async def run(cls, library: str, *command: str) -> Self:
+        """Run the compiled program; it signs in at once."""
         process = await asyncio.create_subprocess_exec(
-            program,
-            host,
-            str(port),
-            "/http-bind",
-            *account,
-            "gloox",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
-        return cls("gloox", process)
+        return cls(library, process)
 
     def send(self, to: str, body: str) -> None:
         """Send a chat message; its id is its body's first word."""
         self._write(f"send {to} {body.split(maxsplit=1)[0]} {body}")
-
-    def presence(self) -> None:
-        """Become available."""
-        self._write("presence")
 
     def quit(self) -> None:
         """Sign out."""
@@ -210,3 +203,41 @@ class GlooxClient(Client):
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(line.encode() + b"\n")
+
+
+class GlooxClient(NativeClient):
+    """gloox; clients/gloox.cpp says what it understands."""
+
+    @classmethod
+    async def start(
+        cls, program: str, server: Server, user: str, password: str, domain: str = DOMAIN
+    ) -> Self:
+        """Begin to sign in."""
+        place = server.host, str(server.port), "/http-bind", domain
+        return await cls.run("gloox", program, *place, user, password, "gloox")
+
+    def presence(self) -> None:
+        """Become available."""
+        self._write("presence")
+
+    def leave_after(self, body: str) -> None:
+        """Sign out as soon as the message with this body, one word, has come."""
+        self._write(f"last {body}")
+
+
+class PurpleClient(NativeClient):
+    """libpurple, available as soon as it is online; clients/purple.c says what it understands."""
+
+    @classmethod
+    async def start(
+        cls,
+        program: str,
+        server: Server,
+        user: str,
+        password: str,
+        directory: Path,
+        domain: str = DOMAIN,
+    ) -> Self:
+        """Begin to sign in; libpurple keeps its files in ``directory``."""
+        account = domain, user, password, "purple"
+        return await cls.run("libpurple", program, server.bosh_url, *account, str(directory))

@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import require
 from tests.interop import server as servers
 from tests.interop.client import BOSH, NodeClient
+from tests.interop.conversation import SignIn
 from tests.interop.proxy import CuttableProxy
 from tests.interop.server import Server
 
@@ -63,6 +64,23 @@ def gloox(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory)
     target = str(tmp_path_factory.mktemp("gloox") / "gloox")
     source = str(HERE / "clients" / "gloox.cpp")
     subprocess.run([program("g++"), "-std=c++17", source, "-o", target, "-lgloox"], check=True)
+    return target
+
+
+@pytest.fixture(scope="session")
+def purple(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of clients/purple.c, compiled."""
+    header = Path("/usr/include/libpurple/purple.h")
+    require("libpurple-dev", str(header) if header.exists() else None)
+    flags = subprocess.run(
+        [program("pkg-config"), "--cflags", "--libs", "purple"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    target = str(tmp_path_factory.mktemp("purple") / "purple")
+    source = str(HERE / "clients" / "purple.c")
+    subprocess.run([program("gcc"), "-std=gnu11", source, "-o", target, *flags], check=True)
     return target
 
 
@@ -127,8 +145,6 @@ async def proxy(server: Server) -> AsyncIterator[CuttableProxy]:
 
 
 _numbers = itertools.count()
-
-SignIn = Callable[..., Awaitable[NodeClient]]
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import socket
@@ -51,10 +52,15 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that nobody listens on now.
+
+    It is below those from which the kernel gives clients theirs, so that none
+    of them takes it before the server does.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextlib.contextmanager
@@ -82,7 +88,7 @@ def running(
         ) as process,
     ):
         try:
-            _poll(lambda: _answers(port), process, log)
+            poll(lambda: answers(port), process, log)
             yield process
         finally:
             process.terminate()
@@ -102,17 +108,17 @@ def logged(
         found[:] = pattern.findall(log.read_text(errors="replace"))
         return len(found) >= times
 
-    _poll(complete, process, log)
+    poll(complete, process, log)
     return tuple(found)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
 
 
-def _poll(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def poll(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait for what another process does, which sends us no event."""
     deadline = time.monotonic() + START_PATIENCE
     while not condition():

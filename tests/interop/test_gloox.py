@@ -5,13 +5,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.interop.client import GlooxClient, NodeClient
-from tests.interop.server import DOMAIN, PASSWORD, PEOPLE, Server
-from tests.interop.test_clients import bodies
+from tests.interop.client import GlooxClient
+from tests.interop.conversation import SignIn, bodies, talk_at_once
+from tests.interop.server import PASSWORD, PEOPLE, Server
 
 pytestmark = pytest.mark.peer
 
-SignIn = Callable[..., Awaitable[NodeClient]]
 SignInGloox = Callable[[str], Awaitable[GlooxClient]]
 
 
@@ -21,9 +20,7 @@ async def sign_in_gloox(gloox: str, server: Server) -> AsyncIterator[SignInGloox
     async with AsyncExitStack() as stack:
 
         async def start(user: str) -> GlooxClient:
-            client = await GlooxClient.start(
-                gloox, server.host, server.port, DOMAIN, user, PASSWORD
-            )
+            client = await GlooxClient.start(gloox, server, user, PASSWORD)
             stack.push_async_callback(client.stop)
             client.jid = (await client.expect("online"))["jid"]
             client.presence()
@@ -34,16 +31,7 @@ async def sign_in_gloox(gloox: str, server: Server) -> AsyncIterator[SignInGloox
 
 async def test_two_people_chat(sign_in_gloox: SignInGloox) -> None:
     alice, bob = [await sign_in_gloox(user) for user in PEOPLE[-2:]]
-    questions = [f"question-{number} <&> \N{SNOWMAN}" for number in range(30)]
-    answers = [f"answer-{number}" for number in range(30)]
-    for question, answer in zip(questions, answers, strict=True):
-        alice.send(bob.jid, question)
-        bob.send(alice.jid, answer)
-    await bob.receive(questions[-1])
-    await alice.receive(answers[-1])
-    assert bodies(bob) == questions
-    assert bodies(alice) == answers
-    assert {message["from"] for message in bob.messages} == {alice.jid}
+    await talk_at_once(alice, bob)
 
 
 async def test_chat_with_somebody_over_a_websocket(
@@ -73,8 +61,26 @@ async def test_its_goodbye_is_understood(sign_in_gloox: SignInGloox, server: Ser
 
 
 @pytest.mark.parametrize("server", ["andiron"], indirect=True)
+async def test_what_it_got_before_it_signed_out_does_not_come_again(
+    sign_in_gloox: SignInGloox, sign_in: SignIn
+) -> None:
+    alice = await sign_in_gloox(PEOPLE[-5])
+    bob = await sign_in("bob", "stanza")
+    said = [f"once-{number}" for number in range(20)]
+    alice.leave_after(said[-1])
+    for text in said:
+        bob.send(alice.jid, text)
+    await alice.expect("offline")
+    bob.send(alice.jid.partition("/")[0], "while-away")
+    again = await sign_in_gloox(PEOPLE[-5])
+    await again.receive("while-away")
+    assert bodies(alice) == said
+    assert bodies(again) == ["while-away"], "what is kept comes in order"
+
+
+@pytest.mark.parametrize("server", ["andiron"], indirect=True)
 async def test_wrong_password_is_reported(gloox: str, server: Server) -> None:
-    client = await GlooxClient.start(gloox, server.host, server.port, DOMAIN, PEOPLE[0], "wrong")
+    client = await GlooxClient.start(gloox, server, PEOPLE[0], "wrong")
     await client.expect("error")
     assert client.count("online") == 0
     await client.stop()

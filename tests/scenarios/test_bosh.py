@@ -123,11 +123,27 @@ SCENARIOS = {
         C 8: <body sid='SomeSID'/>
         S 8: <body type='terminate' condition='item-not-found'/>
     """,
-    "XEP-0124 section 11: too frequent requests": """
+    "XEP-0124 section 8: one more than is held, as from a page that is reloaded": """
         C 5: <body sid='SomeSID'/>
         C 6: <body sid='SomeSID'/>
-        S 5: <body type='terminate' condition='other-request'/>
-        S 6: <body type='terminate' condition='policy-violation'/>
+        S 5: <body/>
+        deliver <message xmlns='jabber:client' id='in'/>
+        S 6: <body><message xmlns='jabber:client' id='in'/></body>
+    """,
+    "XEP-0124 section 11: too frequent requests, again and again": """
+        C 5: <body sid='SomeSID'/>
+        C 6: <body sid='SomeSID'/>
+        S 5: <body/>
+        C 7: <body sid='SomeSID'/>
+        S 6: <body/>
+        wait 4
+        C 8: <body sid='SomeSID'/>
+        S 7: <body/>
+        C 9: <body sid='SomeSID'/>
+        S 8: <body/>
+        C 10: <body sid='SomeSID'/>
+        S 9: <body type='terminate' condition='other-request'/>
+        S 10: <body type='terminate' condition='policy-violation'/>
     """,
     "XEP-0124 section 13: the client ends the session, politely": """
         C 5: <body sid='SomeSID'/>
@@ -234,7 +250,15 @@ CREATION = {
         S 3: <body/>
         wait 4.9
         C 4: <body sid='SomeSID'/>
-        S 4: <body type='terminate' condition='policy-violation'/>
+        S 4: <body/>
+        C 5: <body sid='SomeSID'/>
+        S 5: <body/>
+        C 6: <body sid='SomeSID'/>
+        S 6: <body/>
+        C 7: <body sid='SomeSID'/>
+        S 7: <body/>
+        C 8: <body sid='SomeSID'/>
+        S 8: <body type='terminate' condition='policy-violation'/>
     """,
 }
 

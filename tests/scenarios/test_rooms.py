@@ -111,7 +111,7 @@ async def test_no_nickname_specified():
     (hag,) = await cast("hag66")
     hag.talk(f"""
         C: <presence to='{COVEN}' id='273hs51g'>{MUC}</presence>
-        S: <presence from='{COVEN}' id='273hs51g' to='{{me}}' type='error'><error type='modify'><jid-malformed xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
+        S: <presence from='{COVEN}' id='273hs51g' to='{{me}}' type='error'><error by='{COVEN}' type='modify'><jid-malformed xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
     """)
 
 
@@ -156,7 +156,7 @@ async def test_a_subject():
     hag.talk(f"""
         S: <message id='lh2bs617' from='{COVEN}/firstwitch' to='{{me}}' type='groupchat'><subject>Fire Burn and Cauldron Bubble!</subject>{KEPT}</message>
         C: <message id='s' to='{COVEN}' type='groupchat'><subject>Mine</subject></message>
-        S: <message id='s' from='{COVEN}' to='{{me}}' type='error'><error type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></message>
+        S: <message id='s' from='{COVEN}' to='{{me}}' type='error'><error by='{COVEN}' type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></message>
     """)
 
 
@@ -204,8 +204,65 @@ async def test_granting_membership_and_banning():
         {presence("thirdwitch", f"{member}{jid}>{actor}", 110)}
         {presence("thirdwitch", f"{outcast}{jid}>{actor}", 110, 301, kind="unavailable")}
         C: <presence to='{COVEN}/thirdwitch'>{MUC}</presence>
-        S: <presence from='{COVEN}/thirdwitch' to='{{me}}' type='error'><error type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
+        S: <presence from='{COVEN}/thirdwitch' to='{{me}}' type='error'><error by='{COVEN}' type='auth'><forbidden xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></presence>
     """)
+
+
+def error(kind, type_) -> str:
+    return (
+        f"<error by='{COVEN}' type='{type_}'><{kind} xmlns='{STANZAS}'/>"
+        f"<text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error>"
+    )
+
+
+def admin(*items) -> str:
+    return f"<query xmlns='{ns.MUC_ADMIN}'>{''.join(items)}</query>"
+
+
+def notice(item) -> str:
+    return (
+        f"S: <message from='{COVEN}' to='{{me}}'><x xmlns='{ns.MUC_USER}'>{item}</x>"
+        f"<no-store xmlns='{ns.HINTS}'/></message>"
+    )
+
+
+async def test_lists_of_people_who_are_away():
+    """Sections 9.1 to 9.5 and 10.3."""
+    crone, hag = await coven("hag66")
+    why = "<reason>Treason</reason>"
+    actor = "<actor nick='firstwitch'/>"
+    member = "affiliation='member' jid='hecate@localhost' nick='Hecate'"
+    crone.talk(f"""
+        C: <iq id='ban0' to='{COVEN}' type='set'>{admin("<item affiliation='outcast' jid='crone1@localhost'/>")}</iq>
+        S: <iq from='{COVEN}' to='{{me}}' id='ban0' type='error'>{error("conflict", "cancel")}</iq>
+        C: <iq id='ban1' to='{COVEN}' type='set'>{admin(f"<item affiliation='outcast' jid='earlofcambridge@localhost'>{why}</item>")}</iq>
+        S: <iq from='{COVEN}' id='ban1' type='result'/>
+        {notice(f"<item affiliation='outcast' jid='earlofcambridge@localhost' role='none'>{actor}{why}</item>")}
+        C: <iq id='ban2' to='{COVEN}' type='get'>{admin("<item affiliation='outcast'/>")}</iq>
+        S: <iq from='{COVEN}' id='ban2' type='result'>{admin(f"<item affiliation='outcast' jid='earlofcambridge@localhost'>{why}</item>")}</iq>
+        C: <iq id='member1' to='{COVEN}' type='set'>{admin(f"<item {member}/>")}</iq>
+        S: <iq from='{COVEN}' id='member1' type='result'/>
+        {notice(f"<item {member} role='none'>{actor}</item>")}
+        C: <iq id='member3' to='{COVEN}' type='get'>{admin("<item affiliation='member'/>")}</iq>
+        S: <iq from='{COVEN}' id='member3' type='result'>{admin(f"<item {member}/>")}</iq>
+    """)
+    hag.talk(f"""
+        C: <presence id='ifd1c35' to='{COVEN}/Hecate'/>
+        S: <presence from='{COVEN}/Hecate' id='ifd1c35' to='{{me}}' type='error'>{error("conflict", "cancel")}</presence>
+        C: <presence id='ifd1c36' to='{COVEN}/hecate '/>
+        S: <presence from='{COVEN}/hecate ' id='ifd1c36' to='{{me}}' type='error'>{error("conflict", "cancel")}</presence>
+    """)
+
+
+async def test_a_client_that_is_not_there_any_more():
+    """Sections 11.1 and 18.1.2."""
+    crone, hag = await coven("hag66")
+    gone = HAG66.replace("participant", "none")
+    hag.talk(f"""
+        C: <message id='m' to='{COVEN}' type='error'><error type='cancel'><gone xmlns='{STANZAS}'/></error></message>
+        {presence("thirdwitch", gone, 110, 333, kind="unavailable")}
+    """)
+    crone.talk(presence("thirdwitch", gone, 333, kind="unavailable"))
 
 
 async def test_an_invitation_that_is_declined():
@@ -256,6 +313,6 @@ async def test_a_self_ping_in_the_room_and_out_of_it():
         C: <presence to='{COVEN}/thirdwitch' type='unavailable'/>
         {presence("thirdwitch", HAG66.replace("participant", "none"), 110, kind="unavailable")}
         C: <iq id='s2c2' to='{COVEN}/thirdwitch' type='get'><ping xmlns='{ns.PING}'/></iq>
-        S: <iq from='{COVEN}/thirdwitch' to='{{me}}' id='s2c2' type='error'><error type='cancel'><not-acceptable xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></iq>
+        S: <iq from='{COVEN}/thirdwitch' to='{{me}}' id='s2c2' type='error'><error by='{COVEN}' type='cancel'><not-acceptable xmlns='{STANZAS}'/><text xmlns='{STANZAS}' xml:lang='en'>{{_}}</text></error></iq>
     """)
     await settle()

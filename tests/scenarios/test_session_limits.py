@@ -16,7 +16,11 @@ from support.sessions import World
 
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason, StreamOpen
+from andiron.sm.payers import size_of
 from andiron.sm.session import State
+
+MESSAGE = "<message xmlns='jabber:client' id='1'/>"
+
 
 # Bounds
 
@@ -26,9 +30,9 @@ from andiron.sm.session import State
     ("config", "fits"),
     [
         (SmConfig(queue_stanzas=3), ["1", "2", "3"]),
-        (SmConfig(queue_bytes=3 * len("<message xmlns='jabber:client' id='1'/>")), ["1", "2", "3"]),
-        # A character of two bytes counts twice.
-        (SmConfig(queue_bytes=3 * len("<message xmlns='jabber:client' id='1'/>")), ["1", "\u00fc"]),
+        (SmConfig(queue_bytes=3 * size_of(MESSAGE)), ["1", "2", "3"]),
+        # One wide character makes each of the others take four bytes of memory.
+        (SmConfig(queue_bytes=4 * size_of(MESSAGE)), ["1", "\U0001f434"]),
     ],
 )
 def test_a_full_queue_ends_the_session_and_loses_nothing(config, fits, alive, caplog):
@@ -54,7 +58,7 @@ def test_a_full_queue_ends_the_session_and_loses_nothing(config, fits, alive, ca
 
 
 def test_acknowledged_stanzas_make_room():
-    juliet = resumable(SmConfig(queue_stanzas=2, queue_bytes=100))
+    juliet = resumable(SmConfig(queue_stanzas=2, queue_bytes=2 * size_of(MESSAGE)))
     for number in range(0, 20, 2):
         deliver(juliet, "x", "y")
         juliet.transport.take()

@@ -45,7 +45,7 @@ def test_inactive_stream_management_is_not_offered_and_refused():
     world.receive(transport, BIND)
     juliet = Conversation(world, transport)
     juliet.talk(f"C: <enable resume='true'/>\n{refusal}\nC: <r/>\n{refusal}")
-    assert juliet.transport.session.queue is None
+    assert juliet.transport.session.management is None
     deliver(juliet, "one")
     juliet.talk("S: <message id='one'/>")
 
@@ -117,7 +117,7 @@ def test_too_early_is_refused_and_changes_nothing(nonza):
     juliet.talk(f"C: {nonza}\n{refusal}")
     world.receive(juliet.transport, BIND)
     juliet.transport.take()
-    assert juliet.transport.session.queue is None
+    assert juliet.transport.session.management is None
     juliet.talk("""
         C: <enable/>
         S: <enabled/>
@@ -129,7 +129,7 @@ def test_too_early_is_refused_and_changes_nothing(nonza):
 def test_a_second_enable_is_refused_and_changes_nothing():
     juliet = resumable()
     deliver(juliet, "one")
-    before = juliet.transport.session.sm_id
+    before = juliet.transport.session.management.id
     juliet.talk(f"""
         S: <message id='one'/>
         C: <presence/>
@@ -140,7 +140,8 @@ def test_a_second_enable_is_refused_and_changes_nothing():
         C: <a h='1'/>
     """)
     session = juliet.transport.session
-    assert (session.sm_id, session.max, session.resumable) == (before, 600, True)
+    management = session.management
+    assert (management.id, management.max, management.resumable) == (before, 600, True)
 
 
 @pytest.mark.parametrize("namespace", ["urn:xmpp:sm:2", "urn:xmpp:sm:3"])

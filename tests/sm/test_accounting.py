@@ -13,6 +13,7 @@ from support.sessions import BIND, MemoryTransport, World, message
 
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import MODULUS
+from andiron.sm.payers import size_of
 from andiron.sm.session import Session, State
 
 CONFIG = SmConfig(
@@ -22,7 +23,7 @@ CONFIG = SmConfig(
     request_quiet=1,
     request_timeout=20,
     queue_stanzas=6,
-    queue_bytes=600,
+    queue_bytes=600 + 6 * (size_of("x") - 1),
     negotiation_timeout=10,
     idle_probe=15,
     idle_timeout=5,
@@ -74,7 +75,7 @@ class AnyEvents(RuleBasedStateMachine):
             self.client(transport, BIND)
         if steps > 2:
             self.client(transport, f"<enable {SM} resume='true'/>")
-            self.ids.append(session.sm_id)
+            self.ids.append(session.management.id)
 
     @precondition(lambda self: len(self.ids) > 1 and len(self.open_transports()) < 5)
     @rule(data=st.data(), step=st.integers(-1, 5), room=rooms)
@@ -102,15 +103,16 @@ class AnyEvents(RuleBasedStateMachine):
     def say(self, data: st.DataObject, text: str) -> None:
         transport = self.pick(data)
         self.client(transport, text)
-        if transport.session.sm_id:
-            self.ids.append(transport.session.sm_id)
+        management = transport.session.management
+        if management is not None and management.id:
+            self.ids.append(management.id)
 
     @precondition(any_open)
     @rule(data=st.data(), step=st.integers(-1, 4))
     def acknowledge(self, data: st.DataObject, step: int) -> None:
         transport = self.pick(data)
-        queue = transport.session.queue
-        h = (queue.acked if queue else 0) + step
+        management = transport.session.management
+        h = (management.queue.acked if management else 0) + step
         self.client(transport, f"<a {SM} h='{h % MODULUS}'/>")
 
     @precondition(any_open)
@@ -121,7 +123,7 @@ class AnyEvents(RuleBasedStateMachine):
     def ask_to_resume(self, transport: MemoryTransport, data: st.DataObject, step: int) -> None:
         self.note_sent()
         sm_id = data.draw(st.sampled_from(self.ids[-3:]))
-        known = [s for s in self.sessions if s.sm_id == sm_id and s.queue is not None]
+        known = [m for s in self.sessions if (m := s.management) is not None and m.id == sm_id]
         h = (known[0].queue.acked if known else 0) + step
         self.client(transport, f"<resume {SM} previd='{sm_id}' h='{h % MODULUS}'/>")
 
@@ -139,7 +141,7 @@ class AnyEvents(RuleBasedStateMachine):
             return
         for _ in range(count):
             # Without stream management there is nothing to account for.
-            if session.queue is not None or session.state is State.CLOSED:
+            if session.management is not None or session.state is State.CLOSED:
                 self.delivered[session].append(self.next_id)
             session.deliver(
                 f"<message xmlns='jabber:client' id='{self.next_id}'><body>ü</body></message>",
@@ -210,8 +212,8 @@ class AnyEvents(RuleBasedStateMachine):
         assert len(elsewhere) == len(set(elsewhere))
         for session in self.sessions:
             mine = self.delivered[session]
-            if session.queue is not None:
-                waiting = [int(ID.match(text)[1]) for text, _, _ in session.queue]
+            if session.management is not None:
+                waiting = [int(ID.match(text)[1]) for text, _ in session.management.queue]
             else:
                 waiting = [number for number in elsewhere if number in mine]
             acknowledged = mine[: len(mine) - len(waiting)]
@@ -225,18 +227,21 @@ class AnyEvents(RuleBasedStateMachine):
         for session in self.sessions:
             assert session.wake_at <= session.next_deadline()
             assert session.next_deadline() > self.world.now or session.state is State.CLOSED
-            if session.queue is not None and session.transport is not None:
+            management = session.management
+            if management is not None and session.transport is not None:
                 waits = session.transport.congested or session._resuming()
-                assert waits or session.queue.unsent == 0
+                assert waits or management.queue.unsent == 0
             if session in manager.sessions:
                 assert session.state is not State.CLOSED
                 assert (session.transport is None) == (session.state is State.DETACHED)
             else:
                 assert session.state is State.CLOSED
                 assert session.transport is None
-        assert {s for s in manager.sessions if s.resumable} == set(manager._resumable.values())
+        assert {
+            s for s in manager.sessions if s.management is not None and s.management.resumable
+        } == set(manager._resumable.values())
         assert len(manager._expired) <= CONFIG.remember_expired
-        assert len(manager._timers) <= 4 * len(manager.sessions) + 70
+        assert len(manager.timers) <= 4 * len(manager.sessions) + 70
 
     def teardown(self) -> None:
         for transport in self.open_transports():

@@ -6,7 +6,7 @@ import pytest
 from support.sessions import MemoryBackend, MemoryLink, MemoryTransport
 
 from andiron.sm.config import SmConfig
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.link import CloseReason
 from andiron.sm.manager import SessionManager
 
@@ -36,7 +36,7 @@ async def manager():
 
 @pytest.fixture
 async def driver(manager):
-    driver = TimerDriver(manager)
+    driver = Driver(manager.timers, manager.rounds)
     yield driver
     driver.stop()
 
@@ -54,12 +54,12 @@ async def test_sessions_are_woken_that_came_before_and_after_the_start(manager, 
     driver.start()
     assert await ended(before) is CloseReason.NEGOTIATION_TIMEOUT
     assert await ended(connect(manager)) is CloseReason.NEGOTIATION_TIMEOUT
-    assert manager.next_deadline() == float("inf")
+    assert manager.timers.next_deadline() == float("inf")
 
 
 async def test_a_nearer_time_comes_first(manager, driver):
     driver.start()
-    manager.on_schedule(manager.clock() + 3600)
+    manager.timers.on_schedule(manager.clock() + 3600)
     assert await ended(connect(manager)) is CloseReason.NEGOTIATION_TIMEOUT
 
 
@@ -84,7 +84,7 @@ async def test_a_stopped_driver_wakes_nobody(manager, driver):
     driver.stop()
     link = connect(manager)
     passed = asyncio.Event()
-    asyncio.get_running_loop().call_at(manager.next_deadline() + 0.01, passed.set)
+    asyncio.get_running_loop().call_at(manager.timers.next_deadline() + 0.01, passed.set)
     await passed.wait()
     assert not link.ended.done()
     driver.start()

@@ -35,6 +35,8 @@ def test_what_was_sent_is_asked_for_and_answered(life):
 
 
 def test_a_silent_client_is_probed_and_given_up(life):
+    assert life.idle_deadline() == inf, "it negotiates"
+    life.negotiate_by = inf
     assert life.idle_deadline() == 160
     life.probed(160.0)
     assert life.idle_deadline() == 180
@@ -52,11 +54,14 @@ def test_an_answer_at_the_very_time_of_the_probe_counts(life):
 
 
 def test_without_probing_silence_is_no_sign():
-    assert Liveness(SmConfig(idle_probe=0), 0.0).idle_deadline() == inf
+    life = Liveness(SmConfig(idle_probe=0), 0.0)
+    life.negotiate_by = inf
+    assert life.next_deadline() == inf
 
 
 @pytest.mark.parametrize(("away", "request_by"), [(False, 146), (True, 345)])
 def test_a_transport_vouches(life, away, request_by):
+    life.negotiate_by = inf
     life.asked(101.0)
     life.vouch(300.0, away=away)
     assert life.idle_deadline() == 360
@@ -70,5 +75,13 @@ def test_a_lost_connection_owes_nothing(life):
     life.asked(102.0)
     life.probed(160.0)
     life.lost()
-    assert (life.negotiate_by, life.quiet_at, life.request_by) == (inf, inf, inf)
+    assert life.next_deadline() == inf
     assert not life.is_dead(1e9)
+
+
+def test_a_lost_client_may_come_back_for_so_long(life):
+    life.lost()
+    life.expires_at = 700.0
+    assert life.next_deadline() == 700
+    life.found(300.0)
+    assert life.next_deadline() == life.idle_deadline() == 360

@@ -98,7 +98,7 @@ def test_nothing_is_left_of_sessions_that_ended(end):
             back.talk("C: <resume previd='{sm}' h='0'/>\nS: <resumed previd='{sm}' h='0'/>")
             back.transport.session.client_closed(world.now)
         manager.kick("juliet@localhost", world.now)
-        assert len(manager._timers) < 80, "the time of those that ended never comes"
+        assert len(manager.timers) < 80, "the time of those that ended never comes"
     assert not manager.sessions
     assert not manager._resumable
     assert not manager._expired
@@ -112,9 +112,9 @@ def test_timers_stay_bounded_while_sessions_live():
             session = transport.session
             session.deliver("<message xmlns='jabber:client'/>", world.now)
             world.pass_time(0.07)
-            h = session.queue.sent
+            h = session.management.queue.sent
             world.receive(transport, f"<a xmlns='urn:xmpp:sm:3' h='{h}'/>")
-        assert len(world.manager._timers) <= 4 * 20 + 65
+        assert len(world.manager.timers) <= 4 * 20 + 65
     assert all(transport.session.state is State.BOUND for transport in everyone)
 
 
@@ -126,23 +126,23 @@ def test_everyone_is_woken_in_time_also_when_many_have_left(stay, leave):
     living = [(after, connect(MemoryTransport(), world.now + after)) for after in stay]
     for after in leave:
         connect(MemoryTransport(), world.now + after).client_closed(world.now)
-    assert len(world.manager._timers) < 140
+    assert len(world.manager.timers) < 140
     for after, session in sorted(living, key=itemgetter(0)):
-        world.manager.run_timers(world.now + 1000 + after)
+        world.manager.timers.run(world.now + 1000 + after)
         assert session.state is State.CLOSED
 
 
 def test_the_driver_hears_of_nearer_times_only():
     world = World(SmConfig(negotiation_timeout=30))
     heard: list[float] = []
-    world.manager.on_schedule = heard.append
-    assert world.manager.next_deadline() == inf
+    world.manager.timers.on_schedule = heard.append
+    assert world.manager.timers.next_deadline() == inf
     world.connect()
     assert heard == [1030.0]
     world.now += 1
     world.connect()
     assert heard == [1030.0]
-    assert world.manager.next_deadline() == 1030.0
+    assert world.manager.timers.next_deadline() == 1030.0
     world.bind(enable=RESUMABLE).session.deliver("<message xmlns='jabber:client'/>", world.now)
     assert heard == [1030.0, 1001.0 + world.manager.config.request_quiet]
 
@@ -157,11 +157,11 @@ def test_one_sessions_failure_does_not_hold_up_the_others():
     failing.session.link.closed = fail
     world.now += 30
     with pytest.raises(RuntimeError):
-        world.manager.run_timers(world.now)
-    world.manager.run_timers(world.now)
+        world.manager.timers.run(world.now)
+    world.manager.timers.run(world.now)
     assert failing.session.state is State.CLOSED
     assert other.session.state is State.CLOSED
-    assert world.manager.next_deadline() == inf
+    assert world.manager.timers.next_deadline() == inf
 
 
 def test_kick_ends_an_accounts_sessions_or_one_of_them():

@@ -6,15 +6,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from andiron.sm.counters import MODULUS
+from andiron.sm.payers import Payer, size_of
 from andiron.sm.queue import CountTooHighError, UnackedQueue
 
 LAST = MODULUS - 1
+SIZE = size_of("s0")
 
 
 def filled(start: int, stanzas: int, unsent: int = 0) -> UnackedQueue:
-    queue = UnackedQueue(start)
+    queue = UnackedQueue(start, Payer("juliet@localhost"))
     for number in range(stanzas):
-        queue.push(f"s{number}", float(number), 10)
+        queue.push(f"s{number}", float(number))
     queue.unsent = unsent
     return queue
 
@@ -39,8 +41,8 @@ def test_a_count_confirms_the_oldest(start, stanzas, unsent, h, confirmed):
     assert queue.check(h) == confirmed
     assert len(queue) == stanzas, "a check changes nothing"
     assert queue.ack(h) == confirmed
-    assert [text for text, _, _ in queue] == [f"s{n}" for n in range(confirmed, stanzas)]
-    assert queue.bytes == 10 * (stanzas - confirmed)
+    assert [text for text, _ in queue] == [f"s{n}" for n in range(confirmed, stanzas)]
+    assert queue.bytes == SIZE * (stanzas - confirmed)
     assert queue.acked == h
 
 
@@ -67,7 +69,7 @@ def test_a_count_beyond_what_was_sent_or_below_the_last_changes_nothing(
         queue.ack(h)
     assert (len(queue), queue.bytes, queue.acked, queue.sent) == (
         stanzas,
-        10 * stanzas,
+        SIZE * stanzas,
         start,
         sent,
     )
@@ -75,7 +77,7 @@ def test_a_count_beyond_what_was_sent_or_below_the_last_changes_nothing(
 
 def test_drain_takes_everything_in_order():
     queue = filled(5, 3, unsent=2)
-    assert queue.drain() == [("s0", 0.0, 10), ("s1", 1.0, 10), ("s2", 2.0, 10)]
+    assert queue.drain() == [("s0", 0.0), ("s1", 1.0), ("s2", 2.0)]
     assert (len(queue), queue.bytes, queue.unsent, queue.acked) == (0, 0, 0, 5)
     assert queue.drain() == []
 
@@ -87,13 +89,13 @@ class QueueAgainstIntegers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = UnackedQueue(self.start)
+        self.queue = UnackedQueue(self.start, Payer("juliet@localhost"))
         self.texts: list[str] = []
         self.acked = self.sent = 0
 
     @rule(size=st.integers(1, 99), at_once=st.booleans())
     def push(self, size: int, at_once: bool) -> None:
-        self.queue.push("x" * size, 0.0, size)
+        self.queue.push("x" * size, 0.0)
         self.texts.append("x" * size)
         if at_once and self.sent == len(self.texts) - 1:
             self.sent += 1
@@ -118,8 +120,8 @@ class QueueAgainstIntegers(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         waiting = self.texts[self.acked :]
-        assert [text for text, _, _ in self.queue] == waiting
-        assert self.queue.bytes == sum(map(len, waiting))
+        assert [text for text, _ in self.queue] == waiting
+        assert self.queue.bytes == sum(map(size_of, waiting))
         assert self.queue.sent == (self.start + self.sent) % MODULUS
 
 

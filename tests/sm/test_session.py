@@ -74,7 +74,7 @@ class Case:
 
     def resumable(self) -> None:
         self.bound("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-        self.sm_id = self.session.sm_id
+        self.sm_id = self.session.management.id
 
     def detached(self) -> None:
         self.resumable()

@@ -110,13 +110,9 @@ class BoshWorld(World):
 
     def pass_time(self, seconds: float) -> None:
         end = self.now + seconds
-        while True:
-            due = min(self.manager.next_deadline(), self.registry.next_deadline())
-            if due > end:
-                break
+        while (due := self.manager.timers.next_deadline()) <= end:
             self.now = max(self.now, due)
-            self.manager.run_timers(self.now)
-            self.registry.run_timers(self.now)
+            self.manager.timers.run(self.now)
             self.settle()
         self.now = end
 

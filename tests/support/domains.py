@@ -79,6 +79,7 @@ class MemoryAuthenticator:
         self.accounts = accounts
         self.running = asyncio.Event()
         self.running.set()
+        self.left = 0
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
         return ("TEST",)
@@ -98,6 +99,9 @@ class MemoryAuthenticator:
             case name:
                 known = name in self.accounts
                 return Step(f"<success xmlns='{ns.SASL}'/>", name, done=True, anonymous=not known)
+
+    def leave(self, now: float) -> None:
+        self.left += 1
 
     def close(self) -> None:
         pass
@@ -127,8 +131,9 @@ class Client:
         closed = self.transport.closed
         return None if isinstance(closed, bool) or closed is None else closed.condition
 
-    def open(self, to: str = "localhost", version: str = "1.0") -> None:
-        self.session.open_stream(StreamOpen(to, version), self.stage.now)
+    def open(self, to: str | None = None, version: str = "1.0", lang: str = "") -> None:
+        host = self.stage.domain.name if to is None else to
+        self.session.open_stream(StreamOpen(host, version, lang=lang), self.stage.now)
 
     def send(self, text: str) -> None:
         """Send one element; a stanza may leave its namespace out."""

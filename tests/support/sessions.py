@@ -13,6 +13,7 @@ from andiron.sm.link import (
     Undelivered,
 )
 from andiron.sm.manager import SessionManager
+from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.stanza import STANZA_NAMES
@@ -89,9 +90,12 @@ class MemoryLink:
         self.session = session
         self.account = ""
         self.jid = ""
+        self.language = ""
         self.events: list[str] = []
+        self.payer = Payer("")
 
     def open(self, opening: StreamOpen) -> StreamHeader:
+        self.language = opening.lang
         if opening.to != "localhost":
             raise StreamError(StreamCondition.HOST_UNKNOWN)
         return StreamHeader("localhost", "stream-id")
@@ -104,6 +108,7 @@ class MemoryLink:
             if element.name != "auth":
                 raise StreamError(StreamCondition.NOT_AUTHORIZED)
             self.account = re.sub("<[^>]*>", "", element.text) + "@localhost"
+            self.payer = self.backend.payers.setdefault(self.account, self.payer)
             self.session.send("<success/>")
             self.session.authenticated(now)
             return True
@@ -145,6 +150,7 @@ class MemoryBackend:
         self.undelivered: defaultdict[str, list[Undelivered]] = defaultdict(list)
         self.deferring = False
         self.deferred: list[tuple[MemoryLink, Element, int]] = []
+        self.payers: dict[str, Payer] = {}
         self.routed: list[tuple[MemoryLink, int]] = []
 
     def connect(self, session: Session, channel: Channel) -> MemoryLink:
@@ -221,9 +227,9 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Turn the clock and wake whoever is due, in order."""
         end = self.now + seconds
-        while (due := self.manager.next_deadline()) <= end:
+        while (due := self.manager.timers.next_deadline()) <= end:
             self.now = max(self.now, due)
-            self.manager.run_timers(self.now)
+            self.manager.timers.run(self.now)
         self.now = end
 
 

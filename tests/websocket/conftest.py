@@ -9,7 +9,7 @@ from support.asgi import OPEN, AsgiClient
 from support.sessions import BIND, SIGN_IN, MemoryBackend, MemoryLink
 
 from andiron.sm.config import SmConfig
-from andiron.sm.driver import TimerDriver
+from andiron.sm.driver import Driver
 from andiron.sm.link import Channel
 from andiron.sm.manager import SessionManager
 from andiron.websocket.config import WebSocketConfig
@@ -22,11 +22,11 @@ ENABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
 class Place:
     """One endpoint, its manager under the loop's clock, and everyone who connected."""
 
-    def __init__(self, sm: SmConfig | None = None, **config: Any) -> None:
+    def __init__(self, sm: SmConfig | None, *, by_hand: bool, **config: Any) -> None:
         loop = asyncio.get_running_loop()
         self.backend = MemoryBackend()
         self.manager = SessionManager(sm or SmConfig(), self.backend, clock=loop.time)
-        self.driver = TimerDriver(self.manager)
+        self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
         self.endpoint = WebSocketEndpoint(
             self.manager,
@@ -34,6 +34,7 @@ class Place:
             domain="localhost",
             guard=Guard(),
             channel_of=lambda scope: Channel(scope["client"][0], secure=True, kind="websocket"),
+            by_hand=lambda _send: by_hand,
         )
         self.clients: list[AsgiClient] = []
 
@@ -98,13 +99,19 @@ class Place:
         assert all(session.transport is None for session in self.manager.sessions)
 
 
+@pytest.fixture(params=[True, False], ids=["by hand", "in a task"])
+def by_hand(request: pytest.FixtureRequest) -> bool:
+    """Whether the server's ``send`` needs no task."""
+    return bool(request.param)
+
+
 @pytest.fixture
-async def at() -> AsyncIterator[Callable[..., Place]]:
+async def at(by_hand: bool) -> AsyncIterator[Callable[..., Place]]:
     """Return a function that makes a place from settings."""
     places: list[Place] = []
 
     def make(sm: SmConfig | None = None, **config: Any) -> Place:
-        places.append(Place(sm, **config))
+        places.append(Place(sm, by_hand=by_hand, **config))
         return places[-1]
 
     yield make

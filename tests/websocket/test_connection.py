@@ -79,7 +79,10 @@ async def test_another_prefix_is_as_good(place):
         ("<open", "not-well-formed"),
         ("hello", "not-well-formed"),
         (f"{OPEN}{OPEN}", "not-well-formed"),
-        (f"<?xml version='1.0'?>{OPEN}", "restricted-xml"),
+        (f"<?xml version='1.0' encoding='UTF-16'?>{OPEN}", "unsupported-encoding"),
+        (f"<?xml version='1.0'?><?xml version='1.0'?>{OPEN}", "restricted-xml"),
+        (f" <?xml version='1.0'?>{OPEN}", "restricted-xml"),
+        ("<?xml version='1.0'?>", "not-well-formed"),
         (f"<!DOCTYPE open>{OPEN}", "restricted-xml"),
         (f"<!-- hello -->{OPEN}", "restricted-xml"),
         (f"<open xmlns='{ns.FRAMING}' to='{'x' * 16_384}'/>", "policy-violation"),
@@ -100,6 +103,15 @@ async def test_a_bad_opening_is_answered_by_open_error_close(place, caplog, fram
     assert texts[2] == CLOSE
     assert client.taken[-1] == {"type": "websocket.close", "code": 1000}
     assert f"192.0.2.9 closed: stream-error ({expected}" in caplog.text
+
+
+async def test_an_xml_declaration_is_harmless(place):
+    client = await place.connect()
+    for frame in (OPEN, SIGN_IN.format("juliet"), OPEN, BIND):
+        client.send(f"<?xml version='1.0' encoding='UTF-8'?>\n{frame}")
+    assert await client.until("<iq type='result' id='b'/>")
+    client.send(f"<?xml version='1.0'?>{CLOSE}")
+    assert await client.rest() == [CLOSE]
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
@@ -291,7 +303,7 @@ async def test_an_ended_stream_ends_once(place):
 @pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 1011, 1012, 4000, None])
 async def test_a_lost_connection_hibernates(place, code):
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     await client.cut(code)
     assert place.link().session.state is State.DETACHED
     place.deliver(message("juliet@localhost", "while away"))
@@ -320,7 +332,7 @@ async def test_without_stream_management_a_loss_is_the_end(place, code):
 async def test_who_breaks_the_websocket_cannot_resume(place, caplog, code, expected):
     caplog.set_level("INFO", "andiron")
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     sent = len(client.taken)
     await client.cut(code)
     assert len(client.taken) == sent
@@ -343,7 +355,7 @@ async def test_the_limit_before_sign_in(at):
 async def test_the_limit_after_sign_in(at):
     place = at(max_negotiation_size=500, max_stanza_size=2_000)
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     client.send(message("juliet@localhost", "x" * 1_800))
     assert "xxx" in await client.text()
     client.send(message("juliet@localhost", "x" * 2_000))
@@ -449,6 +461,7 @@ async def test_a_network_that_chokes_on_each_frame(place):
     assert client.take() == bodies
 
 
+@pytest.mark.parametrize("by_hand", [True])
 @pytest.mark.parametrize("sm", [False, True])
 async def test_what_waits_at_a_farewell_goes_another_way(place, sm):
     client = await place.bind(sm=sm)
@@ -477,7 +490,7 @@ async def test_a_slow_reader_is_detached(at, caplog):
     assert place.manager.detached == {CloseReason.SLOW_READER: 1}
     assert "detached: slow-reader" in caplog.text
     assert client.take() == []
-    client, answer = await resumed(place, session.sm_id)
+    client, answer = await resumed(place, session.management.id)
     assert answer.startswith("<resumed ")
     texts = await client.texts(10)
     assert [text.split(" ")[2] for text in texts] == [text.split(" ")[2] for text in bodies]
@@ -520,7 +533,7 @@ async def test_what_was_taken_frees_the_buffer(at):
 
 async def test_a_replay_waits_for_the_network(place):
     client = await place.bind(sm=True)
-    sm_id = place.link().session.sm_id
+    sm_id = place.link().session.management.id
     await client.cut()
     bodies = [message("juliet@localhost", str(number)) for number in range(6)]
     place.deliver(*bodies)
@@ -543,7 +556,7 @@ async def test_a_client_that_is_gone_when_one_sends(place):
     assert client.take() == []
     await client.cut()
     assert place.link().session.state is State.DETACHED
-    assert len(place.link().session.queue) == 2
+    assert len(place.link().session.management.queue) == 2
 
 
 async def test_a_client_that_goes_while_one_sends(place):
@@ -574,7 +587,8 @@ async def test_a_server_whose_send_crashes_harms_nobody_else(place, caplog, sm, 
         client.error = ZeroDivisionError()
         client.let_go()
     await client.task
-    assert "a frame could not be sent" in caplog.text
+    assert "a frame could not be sent (ZeroDivisionError: " in caplog.text
+    assert "Traceback" not in caplog.text
     other.send(message("romeo@localhost", "still here"))
     assert "still here" in await other.text()
     ended = place.manager.detached if sm else place.manager.closed
@@ -632,12 +646,13 @@ async def test_a_dead_peer_is_dropped(at):
 async def test_a_session_taken_over_closes_its_old_connection(place):
     old = await place.bind(sm=True)
     session = place.link().session
-    _, answer = await resumed(place, session.sm_id)
-    assert attribute(answer, "previd") == session.sm_id
+    _, answer = await resumed(place, session.management.id)
+    assert attribute(answer, "previd") == session.management.id
     assert await ended_with(old) == "conflict"
     assert session.state is State.BOUND
 
 
+@pytest.mark.parametrize("by_hand", [True])
 async def test_undelivered_frames_are_given_back_once(place):
     client = await place.bind()
     transport = place.link().session.transport
@@ -649,3 +664,16 @@ async def test_undelivered_frames_are_given_back_once(place):
     assert "1" in await client.text()
     await client.cut()
     assert place.backend.undelivered["juliet@localhost"] == []
+
+
+async def test_the_streams_language_is_that_of_its_last_open(place):
+    client = await place.connect()
+    client.send(f"<open xmlns='{ns.FRAMING}' to='localhost' version='1.0' xml:lang='de'/>")
+    await client.texts(2)
+    client.send(SIGN_IN.format("juliet"))
+    await client.text()
+    client.send(f"<open xmlns='{ns.FRAMING}' to='localhost' version='1.0' xml:lang='fr'/>")
+    await client.texts(2)
+    client.send(BIND)
+    await client.text()
+    assert place.link().language == "fr"

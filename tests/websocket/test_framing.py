@@ -9,8 +9,10 @@ from andiron.websocket.framing import (
     open_frame,
     read_open,
     redirect_frame,
+    undeclared,
 )
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StreamError
 from andiron.xmpp.xml import Guard
 
 GUARD = Guard()
@@ -71,3 +73,43 @@ def test_open_is_read(name, attributes, opening):
 )
 def test_what_comes_in_place_of_open(text, condition):
     assert not_opened(GUARD.read(text)).condition == condition
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "<?xml version='1.0'?>",
+        '<?xml version="1.0"?>\r\n',
+        "<?xml version='1.0' encoding='UTF-8'?>",
+        '<?xml version = "1.0"  encoding="utf-8"\tstandalone=\'yes\' ?>\n ',
+        "<?xml\nversion='1.1' standalone=\"no\"?>",
+    ],
+)
+def test_a_declaration_that_says_nothing_new_is_left_out(declaration):
+    element = GUARD.read(undeclared(f"{declaration}<a/>"))
+    assert (element.name, element.text) == ("a", "<a/>")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "ISO-8859-1"])
+def test_a_declaration_of_another_encoding_is_refused(encoding):
+    with pytest.raises(StreamError, match="unsupported-encoding"):
+        undeclared(f"<?xml version='1.0' encoding='{encoding}'?><a/>")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<?xml-stylesheet href='x'?><a/>",
+        "<?xml?><a/>",
+        "<?xml version='2.0'?><a/>",
+        "<?xml version='1.0\"?><a/>",
+        "<?xml encoding='utf-8'?><a/>",
+        "<?xml version='1.0' evil='1'?><a/>",
+        "<?xml" + " " * 100_000,
+        f"<?xml version='1.0' encoding='{'x' * 100}'?><a/>",
+    ],
+)
+def test_what_is_no_declaration_is_left_to_the_guard(text):
+    assert undeclared(text) == text
+    with pytest.raises(StreamError):
+        GUARD.read(text)

@@ -166,6 +166,25 @@ def test_the_depth_holds_for_each_child():
     assert refused("<body>" + "<a>" * 80_000) == "policy-violation"
 
 
+def stanza(nodes):
+    attributes = nodes // 2
+    named = "".join(f" b{i}=''" for i in range(attributes))
+    return f"<a{named}>{'<c/>' * (nodes - 1 - attributes)}</a>"
+
+
+def test_the_number_of_nodes_holds_for_each_child_and_twice_for_all():
+    few = Guard(max_nodes=100)
+    whole = f"<body x=''>{stanza(100)}{stanza(98)}</body>"
+    assert len(read_children(few, whole)[1]) == 2
+    assert refused(f"<body>{stanza(101)}</body>", guard=few) == "policy-violation"
+    assert refused(f"<body>{stanza(3)}{stanza(101)}</body>", guard=few) == "policy-violation"
+    assert refused(whole.replace("x=''", "x='' y=''"), guard=few) == "policy-violation"
+    assert refused(f"<body>{stanza(10) * 20}</body>", guard=few) == "policy-violation"
+    declarations = "".join(f" xmlns:p{i}='u'" for i in range(100))
+    assert refused(f"<body><a{declarations}/></body>", guard=few) == "policy-violation"
+    assert len(read_children(few, f"<body><a{declarations[:-13]}/></body>")[1]) == 1
+
+
 def test_the_size_is_that_of_the_whole():
     text = "<body><a>é</a></body>"
     small = Guard(max_size=len(text.encode()))

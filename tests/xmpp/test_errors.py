@@ -97,3 +97,13 @@ def test_errors_tell_what_happened():
     assert (error.condition, error.text, error.extra) == ("policy-violation", "over 5 bytes", "")
     assert str(error) == "policy-violation: over 5 bytes"
     assert str(StreamError(StreamCondition.RESET)) == "reset"
+
+
+def test_a_sentence_is_cut_where_it_quotes_too_much():
+    error = StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{'x' * 16_000}/>")
+    assert len(error.text) == 255
+    assert error.text.startswith("<xxx")
+    assert error.text.endswith("x…")
+    assert len(str(error)) < 300
+    whole = "x" * 255
+    assert StreamError(StreamCondition.POLICY_VIOLATION, whole).text == whole

@@ -130,7 +130,7 @@ def test_white_space_in_the_root_tag(text):
 
 def test_a_root_tag_with_thousands_of_attributes():
     many = "".join(f" a{i}='>'" for i in range(20_000))
-    element = guard.read(f"<message{many} from='x' to='y' {C}/>")
+    element = Guard(max_nodes=30_000).read(f"<message{many} from='x' to='y' {C}/>")
     assert with_sender(element, " from='a'") == f"<message from='a'{many} to='y' {C}/>"
     assert with_addresses(element, "a", "b") == f"<message from='a' to='b'{many} {C}/>"
 
@@ -223,6 +223,8 @@ def test_a_delay_is_the_first_one_of_its_author():
     once = with_delay(f"<message {C}/>", "a@b'c", 1_000_000_000)
     assert with_delay(once, "a@b'c", 2_000_000_000) == once
     assert with_delay(once, "d", 2_000_000_000) != once
+    grown = with_child(once, "<x/>")
+    assert with_delay(grown, "a@b'c", 2_000_000_000) == grown
 
 
 @pytest.mark.parametrize("when", [0.0, 1e9, 1_700_000_000.9999, 253_402_300_799.0, 0.001])
@@ -288,6 +290,10 @@ def is_ours(child):
         f"<d:delay xmlns:d='{ns.DELAY}' from='localhost' stamp='2001-01-01T00:00:00Z'/>",
         f"<x xmlns='a'/><delay xmlns='{ns.DELAY}' from='localhost' stamp=''/>",
         f"<body><![CDATA[<delay xmlns='{ns.DELAY}' from='localhost' stamp='x'/>]]></body>",
+        f"<![CDATA[<delay xmlns='{ns.DELAY}' from='localhost' stamp='x'/>]]>",
+        f"<![CDATA[<delay xmlns='{ns.DELAY}' from='localhost' stamp=']]>",
+        f"<x><delay xmlns='{ns.DELAY}' from='localhost' stamp='x'/></x>",
+        f"<a b=\"&lt;delay xmlns='{ns.DELAY}' from='localhost' stamp='\"/>",
     ],
 )
 def test_a_forged_delay_does_not_pass_for_the_servers(forged):

@@ -34,7 +34,14 @@ def test_a_namespace_is_declared_only_where_it_changes():
 
 def test_depth_is_the_guards_matter():
     text = "<a>" * 5_000 + "<b/>" + "</a>" * 5_000
-    assert serialise(parse_tree(Guard(max_depth=10_000).read(text))) == text
+    assert serialise(parse_tree(Guard(max_depth=10_000, max_nodes=10_000).read(text))) == text
+
+
+def test_an_element_is_parsed_once():
+    element = guard.read("<a><b/></a>")
+    assert parse_tree(element) is parse_tree(element)
+    assert parse_tree(guard.read("<a><b/></a>")) is not parse_tree(element)
+    assert element == guard.read("<a><b/></a>")
 
 
 @pytest.mark.parametrize("text", ["", "<a>", "<a xmlns='a}b'/>"])

@@ -1,4 +1,5 @@
 import gc
+import re
 import weakref
 from contextlib import suppress
 from xml.etree.ElementTree import fromstring
@@ -268,11 +269,119 @@ def test_a_million_nested_tags_are_left_at_the_limit(text):
     assert refused(seen.read, text) == POLICY
 
 
-def test_many_attributes(guard):
+def test_many_attributes():
+    guard = Guard(max_nodes=20_001)
     names = [f"a{i:x}" for i in range(20_000)]
     text = "<a" + "".join(f" {name}=''" for name in names) + "/>"
     assert list(guard.read(text).attributes) == names
     assert refused(guard.read, text.replace("a1f=", "a1e=")) == MALFORMED
+
+
+def attributes(count, prefix=""):
+    return "".join(f" {prefix}a{i}=''" for i in range(count))
+
+
+def namespaces(count):
+    return "".join(f" xmlns:p{i}='u'" for i in range(count))
+
+
+def filled(unit, nodes, count):
+    """Return an element of ``count`` nodes; each ``unit`` is ``nodes`` of them."""
+    units, rest = divmod(count - 1, nodes)
+    return f"<a>{unit * units}{'<b/>' * rest}</a>"
+
+
+NODES = {
+    "elements": lambda count: filled("<b/>", 1, count),
+    "open elements": lambda count: filled("<b></b>", 1, count),
+    "elements among text": lambda count: filled("=<b/>", 1, count),
+    "nested elements": lambda count: filled("<b><c/></b>", 2, count),
+    "attributes of many": lambda count: filled("<b c=''/>", 2, count),
+    "declarations of many": lambda count: filled("<b xmlns='u'/>", 2, count),
+    "attributes of the root": lambda count: f"<a{attributes(count - 1)}/>",
+    "attributes of a child": lambda count: f"<a><b{attributes(count - 2)}/></a>",
+    "prefixed attributes": lambda count: f"<a xmlns:p='u'{attributes(count - 2, 'p:')}/>",
+    "declarations of the root": lambda count: f"<a{namespaces(count - 1)}/>",
+    "declarations of a child": lambda count: f"<a><b{namespaces(count - 2)}/></a>",
+}
+
+
+@pytest.mark.parametrize("make", NODES.values(), ids=NODES)
+@pytest.mark.parametrize("limit", [40, 401, 4000])
+def test_elements_attributes_and_declarations_are_bounded_together(make, limit):
+    guard = Guard(max_nodes=limit)
+    assert guard.read(make(limit)).name == "a"
+    assert refused(guard.read, make(limit + 1)) == POLICY
+    assert refused(guard.read_bytes, make(limit * 3).encode()) == POLICY
+
+
+HONEST = {
+    "1,000 addresses blocked": "<item jid='user@example.org'/>" * 1000,
+    "1,000 archiving preferences": "<jid>user@example.org</jid>" * 1000,
+    "1,000 affiliations of a room": "<item affiliation='member' jid='user@example.org'/>" * 1000,
+    "a message for 1,000 devices": "<key prekey='true' rid='123456789'>MwohBQ==</key>" * 1000,
+    "300 bookmarks": "<conference name='x' autojoin='1' jid='x@y'><nick>z</nick></conference>"
+    * 300,
+    "notes on 1,000 contacts": "<note jid='a@b' cdate='x'>y</note>" * 1000,
+    "a form of 500 fields": "<field var='a' type='list-single'><value>x</value></field>" * 500,
+}
+
+
+@pytest.mark.parametrize("inside", HONEST.values(), ids=HONEST)
+def test_the_largest_of_what_clients_send_passes(guard, inside):
+    text = (
+        f"<iq {C} type='set' id='a1' to='x@y' from='z@y/w'><query xmlns='u'>{inside}</query></iq>"
+    )
+    assert guard.read(text).name == "iq"
+
+
+def test_what_only_looks_like_many_elements_is_free(guard):
+    code = "".join(f"if (a&lt;b) x{i} = y == z;\n" for i in range(8000))
+    assert guard.read(f"<a>{code}</a>").name == "a"
+    settings = "".join(f'KEY_{i}="1"\n' for i in range(8000))
+    assert guard.read(f"<a>{settings}</a>").name == "a"
+    page = "<p class='x'>1 = 1</p>" * 8000
+    assert guard.read(f"<a b='{'=' * 8000}'><![CDATA[{page}]]></a>").name == "a"
+
+
+def test_cdata_sections_are_bounded(guard):
+    section = "<![CDATA[x]]>"
+    assert guard.read(f"<a>{section * 4000}</a>").name == "a"
+    assert refused(guard.read, f"<a>{section * 4001}</a>") == POLICY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<a" + attributes(26_000) + "/>",
+        f"<a><b{attributes(26_000)}/></a>",
+        f"<a xmlns:p='{'u' * 250}'{attributes(22_000, 'p:')}/>",
+        "<a\n" + attributes(22_000).replace("=", "\t=\n").replace("''", '"\'"') + "/>",
+    ],
+    ids=["root", "child", "prefixed", "spaced"],
+)
+def test_a_tag_with_too_many_attributes_is_not_given_to_the_parser(guard, text, monkeypatch):
+    parsed = []
+    monkeypatch.setattr("andiron.xmpp.xml.parse", lambda *given: parsed.append(given))
+    assert refused(guard.read, text) == POLICY
+    assert parsed == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<a" * 130_000,
+        "<a " * 87_000,
+        "<a b='" * 43_000,
+        "<a b='' " * 32_000,
+        "<a" + " b=''" * 3_999 + " " * 240_000,
+        ("<a" + " b=''" * 3_999) * 13,
+        "<a " + "b" * 200_000 + "=" * 5000,
+    ],
+    ids=range(7),
+)
+def test_the_search_for_such_a_tag_takes_linear_time(guard, text):
+    assert guard.may_be_crowded("=" * 5000 + text)
 
 
 def declared(length, rest="", quote="'", prefix=":p"):
@@ -399,6 +508,17 @@ def test_any_spelling_reads_as_a_parser_reads_it(text):
         for key, value in tree.attrib.items()
     }
     assert flat(parse_tree(element)) == flat(tree)
+
+
+@given(written())
+def test_counting_counts_what_a_parser_finds(text):
+    tree = fromstring(text)
+    elements = sum(1 for _ in tree.iter())
+    nodes = elements + sum(len(each.attrib) for each in tree.iter())
+    nodes += len(re.findall(r"xmlns(?::[^=\s]+)?\s*=", text))
+    assert Guard(max_nodes=nodes).read(text).text == text
+    if len(text) > 4 * (nodes - 1):
+        assert refused(Guard(max_nodes=elements - 1).read, text) == POLICY
 
 
 @given(written(), st.data())

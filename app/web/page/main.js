@@ -8,7 +8,7 @@ import { Panel } from './panel.js';
 import { Session } from './session.js';
 import { View } from './view.js';
 import { WebSocketTransport } from './websocket.js';
-import { bare } from './xml.js';
+import { bare, spelled } from './xml.js';
 
 const ACCOUNT = 'andiron.account';
 const HISTORY = 'andiron.history';
@@ -206,7 +206,8 @@ byId('sign-out').addEventListener('click', () => {
 byId('add').addEventListener('submit', (event) => {
   event.preventDefault();
   const typed = byId('add-name').value.trim().toLowerCase();
-  const [local, host = domain, ...rest] = typed.split('@');
+  const [local, given = domain, ...rest] = typed.split('@');
+  const host = spelled(given, domain);
   const jid = `${local}@${host}`;
   let error = '';
   if (!LOCALPART.test(local) || !DOMAIN.test(host) || rest.length) error = 'Write a name, or name@domain.';

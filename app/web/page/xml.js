@@ -96,3 +96,16 @@ export function bare(jid) {
   const slash = jid.indexOf('/');
   return slash < 0 ? jid : jid.slice(0, slash);
 }
+
+/** The host, or `own` where that is the one it names in another spelling. */
+export function spelled(host, own) {
+  return inDns(host) === inDns(own) ? own : host;
+}
+
+function inDns(host) {
+  try {
+    return new URL(`http://${host}`).hostname.replace(/\.$/, '');
+  } catch {
+    return host;
+  }
+}

@@ -1,6 +1,8 @@
 """The command line, as an operator meets it."""
 
 import builtins
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -9,6 +11,8 @@ from click.testing import CliRunner
 
 from andiron.commands.cli import main
 from andiron.settings import Settings
+
+SNOW = "\N{SNOWMAN}"
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +73,7 @@ def test_the_commands_that_there_are():
         "user export",
         "user import",
         "database",
+        "database check",
         "database import",
         "config",
         "config check",
@@ -280,3 +285,48 @@ def test_serve_names_the_extra_that_is_missing(monkeypatch):
     assert fail("serve") == (
         "Error: 'andiron serve' needs uvicorn; install it with: pip install 'andiron[server]'\n"
     )
+
+
+# What is stored
+
+
+def test_a_database_that_is_sound():
+    succeed("user", "add", "bob", "--password-stdin", stdin="secret")
+    result = run("database", "check")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Found: 0\n")
+
+
+@pytest.fixture
+def former():
+    """Let there be an account and a contact that were stored by other rules."""
+    succeed("user", "add", "bob", "--password-stdin", stdin="secret")
+    with closing(sqlite3.connect("andiron.db")) as database, database:
+        database.execute("PRAGMA foreign_keys = OFF")
+        database.execute("UPDATE accounts SET username = ?", (SNOW,))
+        database.execute("UPDATE credentials SET username = ?", (SNOW,))
+        database.execute(
+            "INSERT INTO contacts VALUES (?, 'al@x.', 1, 'none', 0, 0, '', '', '')", (SNOW,)
+        )
+
+
+def test_what_was_stored_by_other_rules_is_told(former):
+    result = run("database", "check")
+    assert (result.exit_code, result.stderr) == (1, "Found: 2\n")
+    account, contact = result.stdout.splitlines()
+    assert account.startswith(f"account: '{SNOW}' is no address: the localpart has U+2603 SNOWMAN")
+    assert contact.startswith(f"contact of {SNOW}: 'al@x.' is prepared to another form, 'al@x'. ")
+
+
+def test_an_account_takes_another_name(former):
+    succeed("user", "export", SNOW, "--output", "all.xml")
+    document = Path("all.xml").read_text("utf-8")
+    Path("all.xml").write_text(document.replace(f"name='{SNOW}'", "name='snow'"), "utf-8")
+    assert "contacts: 1" in succeed("user", "import", "all.xml")
+    succeed("user", "remove", SNOW, "--yes")
+    assert users() == ["snow@localhost"]
+    assert run("database", "check").stdout == ""
+
+
+def test_it_is_told_how_far_a_long_check_is(former, monkeypatch):
+    monkeypatch.setattr("andiron.commands.check._REPORTED", 1)
+    assert "accounts: 1 looked at\ncontacts: 1 looked at\n" in run("database", "check").stderr

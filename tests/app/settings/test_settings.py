@@ -70,6 +70,7 @@ NOT_OF_A_PACKAGE = {
     "trusted_proxies",
     "public_url",
     "max_depth",
+    "max_nodes",
     "websocket_compression",
     "websocket_ping_interval",
     "websocket_ping_timeout",
@@ -280,6 +281,7 @@ def test_sentences_for_arguments(arguments, sentence):
                 "a.example:80",
                 "a.example/b",
                 "me@a.example",
+                ".".join(["\u4e00" * 43] * 2),
             )
         ),
         *(
@@ -295,7 +297,16 @@ def test_sentences_for_arguments(arguments, sentence):
         ),
         *(
             ("websocket_origins", [value], "origins such as https://www.example.org:8443")
-            for value in ("a.example", "ftp://a.example", "https://a.example/b", "https://a@b", "")
+            for value in (
+                "a.example",
+                "ftp://a.example",
+                "https://a.example/b",
+                "https://a@b",
+                "",
+                "https://\u2603.example",
+                "https://\xfc@b",
+                "https://\xfc:x",
+            )
         ),
         *(
             ("trusted_proxies", [value], "addresses or networks such as 10.0.0.1")
@@ -311,17 +322,57 @@ def test_sentences_for_arguments(arguments, sentence):
         ),
         *(
             ("contact_abuse", [value], "URIs such as mailto:help@example.org or xmpp:")
-            for value in ("help@example.org", "mailto:", "mailto:a b", "1:x", "")
+            for value in (
+                "help@example.org",
+                "mailto:",
+                "mailto:a b",
+                "1:x",
+                "",
+                "https://\u2603.example",
+            )
         ),
         *(
             ("websocket_see_other_uri", value, "a URI such as wss://other.example.org/ws")
-            for value in ("other.example.org", "javascript:alert(1)")
+            for value in ("other.example.org", "javascript:alert(1)", "wss://\u2603.example")
         ),
     ],
 )
 def test_values_that_mean_nothing(name, value, wanted):
     with pytest.raises(SettingsError, match=rf"the keyword argument {name} .*must be {wanted}"):
         Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("domain", "M\xfcnchen.example.", "m\xfcnchen.example"),
+        ("domain", "xn--mnchen-3ya.example", "m\xfcnchen.example"),
+        ("rooms_host", "r\xe4ume.example", "r\xe4ume.example"),
+        ("rooms_host", "xn--rume-loa.example.", "r\xe4ume.example"),
+        ("websocket_origins", "https://M\xfcnchen.example", "https://xn--mnchen-3ya.example"),
+        ("bosh_origins", "https://\u65e5\u672c.example:8443", "https://xn--wgv71a.example:8443"),
+        ("bosh_origins", "https://stra\xdfe.example", "https://xn--strae-oqa.example"),
+        ("bosh_origins", "https://my_site.example", "https://my_site.example"),
+        (
+            "public_url",
+            "https://m\xfcnchen.example:80/a\xe4",
+            "https://xn--mnchen-3ya.example:80/a%C3%A4",
+        ),
+        ("public_url", "https://example.org/\xe4%20", "https://example.org/%C3%A4%20"),
+        (
+            "websocket_see_other_uri",
+            "wss://m\xfcnchen.example/ws",
+            "wss://xn--mnchen-3ya.example/ws",
+        ),
+        ("contact_abuse", "mailto:h\xfclfe@example.org", "mailto:h%C3%BClfe@example.org"),
+        ("contact_abuse", "xmpp:a@m\xfcnchen.example", "xmpp:a@m%C3%BCnchen.example"),
+        ("contact_abuse", "https://m\xfcnchen.example", "https://xn--mnchen-3ya.example"),
+    ],
+)
+def test_names_in_any_script(name, value, kept):
+    listed = name.endswith("origins") or name.startswith("contact")
+    settings = Settings(**{name: [value] if listed else value})
+    assert getattr(settings, name) == ((kept,) if listed else kept)
 
 
 def test_media_types_are_in_lower_case():

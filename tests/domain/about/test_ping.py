@@ -18,12 +18,12 @@ async def test_the_server_pings_a_silent_client_and_takes_its_answer(kind):
     stage = Stage(SmConfig(idle_probe=60, idle_timeout=30))
     client = await stage.bind("juliet", "balcony")
     stage.now += 61
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     (ping,) = client.take()
     assert ping[0].tag == "{urn:xmpp:ping}ping"
     stage.now += 1
     client.send(f"<iq type='{kind}' id='{ping.get('id')}' to='localhost'/>")
     stage.now += 31
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     assert client.session.state == "bound"
     assert client.take() == []

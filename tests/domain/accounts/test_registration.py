@@ -15,7 +15,7 @@ from andiron.domain.accounts.credentials import verify_password
 from andiron.domain.config import RegistrationConfig
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
-from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.sign_in.turns import Turns
 from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslError
@@ -375,7 +375,7 @@ async def test_an_old_password_is_forgotten(closed):
     """Also where it had been right before, and need not be hashed to be known again."""
     accounts = closed.domain.accounts
     await accounts.set_password("juliet", "old")
-    authenticator = Authenticator(accounts, Throttle(), SaslConfig("localhost"))
+    authenticator = Authenticator(accounts, Turns(), SaslConfig("localhost"), clock=lambda: 0.0)
 
     async def signs_in(password):
         message = base64.b64encode(f"\0juliet\0{password}".encode()).decode()

@@ -443,28 +443,29 @@ async def test_results_do_not_outlive_who_asked():
     )
     juliet.take()
     stage.now += 1000
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
     assert juliet.bodies() == []
     assert stage.store.messages["juliet"] == []
 
 
 async def test_a_room_answers_with_its_own_archive():
-    """By ``answer``: its address, and its own way to show a message."""
+    """By ``answer``: its address, and its own word on which messages to show."""
     stage, _, juliet = await pair()
     archive = stage.domain.archive
     assert archive is not None
     room = "verona@conference.localhost"
-    identity = archive.add_for(room, f"{room}/nick", "<message/>", 1_700_000_000)
+    identity = archive.add_for(room, f"{room}/nick", "<message a='1'/>", 1_700_000_000)
+    archive.add_for(room, f"{room}/other", "<message a='2'/>", 1_700_000_001)
 
-    def render(row: Row) -> str:
-        return f"<message xmlns='{ns.CLIENT}' from='{row.peer}'/>"
+    def shown(row: Row) -> bool:
+        return row.peer == f"{room}/nick"
 
     payload = parsed(f"<query xmlns='{ns.MAM}' queryid='r'/>")
-    fin = parsed(await answer(archive, room, payload, juliet.link, room, 10, render))
+    fin = parsed(await answer(archive, room, payload, juliet.link, room, 10, shown))
     (result,) = juliet.take()
     assert (result.get("from"), result[0].get("id")) == (room, identity)
-    assert result[0][0][1].get("from") == f"{room}/nick"
+    assert result[0][0][1].get("a") == "1"
     assert fin.get("complete") == "true"
     assert identity in await metadata(archive, room)
     assert await bodies(juliet) == []

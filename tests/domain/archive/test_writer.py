@@ -10,7 +10,7 @@ from support.domains import settle
 
 from andiron.domain.archive import writer as archive_writer
 from andiron.domain.archive.store import Row
-from andiron.domain.archive.writer import ArchiveWriter
+from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
 
@@ -241,3 +241,67 @@ async def test_what_is_removed_is_not_written():
     await writer.flushed()
     assert store.batches == [[1], [2, 4]]
     await writer.close()
+
+
+def hold(writer: ArchiveWriter, identity: int, owner: str = "juliet") -> Held:
+    held = writer.hold(row(identity, owner))
+    assert held is not None
+    return held
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_what_is_held_is_written_once_that_is_decided(kept: bool):
+    store, writer = start()
+    held = hold(writer, 1)
+    assert held.id == "0000000000000001"
+    writer.put(row(2))
+    waits = asyncio.create_task(writer.flushed())
+    await settle()
+    assert store.batches == [[2]], "others do not wait"
+    assert not waits.done()
+    for _ in range(2):
+        (held.keep if kept else held.drop)()
+    held.drop()
+    await waits
+    assert store.batches == [[2], [1]][: 1 + kept]
+    await writer.flushed()
+
+
+async def test_waiting_is_for_what_was_held_before():
+    store, writer = start()
+    first, second = hold(writer, 1), hold(writer, 2)
+    waits = asyncio.create_task(writer.flushed())
+    await settle()
+    third = hold(writer, 3)
+    second.keep()
+    await settle()
+    assert not waits.done()
+    first.drop()
+    await waits
+    assert store.batches == [[2]]
+    third.keep()
+    await writer.flushed()
+    assert store.batches == [[2], [3]]
+
+
+async def test_what_is_held_counts_and_is_let_go(caplog: pytest.LogCaptureFixture):
+    store, writer = start(bound=2 * 512)
+    held = [hold(writer, 1), hold(writer, 2)]
+    assert writer.hold(row(3)) is None
+    assert not writer.put(row(3))
+    assert "does not keep up" in caplog.text
+    held[0].drop()
+    assert writer.put(row(4))
+    held[1].drop()
+    await writer.flushed()
+    assert store.batches == [[4]]
+
+
+async def test_what_is_held_of_an_archive_that_is_removed_is_never_written():
+    store, writer = start()
+    mine, other = hold(writer, 1, "juliet"), hold(writer, 2, "nurse")
+    writer.forget("juliet")
+    for held in (mine, other):
+        held.keep()
+    await writer.flushed()
+    assert store.batches == [[2]]

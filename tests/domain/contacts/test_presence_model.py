@@ -268,7 +268,7 @@ class Presence(RuleBasedStateMachine):
     @rule()
     def expire(self):
         self.stage.now += 601
-        self.do(self.stage.manager.run_timers, self.stage.now)
+        self.do(self.stage.manager.timers.run, self.stage.now)
         for resource in [resource for resource, end in self.ends.items() if end.away]:
             self.gone(resource)
         self.read()

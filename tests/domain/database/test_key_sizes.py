@@ -25,6 +25,8 @@ JULIET = text(255)
 JID = f"{text(1023)}@" + ".".join(text(size) for size in (63, 62, 61, 60, 3))
 ANY = f"{text(1023)}@{text(1022)}a"
 """As long as an address without a resource may be by RFC 7622, were it not for host names."""
+SHOWN = f"{text(1023)}@" + ".".join(["\U00020000" * 56] * 3 + ["\U00020000" * 54])
+"""As long as an address without a resource may be where its host is shown in letters."""
 WIDE = "".join(map(chr, random.Random(1).choices(range(0x20000, 0x2A6D6), k=255)))
 """255 characters, 1,020 bytes."""
 
@@ -88,6 +90,15 @@ async def test_the_longest_is_kept(house, write, size, stem, refusal):
     assert len(longest) == size
     assert (await ask(juliet, "set", write(longest))).get("type") == "result"
     assert condition(await ask(juliet, "set", write("a" + longest))) == refusal
+
+
+@pytest.mark.parametrize("write", [block, contact, affiliate])
+async def test_a_host_that_is_longer_than_in_dns(house, write):
+    assert len(SHOWN.encode()) == 1023 + 1 + 891
+    juliet = await house.come(JULIET, JULIET)
+    await ask(juliet, "set", publish("n"))
+    assert (await ask(juliet, "set", write(SHOWN))).get("type") == "result"
+    assert condition(await ask(juliet, "set", write(SHOWN + "\U00020000"))) == "jid-malformed"
 
 
 async def test_letters_that_take_more_than_a_byte_count_for_more(house):

@@ -12,6 +12,9 @@ from andiron.domain.accounts.credentials import verify_password
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.migrations import MIGRATIONS, SchemaError, upgrade
 from andiron.domain.messages.offline_store import OfflineStore
+from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.rooms.room import Place
+from andiron.domain.rooms.store import RoomStore
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
@@ -59,6 +62,40 @@ async def test_what_version_1_kept_is_there_after_an_upgrade(tmp_path: Path):
     assert ["first" in messages[0].text, "second" in messages[1].text] == [True, True]
     assert await database.get_meta("schema_version") == str(len(MIGRATIONS))
     await database.close()
+
+
+GARDEN = {
+    "alice@localhost": Place(Affiliation.OWNER, "Alice"),
+    "bob@localhost": Place(Affiliation.MEMBER, "Bob"),
+    "mallory@localhost": Place(Affiliation.OUTCAST),
+}
+
+
+async def test_the_rooms_of_version_2_are_there_after_an_upgrade(tmp_path: Path):
+    load(tmp_path / "andiron.db", 2)
+    database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
+    [room] = await RoomStore(database, "localhost").load()
+    await database.close()
+    assert (room.name, room.config.name, room.subject.text) == ("garden", "Garden", "Roses")
+    assert room.places == GARDEN
+
+
+async def test_so_they_are_on_postgresql(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    name = await postgres_server.create_database()
+    url = postgres_server.url(name)
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrade, "__defaults__", (MIGRATIONS[:2],))
+        await (await Database.open(url)).close()
+    kept = (SCHEMAS / "version_2.sql").read_text().splitlines()
+    for table in ("accounts", "rooms", "room_affiliations"):
+        for row in (line for line in kept if line.startswith(f'INSERT INTO "{table}"')):
+            await postgres_server.execute(row.replace("X'", "'\\x"), name)
+    database = await Database.open(url)
+    [room] = await RoomStore(database, "localhost").load()
+    await database.close()
+    assert room.places == GARDEN
 
 
 def _add_a_column(connection: Connection) -> None:

@@ -6,7 +6,10 @@ from slixmpp.plugins.xep_0297 import Forwarded
 from slixmpp.stanza import Message
 from slixmpp.xmlstream import register_stanza_plugin
 from support.domains import CLIENT, Stage, condition, settle
+from support.rooms import ROOM, RoomStage, enter, rule
 
+from andiron.domain.messages import carbons
+from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.tree import serialise
@@ -115,6 +118,9 @@ async def test_a_copy_is_sound(three):
         ("", f"<displayed xmlns='{ns.MARKERS}' id='1'/>", True),
         ("", f"<x xmlns='{ns.DIRECT_INVITE}' jid='r@c'/>", True),
         ("", "<x xmlns='urn:x'/>", False),
+        ("", f"<x xmlns='urn:x' a='{ns.RECEIPTS}'><![CDATA[<body>hi</body>]]></x>", False),
+        ("", f"<x xmlns='urn:x'><received xmlns='{ns.RECEIPTS}' id='1'/></x>", False),
+        ("chat", f"{BODY}<no-copy xmlns='urn:xmpp:hint&#115;'/>", False),
         ("chat", f"{BODY}<private xmlns='{ns.CARBONS}'/>", False),
         ("chat", f"{BODY}<no-copy xmlns='{ns.HINTS}'/>", False),
         ("chat", f"{BODY}<no-store xmlns='{ns.HINTS}'/>", True),
@@ -234,3 +240,224 @@ class TestAMessageWithACopy:
         await self.end(balcony, CloseReason.SHUTDOWN)
         await self.end(chamber, CloseReason.SHUTDOWN)
         assert stage.store.bodies("juliet") == ["hi"]
+
+
+def copies(client):
+    """Return what copies a client got: how, and the type, addresses and condition within."""
+    found = []
+    for tree in client.take():
+        if len(tree) and tree[0].tag in COPIES:
+            inner = tree[0].find(f"{{{ns.FORWARD}}}forwarded/{CLIENT}message")
+            assert (tree.get("type") or "") == (inner.get("type") or "")
+            kind = condition(inner) if inner.get("type") == "error" else inner.get("type")
+            how = tree[0].tag.partition("}")[2]
+            found.append((how, kind, inner.get("from"), inner.get("to")))
+    return found
+
+
+class TestWhatIsRefused:
+    """Section 6.1: the others see that it was sent, and the error."""
+
+    @pytest.mark.parametrize(
+        ("to", "expected"),
+        [
+            ("romeo@elsewhere/x", "remote-server-not-found"),
+            ("elsewhere", "remote-server-not-found"),
+            ("nobody@localhost", "service-unavailable"),
+            ("nobody@localhost/x", "service-unavailable"),
+            ("localhost", "service-unavailable"),
+            ("a@b@c", "jid-malformed"),
+            ("nowhere@conference.localhost", "item-not-found"),
+        ],
+    )
+    async def test_it_is_copied_with_its_error(self, to, expected):
+        stage = RoomStage()
+        balcony = await stage.come("juliet", "balcony")
+        chamber = await stage.come("juliet", "chamber")
+        for client in (balcony, chamber):
+            await client.ask(ENABLE)
+            client.take()
+        balcony.send(say(to))
+        await settle()
+        (error,) = balcony.take()
+        assert (condition(error), error.get("from")) == (expected, to)
+        assert copies(chamber) == [
+            ("sent", "chat", balcony.jid, to),
+            ("received", expected, to, balcony.jid),
+        ]
+
+    @pytest.mark.parametrize("online", [True, False])
+    @pytest.mark.parametrize("blocker", ["juliet", "romeo"])
+    async def test_by_blocking(self, stage, three, blocker, online):
+        balcony, chamber, romeo = three
+        blocked = "romeo@localhost" if blocker == "juliet" else JULIET
+        item = f"<block xmlns='{ns.BLOCKING}'><item jid='{blocked}'/></block>"
+        await (balcony if blocker == "juliet" else romeo).ask(f"<iq type='set' id='b'>{item}</iq>")
+        if not online:
+            romeo.leave()
+            stage.domain.owners.forget("romeo@localhost")
+            await settle()
+        balcony.take(), chamber.take()
+        balcony.send(say("romeo@localhost"))
+        await settle()
+        expected = "not-acceptable" if blocker == "juliet" else "service-unavailable"
+        assert copies(chamber) == [
+            ("sent", "chat", balcony.jid, "romeo@localhost"),
+            ("received", expected, "romeo@localhost", balcony.jid),
+        ]
+
+    @pytest.mark.parametrize("stored", [True, False])
+    async def test_by_the_store(self, stage, three, stored):
+        balcony, chamber, romeo = three
+        romeo.leave()
+        stage.store.limit = stored
+        stage.store.running.clear()
+        balcony.send(say("romeo@localhost"))
+        await settle()
+        assert chamber.take() == []
+        stage.store.running.set()
+        await settle()
+        sent, *rest = copies(chamber)
+        assert sent == ("sent", "chat", balcony.jid, "romeo@localhost")
+        assert rest == [("received", "service-unavailable", "romeo@localhost", balcony.jid)] * (
+            not stored
+        )
+
+    async def test_when_the_sender_has_left(self, stage, three):
+        balcony, chamber, romeo = three
+        romeo.leave()
+        stage.store.limit = 0
+        stage.store.running.clear()
+        balcony.send(say("romeo@localhost"))
+        balcony.leave()
+        stage.store.running.set()
+        await settle()
+        assert [how for how, *_ in copies(chamber)] == ["sent", "received"]
+
+    @pytest.mark.parametrize("inner", [BODY + f"<private xmlns='{ns.CARBONS}'/>", "<x/>"])
+    async def test_what_is_not_for_the_others_is_not_copied(self, three, inner):
+        balcony, chamber, _ = three
+        balcony.send(say("romeo@elsewhere", inner, "normal"))
+        assert len(balcony.take()) == 1
+        assert chamber.take() == []
+
+    async def test_what_pretends_to_be_a_copy_is_not_copied(self, three):
+        balcony, chamber, _ = three
+        balcony.send(say("romeo@elsewhere", f"{BODY}<sent xmlns='{ns.CARBONS}'/>"))
+        assert condition(balcony.take()[0]) == "forbidden"
+        assert chamber.take() == []
+
+
+class TestErrorsOfOthers:
+    """Section 6.1: an error is copied where the message was that it answers."""
+
+    def error(self, to, identity="1"):
+        inner = f"<not-acceptable xmlns='{ns.STANZA_ERRORS}'/>"
+        error = f"<error type='cancel'>{inner}</error>"
+        return f"<message type='error' id='{identity}' to='{to}'>{error}</message>"
+
+    async def test_an_answer_is_copied(self, three):
+        balcony, chamber, romeo = three
+        balcony.send(f"<message to='{romeo.jid}' type='chat' id='1'>{BODY}</message>")
+        romeo.send(self.error(balcony.jid))
+        assert copies(chamber) == [
+            ("sent", "chat", balcony.jid, romeo.jid),
+            ("received", "not-acceptable", romeo.jid, balcony.jid),
+        ]
+        assert condition(balcony.take()[-1]) == "not-acceptable"
+
+    @pytest.mark.parametrize("identity", ["1", "2", ""])
+    async def test_an_error_about_something_else_is_not(self, three, identity):
+        balcony, chamber, romeo = three
+        balcony.send(f"<message to='{romeo.jid}' id='1'><x xmlns='urn:x'/></message>")
+        balcony.send(f"<message to='{romeo.jid}' type='chat'>{BODY}</message>")
+        chamber.take()
+        romeo.send(self.error(balcony.jid, identity))
+        assert chamber.take() == []
+
+    async def test_a_bounded_number_of_messages_is_remembered(self, three, monkeypatch):
+        monkeypatch.setattr(carbons, "_REMEMBERED", 2)
+        balcony, chamber, romeo = three
+        for identity in ("1", "2", "3", "n" * 256):
+            balcony.send(f"<message to='{romeo.jid}' type='chat' id='{identity}'>{BODY}</message>")
+        chamber.take()
+        for identity in ("1", "2", "3", "n" * 256):
+            romeo.send(self.error(balcony.jid, identity))
+        assert len(copies(chamber)) == 2
+
+    @pytest.mark.parametrize("gone", [True, False])
+    async def test_one_that_comes_late_is_copied(self, gone):
+        """Of a message that had been delivered to a session which ended without having it."""
+        stage = Stage(SmConfig(idle_probe=0, max=10), archive=None)
+        balcony = await stage.come("juliet", "balcony")
+        chamber = await stage.come("juliet", "chamber")
+        romeo = await stage.come("romeo", "orchard", sm=True)
+        for client in (balcony, chamber):
+            await client.ask(ENABLE)
+            client.take()
+        romeo.lose()
+        stage.store.limit = 0
+        balcony.send(f"<message to='{romeo.jid}' type='chat' id='1'>{BODY}</message>")
+        if gone:
+            balcony.leave()
+        stage.now += 1000
+        stage.manager.timers.run(stage.now)
+        await settle()
+        assert copies(chamber) == [
+            ("sent", "chat", balcony.jid, romeo.jid),
+            ("received", "service-unavailable", romeo.jid, balcony.jid),
+        ]
+
+
+class TestPrivateMessagesInRooms:
+    """Section 6.1: for those who are that occupant alone."""
+
+    @pytest.fixture
+    async def stage(self):
+        stage = RoomStage()
+        self.romeo = await stage.person("romeo")
+        await stage.open_room(self.romeo, "Romeo")
+        self.balcony, self.chamber, self.garden = [
+            await stage.come("juliet", resource) for resource in ("balcony", "chamber", "garden")
+        ]
+        for client in (self.balcony, self.chamber, self.garden):
+            await client.ask(ENABLE)
+        enter(self.balcony, "Juliet")
+        enter(self.chamber, "Juliet")
+        for client in (self.balcony, self.chamber, self.garden, self.romeo):
+            client.take()
+        return stage
+
+    async def test_those_who_share_the_nickname_see_it(self, stage):
+        x = f"<x xmlns='{ns.MUC_USER}'/>"
+        for inner in (BODY, BODY + x):
+            self.balcony.send(say(f"{ROOM}/Romeo", inner))
+            assert heard(self.romeo) == ["hi"]
+            (copy,) = self.chamber.take()
+            message = copy[0].find(f"{{{ns.FORWARD}}}forwarded/{CLIENT}message")
+            assert message.get("to") == f"{ROOM}/Romeo"
+            assert [child.tag for child in message][1:] == [f"{{{ns.MUC_USER}}}x"]
+        assert self.garden.take() == []
+
+    async def test_what_is_heard_comes_to_those_in_the_room(self, stage):
+        self.romeo.send(say(f"{ROOM}/Juliet"))
+        assert heard(self.balcony) == heard(self.chamber) == ["hi"]
+        assert self.garden.take() == []
+
+    async def test_its_error_goes_the_same_way(self, stage):
+        self.balcony.send(say(f"{ROOM}/Nobody"))
+        assert [how for how, *_ in copies(self.chamber)] == ["sent", "received"]
+        assert self.garden.take() == []
+
+    async def test_who_is_not_in_the_room_says_nothing_to_the_others(self, stage):
+        self.garden.send(say(f"{ROOM}/Romeo"))
+        assert condition(self.garden.take()[0]) == "not-acceptable"
+        assert self.chamber.take() == self.balcony.take() == []
+
+    async def test_an_invitation_is_for_all_to_see(self, stage):
+        invite = f"<x xmlns='{ns.MUC_USER}'><invite to='nurse@localhost'/></x>"
+        await rule(self.romeo, "nick='Juliet' role='moderator'")
+        for client in (self.balcony, self.chamber, self.garden):
+            client.take()
+        self.balcony.send(say(ROOM, invite, "normal"))
+        assert heard(self.chamber) == heard(self.garden) == ["sent"]

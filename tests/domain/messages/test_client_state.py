@@ -62,6 +62,7 @@ async def test_it_is_offered_after_sign_in(stage):
         ("<body>hi</body>", False),
         (f"<received xmlns='{ns.RECEIPTS}' id='1'/>", False),
         (f"{COMPOSING}<x xmlns='urn:x'/>", False),
+        (f"<thread>{ns.FORWARD}</thread>{COMPOSING}", True),
     ],
 )
 async def test_what_can_wait(pair, what, held):
@@ -108,6 +109,20 @@ async def test_a_request_is_answered_after_what_is_held(pair):
     romeo.send(f"<presence to='{juliet.jid}'/>")
     juliet.send(PING)
     assert [name for name, _, _ in told(juliet)] == ["presence", "iq"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "held"),
+    [
+        (f"<x xmlns='{ns.MUC_USER}'><status code='110'/></x>", False),
+        (f"<x xmlns='{ns.MUC_USER}'><status code='100'/></x><status>'110'</status>", True),
+    ],
+)
+async def test_only_a_rooms_word_about_the_client_does_not_wait(pair, inner, held):
+    juliet, _ = pair
+    text = f"<presence xmlns='jabber:client' from='r@c/me' to='{juliet.jid}'>{inner}</presence>"
+    juliet.link.inform(text, juliet.stage.now)
+    assert (told(juliet) == []) is held
 
 
 async def test_requests_for_subscription_do_not_wait(pair):

@@ -1,17 +1,20 @@
 """A message's way: who gets it, who keeps it, and with which words of the server's."""
 
+import asyncio
 from typing import Any
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from support.domains import CLIENT, Client, Stage, body, condition, settle
+from support.domains import AUTH, CLIENT, Client, Stage, bind_request, body, condition, settle
+from support.rooms import RoomStage
 
 from andiron.domain.accounts.accounts import NoSuchAccount
-from andiron.domain.archive.archive import Archive
+from andiron.domain.archive.archive import Archive, Query
 from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
 from andiron.domain.client import Owner
-from andiron.domain.messages.messages import stanza_id
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.messages.keeping import stanza_id
 from andiron.sm.config import SmConfig
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID
@@ -166,6 +169,10 @@ async def test_a_message_to_oneself_that_waits_is_kept_once():
         ("chat", f"<body>hi</body>{hint('no-store')}", False),
         ("chat", f"<body>hi</body>{hint('no-permanent-store')}", False),
         ("chat", f"<body>urn:xmpp:hints</body><x>{hint('no-store')}</x>", True),
+        ("chat", "<body>hi</body><no-store xmlns='urn:xmpp:hint&#115;'/>", False),
+        ("chat", f"<composing xmlns='{ns.CHAT_STATES}'/><![CDATA[<body>hi</body>]]>", False),
+        ("chat", f"<composing xmlns='{ns.CHAT_STATES}'/><thread>urn:x:body</thread>", False),
+        ("chat", f"<active xmlns='{ns.CHAT_STATES}'/><body>hi</body>", True),
         ("normal", f"<composing xmlns='{ns.CHAT_STATES}'/>", False),
         ("normal", "", False),
         ("normal", "<x xmlns='jabber:x:conference' jid='r@c'/>", True),
@@ -234,11 +241,29 @@ FORGED = [
     f"<s:stanza-id xmlns:s='{ns.STANZA_ID}' id='1' by='{JULIET}'/>",
     f"<delay xmlns='{ns.DELAY}' from='localhost' stamp='2000-01-01T00:00:00Z'/>",
     "<delay xmlns='urn:xmpp:dela&#x79;' from='localhost' stamp='2000-01-01T00:00:00Z'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@LOCALHOST'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='JULIET@localhost'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@localhost.'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@\uff4cocalhost'/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@localhost '/>",
+    f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='garden@Conference.localhost'/>",
+    f"<delay xmlns='{ns.DELAY}' from='LocalHost' stamp='2000-01-01T00:00:00Z'/>",
+    f"<delay xmlns='{ns.DELAY}' from='localhost.' stamp='2000-01-01T00:00:00Z'/>",
+    f"<delay xmlns='{ns.DELAY}' from='localhost/x' stamp='2000-01-01T00:00:00Z'/>",
+    f"<delay xmlns='{ns.DELAY}' from='@localhost' stamp='2000-01-01T00:00:00Z'/>",
+    f"<delay xmlns='{ns.DELAY}' from='conference.localhost' stamp='2000-01-01T00:00:00Z'/>",
+    f"<delay xmlns='{ns.DELAY}' from='R@CONFERENCE.localhost/x' stamp='2000-01-01T00:00:00Z'/>",
+    f"<x xmlns='{ns.OLD_DELAY}' from='localhost' stamp='20000101T00:00:00'/>",
+    f"<x xmlns='{ns.OLD_DELAY}' from='r@conference.Localhost' stamp='20000101T00:00:00'/>",
+    "<x xmlns='jabber:x:dela&#121;' from='localhost' stamp='20000101T00:00:00'/>",
 ]
 HONEST = [
     f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='room@elsewhere'/>",
     f"<origin-id xmlns='{ns.STANZA_ID}' id='1'/>",
     f"<delay xmlns='{ns.DELAY}' from='elsewhere' stamp='2000-01-01T00:00:00Z'/>",
+    f"<delay xmlns='{ns.DELAY}' from='romeo@localhost/orchard' stamp='2000-01-01T00:00:00Z'/>",
+    f"<delay xmlns='{ns.DELAY}' stamp='2000-01-01T00:00:00Z'/>",
+    f"<x xmlns='{ns.OLD_DELAY}' from='romeo@localhost/orchard' stamp='20000101T00:00:00'/>",
     f"<x xmlns='urn:x'><stanza-id xmlns='{ns.STANZA_ID}' id='1' by='{JULIET}'/></x>",
 ]
 
@@ -246,7 +271,7 @@ HONEST = [
 @pytest.mark.parametrize("online", [True, False])
 @pytest.mark.parametrize("word", FORGED)
 async def test_what_only_servers_may_say_is_taken_out(word: str, online: bool):
-    stage = Stage()
+    stage = RoomStage()
     romeo = await stage.come("romeo", "orchard")
     if online:
         juliet = await stage.come("juliet", "balcony")
@@ -257,7 +282,7 @@ async def test_what_only_servers_may_say_is_taken_out(word: str, online: bool):
         await settle()
         message = fromstring(stage.store.messages["juliet"][0].text)
     assert marks(message) == [(JULIET, (await ids_after(stage))[0])]
-    assert message.findall(f"{{{ns.DELAY}}}delay") == []
+    assert [child.tag for child in message] == [f"{CLIENT}body", STANZA_ID]
     assert message.findtext(f"{CLIENT}body") == "hi"
 
 
@@ -306,7 +331,7 @@ async def test_a_message_that_was_stored_survives_a_lost_session():
     juliet.lose()
     romeo.send(say(juliet.jid))
     stage.now += 1000
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
     (stored,) = stage.store.messages["juliet"]
     assert len(await archived(stage, "juliet")) == 1
@@ -326,6 +351,134 @@ async def test_preferences_of_each_side_count():
     assert await archived(stage, "romeo") == [(JULIET, "hi")] * 3
     (message,) = romeo.take()
     assert [by for by, _ in marks(message)] == [ROMEO]
+
+
+async def refuse_by(stage: Stage, how: str) -> str:
+    """Let Juliet's account refuse; return the condition that tells so."""
+    if how == "blocked":
+        juliet = await stage.come("juliet", "balcony")
+        block = f"<block xmlns='{ns.BLOCKING}'><item jid='{ROMEO}'/></block>"
+        await juliet.ask(f"<iq type='set' id='b'>{block}</iq>")
+        juliet.leave()
+        await settle()
+    elif how == "full":
+        stage.store.limit = 0
+    elif how == "removed":
+        stage.store.accounts.discard("juliet")
+    else:
+        stage.store.error = DatabaseError("The database is locked.")
+        return "internal-server-error"
+    return "service-unavailable"
+
+
+@pytest.mark.parametrize("to", [JULIET, "juliet@localhost/balcony"])
+@pytest.mark.parametrize("how", ["blocked", "full", "removed", "locked"])
+async def test_what_is_refused_is_in_no_archive(how: str, to: str):
+    stage = Stage()
+    expected = await refuse_by(stage, how)
+    romeo = await stage.come("romeo", "orchard")
+    romeo.send(say(to))
+    await settle()
+    (error,) = romeo.take()
+    assert (condition(error), error.get("from")) == (expected, to)
+    assert await archived(stage, "romeo") == await archived(stage, "juliet") == []
+    assert stage.store.messages["juliet"] == []
+    stage.store.error, stage.store.limit = None, 1000
+    stage.store.accounts.add("juliet")
+    romeo.send(say("romeo@localhost/orchard"))
+    assert await archived(stage, "romeo") == [(ROMEO, "hi")], "later ones are archived"
+
+
+async def test_the_archives_wait_for_what_is_being_stored():
+    """Who asks while it is not certain gets the message, or never heard of it."""
+    stage = Stage()
+    romeo, garden = await stage.come("romeo", "orchard"), await stage.come("romeo", "garden")
+    nurse = await stage.come("nurse", "kitchen")
+    for client in (romeo, garden, nurse):
+        client.take()
+    stage.store.running.clear()
+    romeo.send(say(JULIET, "<body>first</body>"))
+    await settle()
+    romeo.send(say(nurse.jid, "<body>second</body>"))
+    garden.send(f"<iq type='set' id='q'><query xmlns='{ns.MAM}'/></iq>")
+    await settle()
+    assert garden.take() == []
+    stage.store.running.set()
+    await settle()
+    *results, _ = garden.take()
+    assert [each.findtext(f".//{CLIENT}body") for each in results] == ["first", "second"]
+
+
+async def test_what_is_said_while_one_waits_is_not_read_before_it():
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+    stage.store.running.clear()
+    archive = stage.domain.archive
+    assert archive is not None
+    romeo.send(say(JULIET, "<body>first</body>"))
+    owner = romeo.link.owner
+    query = Query(Filter(), 10)
+    asked = asyncio.create_task(archive.page("romeo", query))
+    await settle()
+    archive.add(owner, JULIET, "<message/>", 1.7e9)
+    ends = asyncio.create_task(archive.range("romeo"))
+    await settle()
+    archive.add(owner, JULIET, "<message/>", 1.7e9)
+    assert not asked.done()
+    stage.store.running.set()
+    assert len((await asked).rows) == 1
+    found = await ends
+    rows = (await archive.page("romeo", query)).rows
+    assert found is not None
+    assert (found.first, found.last) == (rows[0].id, rows[1].id)
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize("to", [JULIET, "juliet@localhost/balcony"])
+async def test_what_finds_no_room_among_those_that_wait_is_in_no_archive(to: str):
+    stage = Stage(max_held=1)
+    romeo = await stage.come("romeo", "orchard")
+    stage.store.running.clear()
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send("<presence/>")
+    for _ in range(2):
+        romeo.send(say(to))
+    (error,) = romeo.take()
+    assert condition(error) == "resource-constraint"
+    assert await archived(stage, "romeo") == [(JULIET, "hi")]
+    assert await archived(stage, "juliet") == [(ROMEO, "hi")]
+    stage.store.running.set()
+    await settle()
+    assert juliet.bodies() == ["hi"]
+
+
+async def test_a_sender_that_came_again_hears_of_a_refusal():
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+    stage.store.limit = 0
+    stage.store.running.clear()
+    romeo.send(say(JULIET))
+    romeo.leave()
+    again = await stage.come("romeo", "orchard")
+    stage.store.running.set()
+    await settle()
+    assert [condition(each) for each in again.take()] == ["service-unavailable"]
+
+
+async def test_a_failure_that_nobody_foresaw_refuses(caplog: pytest.LogCaptureFixture):
+    stage = Stage()
+    romeo = await stage.come("romeo", "orchard")
+
+    async def load(_jid: str) -> Owner:
+        raise ZeroDivisionError
+
+    owners: Any = stage.domain.owners
+    owners.load = load
+    romeo.send(say(JULIET))
+    await settle()
+    assert condition(romeo.take()[0]) == "internal-server-error"
+    assert await archived(stage, "romeo") == []
+    assert "could not be read" in caplog.text
 
 
 SERVICE = "conference.localhost"
@@ -383,6 +536,9 @@ async def test_an_archive_that_keeps_nothing_gives_no_id():
             self.asked.append((owner.jid, peer))
             return ""
 
+        def hold(self, owner: Owner, peer: str, text: str, stamp: float) -> None:
+            self.asked.append((owner.jid, peer))
+
     stage = Stage()
     full = Full()
     messages: Any = stage.domain.messages
@@ -393,6 +549,12 @@ async def test_an_archive_that_keeps_nothing_gives_no_id():
     (message,) = juliet.take()
     assert marks(message) == []
     assert full.asked == [(JULIET, romeo.jid), (ROMEO, juliet.jid)]
+    juliet.leave()
+    full.asked = []
+    romeo.send(say(JULIET))
+    await settle()
+    assert marks(fromstring(stage.store.messages["juliet"][0].text)) == []
+    assert full.asked == [(ROMEO, JULIET), (JULIET, romeo.jid)]
 
 
 def test_the_id_is_written_safely():
@@ -415,3 +577,30 @@ async def test_an_account_that_vanished_is_not_there():
     await settle()
     (error,) = romeo.take()
     assert condition(error) == "service-unavailable"
+
+
+@pytest.mark.parametrize("by", ["münchen.example", "xn--mnchen-3ya.example", "MÜNCHEN.example."])
+async def test_a_domain_of_other_letters_is_known_in_either_form(by: str):
+    stage = Stage(domain="münchen.example")
+    romeo = await come(stage, "romeo")
+    juliet = await come(stage, "juliet")
+    forged = (
+        f"<stanza-id xmlns='{ns.STANZA_ID}' id='1' by='juliet@{by}'/>"
+        f"<delay xmlns='{ns.DELAY}' from='{by}' stamp='2000-01-01T00:00:00Z'/>"
+    )
+    romeo.send(say(juliet.jid, f"<body>hi</body>{forged}"))
+    (message,) = juliet.take()
+    assert [child.tag for child in message] == [f"{CLIENT}body", STANZA_ID]
+
+
+async def come(stage: Stage, name: str) -> Client:
+    client = stage.connect()
+    client.open("münchen.example")
+    client.send(AUTH.format(name))
+    await settle()
+    client.open("münchen.example")
+    client.send(bind_request())
+    client.send("<presence/>")
+    await settle()
+    client.take()
+    return client

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from support.domains import START, Stage, condition, delays, settle
+from support.domains import AUTH, START, Stage, condition, delays, settle
 
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
@@ -24,6 +24,32 @@ async def stage():
     yield stage
     stage.store.running.set()
     await stage.domain.stop()
+
+
+@pytest.mark.parametrize("how", ["stored", "replayed"])
+async def test_what_looks_like_a_delay_in_the_content_keeps_none_from_being_added(how):
+    stage = Stage(SmConfig(idle_probe=0, max=100))
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    looks = f"<![CDATA[<delay xmlns='{ns.DELAY}' from='localhost' stamp=']]>"
+    juliet.lose()
+    if how == "stored":
+        juliet.session.close(CloseReason.EXPIRED, stage.now)
+    romeo.send(f"<message to='{JULIET}' type='chat'><body>hi</body>{looks}</message>")
+    await settle()
+    if how == "stored":
+        came = await stage.bind("juliet", "balcony")
+        came.send("<presence/>")
+    else:
+        came = stage.connect()
+        came.open()
+        came.send(AUTH.format("juliet"))
+        await settle()
+        came.open()
+        came.send(f"<resume xmlns='{ns.SM_3}' h='0' previd='{juliet.session.management.id}'/>")
+    await settle()
+    (message,) = [tree for tree in came.take() if tree.tag.endswith("}message")]
+    assert delays(message) == [timestamp(stage.wall(stage.now))]
 
 
 async def test_messages_wait_and_come_with_their_time(stage):
@@ -300,9 +326,9 @@ async def test_a_queue_that_fills_while_messages_are_fetched_keeps_their_order()
 
 async def expire(stage, client):
     stage.now += 1
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     stage.now += 601
-    stage.manager.run_timers(stage.now)
+    stage.manager.timers.run(stage.now)
     await settle()
 
 
@@ -423,7 +449,23 @@ async def test_a_groupchat_message_to_nobody_is_answered(stage):
     assert [condition(a) for a in romeo.take()] == ["service-unavailable"]
 
 
-async def test_undelivered_messages_to_a_full_store_are_answered(stage):
+async def test_what_is_in_the_recipients_archive_is_not_refused(stage):
+    """Nobody took it, and the store is full: there it is found all the same."""
+    stage.store.limit = 0
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    juliet.lose()
+    romeo.send(say("one"))
+    await expire(stage, juliet)
+    assert romeo.take() == []
+    came = await stage.come("juliet", "chamber")
+    came.send(f"<iq type='set' id='m'><query xmlns='{ns.MAM}'/></iq>")
+    await settle()
+    assert "<body>one</body>" in "".join(came.transport.take())
+
+
+async def test_undelivered_messages_to_a_full_store_are_answered():
+    stage = Stage(archive=None)
     stage.store.limit = 0
     romeo = await stage.bind("romeo", "orchard")
     juliet = await stage.come("juliet", "balcony", sm=True)

@@ -90,8 +90,11 @@ EJABBERD = (
 )
 
 
-async def test_ejabberd_with_passwords(server):
-    report = await server.read(document(PASSWORD + EJABBERD))
+@pytest.mark.parametrize("spelt", ["localhost", "LocalHost"])
+async def test_ejabberd_with_passwords(server, spelt):
+    marked = EJABBERD.replace("by='romeo@localhost'", f"by='Romeo@{spelt}'")
+    marked = marked.replace("from='localhost'", f"from='{spelt}'")
+    report = await server.read(document(PASSWORD + marked))
     assert (server.problems, server.notes, report.made) == ([], [], 1)
     credentials = await server.accounts.credentials("romeo")
     assert verify_password(credentials, "secret")
@@ -141,7 +144,7 @@ async def test_a_password_goes_before_keys(server):
         ),
         (
             f"{PASSWORD}<query xmlns='jabber:iq:roster'><item jid='@'/></query></user>",
-            "romeo was not imported: not an address (export.xml, line 1).",
+            "romeo was not imported: not an address: the domainpart is empty (export.xml, line 1).",
         ),
         (
             f"{PASSWORD}<query xmlns='jabber:iq:roster'><item/></query></user>",
@@ -284,3 +287,32 @@ async def test_who_has_keys_of_one_mechanism_alone_can_sign_in(server):
     assert not verify_password(credentials, "other")
     await server.accounts.set_password("romeo", "secret")
     assert len(await server.accounts.mechanisms()) == 3
+
+
+@pytest.mark.parametrize("other", ["xn--mnchen-3ya.example", "M\xfcnchen.Example."])
+async def test_a_domain_and_addresses_that_are_spelled_otherwise(tmp_path, other):
+    config = replace(CONFIG, domain="m\xfcnchen.example")
+    server = Server(tmp_path, config=config)
+    text = document(
+        "<user name='romeo' password='secret'>"
+        f"<query xmlns='jabber:iq:roster'><item jid='juliet@{other}' subscription='both'/></query>"
+        f"<offline-messages><message xmlns='jabber:client' from='juliet@{other}/x' to='romeo@{other}'>"
+        f"<delay xmlns='urn:xmpp:delay' from='{other}' stamp='2026-11-22T16:44:55Z'/>"
+        "<body>Hark</body></message></offline-messages>"
+        "<archive xmlns='urn:xmpp:pie:0#mam'><result xmlns='urn:xmpp:mam:2' id='x'>"
+        "<forwarded xmlns='urn:xmpp:forward:0'>"
+        "<delay stamp='2026-11-22T16:44:55Z' xmlns='urn:xmpp:delay'/>"
+        f"<message xmlns='jabber:client' from='romeo@{other}/x' to='juliet@{other}'><body>Call</body>"
+        f"<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@{other}' id='x'/></message>"
+        "</forwarded></result></archive>"
+        f"<blocklist xmlns='urn:xmpp:blocking'><item jid='paris@{other}'/></blocklist>"
+        f"<prefs xmlns='urn:xmpp:mam:2' default='always'><never><jid>paris@{other}</jid></never></prefs>"
+        "</user>",
+        other,
+    )
+    await server.read(text)
+    assert (server.problems, server.notes) == ([], [])
+    exported = await server.export()
+    assert other not in exported
+    assert exported.count("@m\xfcnchen.example") == 7
+    assert "stanza-id" not in exported

@@ -142,6 +142,13 @@ async def test_strangers_learn_nothing(stage, juliet, romeo, online):
         assert seconds(await romeo.ask(ask(to))) == "forbidden"
 
 
+async def test_strangers_learn_nothing_from_a_resource_in_whatever_spelling(juliet, romeo):
+    query = "<query xmlns='jabber:iq:l&#97;st'/>"
+    request = f"<iq type='get' id='l' to='{juliet.jid}'>{query}</iq>"
+    assert seconds(await romeo.ask(request)) == "forbidden"
+    assert juliet.take() == []
+
+
 async def test_who_is_blocked_learns_nothing(juliet, romeo):
     await show(juliet, romeo)
     item = "<item jid='romeo@localhost'/>"

@@ -129,6 +129,7 @@ def update(inner=""):
         (update("<photo/>"), "abc", ""),
         (update("<photo>own</photo>"), "abc", "own"),
         (update("<photo>own</photo>"), "", "own"),
+        (update("<photo>own</photo>").replace("update", "upd&#97;te"), "abc", "own"),
         (f"<c xmlns='{ns.CAPS}'/>{update()}<status/>", "abc", "abc"),
     ],
 )

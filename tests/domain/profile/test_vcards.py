@@ -67,7 +67,7 @@ async def test_a_contacts(juliet, romeo, online):
     if not online:
         juliet.leave()
     answer = await romeo.ask(get("Juliet@localhost"))
-    assert answer.get("from") == "Juliet@localhost"
+    assert answer.get("from") == "juliet@localhost"
     assert answer[0].findtext(f"{VCARD}PHOTO/{VCARD}BINVAL") == "aGk="
 
 

@@ -69,6 +69,14 @@ async def test_a_hash_is_asked_about_and_then_known(stage):
     assert (other.interest, other.news) == (["a"], [["a"]])
 
 
+async def test_capabilities_are_seen_in_whatever_spelling(stage):
+    client = await come(stage)
+    spelt = ns.CAPS.replace("caps", "c&#97;ps")
+    client.client.send(f"<presence><c xmlns='{spelt}' hash='sha-1' node='n' ver='v'/></presence>")
+    (question,) = [iq for iq in client.client.take() if iq.tag == "{jabber:client}iq"]
+    assert question[0].get("node") == "n#v"
+
+
 async def test_a_wrong_hash_speaks_for_its_own_client_alone(stage):
     liar, honest = await come(stage), await come(stage, "romeo")
     ver = hashed("a+notify")

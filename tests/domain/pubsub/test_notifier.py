@@ -361,6 +361,18 @@ async def test_a_subscriber_is_told_without_a_friendship(stage, juliet, tybalt):
     assert [each.events() for each in (tybalt, alley)] == [[], []]
 
 
+@pytest.mark.parametrize(
+    "options", [{"send_last_published_item": "never"}, {"deliver_notifications": "0"}]
+)
+async def test_a_new_subscriber_is_told_nothing_of_a_node_that_does_not_tell(
+    juliet, tybalt, options
+):
+    await juliet.publish("n", "1", access_model="open", **options)
+    answer = await tybalt.ask("set", SUBSCRIBE.format("n", "tybalt@localhost"), JULIET)
+    assert answer.get("type") == "result"
+    assert tybalt.events() == []
+
+
 async def test_a_subscriber_who_may_see_it_no_more_is_not_told(juliet, tybalt):
     await juliet.publish("n", "1", access_model="open")
     await tybalt.ask("set", SUBSCRIBE.format("n", "tybalt@localhost"), JULIET)

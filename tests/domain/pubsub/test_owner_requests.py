@@ -40,10 +40,12 @@ async def test_the_defaults(juliet):
         "pubsub#title": "",
         "pubsub#description": "",
         "pubsub#type": "",
+        "pubsub#language": "",
         "pubsub#access_model": "presence",
         "pubsub#roster_groups_allowed": "",
         "pubsub#persist_items": True,
         "pubsub#max_items": "1",
+        "pubsub#max_payload_size": "",
         "pubsub#send_last_published_item": "on_sub_and_presence",
         "pubsub#deliver_notifications": True,
         "pubsub#deliver_payloads": True,
@@ -111,6 +113,16 @@ async def test_a_smaller_node_loses_its_oldest(juliet):
         ("send_last_published_item", "always"),
         ("publish_model", "open"),
         ("purge_offline", "1"),
+        ("itemreply", "owner"),
+        ("itemreply", "publisher"),
+        ("publish_node_full", "reject"),
+        ("publish_node_full", "retract-oldest"),
+        ("item_expire", "604800"),
+        ("contact", "romeo@localhost"),
+        ("body_xslt", "http://localhost/x"),
+        ("dataform_xslt", "http://localhost/x"),
+        ("max_payload_size", "-1"),
+        ("max_payload_size", "1 KiB"),
         ("title", "x" * 1001),
         ("roster_groups_allowed", "x" * 1001),
     ],
@@ -119,6 +131,54 @@ async def test_what_is_not_offered(juliet, option, value):
     await juliet.publish("n", title="T")
     assert condition(await juliet.configure("n", **{option: value})) == "not-acceptable"
     assert (await values(juliet))["pubsub#title"] == "T"
+
+
+DONE = {
+    "itemreply": "none",
+    "publish_node_full": "discard-oldest",
+    "publish_model": "publishers",
+    "node_type": "leaf",
+    "notification_type": "headline",
+    "item_expire": "max",
+    "purge_offline": "0",
+    "tempsub": "0",
+    "notify_sub": "0",
+    "subscribe": "1",
+    "presence_based_delivery": "1",
+    "contact": "",
+    "body_xslt": "",
+    "dataform_xslt": "",
+}
+"""What is done, of what cannot be chosen."""
+CHOICES = {
+    "access_model": "open",
+    "deliver_notifications": "1",
+    "deliver_payloads": "1",
+    "description": "D",
+    "language": "it",
+    "max_items": "5",
+    "max_payload_size": "1000",
+    "notify_config": "1",
+    "notify_delete": "1",
+    "notify_retract": "1",
+    "persist_items": "1",
+    "roster_groups_allowed": "A",
+    "send_last_published_item": "never",
+    "title": "T",
+    "type": "urn:x",
+}
+
+
+async def test_every_field_of_a_configuration_is_done_or_refused(juliet):
+    """XEP-0060 section 17.4.4, which lists them, but for those of collections."""
+    await juliet.publish("n")
+    answer = await juliet.configure("n", **DONE, **CHOICES)
+    assert answer.get("type") == "result"
+    found = await values(juliet)
+    assert len(DONE.keys() | CHOICES.keys()) == 29
+    assert {f"pubsub#{name}" for name in CHOICES} == found.keys() - {"FORM_TYPE"}
+    answer = await juliet.publish("n", **DONE, **CHOICES)
+    assert answer.get("type") == "result"
 
 
 async def test_a_form_may_be_cancelled(juliet):

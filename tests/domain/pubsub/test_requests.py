@@ -218,6 +218,20 @@ async def test_an_item_too_large(poor):
     assert (await poor.publish("n", "1", weighing(100))).get("type") == "result"
 
 
+async def test_a_node_may_want_smaller_items(poor):
+    await poor.publish("n", "1", weighing(60), max_payload_size="60")
+    answer = await poor.publish("n", "2", weighing(61))
+    assert detail(answer) == ["not-acceptable", "payload-too-big"]
+    assert ids(await poor.items("n")) == ["1"]
+    await poor.configure("n", max_payload_size="")
+    assert (await poor.publish("n", "2", weighing(61))).get("type") == "result"
+    answer = await poor.publish("m", "1", weighing(60), max_payload_size="59")
+    assert detail(answer) == ["not-acceptable", "payload-too-big"]
+    assert condition(await poor.items("m")) == REFUSED
+    await poor.configure("n", max_payload_size="1000")
+    assert detail(await poor.publish("n", "3", weighing(101)))[0] == "not-acceptable"
+
+
 async def test_the_quota_counts_what_is_left(poor):
     assert (await poor.publish("a", "1", weighing(100))).get("type") == "result"
     assert condition(await poor.publish("b", "1", weighing(51))) == "resource-constraint"

@@ -21,6 +21,7 @@ from support.rooms import (
 
 from andiron.domain.config import RoomCreators
 from andiron.sm.config import SmConfig
+from andiron.xmpp.errors import StanzaCondition
 
 
 async def test_a_new_room_is_its_makers_and_locked_until_it_is_set_up():
@@ -198,7 +199,7 @@ async def test_a_name_in_use_or_reserved_is_refused():
     juliet, romeo, nurse = [await stage.person(name) for name in ("juliet", "romeo", "nurse")]
     await stage.open_room(juliet, "Juliet")
     await rule(juliet, "jid='nurse@localhost' affiliation='member'")
-    stage.room.reserve("nurse@localhost", "Nurse")
+    stage.room.nicks.reserve("nurse@localhost", "Nurse")
     for taken in ("Juliet", "Nurse"):
         enter(romeo, taken)
         assert condition(romeo.take()[0]) == "conflict"
@@ -500,3 +501,85 @@ async def test_one_person_under_two_names_keeps_them_apart():
     enter(desk, "Phone", x="")
     assert condition(desk.take()[0]) == "conflict"
     assert set(stage.room.occupants) == {"Juliet", "Phone", "Desk"}
+
+
+GHOSTLY = {
+    "gone",
+    "item-not-found",
+    "recipient-unavailable",
+    "redirect",
+    "remote-server-not-found",
+    "remote-server-timeout",
+}
+
+
+def error(condition):
+    return (
+        f"<error type='cancel'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+        "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>gone item-not-found</text></error>"
+    )
+
+
+@pytest.mark.parametrize("to", [ROOM, f"{ROOM}/Juliet"])
+@pytest.mark.parametrize("stanza", ["message", "presence"])
+@pytest.mark.parametrize("kind", StanzaCondition)
+async def test_who_cannot_be_reached_any_more_is_taken_out(stanza, kind, to):
+    """Sections 18.1.2, which has the conditions, and 11.1, which has the code."""
+    stage = RoomStage()
+    juliet, romeo = await stage.person("juliet"), await stage.person("romeo")
+    await stage.open_room(juliet, "Juliet")
+    enter(romeo, "Romeo")
+    say(juliet, "Are you there?")
+    juliet.take(), romeo.take()
+    romeo.send(f"<{stanza} to='{to}' type='error' id='m'>{error(kind)}</{stanza}>")
+    if kind not in GHOSTLY:
+        assert juliet.take() == romeo.take() == []
+        assert "Romeo" in stage.room.occupants
+        return
+    assert told(romeo.take()) == [("Romeo", "unavailable", [110, 333])]
+    assert told(juliet.take()) == [("Romeo", "unavailable", [333])]
+    assert list(stage.room.occupants) == ["Juliet"]
+    enter(romeo, "Romeo")
+    assert list(stage.room.occupants) == ["Juliet", "Romeo"]
+
+
+async def test_only_the_session_that_cannot_be_reached_is_taken_out():
+    stage = RoomStage()
+    juliet, phone = await stage.person("juliet"), await stage.person("juliet", "phone")
+    nurse = await stage.person("nurse")
+    await stage.open_room(juliet, "Juliet")
+    enter(phone, "Juliet")
+    juliet.take(), phone.take()
+    for client in (nurse, phone, phone):  # One who is not in it, and twice, changes nothing.
+        client.send(f"<message to='{ROOM}' type='error'>{error('gone')}</message>")
+    assert nurse.take() == []
+    assert told(phone.take()) == [("Juliet", "unavailable", [110, 333])]
+    assert [seat.jid for seat in stage.room.occupants["Juliet"].seats] == [juliet.jid]
+    juliet.send(f"<message to='{ROOM}' type='error'>{error('gone')}</message>")
+    assert not stage.has_room()
+
+
+@pytest.mark.parametrize("inner", ["", "<error/>", "<error xmlns='x'><gone/></error>"])
+async def test_an_error_that_says_nothing_changes_nothing(inner):
+    stage = RoomStage()
+    juliet = await stage.person("juliet")
+    await stage.open_room(juliet, "Juliet")
+    juliet.send(f"<message to='{ROOM}' type='error'>{inner}</message>")
+    juliet.send(f"<message to='nowhere@{ROOM.partition('@')[2]}' type='error'>{inner}</message>")
+    assert juliet.take() == []
+    assert stage.has_room()
+
+
+async def test_an_answer_to_another_is_no_word_of_ones_own_absence():
+    """Section 18.1.2 is of what the room sent: a request is another occupant's."""
+    stage = RoomStage()
+    juliet, romeo = await stage.person("juliet"), await stage.person("romeo")
+    await stage.open_room(juliet, "Juliet")
+    enter(romeo, "Romeo")
+    romeo.take()
+    juliet.send(f"<iq type='get' id='a' to='{ROOM}/Romeo'><q xmlns='x'/></iq>")
+    (asked,) = romeo.take()
+    romeo.send(
+        f"<iq type='error' id='{asked.get('id')}' to='{ROOM}/Juliet'>{error('item-not-found')}</iq>"
+    )
+    assert list(stage.room.occupants) == ["Juliet", "Romeo"]

@@ -10,6 +10,7 @@ from support.rooms import (
     configure,
     enter,
     leave,
+    listed,
     request,
     rule,
     say,
@@ -58,7 +59,7 @@ async def test_a_persistent_room_is_there_again():
     )
     await request(juliet, "set", PICTURE)
     juliet.send(f"<message type='groupchat' to='{ROOM}'><subject>Love</subject></message>")
-    stage.room.reserve("romeo@localhost", "Romeo")
+    stage.room.nicks.reserve("romeo@localhost", "Romeo")
     await stage.domain.rooms.affiliated(stage.room, ["romeo@localhost"])
     await settle()
     before = stage.room
@@ -129,6 +130,19 @@ async def test_accounts_that_were_removed_meanwhile_have_no_affiliations():
         connection.execute(text("delete from accounts where username = 'romeo'"))
     stage = await restarted(stage)
     assert not stage.has_room()
+
+
+async def test_what_an_admin_said_with_an_affiliation_is_there_again():
+    stage, juliet, _ = await scene(persistentroom=1)
+    ban = "<item jid='romeo@localhost' affiliation='outcast'><reason>Treason</reason></item>"
+    await request(juliet, "set", f"<query xmlns='{ns.MUC_ADMIN}'>{ban}</query>")
+    for nick in ("Prince", "Cat"):  # The second changes nothing but the nickname.
+        await rule(juliet, f"jid='tybalt@localhost' affiliation='member' nick='{nick}'")
+    stage = await restarted(stage)
+    assert stage.room.nicks == {"tybalt@localhost": "Cat"}
+    juliet = await stage.come("juliet", "here")
+    answer = await listed(juliet, "affiliation='outcast'")
+    assert answer.findtext(f".//{{{ns.MUC_ADMIN}}}reason") == "Treason"
 
 
 async def test_a_ban_stays_when_its_account_goes():

@@ -14,13 +14,19 @@ from andiron.xmpp import namespaces as ns
 PEOPLE = ("romeo", "juliet", "tybalt")
 RESOURCES = ("one", "two")
 ROOMS = ("garden", "tomb")
-NICKS = ("a", "b", "c")
+NICKS = ("a", "b", "c", "A", "B ")
 
 SESSION = st.tuples(st.sampled_from(PEOPLE), st.sampled_from(RESOURCES))
 ROOM = st.sampled_from(ROOMS)
 NICK = st.sampled_from(NICKS)
 AFFILIATION = st.sampled_from(("owner", "admin", "member", "none", "outcast"))
 ROLE = st.sampled_from(("moderator", "participant", "visitor", "none"))
+ITEMS = {
+    "role": "nick='{}' role='{}'",
+    "affiliation": "jid='{}@localhost' affiliation='{}'",
+    "reserve": "jid='{}@localhost' affiliation='member' nick='{}'",
+    "domain": "jid='localhost' affiliation='{}'",
+}
 STEP = st.one_of(
     st.tuples(st.just("enter"), SESSION, ROOM, NICK),
     st.tuples(st.just("enter"), SESSION, ROOM, NICK),
@@ -29,6 +35,8 @@ STEP = st.one_of(
     st.tuples(st.just("leave"), SESSION, ROOM),
     st.tuples(st.just("role"), SESSION, ROOM, NICK, ROLE),
     st.tuples(st.just("affiliation"), SESSION, ROOM, st.sampled_from(PEOPLE), AFFILIATION),
+    st.tuples(st.just("reserve"), SESSION, ROOM, st.sampled_from(PEOPLE), NICK),
+    st.tuples(st.just("domain"), SESSION, ROOM, st.sampled_from(("outcast", "none"))),
     st.tuples(
         st.just("config"),
         SESSION,
@@ -127,10 +135,8 @@ class Play:
                 client.send(f"<presence to='{address}/{rest[0]}'/>")
             case "leave":
                 client.send(f"<presence to='{address}/a' type='unavailable'/>")
-            case "role":
-                self.rule(client, address, f"nick='{rest[0]}' role='{rest[1]}'")
-            case "affiliation":
-                self.rule(client, address, f"jid='{rest[0]}@localhost' affiliation='{rest[1]}'")
+            case "role" | "affiliation" | "reserve" | "domain":
+                self.rule(client, address, ITEMS[action].format(*rest))
             case "config":
                 (var, value), *_ = rest
                 self.own(
@@ -183,6 +189,9 @@ class Play:
                 assert occupant.affiliation != "outcast"
                 assert occupant.role is not Role.NONE
                 assert not room.config.members_only or occupant.affiliation != "none"
+                assert room.occupants.alike(occupant.nick) == [occupant]
+                assert room.nicks.holders(occupant.nick) <= {occupant.bare}
+            assert room.nicks.faults() == []
             assert {seat for o in room.occupants.values() for seat in o.seats} == set(
                 room.seats.values()
             )

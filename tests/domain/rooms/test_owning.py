@@ -57,6 +57,7 @@ VALUES = [
     ("maxusers", 20, "max_occupants", 20),
     ("maxusers", "none", "max_occupants", 0),
     ("muc#maxhistoryfetch", 5, "history", 5),
+    ("muc#maxhistoryfetch", 99_999, "history", 100),
     ("roomsecret", "open", "password", "open"),
 ]
 
@@ -174,30 +175,56 @@ async def test_the_secret_is_for_owners_alone():
 
 
 CODES = [
-    ({"whois": "anyone"}, [172]),
-    ({"enablelogging": 0}, [171]),
-    ({"enablelogging": 0, "whois": "anyone"}, [171, 172]),
-    ({"roomname": "x"}, [104]),
-    ({"roomname": ""}, None),
+    ({"whois": "anyone"}, [172], {"whois": "moderators"}, [173]),
+    ({"enablelogging": 0}, [171], {"enablelogging": 1}, [170]),
+    (
+        {"enablelogging": 0, "whois": "anyone"},
+        [171, 172],
+        {"enablelogging": 1, "whois": "moderators"},
+        [170, 173],
+    ),
+    ({"roomname": "x"}, [104], {"roomname": "", "roomdesc": "y"}, [104]),
+    (
+        {"roomname": "x", "whois": "anyone"},
+        [104, 172],
+        {"roomsecret": "s", "whois": "moderators"},
+        [104, 173],
+    ),
+    (
+        {"membersonly": 0, "moderatedroom": 1, "enablelogging": 0},
+        [104, 171],
+        {"moderatedroom": 0, "enablelogging": 1},
+        [104, 170],
+    ),
+    ({"roomname": "", "whois": "moderators"}, None, {"publicroom": 0}, [104]),
 ]
 
 
-@pytest.mark.parametrize(("fields", "expected"), CODES)
-async def test_all_are_told_what_has_changed(fields, expected):
+@pytest.mark.parametrize(("fields", "expected", "back", "then"), CODES)
+async def test_all_are_told_what_has_changed(fields, expected, back, then):
+    """Section 10.2.1: of privacy what it is, of everything else that there is something."""
     _stage, juliet, romeo = await scene()
-    await configure(juliet, **fields)
-    stanzas = romeo.take()
-    if expected is None:
-        assert stanzas == []
-        return
-    (message,) = stanzas
-    assert (message.get("from"), message.get("type")) == (ROOM, "groupchat")
-    assert codes(message) == expected
-    back = {"whois": "moderators"} if "whois" in fields else {"enablelogging": 1}
-    await configure(juliet, **back)
-    assert [codes(each) for each in romeo.take()] == [
-        [173] if "whois" in fields else [170] if "enablelogging" in fields else []
-    ] or "roomname" in fields
+    for change, told_codes in ((fields, expected), (back, then)):
+        await configure(juliet, **change)
+        stanzas = romeo.take()
+        if told_codes is None:
+            assert stanzas == []
+            continue
+        (message,) = stanzas
+        assert (message.get("from"), message.get("type")) == (ROOM, "groupchat")
+        assert codes(message) == told_codes
+
+
+async def test_where_there_are_no_archives_none_is_spoken_of():
+    stage = RoomStage({"archive": None})
+    juliet = await stage.person("juliet")
+    enter(juliet, "Juliet")
+    assert codes(juliet.take()[0]) == [110, 201]
+    assert "muc#roomconfig_enablelogging" not in fields_of(await request(juliet, "get", GET))
+    assert condition(await configure(juliet, enablelogging=1)) == "not-acceptable"
+    assert (await configure(juliet, enablelogging=0)).get("type") == "result"
+    assert juliet.take() == []
+    assert stage.room.config == RoomConfig()
 
 
 async def test_the_end_of_a_room():

@@ -66,15 +66,17 @@ def expected_of_role(actor: Standing, target: Standing, new: Role) -> str:
         return "forbidden"
     if target.role is new:
         return "allowed"
-    if MODERATOR in (target.role, new) and not admin:
-        return "not-allowed" if new is NOBODY else "forbidden"
     order = [OUTCAST, NONE, MEMBER, ADMIN, OWNER]
     theirs, mine = order.index(target.affiliation), order.index(actor.affiliation)
+    loses_what_it_must_keep = new is not MODERATOR and target.affiliation in (ADMIN, OWNER)
+    is_at_the_level = target.affiliation is MEMBER and mine <= theirs
+    if new is VISITOR and (loses_what_it_must_keep or is_at_the_level):
+        return "not-allowed"
+    if MODERATOR in (target.role, new) and not admin:
+        return "not-allowed" if new is NOBODY else "forbidden"
     if new is NOBODY:
         return "not-allowed" if theirs > mine else "allowed"
-    loses_what_it_must_keep = new is not MODERATOR and target.affiliation in (ADMIN, OWNER)
-    is_at_the_level = new is VISITOR and target.affiliation is MEMBER and mine <= theirs
-    return "not-allowed" if loses_what_it_must_keep or is_at_the_level else "allowed"
+    return "not-allowed" if loses_what_it_must_keep else "allowed"
 
 
 STANDINGS = [
@@ -96,12 +98,24 @@ def test_who_may_change_which_role(actor):
     assert ("allowed" in seen) == is_powerful
 
 
+@pytest.mark.parametrize("affiliation", [NONE, MEMBER, ADMIN, OWNER])
+def test_every_moderator_may_kick_himself_and_nobody_else_that(affiliation):
+    for role in INSIDE:
+        each = Standing(affiliation, role)
+        may = role is MODERATOR or affiliation in (ADMIN, OWNER)
+        found = outcome(lambda who: check_role_change(who, who, NOBODY, himself=True), each)
+        assert found == ("allowed" if may else "forbidden")
+
+
 def expected_of_affiliation(actor: Affiliation, old: Affiliation, new: Affiliation) -> str:
     if actor is OWNER:
         return "allowed"
     if actor is not ADMIN or new in (ADMIN, OWNER):
         return "forbidden"
-    return "not-allowed" if old in (ADMIN, OWNER) else "allowed"
+    if old in (ADMIN, OWNER):
+        # Sections 9.1 and 9.2 of a ban; 10.4, 10.5, 10.7 and 10.8 of everything else.
+        return "not-allowed" if new is OUTCAST else "forbidden"
+    return "allowed"
 
 
 @pytest.mark.parametrize(("actor", "old", "new"), list(product(Affiliation, repeat=3)))

@@ -4,6 +4,7 @@ import pytest
 from support.domains import CLIENT, condition, settle
 from support.rooms import (
     HOST,
+    MUC,
     ROOM,
     RoomStage,
     codes,
@@ -14,6 +15,7 @@ from support.rooms import (
     rule,
 )
 
+from andiron.domain.database.database import DatabaseError
 from andiron.xmpp import namespaces as ns
 
 INFO, ITEMS = f"<query xmlns='{ns.DISCO_INFO}'/>", f"<query xmlns='{ns.DISCO_ITEMS}'/>"
@@ -186,7 +188,7 @@ async def test_a_nickname_of_ones_own():
     assert (await request(juliet, "set", REGISTER.format("Montague"))).get("type") == "result"
     await rule(juliet, "jid='romeo@localhost' affiliation='owner'")
     await rule(juliet, "jid='juliet@localhost' affiliation='none'")
-    assert stage.room.reserved == {}
+    assert stage.room.nicks == {}
 
 
 async def test_a_rooms_picture():
@@ -270,6 +272,7 @@ async def test_who_asks_one_that_goes_is_told():
     answers = [each for each in juliet.take() if each.tag == f"{CLIENT}iq"]
     assert [each.get("id") for each in answers] == ["v1"]
     assert condition(answers[0]) == "recipient-unavailable"
+    assert answers[0].find(f"{CLIENT}error").get("by") == ROOM
 
 
 async def test_too_many_requests_to_one():
@@ -296,6 +299,57 @@ async def test_an_occupants_vcard_is_its_accounts():
 async def test_a_request_has_one_payload(payload, to):
     _stage, juliet, _romeo = await scene()
     assert condition(await request(juliet, "get", payload, to)) == "bad-request"
+
+
+REFUSED = [
+    f"<presence to='{ROOM}'>{MUC}</presence>",
+    f"<presence to='{ROOM}/Romeo'>{MUC}</presence>",
+    f"<presence to='{HOST}/Nurse'>{MUC}</presence>",
+    f"<presence to='{ROOM}' type='subscribe'/>",
+    f"<message to='{ROOM}' type='groupchat'><body>x</body></message>",
+    f"<message to='{ROOM}/Romeo' type='chat'><body>x</body></message>",
+    f"<message to='nowhere@{HOST}' type='groupchat'><body>x</body></message>",
+    f"<iq to='{HOST}' type='set' id='i'><a xmlns='x'/></iq>",
+    f"<iq to='{ROOM}' type='set' id='i'><a xmlns='x'/></iq>",
+    f"<iq to='{ROOM}' type='set' id='i'/>",
+    f"<iq to='{ROOM}/Romeo' type='get' id='i'>{PING}</iq>",
+]
+
+
+@pytest.mark.parametrize("stanza", REFUSED)
+async def test_every_error_says_by_whom_it_is(stanza):
+    """RFC 6120 section 8.3.2; XEP-0045 has it wherever an occupant's address is answered."""
+    stage, _juliet, _romeo = await scene()
+    nurse = await stage.person("nurse")
+    nurse.send(stanza)
+    (answer,) = nurse.take()
+    to = answer.get("from")
+    assert f"to='{to}'" in stanza
+    assert answer.find(f"{CLIENT}error").get("by") == to.partition("/")[0]
+
+
+async def test_so_does_one_that_takes_time():
+    stage, juliet, romeo = await scene(persistentroom=1)
+    stage.database.error = DatabaseError("gone")
+    for client, kind, payload, to in (
+        (juliet, "set", PICTURE, ROOM),
+        (juliet, "set", f"<query xmlns='{ns.MAM}'/>", ROOM),
+        (juliet, "get", VCARD, f"{ROOM}/Romeo"),
+        (romeo, "get", VCARD, f"{ROOM}/Romeo"),
+    ):
+        answer = await request(client, kind, payload, to)
+        assert condition(answer) == "internal-server-error"
+        assert answer.find(f"{CLIENT}error").get("by") == ROOM
+
+
+async def test_an_occupants_own_error_goes_on_as_it_is():
+    _stage, juliet, romeo = await scene()
+    romeo.send(f"<iq type='get' id='v1' to='{ROOM}/Juliet'><q xmlns='x'/></iq>")
+    (asked,) = juliet.take()
+    error = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    juliet.send(f"<iq type='error' id='{asked.get('id')}' to='{ROOM}/Romeo'>{error}</iq>")
+    (answer,) = romeo.take()
+    assert answer.find(f"{CLIENT}error").attrib == {"type": "cancel"}
 
 
 async def test_unknown_requests_are_answered():

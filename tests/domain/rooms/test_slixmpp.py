@@ -9,6 +9,8 @@ from slixmpp.xmlstream import register_stanza_plugin
 from support.domains import settle
 from support.rooms import ROOM, RoomStage, enter, request
 
+from andiron.xmpp import namespaces as ns
+
 muc.register_plugins()
 register_stanza_plugin(muc.MUCOwnerQuery, Form)
 register_stanza_plugin(Form, FormField, iterable=True)
@@ -90,6 +92,27 @@ async def test_a_configuration():
     assert stage.room.config.name == "Garden"
     assert stage.room.config.members_only
     assert stage.room.config.broadcast == {"moderator", "participant"}
+
+
+async def test_an_affiliation_of_who_is_away_and_its_list():
+    _, juliet, _romeo = await scene()
+    iq = Iq()
+    iq["type"], iq["to"], iq["id"] = "set", ROOM, "a"
+    admin = muc.MUCAdminItem()
+    admin["jid"], admin["affiliation"], admin["nick"] = "nurse@localhost", "member", "Nurse"
+    admin["reason"] = "Susan"
+    iq["mucadmin_query"].append(admin)
+    juliet.send(sent(iq))
+    await settle()
+    told = Message(xml=next(each for each in juliet.take() if each.tag.endswith("message")))
+    found = told["muc"]["item"]
+    assert (found["affiliation"], found["role"]) == ("member", "none")
+    assert (found["jid"], found["nick"]) == ("nurse@localhost", "Nurse")
+    payload = f"<query xmlns='{ns.MUC_ADMIN}'><item affiliation='member'/></query>"
+    answer = Iq(xml=await request(juliet, "get", payload))
+    (entry,) = answer["mucadmin_query"]
+    assert (entry["jid"], entry["nick"]) == ("nurse@localhost", "Nurse")
+    assert entry["reason"] == "Susan"
 
 
 async def test_an_invitation_a_refusal_and_the_end():

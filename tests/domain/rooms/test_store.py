@@ -9,8 +9,8 @@ from andiron.domain.config import RoomsConfig
 from andiron.domain.rooms.config import PrivateMessages, RoomConfig
 from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.privileges import Affiliation, Role
-from andiron.domain.rooms.room import Room, Subject
-from andiron.domain.rooms.store import Affiliated, RoomStore
+from andiron.domain.rooms.room import Place, Room, Subject
+from andiron.domain.rooms.store import RoomStore
 
 CONFIG = RoomConfig(
     name="Gärten & Höfe",
@@ -19,6 +19,13 @@ CONFIG = RoomConfig(
     private_messages=PrivateMessages.NONE,
     broadcast=frozenset({Role.MODERATOR}),
 )
+PLACES = {
+    "juliet@localhost": Place(Affiliation.OWNER, "Juliet"),
+    "romeo@localhost": Place(Affiliation.OUTCAST, reason='Für "Tybalt" & ⚔'),
+    "nobody@localhost": Place(Affiliation.MEMBER, "Nobody", "asked for it"),
+    "stranger@elsewhere": Place(Affiliation.ADMIN),
+    "montague": Place(Affiliation.OUTCAST, reason="all of them"),
+}
 
 
 @pytest.fixture
@@ -35,13 +42,8 @@ def make_room(name="garden"):
     room.created_by = "juliet@localhost"
     room.subject = Subject("Love", "Juliet", 1_700_000_000.25)
     room.vcard = "<vCard xmlns='vcard-temp'/>"
-    room.affiliations = {
-        "juliet@localhost": Affiliation.OWNER,
-        "romeo@localhost": Affiliation.OUTCAST,
-        "nobody@localhost": Affiliation.MEMBER,
-        "stranger@elsewhere": Affiliation.ADMIN,
-    }
-    room.reserve("juliet@localhost", "Juliet")
+    for bare, place in PLACES.items():
+        room.settle(bare, place)
     return room
 
 
@@ -56,36 +58,39 @@ async def test_a_room_comes_back_as_it_was(store):
     assert found.config == room.config
     assert found.subject == room.subject
     assert found.vcard == room.vcard
-    assert found.affiliations == {
-        bare: Affiliated(each, "Juliet" if bare.startswith("juliet") else "")
-        for bare, each in room.affiliations.items()
-    }
+    assert found.places == PLACES
 
 
 async def test_saving_again_replaces_all(store):
     room = make_room()
     await store.save(room)
     room.config = replace(CONFIG, name="Other")
-    room.affiliations = {"romeo@localhost": Affiliation.OWNER}
+    for bare in PLACES:
+        room.settle(bare, Place())
+    room.settle("romeo@localhost", Place(Affiliation.OWNER))
     await store.save(room)
     (found,) = await store.load()
     assert found.config.name == "Other"
-    assert found.affiliations == {"romeo@localhost": Affiliated(Affiliation.OWNER)}
+    assert found.places == {"romeo@localhost": Place(Affiliation.OWNER)}
 
 
 async def test_what_changes_is_kept(store):
     room = make_room()
     await store.save(room)
     room.subject = Subject("Death", "Romeo", 2.0)
-    del room.affiliations["romeo@localhost"]
-    room.affiliations["nobody@localhost"] = Affiliation.ADMIN
+    changed = {
+        "romeo@localhost": Place(),
+        "nobody@localhost": Place(Affiliation.ADMIN, "Somebody", "now somebody"),
+    }
+    for bare, place in changed.items():
+        room.settle(bare, place)
     await store.update(room)
     await store.affiliate(room, ["romeo@localhost", "nobody@localhost"])
     (found,) = await store.load()
     assert found.subject == room.subject
-    assert {bare: each.affiliation for bare, each in found.affiliations.items()} == (
-        room.affiliations
-    )
+    expected = {**PLACES, **changed}
+    del expected["romeo@localhost"]
+    assert found.places == expected
 
 
 async def test_a_room_that_is_not_kept_stays_so(store):
@@ -104,11 +109,7 @@ async def test_affiliations_go_with_their_account_but_bans_stay(store):
     await store.accounts.remove("juliet")
     await store.accounts.remove("romeo")
     (found,) = await store.load()
-    assert found.affiliations.keys() == {
-        "romeo@localhost",
-        "nobody@localhost",
-        "stranger@elsewhere",
-    }
+    assert found.places.keys() == PLACES.keys() - {"juliet@localhost"}
 
 
 async def test_what_is_written_is_what_there_was_at_the_call(store):
@@ -119,4 +120,4 @@ async def test_what_is_written_is_what_there_was_at_the_call(store):
     await writing
     (found,) = await store.load()
     assert found.config == CONFIG
-    assert len(found.affiliations) == 4
+    assert found.places == PLACES

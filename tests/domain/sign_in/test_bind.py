@@ -1,7 +1,7 @@
 """Resource binding, RFC 6120 section 7."""
 
 import pytest
-from support.domains import AUTH, Stage, bind_request, condition, settle
+from support.domains import AUTH, CLIENT, Stage, bind_request, condition, settle
 
 from andiron.domain.config import ConflictPolicy
 from andiron.sm.link import CloseReason
@@ -42,6 +42,21 @@ async def test_a_generated_resource(text):
         client = await stage.sign_in()
         jids.add((await try_bind(client, text)).findtext(JID))
     assert len(jids) == 5
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        ("x" * 1024, "is longer than 1023 bytes"),
+        ("a&#9;b", "has U+0009, a control character"),
+        ("a\u200bb", "has U+200B ZERO WIDTH SPACE, an invisible character"),
+    ],
+)
+async def test_what_cannot_be_a_resource_is_told_why(resource, reason):
+    answer = await try_bind(await Stage().sign_in(), bind_request(resource))
+    assert condition(answer) == "bad-request"
+    told = answer.find(f"{CLIENT}error")[-1].text
+    assert told == f"not a resource: the resourcepart {reason}"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 import asyncio
 import base64
 import logging
+import threading
 from collections.abc import Awaitable, Callable
+from math import inf
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,10 +18,11 @@ from andiron.domain.accounts.credentials import (
     derive,
     verify_password,
 )
+from andiron.domain.config import ThrottleConfig
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.sign_in import sasl as module
 from andiron.domain.sign_in.sasl import Authenticator, Exchange, SaslConfig, Step
-from andiron.domain.sign_in.throttle import Throttle
+from andiron.domain.sign_in.turns import Turns
 from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
@@ -28,6 +31,7 @@ from andiron.xmpp.xml import Element, Guard
 
 SECURE = Channel("192.0.2.1", True, "websocket")
 INSECURE = Channel("192.0.2.1", False, "bosh")
+ELSEWHERE = Channel("198.51.100.1", True, "websocket")
 
 
 class KnownAccounts(Accounts):
@@ -55,28 +59,54 @@ def known() -> KnownAccounts:
     return KnownAccounts(ACCOUNTS)
 
 
-class Waits(list[float]):
-    async def __call__(self, seconds: float) -> None:
-        self.append(seconds)
+class Clock:
+    """A clock that is turned to the next moment as soon as somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+        """How long the waits were."""
+
+    def __call__(self) -> float:
+        return self.now
+
+    def drive(self, turns: Turns) -> None:
+        timers = turns.timers
+
+        def turn() -> None:
+            at = timers.next_deadline()
+            if turns.waiting and at > self.now:
+                self.waits.append(at - self.now)
+            self.now = max(self.now, at) if at < inf else self.now
+            timers.run(self.now)
+            schedule(timers.next_deadline())
+
+        def schedule(at: float) -> None:
+            if at < inf:
+                asyncio.get_running_loop().call_soon(turn)
+
+        timers.on_schedule = schedule
 
 
 @pytest.fixture
-def waits() -> Waits:
-    return Waits()
+def clock() -> Clock:
+    return Clock()
 
 
 Make = Callable[..., Authenticator]
 
 
 @pytest.fixture
-def make(known: KnownAccounts, waits: Waits):
+def make(known: KnownAccounts, clock: Clock):
     made: list[Authenticator] = []
     known.asked.clear()
     known.failure = None
 
-    def build(**options: object) -> Authenticator:
+    def build(throttle: ThrottleConfig | None = None, **options: object) -> Authenticator:
         config = SaslConfig("localhost", **options)  # type: ignore[arg-type]
-        made.append(Authenticator(known, Throttle(), config, sleep=waits))
+        turns = Turns(throttle)
+        clock.drive(turns)
+        made.append(Authenticator(known, turns, config, clock=clock))
         return made[-1]
 
     yield build
@@ -423,38 +453,120 @@ async def test_hashing_leaves_the_event_loop_free(exchange: Exchange, monkeypatc
     assert (await attempt).username == "alice"
 
 
+async def guess(exchange: Exchange, name: str, mechanism: str, now: float) -> SaslCondition:
+    """Try a wrong password."""
+    if mechanism == "PLAIN":
+        return await condition(exchange.step(auth(f"\0{name}\0wrong"), now))
+    first = await exchange.step(auth(f"n,,n={name},r=abc", mechanism), now)
+    nonce = decode(first).split(",")[0]
+    return await condition(exchange.step(response(f"c=biws,{nonce},p=AAAA"), now))
+
+
 @pytest.mark.parametrize("name", ["alice", "nobody"])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-1"])
-async def test_failures_slow_the_next_attempt(make: Make, waits: Waits, name: str, mechanism: str):
-    authenticator = make(max_attempts=100)
-    exchange = authenticator.exchange(SECURE)
-
-    async def attempt(now: float) -> None:
-        if mechanism == "PLAIN":
-            await condition(exchange.step(auth(f"\0{name}\0wrong"), now))
-        else:
-            first = await exchange.step(auth(f"n,,n={name},r=abc", mechanism), now)
-            nonce = decode(first).split(",")[0]
-            await condition(exchange.step(response(f"c=biws,{nonce},p=AAAA"), now))
-
+async def test_failures_slow_the_next_attempt(make: Make, clock: Clock, name: str, mechanism: str):
+    exchange = make(max_attempts=100).exchange(SECURE)
     for _ in range(4):
-        await attempt(0.0)
-    assert len(waits) == 3
-    assert waits == sorted(waits)
-    assert authenticator.throttle.delay(name, "elsewhere", 0.0) > 0
-    assert authenticator.throttle.delay("another", SECURE.address, 0.0) > 0
-    waits.clear()
-    await attempt(100_000.0)
-    assert waits == []
+        assert await guess(exchange, name, mechanism, clock()) == SaslCondition.NOT_AUTHORIZED
+    assert clock.waits == pytest.approx([0.25, 0.75, 1.75], rel=0.02)
+    clock.now += 100_000
+    clock.waits.clear()
+    await guess(exchange, name, mechanism, clock())
+    assert clock.waits == []
 
 
-async def test_the_right_password_waits_too_and_then_clears_the_account(
-    authenticator: Authenticator, exchange: Exchange, waits: Waits
+async def test_the_right_password_waits_too(make: Make, clock: Clock):
+    authenticator = make()
+    await guess(authenticator.exchange(ELSEWHERE), "alice", "PLAIN", 0.0)
+    assert (await authenticator.exchange(SECURE).step(auth("\0alice\0pencil"), 0.0)).done
+    assert clock.waits == [0.25]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+async def test_an_owner_who_was_in_before_does_not_wait_for_guesses_elsewhere(
+    make: Make, clock: Clock, mechanism: str
 ):
-    authenticator.throttle.failed("alice", "elsewhere", 0.0)
-    assert (await exchange.step(auth("\0alice\0pencil"), 0.0)).done
-    assert waits == [0.25]
-    assert authenticator.throttle.delay("alice", "elsewhere too", 0.0) == 0.0
+    authenticator = make()
+    assert (await authenticator.exchange(SECURE).step(auth("\0alice\0pencil"), 0.0)).done
+    for _ in range(4):
+        await guess(authenticator.exchange(ELSEWHERE), "alice", mechanism, clock())
+    clock.waits.clear()
+    assert (await scram(authenticator.exchange(SECURE), "SCRAM-SHA-1", "alice", "pencil")).done
+    assert clock.waits == []
+
+
+async def until_waiting(authenticator: Authenticator, count: int) -> None:
+    while authenticator.turns.waiting < count:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def still(make: Make) -> Authenticator:
+    """An authenticator at which one guess has failed, and no time passes."""
+    authenticator = make(throttle=ThrottleConfig(waiting=2))
+    authenticator.turns.timers.on_schedule = lambda _at: None
+    return authenticator
+
+
+async def test_a_challenge_takes_no_turn(still: Authenticator):
+    await guess(still.exchange(SECURE), "alice", "PLAIN", 0.0)
+    for name in ("alice", "nobody"):
+        step = await still.exchange(SECURE).step(auth(f"n,,n={name},r=abc", "SCRAM-SHA-1"), 0.0)
+        assert step.xml.startswith("<challenge ")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-1"])
+async def test_too_many_that_wait_are_told_to_try_later(still: Authenticator, mechanism: str):
+    await guess(still.exchange(SECURE), "alice", "PLAIN", 0.0)
+    waiting = [
+        asyncio.create_task(guess(still.exchange(SECURE), "alice", mechanism, 0.0))
+        for _ in range(2)
+    ]
+    await until_waiting(still, 2)
+    refused = guess(still.exchange(SECURE), "alice", mechanism, 0.0)
+    assert await refused is SaslCondition.TEMPORARY_AUTH_FAILURE
+    assert still.turns.waiting == 2
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert still.turns.waiting == 0
+
+
+async def test_who_leaves_gives_his_place_to_others_and_is_not_looked_at(
+    still: Authenticator, known: KnownAccounts
+):
+    await guess(still.exchange(SECURE), "alice", "PLAIN", 0.0)
+    known.asked.clear()
+    exchange = still.exchange(SECURE)
+    waiting = asyncio.create_task(guess(exchange, "alice", "PLAIN", 0.0))
+    await until_waiting(still, 1)
+    exchange.leave(0.1)
+    assert await waiting is SaslCondition.TEMPORARY_AUTH_FAILURE
+    assert still.turns.waiting == 0
+    assert known.asked == []
+    exchange.leave(0.2)
+
+
+async def test_who_leaves_while_his_password_is_looked_at_has_guessed(
+    still: Authenticator, monkeypatch: pytest.MonkeyPatch
+):
+    exchange = still.exchange(SECURE)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_credentials: Credentials, _password: str) -> bool:
+        begun.set()
+        return not go_on.wait(timeout=10)
+
+    monkeypatch.setattr(module, "verify_password", hold)
+    attempt = asyncio.create_task(guess(exchange, "alice", "PLAIN", 0.0))
+    await asyncio.to_thread(begun.wait, 10)
+    exchange.leave(0.0)
+    go_on.set()
+    assert await attempt is SaslCondition.NOT_AUTHORIZED
+    following = asyncio.create_task(guess(still.exchange(ELSEWHERE), "alice", "PLAIN", 0.0))
+    await until_waiting(still, 1)
+    following.cancel()
+    await asyncio.wait([following])
 
 
 @pytest.mark.parametrize("limit", [1, 3])
@@ -490,7 +602,7 @@ async def test_a_database_that_fails_is_a_temporary_failure(
     message = "\0alice\0pencil" if mechanism == "PLAIN" else "n,,n=alice,r=abc"
     attempt = exchange.step(auth(message, mechanism), 0.0)
     assert await condition(attempt) is SaslCondition.TEMPORARY_AUTH_FAILURE
-    assert len(authenticator.throttle) == 0
+    assert len(authenticator.turns) == 0
     known.failure = None
     assert (await scram(exchange, "SCRAM-SHA-1", "alice", "pencil")).done
 

@@ -3,7 +3,8 @@
 //   gloox HOST PORT PATH DOMAIN USER PASSWORD RESOURCE
 //
 // It connects at once. A line "send TO ID BODY" on standard input sends a
-// message, "presence" becomes available, the end of the input leaves.
+// message, "presence" becomes available, "last BODY" leaves as soon as that
+// message comes, the end of the input at once.
 
 #include <gloox/client.h>
 #include <gloox/connectionbosh.h>
@@ -54,6 +55,7 @@ class Person : public ConnectionListener, public MessageHandler {
   }
 
   bool connected = false;
+  std::string last;
 
   void onConnect() override {
     connected = true;
@@ -72,18 +74,21 @@ class Person : public ConnectionListener, public MessageHandler {
     if (message.body().empty() || message.subtype() == Message::Error) return;
     report("message", ", \"from\": " + json(message.from().full()) + ", \"id\": " + json(message.id()) +
                           ", \"body\": " + json(message.body()) + ", \"delay\": null");
+    if (message.body() == last) client_.disconnect();
   }
 
  private:
   Client& client_;
 };
 
-void obey(Client& client, const std::string& line) {
+void obey(Client& client, Person& person, const std::string& line) {
   std::istringstream words(line);
   std::string command, to, id, body;
   words >> command;
   if (command == "presence") {
     client.setPresence(Presence::Available, 0);
+  } else if (command == "last") {
+    words >> person.last;
   } else if (command == "send") {
     words >> to >> id;
     std::getline(words >> std::ws, body);
@@ -126,7 +131,7 @@ int main(int argc, char** argv) {
     }
     input.append(buffer, static_cast<size_t>(count));
     for (size_t end; (end = input.find('\n')) != std::string::npos; input.erase(0, end + 1)) {
-      obey(client, input.substr(0, end));
+      obey(client, person, input.substr(0, end));
     }
   }
 }

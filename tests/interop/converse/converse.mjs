@@ -14,15 +14,14 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
-import { lossyProxy } from '../page/lossy.mjs';
+import { client, xml } from '@xmpp/client';
+import { WebSocket } from 'ws';
+import { lossyProxy } from '../lossy.mjs';
+import { hasFailed, launch, step } from '../steps.mjs';
 import { OPEN, Person } from './person.mjs';
 import { DIST, servePage } from './serve.mjs';
 
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
+globalThis.WebSocket = WebSocket; // for xmpp.js; Node.js 20 has none
 const [pagePort, server, domain, password, outdir] = process.argv.slice(2);
 if (!outdir) {
   console.error('usage: node converse.mjs PAGE_PORT SERVER DOMAIN PASSWORD OUTDIR');
@@ -33,24 +32,10 @@ mkdirSync(outdir, { recursive: true });
 const base = new URL(server);
 const proxy = await lossyProxy(base.hostname, Number(base.port));
 const site = await servePage(Number(pagePort));
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+const browser = await launch();
 const play = { browser, site, domain, outdir, complaints: [], broken: false };
 const PICTURE = path.join(DIST, 'images/custom_emojis/converse.png');
 const WIDTH = 64; // of the picture, in pixels
-
-let failed = false;
-/** Run one step; after one that failed, the others would only wait in vain. */
-async function step(name, run, always = false) {
-  if (failed && !always) return;
-  const began = Date.now();
-  try {
-    const facts = (await run()) ?? {};
-    console.log(JSON.stringify({ step: name, ok: true, ms: Date.now() - began, ...facts }));
-  } catch (error) {
-    failed = true;
-    console.log(JSON.stringify({ step: name, ok: false, ms: Date.now() - began, error: error.stack }));
-  }
-}
 
 const romeo = new Person('romeo', play);
 const juliet = new Person('juliet', play);
@@ -245,6 +230,31 @@ await step('on another device the history, the contacts and the room are there, 
   await device.context.close();
 });
 
+await step('a note to oneself from elsewhere does not keep the page from coming back', async () => {
+  const device = new Person('romeo', play);
+  const service = `${proxy.url.replace('http', 'ws')}/ws`;
+  const elsewhere = client({ service, domain, username: 'romeo', password });
+  elsewhere.on('error', (error) => play.complaints.push(`elsewhere: ${error}`));
+  await elsewhere.start();
+  await device.open({ websocket_url: service, persistent_store: 'sessionStorage' });
+  await device.signIn(password);
+  await elsewhere.send(xml('message', { to: romeo.jid, type: 'chat' }, xml('body', {}, 'My life is my foe’s debt')));
+  await elsewhere.stop();
+  await device.see(`.open-chat[data-jid="${romeo.jid}"]`);
+  await device.talkTo(juliet);
+  await device.write('Good night, good night!');
+  await juliet.reads(['Good night, good night!']);
+  await device.pause();
+  await device.page.reload();
+  await device.online();
+  await device.talkTo(juliet);
+  await device.reads(['Good night, good night!']);
+  await device.page.click(`.open-chat[data-jid="${romeo.jid}"]`);
+  await device.reads(['My life is my foe’s debt']);
+  await device.screenshot('note-to-oneself');
+  await device.context.close();
+});
+
 await step('a blocked contact is not heard', async () => {
   await romeo.choose(`${OPEN} .chatbox-title__buttons`, '.block-user');
   await romeo.modal('confirm').locator('[type=submit]').click();
@@ -264,8 +274,8 @@ await step('a blocked contact is not heard', async () => {
 
 await step('the console is free of errors', async () => assert.deepEqual(play.complaints, []), true);
 
-if (failed) await Promise.all([romeo, juliet].map((person) => person.page && person.screenshot(`failed-${person.name}`)));
+if (hasFailed()) await Promise.all([romeo, juliet].map((person) => person.page && person.screenshot(`failed-${person.name}`)));
 await browser.close();
 proxy.stop();
 site.stop();
-process.exit(failed ? 1 : 0);
+process.exit(hasFailed() ? 1 : 0);

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { listen } from '../steps.mjs';
 
 const PATIENCE = 30_000; // ms; on a healthy machine things take a fraction of it
 
@@ -39,16 +40,7 @@ export class Person {
       complaints.push(`${this.name}: ${text} (${message.location().url})`);
     });
     page.on('pageerror', (error) => complaints.push(`${this.name}: ${error.stack}`));
-    page.on('websocket', (socket) => {
-      socket.on('framesent', ({ payload }) => this.saw('>', payload));
-      socket.on('framereceived', ({ payload }) => this.saw('<', payload));
-    });
-    const byBosh = (message) => message.url().endsWith('/http-bind');
-    page.on('request', (request) => byBosh(request) && this.saw('>', request.postData()));
-    page.on('response', (response) => {
-      // Of an answer that is cut short there is nothing to see.
-      if (byBosh(response)) response.text().then((text) => this.saw('<', text), () => {});
-    });
+    listen(page, (way, text) => this.saw(way, text));
     // The sponsors' pictures at the foot of the page, which are not here.
     await page.route('https://conversejs.org/**', (route) => route.fulfill({ contentType: 'image/svg+xml', body: '' }));
     await page.goto(`${site.url}/?${new URLSearchParams(service)}`);

@@ -4,21 +4,16 @@
  *   node page.mjs BASE_URL LINK_A LINK_B OUTDIR
  *
  * BASE_URL is where the page is, the links are those that the demo prints, and
- * screenshots go to OUTDIR. CHROMIUM names the browser (/usr/bin/chromium).
- * Prints a line of JSON for each step, ends at the first that fails, and then exits with 1.
+ * screenshots go to OUTDIR. Exits with 1 when a step failed.
  */
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
-import { lossyProxy } from './lossy.mjs';
+import { lossyProxy } from '../lossy.mjs';
+import { hasFailed, launch, listen, step } from '../steps.mjs';
 
 const PATIENCE = 15_000; // ms; on a healthy machine things take a fraction of it
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
 const SHOWN = 60; // messages of one side that the page shows at least; earlier ones go on demand
 const OTHER_WINDOW = 'from the other window, in its gap';
 // What Chromium itself writes to the console about a connection that we broke.
@@ -33,7 +28,7 @@ mkdirSync(outdir, { recursive: true });
 
 const base = new URL(baseUrl);
 const proxy = await lossyProxy(base.hostname, Number(base.port || 80));
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+const browser = await launch();
 const complaints = [];
 
 /** One person at one window. */
@@ -55,16 +50,7 @@ class Person {
       if (bad && !OUR_DOING.test(message.text())) complaints.push(`${message.text()} (${url})`);
     });
     page.on('pageerror', (error) => complaints.push(error.stack));
-    page.on('websocket', (socket) => {
-      socket.on('framesent', ({ payload }) => person.frames.push(payload));
-      socket.on('framereceived', ({ payload }) => person.frames.push(payload));
-    });
-    const byBosh = (message) => message.url().endsWith('/http-bind');
-    page.on('request', (request) => byBosh(request) && person.frames.push(request.postData()));
-    page.on('response', (response) => {
-      // Of an answer that is cut short there is nothing to see.
-      if (byBosh(response)) response.text().then((text) => person.frames.push(text), () => {});
-    });
+    listen(page, (_way, text) => person.frames.push(text));
     await options.prepare?.(page);
     await page.goto(link);
     return person;
@@ -148,20 +134,6 @@ const through = (link) => {
   return `${proxy.url}${url.pathname}${url.search}${url.hash}`;
 };
 const numbered = (word, count) => Array.from({ length: count }, (_, i) => `${word} ${i + 1}`);
-
-let failed = false;
-/** Run one step; after one that failed, the others would only wait in vain. */
-async function step(name, run, always = false) {
-  if (failed && !always) return;
-  const began = Date.now();
-  try {
-    const facts = (await run()) ?? {};
-    console.log(JSON.stringify({ step: name, ok: true, ms: Date.now() - began, ...facts }));
-  } catch (error) {
-    failed = true;
-    console.log(JSON.stringify({ step: name, ok: false, ms: Date.now() - began, error: error.stack }));
-  }
-}
 
 let alice;
 let bob;
@@ -631,4 +603,4 @@ await step('no complaints in the console', () => {
 
 await browser.close();
 proxy.stop();
-process.exitCode = failed ? 1 : 0;
+process.exitCode = hasFailed() ? 1 : 0;

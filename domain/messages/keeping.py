@@ -1,0 +1,155 @@
+"""What is kept of a message: its places in the archives, and when it has them.
+
+XEP-0313 and XEP-0359. What is refused is in no archive, and what is in one is not refused.
+"""
+
+from typing import Final, Protocol
+
+from andiron.domain.client import Client, Owner
+from andiron.domain.contacts.blocking import blocks
+from andiron.domain.owners import NoSuchAccount, Owners
+from andiron.domain.router import TRIFLES
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import may_name, shows_body, tags
+from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
+from andiron.xmpp.xml import Element
+
+__all__ = [
+    "NO_ARCHIVE",
+    "UNSPOKEN",
+    "Archive",
+    "Held",
+    "Posting",
+    "admitting",
+    "archivable",
+    "stanza_id",
+]
+
+UNSPOKEN: Final = frozenset({"groupchat", "headline", "error"})
+"""The types of messages that people do not say to each other."""
+NO_ARCHIVE: Final = frozenset({f"{{{ns.HINTS}}}no-store", f"{{{ns.HINTS}}}no-permanent-store"})
+"""Hints that keep a message out of every archive (XEP-0334 sections 4.1 and 4.2)."""
+
+
+class Held(Protocol):
+    """A message's place in an archive, of which it is not known yet whether it stays empty."""
+
+    @property
+    def id(self) -> str:
+        """Its id there."""
+
+    def keep(self) -> None:
+        """Keep the message."""
+
+    def drop(self) -> None:
+        """Let it go; nothing remains of it."""
+
+
+class Archive(Protocol):
+    """Where accounts keep what they said and heard (XEP-0313)."""
+
+    def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
+        """Keep a message of Unix time ``stamp`` with the full JID ``peer``; return its id.
+
+        The id is empty where the account's preferences are against it. It
+        does not wait for the database.
+        """
+
+    def hold(self, owner: Owner, peer: str, text: str, stamp: float) -> Held | None:
+        """Give a message its place; None where :meth:`add` would return no id.
+
+        It must soon be kept or dropped.
+        """
+
+
+def archivable(element: Element) -> bool:
+    """Tell whether a message is worth an archive (XEP-0313 section 5.1.1, XEP-0334)."""
+    if element.attributes.get("type", "") in UNSPOKEN:
+        return False
+    text = element.text
+    if shows_body(text) and not may_name(text, ns.HINTS):
+        return True
+    found = tags(element)
+    return found.isdisjoint(NO_ARCHIVE) and any(not tag.startswith(TRIFLES) for tag in found)
+
+
+def stanza_id(identity: str, by: str) -> str:
+    """Return the element that tells a message's id in the archive of ``by`` (XEP-0359)."""
+    if not identity:
+        return ""
+    return f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{escape(by)}'/>"
+
+
+async def admitting(owners: Owners, account: str, sender: str) -> Owner:
+    """Return the owner of an account that takes messages of ``sender``, also while it is away.
+
+    Raises the :class:`StanzaError` for the sender: the same for one that does not exist
+    as for one that has blocked it. Raises :class:`DatabaseError` when the database fails.
+    """
+    try:
+        owner = await owners.load(account)
+    except NoSuchAccount:
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) from None
+    if blocks(owner, sender):
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+    return owner
+
+
+class Posting:
+    """A message that is archived on both sides as soon as the store of an account has it.
+
+    Its places in the archives are those of when it was accepted, so that nothing said
+    later comes before it. :meth:`settle` must be called in the end.
+    """
+
+    __slots__ = (
+        "_account",
+        "_archive",
+        "_mine",
+        "_owners",
+        "_sender",
+        "_stamp",
+        "_text",
+        "_theirs",
+    )
+
+    def __init__(
+        self,
+        archive: Archive,
+        owners: Owners,
+        client: Client,
+        to: str,
+        account: str,
+        text: str,
+        stamp: float,
+    ) -> None:
+        """Take a message of a client ``to`` a full JID of ``account``."""
+        self._archive = archive
+        self._owners = owners
+        self._sender = client.jid
+        self._account = account
+        self._text = text
+        self._stamp = stamp
+        self._theirs: Held | None = None
+        self._mine: Held | None = None
+        if account != client.account:
+            self._mine = archive.hold(client.owner, to, text, stamp)
+
+    async def admit(self) -> str:
+        """Return what is added to the text that is stored: the recipient's id, if it has one.
+
+        Raises as :func:`admitting` does.
+        """
+        owner = await admitting(self._owners, self._account, self._sender)
+        self._theirs = self._archive.hold(owner, self._sender, self._text, self._stamp)
+        return stanza_id(self._theirs.id, self._account) if self._theirs else ""
+
+    def settle(self, *, stored: bool) -> str:
+        """Keep the message in the archives or nowhere; return its id in the sender's."""
+        for held in (self._mine, self._theirs):
+            if held is not None and stored:
+                held.keep()
+            elif held is not None:
+                held.drop()
+        return self._mine.id if self._mine is not None and stored else ""

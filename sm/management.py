@@ -1,0 +1,177 @@
+"""Stream management of one session, from ``<enable/>`` on (XEP-0198 sections 3 to 5)."""
+
+from collections.abc import Callable
+from itertools import islice
+from math import inf
+from typing import Final
+
+from andiron.sm import nonzas
+from andiron.sm.acks import Acks
+from andiron.sm.config import SmConfig
+from andiron.sm.counters import Inbound, parse_count
+from andiron.sm.link import Transport, Undelivered
+from andiron.sm.liveness import Liveness
+from andiron.sm.queue import CountTooHighError, UnackedQueue
+from andiron.xmpp.errors import StreamCondition, StreamError
+from andiron.xmpp.stanza import with_delay
+from andiron.xmpp.xml import Element
+
+_TRUE: Final = frozenset({"true", "1"})
+
+
+class QueueFullError(Exception):
+    """More is unacknowledged than may be; the session must end."""
+
+
+class Management:
+    """What is recorded for a client and sent to it, what it confirmed, and what it is told.
+
+    ``writer`` is the session's connection while stanzas may go straight to it:
+    not while detached, and not while a resumption is being answered or
+    replayed. ``id`` is empty where the session cannot be resumed.
+    """
+
+    __slots__ = (
+        "_config",
+        "_life",
+        "_unrequested",
+        "_unsent",
+        "acks",
+        "id",
+        "max",
+        "namespace",
+        "queue",
+        "resumable",
+        "writer",
+    )
+
+    def __init__(
+        self,
+        element: Element,
+        inbound: Inbound,
+        life: Liveness,
+        config: SmConfig,
+        queue: UnackedQueue,
+        writer: Transport | None,
+    ) -> None:
+        """Take ``<enable/>`` (section 3); the caller gives it an ``id`` if it is ``resumable``."""
+        self._config = config
+        self._life = life
+        self.namespace = element.namespace
+        inbound.begin(queue.acked)
+        self.queue = queue
+        self.acks = Acks(inbound, config.unsolicited_ack_frequency)
+        self.acks.begin()
+        wished = parse_count(element.attributes.get("max"))
+        self.max = config.max if wished is None else min(wished, config.max)
+        self.resumable = element.get("resume") in _TRUE and self.max > 0
+        self.id = ""
+        self.writer = writer
+        self._unrequested = 0
+        self._unsent = 0
+
+    def enabled(self) -> str:
+        """Return the answer to ``<enable/>``."""
+        if not self.resumable:
+            return nonzas.enabled(self.namespace)
+        return nonzas.enabled_to_resume(self.namespace, self.id, self.max, self._config.location)
+
+    # What the client sent
+
+    def ack(self) -> str:
+        """Return ``<a/>``, and note that the client is told."""
+        return nonzas.ack(self.namespace, self.acks.tell())
+
+    # What is sent to the client
+
+    def deliver(self, text: str, now: float) -> float:
+        """Record a stanza, and send it where that is possible.
+
+        Returns when the session must be woken at the latest. Raises
+        :class:`QueueFullError` for one that is recorded and is one too many.
+        """
+        queue, config = self.queue, self._config
+        queue.push(text, now)
+        if len(queue) > config.queue_stanzas or queue.bytes > config.queue_bytes:
+            raise QueueFullError(f"{len(queue)} stanzas, {queue.bytes} bytes unacknowledged")
+        writer = self.writer
+        if writer is None:
+            self._unsent += 1
+            queue.unsent += 1
+            return inf
+        writer.send(text)
+        self._unrequested += 1
+        life = self._life
+        if life.request_by != inf:
+            return inf
+        if self._unrequested >= config.request_every:
+            writer.send(self.request(now))
+            return life.request_by
+        if life.quiet_at == inf:
+            life.sent(now)
+        return life.quiet_at
+
+    def request(self, now: float) -> str:
+        """Return ``<r/>``, whose answer is waited for from now on."""
+        self._life.asked(now)
+        return nonzas.request(self.namespace)
+
+    def confirm(self, element: Element, now: float) -> None:
+        """Take ``<a/>``: let go what the client has (section 4).
+
+        Raises :class:`StreamError` for a count that cannot be, after which the
+        session cannot be resumed (section 6).
+        """
+        h = parse_count(element.attributes.get("h"))
+        if h is None:
+            self.resumable = False
+            raise StreamError(StreamCondition.UNDEFINED_CONDITION, "<a/> needs h, a 32-bit count")
+        queue = self.queue
+        try:
+            queue.ack(h)
+        except CountTooHighError:
+            self.resumable = False
+            raise nonzas.count_too_high(h, queue.sent, self.namespace) from None
+        self._life.answered()
+        self._unrequested = 0
+        if queue:
+            self._life.sent(now)
+        self._unsent = min(self._unsent, len(queue))
+
+    def drain(self) -> list[Undelivered]:
+        """Take out all that the client never confirmed: the session ends."""
+        return [Undelivered(text, since) for text, since in self.queue.drain()]
+
+    # Connections lost and found
+
+    def lost(self) -> None:
+        """Record only, until a connection is there again."""
+        self.writer = None
+        self._unsent = 0
+        self._unrequested = 0
+
+    def resume(self, h: int) -> None:
+        """Let go what ``h``, which was checked, confirms; :meth:`replay` sends the rest."""
+        self.queue.ack(h)
+        self._unsent = len(self.queue)
+        self.acks.begin()
+
+    def resumed(self) -> str:
+        """Return the answer to ``<resume/>``, and note that the client is told its count."""
+        return nonzas.resumed(self.namespace, self.id, self.acks.tell())
+
+    def replay(self, transport: Transport, domain: str, wall: Callable[[float], float]) -> None:
+        """Send what this connection has not been sent, in order, as fast as it takes it.
+
+        ``domain`` says when, by ``wall``, a message had come that is sent so late.
+        """
+        queue = self.queue
+        for text, since in islice(queue, len(queue) - self._unsent, None):
+            if transport.congested:
+                return
+            self._unsent -= 1
+            queue.unsent = min(queue.unsent, self._unsent)
+            transport.send(
+                with_delay(text, domain, wall(since)) if text.startswith("<message") else text
+            )
+        self.writer = transport

@@ -1,0 +1,118 @@
+"""Who pays: what each causes, in bytes of memory held and in seconds of the event loop.
+
+A *payer* is an account, or, for those who have not signed in, the network they
+come from. Bounds are on what a payer holds; the loop is shared out by turns.
+Pure: no clock, no loop. :class:`~andiron.sm.driver.TurnDriver` begins the rounds.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from sys import getsizeof
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
+
+from andiron.sm.strangers import network_of
+
+__all__ = ["Payer", "Payers", "Rounds", "Taker", "size_of"]
+
+size_of: Final = getsizeof
+"""Bytes of a text as it is in memory: four for each character where one of them is wide."""
+
+
+class Taker(Protocol):
+    """What waits for its payer's turn, such as a session that has stopped reading."""
+
+    def take_turn(self) -> None:
+        """Go on, until :meth:`Rounds.used` says that the turn is over."""
+
+
+class Payer:
+    """One who causes costs; whoever holds something for it holds the payer, too."""
+
+    __slots__ = ("__weakref__", "at", "held", "name", "owed", "waiting")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held = 0
+        """Bytes of memory that are held for it."""
+        self.owed = 0.0
+        """Seconds of the loop that it has used beyond its share, as of ``at``."""
+        self.at = 0.0
+        self.waiting: deque[Taker] | None = None
+        """What waits for its next turns, in order."""
+
+
+class Payers:
+    """The networks that strangers come from, while anything is held for them."""
+
+    def __init__(self) -> None:
+        self._networks: WeakValueDictionary[str, Payer] = WeakValueDictionary()
+
+    def network(self, address: str) -> Payer:
+        """Return who pays for a connection from ``address`` that has not signed in."""
+        name = network_of(address)
+        payer = self._networks.get(name)
+        if payer is None:
+            payer = self._networks[name] = Payer(name)
+        return payer
+
+
+class Rounds:
+    """Shares the loop out: who has had his turn waits until each other payer has had one.
+
+    A payer that uses no more than ``share`` of the loop's time never waits. One
+    that uses more goes on in slices of ``slice`` seconds, one a round, whichever
+    and however many of its connections want to; a round is one run of the loop
+    over whatever else is ready. So alone it has the whole loop, and with others
+    it costs each of them one slice.
+    """
+
+    def __init__(self, slice: float, share: float) -> None:  # noqa: A002
+        self.on_wait: Callable[[], object] = lambda: None
+        """Told when something begins to wait, and after each round that left something."""
+        self._slice = slice
+        self._share = share
+        self._waiting: dict[Payer, None] = {}
+
+    def __len__(self) -> int:
+        """Return how many payers wait."""
+        return len(self._waiting)
+
+    def used(self, payer: Payer, began: float, now: float) -> bool:
+        """Charge the time since ``began``; return whether the payer's turn is over."""
+        owed = payer.owed + now - began - (now - payer.at) * self._share
+        payer.owed = owed if owed > 0.0 else 0.0
+        payer.at = now
+        return owed > self._slice
+
+    def wait(self, payer: Payer, taker: Taker) -> None:
+        """Let ``taker`` go on when it is the payer's turn again; it has stopped."""
+        waiting = payer.waiting
+        if waiting is None:
+            waiting = payer.waiting = deque()
+            if not self._waiting:
+                self.on_wait()
+            self._waiting[payer] = None
+        waiting.append(taker)
+
+    def leave(self, payer: Payer, taker: Taker) -> None:
+        """Let ``taker`` wait no more: it ended."""
+        if payer.waiting is not None and taker in payer.waiting:
+            payer.waiting.remove(taker)
+            self._tidy(payer)
+
+    def next_round(self) -> None:
+        """Give each payer that waits its turn, one taker each; who owes more waits on."""
+        for payer in list(self._waiting):
+            payer.owed = max(0.0, payer.owed - self._slice)
+            if payer.owed < self._slice and payer.waiting:
+                taker = payer.waiting.popleft()
+                self._tidy(payer)
+                taker.take_turn()
+        if self._waiting:
+            self.on_wait()
+
+    def _tidy(self, payer: Payer) -> None:
+        if not payer.waiting:
+            payer.waiting = None
+            self._waiting.pop(payer, None)

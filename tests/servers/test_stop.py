@@ -1,0 +1,54 @@
+"""A clean stop under each server that docs/mounting.md names."""
+
+import pytest
+
+from tests.servers.clients import MESSAGE, WebSocketClient
+from tests.servers.commands import SERVERS
+from tests.servers.conftest import serving, settle_in
+
+NO_FAREWELL = {"granian"}
+"""Those that cut connections before what was said last is out."""
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("andiron serve", False),
+        ("uvicorn", False),
+        ("uvicorn, no lifespan", False),
+        ("gunicorn, uvicorn_worker", False),
+        ("gunicorn, uvicorn_worker", True),
+        ("gunicorn, asgi", False),
+        ("gunicorn, asgi", True),
+        ("hypercorn, a worker", True),
+        ("hypercorn", False),
+        ("granian", False),
+        ("granian", True),
+        ("daphne", False),
+    ],
+)
+async def test_a_clean_stop_keeps_what_a_lost_session_was_owed(tmp_path, people, name, group):
+    """``group``: SIGTERM goes to all the server's processes, as from systemd, not to the first.
+
+    With one process that is the same; a worker of hypercorn's is not told by
+    the first while clients are there.
+    """
+    environment = settle_in(tmp_path, people)
+    with serving(SERVERS[name], tmp_path, environment) as server:
+        async with WebSocketClient(server.base) as alice, WebSocketClient(server.base) as bob:
+            await alice.bind("alice", resumable=True)
+            await bob.bind("bob")
+            await alice.cut()
+            await bob.send(MESSAGE.format("alice", "owed"))
+            await bob.send("<iq xmlns='jabber:client' type='get' id='taken'><x/></iq>")
+            await bob.until("id='taken'")
+            await server.stop(group=group)
+            texts = await bob.rest()
+            if name not in NO_FAREWELL:
+                assert "<system-shutdown " in texts[-2]
+                assert texts[-1].startswith("<close ")
+    with serving(SERVERS[name], tmp_path, environment) as server:
+        async with WebSocketClient(server.base) as alice:
+            await alice.bind("alice")
+            assert "<delay " in await alice.until("owed")
+            await alice.close()

@@ -1,0 +1,149 @@
+"""Whoever has had his turn waits, and nobody else does."""
+
+import gc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from andiron.sm.payers import Payer, Payers, Rounds, size_of
+
+SLICE = 0.002
+
+
+class Flood:
+    """A connection that always has work, each piece of ``cost`` seconds."""
+
+    def __init__(self, house: "House", payer: Payer, cost: float) -> None:
+        self.house, self.payer, self.cost = house, payer, cost
+        self.done = 0
+        self.waiting = False
+
+    def take_turn(self) -> None:
+        self.waiting = False
+        turns = self.house.turns
+        while True:
+            began = self.house.now
+            self.house.now += self.cost
+            self.done += 1
+            if turns.used(self.payer, began, self.house.now):
+                self.waiting = True
+                turns.wait(self.payer, self)
+                return
+
+
+class House:
+    def __init__(self, share: float = 0.0) -> None:
+        self.now = 1000.0
+        self.turns = Rounds(SLICE, share)
+        self.begun = 0
+        self.turns.on_wait = self._count
+
+    def _count(self) -> None:
+        self.begun += 1
+
+
+@pytest.mark.parametrize("connections", [1, 7, 31])
+def test_a_payer_has_one_slice_a_round_however_many_connections_flood(connections):
+    house = House()
+    payer = Payer("mallory@localhost")
+    floods = [Flood(house, payer, 0.0005) for _ in range(connections)]
+    for flood in floods:
+        flood.take_turn()
+    # What they owe from the beginning is worked off first.
+    for _ in range(2 * connections):
+        house.turns.next_round()
+    for _ in range(100):
+        began = house.now
+        house.turns.next_round()
+        assert house.now - began <= SLICE + 0.0005
+    assert max(f.done for f in floods) - min(f.done for f in floods) <= 10, "each its share of it"
+
+
+@given(
+    st.lists(st.integers(1, 20).map(lambda n: n / 10_000), min_size=2, max_size=6),
+)
+def test_each_payer_has_the_same_time(costs):
+    house = House()
+    payers = [Payer(str(n)) for n in range(len(costs))]
+    floods = [
+        Flood(house, payer, cost)
+        for payer, cost in zip(payers, costs, strict=True)
+        for _ in range(len(costs))
+    ]
+    for flood in floods:
+        flood.take_turn()
+    for _ in range(500):
+        house.turns.next_round()
+    used = [sum(f.done * f.cost for f in floods if f.payer is payer) for payer in payers]
+    assert min(used) >= 0.8 * max(used) - 0.1
+
+
+def test_a_costly_piece_is_worked_off_in_rounds():
+    turns, payer, taken = Rounds(SLICE, 0.0), Payer("m"), []
+
+    class Taker:
+        def take_turn(self) -> None:
+            taken.append(payer.owed)
+
+    assert turns.used(payer, 0.0, 10 * SLICE)
+    turns.wait(payer, Taker())
+    for _ in range(9):
+        turns.next_round()
+        assert taken == []
+    turns.next_round()
+    assert len(taken) == 1
+    assert len(turns) == 0
+
+
+def test_who_uses_no_more_than_his_share_never_waits():
+    turns, payer = Rounds(SLICE, 0.2), Payer("juliet@localhost")
+    now = 50.0
+    for _ in range(1000):
+        assert not turns.used(payer, now, now + 0.001)
+        now += 0.005
+
+
+def test_who_is_alone_waits_for_no_one():
+    """Round follows round while something waits, and ends when nothing does."""
+    house = House()
+    flood = Flood(house, Payer("m"), 0.001)
+    flood.take_turn()
+    assert house.begun == 1
+    house.turns.next_round()
+    house.turns.next_round()
+    assert house.begun > 1
+    house.turns.leave(flood.payer, flood)
+    before = house.begun
+    house.turns.next_round()
+    assert (len(house.turns), house.begun) == (0, before)
+
+
+def test_who_leaves_is_not_called():
+    turns, payer = Rounds(SLICE, 0.0), Payer("m")
+
+    class Taker:
+        def take_turn(self) -> None:
+            raise AssertionError("it left")
+
+    taker = Taker()
+    turns.wait(payer, taker)
+    turns.leave(payer, taker)
+    turns.leave(payer, taker)
+    turns.next_round()
+    assert len(turns) == 0
+
+
+def test_one_network_pays_for_all_its_strangers_while_there_are_any():
+    payers = Payers()
+    payer = payers.network("2001:db8::1")
+    assert payers.network("2001:db8::ffff") is payer
+    assert payers.network("192.0.2.1") is not payer
+    payer.held = 5
+    del payer
+    gc.collect()
+    assert payers.network("2001:db8::1").held == 0
+
+
+def test_a_text_is_as_large_as_in_memory():
+    assert size_of("\U0001f434" + "x" * 1000) > 4000 > 2 * size_of("x" * 1000)
