@@ -396,6 +396,7 @@ def test_way_over_a_socket_file(web_server: str, program: Program) -> None:
         environment = andiron_environment(directory) | {
             "ANDIRON_SOCKET": upstream,
             "ANDIRON_TRUSTED_PROXIES": "unix",
+            "ANDIRON_REGISTRATION": "true",
         }
         command = [andiron_command(), "serve"]
         with (

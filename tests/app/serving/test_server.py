@@ -6,13 +6,15 @@ import os
 import re
 import signal
 import sys
+import threading
 
 import pytest
 import websockets
 
 from andiron.application import create_app
+from andiron.serving.listening import ServerError
 from andiron.serving.protocols import WebSocketProtocol
-from andiron.serving.server import base_url, demo_links, server_config
+from andiron.serving.server import base_url, demo_links, run, server_config
 from andiron.settings import Settings
 
 
@@ -195,6 +197,21 @@ async def test_a_server_that_lets_nobody_in_says_so(tmp_path, variables, told):
     process.send_signal(signal.SIGTERM)
     _, log = await process.communicate()
     assert (b"Nobody can sign in: the database has no account yet" in log) == told
+
+
+async def test_a_server_that_loses_its_database_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("andiron.domain.database.sqlite_claim._PULSE", 0.01)
+    monkeypatch.setattr("andiron.serving.server.configure_logging", lambda _level: None)
+    monkeypatch.setattr("andiron.serving.server.gc.freeze", lambda: None)
+    started = threading.Event()
+    # What it does as soon as it serves.
+    monkeypatch.setattr("andiron.serving.server.gc.collect", started.set)
+    settings = Settings(port=0, database=f"sqlite:///{tmp_path}/andiron.db")
+    serving = asyncio.create_task(asyncio.to_thread(run, settings))
+    assert await asyncio.to_thread(started.wait, 60)
+    os.unlink(tmp_path / "andiron.db")
+    with pytest.raises(ServerError, match=r"andiron\.db was removed or replaced while it was"):
+        await serving
 
 
 async def test_a_start_that_fails_says_why(tmp_path):
