@@ -295,19 +295,20 @@ async def test_a_domain_and_addresses_that_are_spelled_otherwise(tmp_path, other
     server = Server(tmp_path, config=config)
     text = document(
         "<user name='romeo' password='secret'>"
-        "<query xmlns='jabber:iq:roster'><item jid='juliet@{0}' subscription='both'/></query>"
-        "<offline-messages><message xmlns='jabber:client' from='juliet@{0}/x' to='romeo@{0}'>"
-        "<delay xmlns='urn:xmpp:delay' from='{0}' stamp='2026-11-22T16:44:55Z'/>"
+        f"<query xmlns='jabber:iq:roster'><item jid='juliet@{other}' subscription='both'/></query>"
+        "<offline-messages>"
+        f"<message xmlns='jabber:client' from='juliet@{other}/x' to='romeo@{other}'>"
+        f"<delay xmlns='urn:xmpp:delay' from='{other}' stamp='2026-11-22T16:44:55Z'/>"
         "<body>Hark</body></message></offline-messages>"
         "<archive xmlns='urn:xmpp:pie:0#mam'><result xmlns='urn:xmpp:mam:2' id='x'>"
         "<forwarded xmlns='urn:xmpp:forward:0'>"
         "<delay stamp='2026-11-22T16:44:55Z' xmlns='urn:xmpp:delay'/>"
-        "<message xmlns='jabber:client' from='romeo@{0}/x' to='juliet@{0}'><body>Call</body>"
-        "<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@{0}' id='x'/></message>"
+        f"<message xmlns='jabber:client' from='romeo@{other}/x' to='juliet@{other}'>"
+        f"<body>Call</body><stanza-id xmlns='urn:xmpp:sid:0' by='romeo@{other}' id='x'/></message>"
         "</forwarded></result></archive>"
-        "<blocklist xmlns='urn:xmpp:blocking'><item jid='paris@{0}'/></blocklist>"
-        "<prefs xmlns='urn:xmpp:mam:2' default='always'><never><jid>paris@{0}</jid></never></prefs>"
-        "</user>".format(other),
+        f"<blocklist xmlns='urn:xmpp:blocking'><item jid='paris@{other}'/></blocklist>"
+        "<prefs xmlns='urn:xmpp:mam:2' default='always'>"
+        f"<never><jid>paris@{other}</jid></never></prefs></user>",
         other,
     )
     await server.read(text)
