@@ -51,8 +51,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 def _reason(error: OSError) -> str:
     # What asyncio and socket add to it says the address once more; resolvers have their own.
-    known = error.errno is not None and error.errno > 0
-    return os.strerror(error.errno) if known else str(error.strerror or error)
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error.strerror or error)
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:

@@ -31,7 +31,7 @@ class Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         on_started: Callable[[], Awaitable[None]],
-        on_stopped: Callable[[], object],
+        on_stopped: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(config)
         self._on_started = on_started
