@@ -44,12 +44,9 @@ class HttpCall:
             if message is not None and message["type"] == "http.disconnect":
                 return self.text is not None
         while self.text is None:
-            await self._next_wake()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
         return True
-
-    def _next_wake(self) -> "asyncio.Future[None]":
-        self._waiter = asyncio.get_running_loop().create_future()
-        return self._waiter
 
     def _wake(self, _waited_for: object = None) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -66,6 +63,7 @@ class HttpCall:
 def _watched(call: HttpCall, receiving: Awaitable[Message]) -> Generator[Any, Any, Message | None]:
     """Return what a call of ``receive`` gives; None where the answer came first."""
     driven = receiving if isinstance(receiving, CoroutineType) else _awaited(receiving)
+    loop = asyncio.get_running_loop()
     thrown: BaseException | None = None
     try:
         while True:
@@ -77,11 +75,13 @@ def _watched(call: HttpCall, receiving: Awaitable[Message]) -> Generator[Any, An
             waits_for.add_done_callback(call._wake)
             try:
                 while call.text is None and not waits_for.done():
-                    yield from call._next_wake()
+                    call._waiter = loop.create_future()
+                    yield from call._waiter
             except BaseException as error:  # noqa: BLE001
                 thrown = yield from _interrupted(waits_for, error)
                 continue
             if not waits_for.done():
+                waits_for.remove_done_callback(call._wake)
                 yield from _cancelled(driven, waits_for)
                 return None
     except StopIteration as end:
@@ -120,13 +120,13 @@ def _cancelled(driven: Coroutine[Any, Any, Message], waits_for: Any) -> Generato
     task = asyncio.current_task()
     assert task is not None
     asked = task.cancelling()
+    thrown = None
     try:
-        thrown = None
         if asked or not waits_for.cancel():
             task.cancel()
         else:
             if waits_for.done():
-                # Nearly always it ends at once, and need not wait for a turn of the loop.
+                # Nearly always it ends here, and need not wait for a turn of the loop.
                 waits_for = driven.send(None)
             error = yield from _counted(task)
             if error is not None:
@@ -137,7 +137,7 @@ def _cancelled(driven: Coroutine[Any, Any, Message], waits_for: Any) -> Generato
             waits_for = driven.send(None) if thrown is None else driven.throw(thrown)
             thrown = None
     except StopIteration:
-        pass
+        return
     except asyncio.CancelledError:
         if task.cancelling() > asked + 1:
             raise

@@ -231,8 +231,10 @@ class Window(Generic[C]):
         together with an empty one.
         """
         terms = self._terms
-        soon = early.arrived - self._arrived < terms.overactive_within()
-        if not (soon and early.body.empty and self._empty):
+        if not (self._empty and early.body.empty):
+            self._hasty = 0
+            return
+        if early.arrived - self._arrived >= terms.overactive_within():
             self._hasty = 0
             return
         if terms.polls:

@@ -296,18 +296,19 @@ async def test_a_domain_and_addresses_that_are_spelled_otherwise(tmp_path, other
     text = document(
         "<user name='romeo' password='secret'>"
         f"<query xmlns='jabber:iq:roster'><item jid='juliet@{other}' subscription='both'/></query>"
-        f"<offline-messages><message xmlns='jabber:client' from='juliet@{other}/x' to='romeo@{other}'>"
+        "<offline-messages>"
+        f"<message xmlns='jabber:client' from='juliet@{other}/x' to='romeo@{other}'>"
         f"<delay xmlns='urn:xmpp:delay' from='{other}' stamp='2026-11-22T16:44:55Z'/>"
         "<body>Hark</body></message></offline-messages>"
         "<archive xmlns='urn:xmpp:pie:0#mam'><result xmlns='urn:xmpp:mam:2' id='x'>"
         "<forwarded xmlns='urn:xmpp:forward:0'>"
         "<delay stamp='2026-11-22T16:44:55Z' xmlns='urn:xmpp:delay'/>"
-        f"<message xmlns='jabber:client' from='romeo@{other}/x' to='juliet@{other}'><body>Call</body>"
-        f"<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@{other}' id='x'/></message>"
+        f"<message xmlns='jabber:client' from='romeo@{other}/x' to='juliet@{other}'>"
+        f"<body>Call</body><stanza-id xmlns='urn:xmpp:sid:0' by='romeo@{other}' id='x'/></message>"
         "</forwarded></result></archive>"
         f"<blocklist xmlns='urn:xmpp:blocking'><item jid='paris@{other}'/></blocklist>"
-        f"<prefs xmlns='urn:xmpp:mam:2' default='always'><never><jid>paris@{other}</jid></never></prefs>"
-        "</user>",
+        "<prefs xmlns='urn:xmpp:mam:2' default='always'>"
+        f"<never><jid>paris@{other}</jid></never></prefs></user>",
         other,
     )
     await server.read(text)
