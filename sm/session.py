@@ -161,8 +161,9 @@ class Session:
                 ticket = inbound.arrive()
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
-                    if self.management is not None:
-                        self._acknowledge_progress(self.management)
+                    management = self.management
+                    if management is not None and management.acks.watching:
+                        self._acknowledge_progress(management)
                 elif inbound.pending >= self._config.pending and not self._paused:
                     self._pause()
             elif element.namespace in nonzas.SM_NAMESPACES:
@@ -265,7 +266,9 @@ class Session:
         management = self.management
         if management is not None:
             try:
-                self._wake_by(management.deliver(text, now))
+                at = management.deliver(text, now)
+                if at < self.wake_at:
+                    self._keeper.timers.schedule(self, at)
             except QueueFullError as error:
                 # Nothing is lost: it all goes another way.
                 logger.warning(
