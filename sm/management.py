@@ -140,7 +140,7 @@ class Management:
 
     def drain(self) -> list[Undelivered]:
         """Take out all that the client never confirmed: the session ends."""
-        return [Undelivered(text, since) for text, since in self.queue.drain()]
+        return [Undelivered(text, since) for text, since, _ in self.queue.drain()]
 
     # Connections lost and found
 
@@ -166,7 +166,7 @@ class Management:
         ``domain`` says when, by ``wall``, a message had come that is sent so late.
         """
         queue = self.queue
-        for text, since in islice(queue, len(queue) - self._unsent, None):
+        for text, since, _ in islice(queue, len(queue) - self._unsent, None):
             if transport.congested:
                 return
             self._unsent -= 1

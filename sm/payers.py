@@ -8,15 +8,22 @@ Pure: no clock, no loop. :class:`~andiron.sm.driver.TurnDriver` begins the round
 from collections import deque
 from collections.abc import Callable
 from sys import getsizeof
-from typing import Final, Protocol
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from andiron.sm.strangers import network_of
+from andiron.xmpp.xml import utf8_length
 
 __all__ = ["Payer", "Payers", "Rounds", "Taker", "size_of"]
 
-size_of: Final = getsizeof
-"""Bytes of a text as it is in memory: four for each character where one of them is wide."""
+
+def size_of(text: str) -> int:
+    """Return the most bytes of memory that a text takes, four a character where one is wide.
+
+    The UTF-8 of what is not ASCII may be kept in the same object at any time, so it counts.
+    """
+    size = getsizeof(text)
+    return size if text.isascii() else size + utf8_length(text) + 1
 
 
 class Taker(Protocol):
@@ -69,10 +76,12 @@ class Rounds:
 
     def __init__(self, slice: float, share: float) -> None:  # noqa: A002
         self.on_wait: Callable[[], object] = lambda: None
-        """Told when something begins to wait, and after each round that left something."""
+        """Told once for each round that is to come: something waits."""
         self._slice = slice
         self._share = share
         self._waiting: dict[Payer, None] = {}
+        self._to_come = False
+        """Whether the next round has been asked for."""
 
     def __len__(self) -> int:
         """Return how many payers wait."""
@@ -90,9 +99,8 @@ class Rounds:
         waiting = payer.waiting
         if waiting is None:
             waiting = payer.waiting = deque()
-            if not self._waiting:
-                self.on_wait()
             self._waiting[payer] = None
+            self._ask()
         waiting.append(taker)
 
     def leave(self, payer: Payer, taker: Taker) -> None:
@@ -103,6 +111,7 @@ class Rounds:
 
     def next_round(self) -> None:
         """Give each payer that waits its turn, one taker each; who owes more waits on."""
+        self._to_come = False
         for payer in list(self._waiting):
             payer.owed = max(0.0, payer.owed - self._slice)
             if payer.owed < self._slice and payer.waiting:
@@ -110,6 +119,11 @@ class Rounds:
                 self._tidy(payer)
                 taker.take_turn()
         if self._waiting:
+            self._ask()
+
+    def _ask(self) -> None:
+        if not self._to_come:
+            self._to_come = True
             self.on_wait()
 
     def _tidy(self, payer: Payer) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from andiron.sm.counters import MODULUS, distance
 from andiron.sm.payers import Payer, size_of
 
-Entry = tuple[str, float]
-"""A stanza's text, and when it was accepted (monotonic seconds)."""
+Entry = tuple[str, float, int]
+"""A stanza's text, when it was accepted (monotonic seconds), and what is charged for it."""
 
 
 class CountTooHighError(ValueError):
@@ -45,8 +45,8 @@ class UnackedQueue:
 
     def push(self, text: str, now: float) -> None:
         """Record one stanza."""
-        self._entries.append((text, now))
         size = size_of(text)
+        self._entries.append((text, now, size))
         self.bytes += size
         self._payer.held += size
 
@@ -64,7 +64,7 @@ class UnackedQueue:
     def ack(self, h: int) -> int:
         """Let go what ``h`` confirms and return how many stanzas that was."""
         confirmed = self.check(h)
-        self._release(sum(size_of(text) for text, _ in self._entries[:confirmed]))
+        self._release(sum(entry[2] for entry in self._entries[:confirmed]))
         del self._entries[:confirmed]
         self.acked = h
         return confirmed

@@ -32,7 +32,7 @@ MESSAGE = "<message xmlns='jabber:client' id='1'/>"
         (SmConfig(queue_stanzas=3), ["1", "2", "3"]),
         (SmConfig(queue_bytes=3 * size_of(MESSAGE)), ["1", "2", "3"]),
         # One wide character makes each of the others take four bytes of memory.
-        (SmConfig(queue_bytes=4 * size_of(MESSAGE)), ["1", "\U0001f434"]),
+        (SmConfig(queue_bytes=5 * size_of(MESSAGE)), ["1", "\U0001f434"]),
     ],
 )
 def test_a_full_queue_ends_the_session_and_loses_nothing(config, fits, alive, caplog):

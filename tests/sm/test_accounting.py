@@ -213,7 +213,7 @@ class AnyEvents(RuleBasedStateMachine):
         for session in self.sessions:
             mine = self.delivered[session]
             if session.management is not None:
-                waiting = [int(ID.match(text)[1]) for text, _ in session.management.queue]
+                waiting = [int(ID.match(text)[1]) for text, _, _ in session.management.queue]
             else:
                 waiting = [number for number in elsewhere if number in mine]
             acknowledged = mine[: len(mine) - len(waiting)]

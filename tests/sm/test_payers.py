@@ -147,3 +147,22 @@ def test_one_network_pays_for_all_its_strangers_while_there_are_any():
 
 def test_a_text_is_as_large_as_in_memory():
     assert size_of("\U0001f434" + "x" * 1000) > 4000 > 2 * size_of("x" * 1000)
+
+
+def test_one_round_is_to_come_at_a_time_whoever_leaves_and_joins():
+    rounds, payer, to_come = Rounds(SLICE, 0.0), Payer("m"), []
+    rounds.on_wait = lambda: to_come.append(rounds.next_round)
+
+    class Taker:
+        def take_turn(self) -> None:
+            return
+
+    payer.owed = 1.0
+    taker = Taker()
+    rounds.wait(payer, taker)
+    for _ in range(5):
+        rounds.leave(payer, taker)
+        taker = Taker()
+        rounds.wait(payer, taker)
+        assert len(to_come) == 1
+        to_come.pop()()

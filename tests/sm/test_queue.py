@@ -1,5 +1,9 @@
 """The queue of unacknowledged stanzas, held against a plain list."""
 
+import sqlite3
+from sys import getsizeof
+from xml.parsers.expat import ParserCreate
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -41,7 +45,7 @@ def test_a_count_confirms_the_oldest(start, stanzas, unsent, h, confirmed):
     assert queue.check(h) == confirmed
     assert len(queue) == stanzas, "a check changes nothing"
     assert queue.ack(h) == confirmed
-    assert [text for text, _ in queue] == [f"s{n}" for n in range(confirmed, stanzas)]
+    assert [text for text, _, _ in queue] == [f"s{n}" for n in range(confirmed, stanzas)]
     assert queue.bytes == SIZE * (stanzas - confirmed)
     assert queue.acked == h
 
@@ -77,7 +81,7 @@ def test_a_count_beyond_what_was_sent_or_below_the_last_changes_nothing(
 
 def test_drain_takes_everything_in_order():
     queue = filled(5, 3, unsent=2)
-    assert queue.drain() == [("s0", 0.0), ("s1", 1.0), ("s2", 2.0)]
+    assert queue.drain() == [("s0", 0.0, SIZE), ("s1", 1.0, SIZE), ("s2", 2.0, SIZE)]
     assert (len(queue), queue.bytes, queue.unsent, queue.acked) == (0, 0, 0, 5)
     assert queue.drain() == []
 
@@ -120,7 +124,7 @@ class QueueAgainstIntegers(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         waiting = self.texts[self.acked :]
-        assert [text for text, _ in self.queue] == waiting
+        assert [text for text, _, _ in self.queue] == waiting
         assert self.queue.bytes == sum(map(size_of, waiting))
         assert self.queue.sent == (self.start + self.sent) % MODULUS
 
@@ -129,3 +133,17 @@ def test_the_queue_agrees_with_plain_integers():
     case = QueueAgainstIntegers.TestCase
     case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
     case("runTest").runTest()
+
+
+def test_what_is_charged_for_a_text_is_given_back_though_the_text_grows_in_memory():
+    """Whoever hands a text to expat or SQLite has its UTF-8 kept in the same object."""
+    payer = Payer("juliet@localhost")
+    queue = UnackedQueue(0, payer)
+    text = "".join(["é"] * 1000)
+    queue.push(text, 0.0)
+    charged = payer.held
+    ParserCreate().Parse(f"<a>{text}</a>", True)
+    sqlite3.connect(":memory:").execute("select ?", (text,)).fetchone()
+    assert getsizeof(text) <= charged
+    queue.ack(1)
+    assert (queue.bytes, payer.held) == (0, 0)
