@@ -20,8 +20,8 @@ def check_nick(room: Room, nick: str, bare: str) -> None:
     """Raise the error for a nickname that a person may not have (sections 7.2.8 and 17.1)."""
     _check_form(room, nick)
     _check_free(room, nick, bare)
-    holders = room.nicks.holders(nick)
-    if holders and bare not in holders:
+    # One's own stays usable beside another that was reserved by other rules.
+    if room.nicks.get(bare) != nick and room.nicks.holders(nick) - {bare}:
         raise StanzaError(StanzaCondition.CONFLICT, "that name is somebody else's")
 
 

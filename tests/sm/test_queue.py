@@ -1,6 +1,7 @@
 """The queue of unacknowledged stanzas, held against a plain list."""
 
 import sqlite3
+from contextlib import closing
 from sys import getsizeof
 from xml.parsers.expat import ParserCreate
 
@@ -143,7 +144,8 @@ def test_what_is_charged_for_a_text_is_given_back_though_the_text_grows_in_memor
     queue.push(text, 0.0)
     charged = payer.held
     ParserCreate().Parse(f"<a>{text}</a>", True)
-    sqlite3.connect(":memory:").execute("select ?", (text,)).fetchone()
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("select ?", (text,)).fetchone()
     assert getsizeof(text) <= charged
     queue.ack(1)
     assert (queue.bytes, payer.held) == (0, 0)

@@ -207,3 +207,20 @@ async def test_twins_that_were_reserved_by_other_rules_stay_and_are_told(caplog)
     leave(tybalt, "al")
     enter(nurse, "AL")
     assert list(stage.room.occupants) == ["AL"]
+
+
+async def test_ones_own_reservation_opens_no_way_to_the_twin_of_anothers():
+    """A small ve is no twin of B, and a capital one is; the two are one to RFC 8266."""
+    stage = RoomStage()
+    owner, bob, mallory = [await stage.person(name) for name in ("owner", "bob", "mallory")]
+    await stage.open_room(owner)
+    small, capital = "\N{CYRILLIC SMALL LETTER VE}ob", "\N{CYRILLIC CAPITAL LETTER VE}ob"
+    for who, nick in (("bob", "Bob"), ("mallory", small)):
+        await rule(owner, f"jid='{who}@localhost' affiliation='member' nick='{nick}'")
+    owner.take(), mallory.take()
+    enter(mallory, capital)
+    (answer,) = mallory.take()
+    assert condition(answer) == "conflict"
+    enter(mallory, small)
+    enter(bob, "Bob")
+    assert {seat.occupant.nick for seat in stage.room.seats.values()} >= {small, "Bob"}
