@@ -67,7 +67,7 @@ async def test_a_flood_is_its_own_hold_up(house, kind, connections):
     """Without turns the honest wait a thousand times as long as else; most of the rest is noise."""
     before = await median(house, 60)
     with flood(house, kind, connections):
-        assert await median(house, 60) < 50 * before
+        assert await median(house, 60) < 250 * before
 
 
 async def test_a_burst_is_read_piece_by_piece_and_whole(victim):

@@ -256,6 +256,7 @@ def mechanisms(port: int, **options: Any) -> set[str]:
         sock=socket.create_connection(("127.0.0.1", port)),
         subprotocols=[Subprotocol("xmpp")],
         proxy=None,
+        open_timeout=60,
         **options,
     ) as stream:
         stream.send(OPEN)
