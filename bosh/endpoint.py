@@ -100,23 +100,19 @@ class BoshEndpoint:
             try:
                 async with asyncio.timeout(self._config.request_timeout):
                     data = await self._read(receive)
-            except _Gone:
-                return
-            except TimeoutError:
-                logger.debug("a request took too long to come in")
+            except (_Gone, TimeoutError):
+                logger.debug("a request did not come in")
         if data is None:
             content = [(b"content-type", TEXT_XML.encode()), _CLOSE, *cors]
             await _respond(send, 200, _BAD_REQUEST.encode(), content)
             return
         call = HttpCall()
-        if await self._answered(data, call, scope, receive):
-            assert call.text is not None
-            body = call.text.encode()
-            if headers.gzip and 0 < self._config.compress_from <= len(body):
-                body = compressed(body)
-                cors.append((b"content-encoding", b"gzip"))
-            content = [(b"content-type", call.content_type.encode()), *_HARMLESS, *cors]
-            await _respond(send, call.status, body, content)
+        body = (await self._answer(data, call, scope, receive)).encode()
+        if headers.gzip and 0 < self._config.compress_from <= len(body):
+            body = compressed(body)
+            cors.append((b"content-encoding", b"gzip"))
+        content = [(b"content-type", call.content_type.encode()), *_HARMLESS, *cors]
+        await _respond(send, call.status, body, content)
 
     async def _script(self, scope: Scope, receive: Receive, send: Send, cors: Headers) -> None:
         """Answer a script element: the body comes in the query, and goes in a call of ``_BOSH_``.
@@ -124,12 +120,17 @@ class BoshEndpoint:
         This was the alternative script syntax, for pages of browsers without CORS.
         """
         call = HttpCall()
-        if await self._answered(unquote_to_bytes(scope["query_string"]), call, scope, receive):
-            text = json.dumps(call.text).replace("<", "\\u003c")
-            content = [(b"content-type", _SCRIPT.encode()), *_HARMLESS[:1], *cors]
-            await _respond(send, call.status, f"_BOSH_({text})".encode(), content)
+        answer = await self._answer(unquote_to_bytes(scope["query_string"]), call, scope, receive)
+        text = json.dumps(answer).replace("<", "\\u003c")
+        content = [(b"content-type", _SCRIPT.encode()), *_HARMLESS[:1], *cors]
+        await _respond(send, call.status, f"_BOSH_({text})".encode(), content)
 
-    async def _answered(self, data: bytes, call: HttpCall, scope: Scope, receive: Receive) -> bool:
+    async def _answer(self, data: bytes, call: HttpCall, scope: Scope, receive: Receive) -> str:
+        """Return what a request is to be answered with.
+
+        Where nobody waits for it any more there is an answer all the same:
+        middleware that gets none takes that for a fault, and complains at length.
+        """
         connection = self._registry.receive(
             data,
             call,
@@ -142,9 +143,12 @@ class BoshEndpoint:
             if connection is not None:
                 connection.gone(call)
             raise
-        if not answered and connection is not None:
-            connection.gone(call)
-        return answered
+        if not answered:
+            if connection is not None:
+                connection.gone(call)
+            call.reply(wire.RECOVERABLE, 200, TEXT_XML)
+        assert call.text is not None
+        return call.text
 
     async def _read(self, receive: Receive) -> bytes | None:
         """Return a request's body; None for one that is larger than its sender's may be."""

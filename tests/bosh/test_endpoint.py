@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from support.asgi import settle
-from support.bosh import OPEN, attributes, terminal
+from support.bosh import OPEN, RECOVERABLE, attributes, terminal
 from support.sessions import GUARD, SIGN_IN, MemoryBackend
 
 from andiron.bosh.config import BoshConfig
@@ -354,7 +354,7 @@ async def test_a_connection_that_is_lost_is_noticed(site):
     connection = site.registry._find(sid)
     assert [entry.call is not None for entry in connection._window.held] == [True]
     await held.leave()
-    assert held.sent == []
+    assert held.sent[1]["body"].decode() == RECOVERABLE, "middleware expects an answer"
     assert [entry.call is not None for entry in connection._window.held] == [False]
     again = Request(site.endpoint, f"{OPEN} rid='101' sid='{sid}'/>")
     await settle()
@@ -377,4 +377,5 @@ async def test_a_client_that_leaves_while_it_posts(site):
     request = Request(site.endpoint, "")
     request.incoming.get_nowait()
     await request.leave()
-    assert request.sent == []
+    assert request.sent[1]["body"].decode() == terminal("bad-request")
+    assert len(site.registry) == 0
