@@ -65,7 +65,7 @@ _SERVED: Final = "domain"
 
 
 class Domain:
-    """The embedded XMPP domain (a :class:`andiron.sm.link.Backend`).
+    """The embedded XMPP domain (a :class:`andiron.sm.manager.Backend`).
 
     Call :meth:`start` before the first session and :meth:`stop` after the last.
     Raises ValueError for a domain that cannot be one.
