@@ -17,7 +17,7 @@ from andiron.domain.accounts.credentials import check_password
 from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
-from andiron.domain.database.urls import EXAMPLES, problem
+from andiron.domain.database.urls import EXAMPLES, problem, require_existing
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
@@ -129,14 +129,14 @@ def add_user(name: str | None, password_stdin: bool, file: TextIO | None) -> Non
             wanted = read_accounts(lines, settings.domain, existing, check_password)
             return len(await accounts.create_many(wanted))
 
-        click.echo(f"Accounts made: {run(settings, add_all)}")
+        click.echo(f"Accounts made: {run(settings, add_all, creates=True)}")
     elif name is not None:
         username, password = name, _password(from_stdin=password_stdin)
 
         async def add_one(_database: Database, accounts: Accounts) -> str:
             return await accounts.create(username, password)
 
-        click.echo(f"Account made: {run(settings, add_one)}@{settings.domain}")
+        click.echo(f"Account made: {run(settings, add_one, creates=True)}@{settings.domain}")
 
 
 @user.command("password")
@@ -198,11 +198,12 @@ def database() -> None:
 def import_database(url: str) -> None:
     """Copy everything from the database at URL into the configured one, which must be empty.
 
-    Nothing may be running on either.
+    Nothing may be running on either. The one at URL must exist.
     """
     if wrong := problem(url):
         raise click.BadParameter(f"it must be one such as {EXAMPLES}: {wrong}", param_hint="URL")
     settings = Settings()
+    require_existing(url, "correct the URL to copy from")
 
     async def copy() -> int:
         async with AsyncExitStack() as opened:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.postgres_claim import ConnectionClaim
 
-__all__ = ["DRIVERS", "claim", "engines", "problem"]
+__all__ = ["DRIVERS", "claim", "engines", "missing", "problem"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,11 @@ _STATEMENT_TIMEOUT: Final = 60.0
 """Seconds without an answer after which the server or the way to it counts as lost."""
 _IDLE_TIMEOUT: Final = "60s"
 """How long a process that stopped within a transaction, or was cut off, keeps others waiting."""
+
+
+def missing(_url: URL) -> str:
+    """Return nothing: a database of PostgreSQL's is never made by opening it."""
+    return ""
 
 
 def problem(url: URL) -> str:

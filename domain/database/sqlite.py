@@ -19,7 +19,7 @@ from andiron.domain.database.engines import SETTING, DatabaseError, Engines
 from andiron.domain.database.sqlite_claim import FileClaim, NoClaim
 from andiron.domain.database.sqlite_readers import ThreadReaders
 
-__all__ = ["DRIVERS", "claim", "engines", "problem"]
+__all__ = ["DRIVERS", "claim", "engines", "missing", "problem"]
 
 DRIVERS: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 """What a URL begins with that means this kind of database."""
@@ -51,6 +51,12 @@ def problem(url: URL) -> str:
             " is a file beside the server, sqlite:////var/lib/andiron.db one anywhere"
         )
     return ""
+
+
+def missing(url: URL) -> str:
+    """Return the file where the database would be and is not, empty where it is."""
+    path = _path(url)
+    return str(Path(path).absolute()) if path and not Path(path).exists() else ""
 
 
 def engines(url: URL) -> Engines:

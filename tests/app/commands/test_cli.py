@@ -97,7 +97,6 @@ def test_version():
 
 
 def test_one_account_after_another():
-    assert users() == []
     assert "Account made: bob@localhost" in succeed(
         "user", "add", "bob", "--password-stdin", stdin="secret\n"
     )
@@ -154,12 +153,36 @@ def test_everything_is_copied_into_an_empty_database(monkeypatch, tmp_path):
     monkeypatch.setenv("ANDIRON_DATABASE", old)
     succeed("user", "add", "alice", "--password-stdin", stdin="x\n")
     monkeypatch.setenv("ANDIRON_DATABASE", new)
-    assert succeed("database", "import", old) == "Rows copied: 5\n"
+    assert succeed("database", "import", old) == "Rows copied: 4\n"
     assert users() == ["alice@localhost"]
     assert "Error: There is something in the database already" in fail("database", "import", old)
-    assert "Error: The database /nowhere/at/all.db cannot be written" in fail(
-        "database", "import", "sqlite:////nowhere/at/all.db"
-    )
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "sqlite:///typo.db"])
+def test_nothing_is_made_where_there_is_nothing_to_copy(url):
+    output = fail("database", "import", url)
+    assert output.startswith("Error: There is no database /")
+    assert output.endswith(".db; correct the URL to copy from.\n")
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["user", "list"],
+        ["user", "export"],
+        ["user", "export", "bob", "--output", "bob.xml"],
+        ["user", "remove", "bob", "--yes"],
+        ["user", "password", "bob", "--password-stdin"],
+        ["database", "check"],
+    ],
+    ids=" ".join,
+)
+def test_what_only_looks_makes_no_database(arguments):
+    output = fail(*arguments, stdin="x\n")
+    assert f"Error: There is no database {Path('andiron.db').absolute()}; " in output
+    assert "ANDIRON_DATABASE" in output
+    assert not list(Path().iterdir())
 
 
 def test_a_url_to_copy_from_that_is_none():
@@ -172,7 +195,9 @@ def test_a_url_to_copy_from_that_is_none():
 
 def test_a_database_that_cannot_be_opened(monkeypatch):
     monkeypatch.setenv("ANDIRON_DATABASE", "sqlite:////nowhere/at/all.db")
-    assert "Error: The database /nowhere/at/all.db cannot be written" in fail("user", "list")
+    assert "Error: The database /nowhere/at/all.db cannot be written" in fail(
+        "user", "add", "bob", "--password-stdin", stdin="x\n"
+    )
 
 
 def test_many_accounts_from_a_file():
