@@ -18,6 +18,7 @@ from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
 from andiron.domain.database.urls import EXAMPLES, problem, require_existing
+from andiron.domain.database.urls import check as check_url
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
@@ -232,8 +233,12 @@ def config() -> None:
 
 @config.command("check")
 def check_config() -> None:
-    """Tell whether every setting is known and usable; if not, which, with exit code 1."""
-    Settings()
+    """Tell whether every setting is known and usable; if not, which, with exit code 1.
+
+    That the database could be opened or made is part of it; nothing is, and no
+    PostgreSQL server is asked.
+    """
+    check_url(Settings().database)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")
 

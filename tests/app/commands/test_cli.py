@@ -259,6 +259,34 @@ def test_config_check(monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("database", "sentence"),
+    [
+        ("sqlite:////nowhere/at/all.db", "/nowhere/at/all.db cannot be written (No such file"),
+        ("sqlite:///file/x.db", "file/x.db cannot be written (Not a directory)"),
+        ("sqlite:///folder", "folder cannot be written (it is not a file)"),
+        ("postgresql://u@h/d?sslmode=verify-full&sslrootcert=/no.pem", "sslrootcert is not a file"),
+    ],
+)
+def test_config_check_looks_where_the_database_would_be(monkeypatch, database, sentence):
+    Path("file").touch()
+    Path("folder").mkdir()
+    monkeypatch.setenv("ANDIRON_DATABASE", database)
+    output = fail("config", "check")
+    assert sentence in output
+    assert "ANDIRON_DATABASE" in output
+
+
+def test_config_check_of_a_folder_that_is_not_writable(monkeypatch):
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+    assert "andiron.db cannot be written (Permission denied)" in fail("config", "check")
+
+
+def test_config_check_makes_nothing():
+    succeed("config", "check")
+    assert not list(Path().iterdir())
+
+
 def test_config_show(monkeypatch):
     Path("andiron.toml").write_text("port = 1\nstream.management.max = 5")
     monkeypatch.setenv("ANDIRON_PORT", "2")
