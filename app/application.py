@@ -35,7 +35,7 @@ _NO_STORE: Final = ((b"cache-control", b"no-store"),)
 NOT_STARTED: Final = Refusal(
     503,
     "Andiron has not been started. The application that mounts it must run its lifespan:\n"
-    "give it lifespan=andiron.lifespan, or serve andiron.wrap(application).\n",
+    "with chat = create_app(), give it lifespan=chat.lifespan, or serve chat.wrap(application).\n",
     _NO_STORE,
 )
 STOPPED: Final = Refusal(
@@ -107,9 +107,9 @@ class Andiron:
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncIterator[None]:
-        """Run the application while the block runs: ``Starlette(…, lifespan=andiron.lifespan)``.
+        """Run the application while the block runs: ``Starlette(…, lifespan=chat.lifespan)``.
 
-        Within a lifespan of your own: ``async with andiron.lifespan(): …``.
+        Within a lifespan of your own: ``async with chat.lifespan(): …``.
         Raises :class:`DatabaseError`, and :class:`RuntimeError` when it runs already.
         """
         if self.running:

@@ -39,7 +39,7 @@ class Group(click.Group):
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="andiron %(version)s")
 def main() -> None:
-    """XMPP for the web: WebSocket and stream management in one ASGI application.
+    """XMPP for the web: WebSocket, BOSH and stream management in one ASGI application.
 
     Settings come from the environment (ANDIRON_DOMAIN=example.org), then from
     andiron.toml in this folder or the file that ANDIRON_CONFIG names, then from
@@ -66,9 +66,9 @@ def main() -> None:
 def serve(host: str | None, port: int | None, socket: str | None, demo: bool) -> None:
     """Serve the domain until SIGTERM or Ctrl-C.
 
-    WebSocket clients connect to /ws; /healthz answers health checks. Passwords
-    need a secure way: put a proxy with TLS in front and see the setting
-    trusted_proxies.
+    WebSocket clients connect to /ws, BOSH clients to /http-bind; /healthz
+    answers health checks. Passwords need a secure way: put a proxy with TLS in
+    front and see the setting trusted_proxies.
     """
     if socket and (host is not None or port is not None):
         raise click.UsageError("Give --socket, or --host and --port.")

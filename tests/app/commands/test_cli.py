@@ -89,6 +89,11 @@ def test_help_is_complete(path):
     assert succeed(*path, "--help") == succeed(*path, "-h")
 
 
+def test_help_names_both_ways_in():
+    for path in ([], ["serve"]):
+        assert "BOSH" in succeed(*path, "--help")
+
+
 def test_version():
     assert succeed("--version").startswith("andiron 0.")
 
@@ -135,6 +140,11 @@ def test_removing_asks(terminal):
     [
         (["add", "bob", "--password-stdin"], "x", "There is an account bob already."),
         (["add", "a@b", "--password-stdin"], "x", "'a@b' cannot be the name of an account"),
+        (
+            ["add", "a@b", "--password-stdin"],
+            "x",
+            "(RFC 7622); give only what stands before the @.",
+        ),
         (["add", "carol", "--password-stdin"], "", "A password cannot be empty."),
         (["password", "carol", "--password-stdin"], "x", "There is no account carol."),
         (["remove", "carol", "--yes"], None, "There is no account carol."),
@@ -221,6 +231,7 @@ def test_lines_that_are_wrong_are_named_and_nothing_is_done():
         "line 5",
         "line 6",
     ]
+    assert "; give only what stands before the @\nline 4" in output
     assert "hidden" not in output
     assert users() == ["carol@localhost"]
 
