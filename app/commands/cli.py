@@ -209,12 +209,12 @@ def import_database(url: str) -> None:
     async def copy() -> int:
         async with AsyncExitStack() as opened:
             databases = []
-            for name in (settings.database, url):
+            for name in (url, settings.database):
                 claim = await claim_database(name)
                 opened.push_async_callback(claim.release)
                 databases.append(await Database.open(name))
                 opened.push_async_callback(databases[-1].close)
-            target, source = databases
+            source, target = databases
             return await copy_all(source, target)
 
     click.echo(f"Rows copied: {asyncio.run(copy())}")

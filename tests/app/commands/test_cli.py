@@ -176,6 +176,13 @@ def test_nothing_is_made_where_there_is_nothing_to_copy(url):
     assert not list(Path().iterdir())
 
 
+def test_nothing_is_made_where_another_programs_database_shall_be_copied():
+    with closing(sqlite3.connect("other.db")) as other:
+        other.execute("CREATE TABLE things (name)")
+    assert fail("database", "import", "sqlite:///other.db").startswith("Error: The database other")
+    assert not Path("andiron.db").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
