@@ -2,7 +2,7 @@
 # make test    all tests, with what they need from Debian and npm where that may be installed
 # make check   style, types, import layers, coverage of the last `make test`
 # make bench   the load generator against this checkout
-# make clean   forget everything that these made
+# make clean   forget everything that these made, but the accounts of `make run`
 
 .POSIX:
 .PHONY: run test check style installed types layers coverage bench clean
@@ -18,7 +18,8 @@ WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 run: $(VENV)/.server
-	$(BIN)/andiron serve --demo $(ARGS)
+	@$(BIN)/andiron serve --demo $(ARGS) || { status=$$?; \
+		echo "Options for the server are given so: make run ARGS='--port 9000'" >&2; exit $$status; }
 
 test: $(VENV)/.test
 	.ci/peers
@@ -55,7 +56,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python bench/run $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(CACHE) build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) $(CACHE) build *.egg-info *.db-lock .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache tests/interop/node_modules
 
 # An empty file for each extra that is installed; a later pyproject.toml makes it stale.

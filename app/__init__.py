@@ -21,13 +21,14 @@ if __name__ == "app":
 
 if TYPE_CHECKING:
     from andiron.application import Andiron, create_app
-    from andiron.settings import Settings
+    from andiron.settings import Settings, SettingsError
     from andiron.version import __version__
 
-__all__ = ["Settings", "__version__", "create_app"]
+__all__ = ["Settings", "SettingsError", "__version__", "create_app"]
 
 _HOMES = {
     "Settings": "andiron.settings",
+    "SettingsError": "andiron.settings",
     "__version__": "andiron.version",
     "create_app": "andiron.application",
 }

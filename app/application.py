@@ -21,7 +21,7 @@ from andiron.signals import before_exit
 from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Strangers
-from andiron.web.discovery import discovery_routes
+from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies
 from andiron.web.upload import site_channel_of, upload_routes
@@ -35,7 +35,7 @@ _NO_STORE: Final = ((b"cache-control", b"no-store"),)
 NOT_STARTED: Final = Refusal(
     503,
     "Andiron has not been started. The application that mounts it must run its lifespan:\n"
-    "give it lifespan=andiron.lifespan, or serve andiron.wrap(application).\n",
+    "with chat = create_app(), give it lifespan=chat.lifespan, or serve chat.wrap(application).\n",
     _NO_STORE,
 )
 STOPPED: Final = Refusal(
@@ -107,9 +107,9 @@ class Andiron:
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncIterator[None]:
-        """Run the application while the block runs: ``Starlette(…, lifespan=andiron.lifespan)``.
+        """Run the application while the block runs: ``Starlette(…, lifespan=chat.lifespan)``.
 
-        Within a lifespan of your own: ``async with andiron.lifespan(): …``.
+        Within a lifespan of your own: ``async with chat.lifespan(): …``.
         Raises :class:`DatabaseError`, and :class:`RuntimeError` when it runs already.
         """
         if self.running:
@@ -209,6 +209,7 @@ class Andiron:
 
         For the root of a host site that mounts this application at ``at``, since
         that is where clients look; they answer whether or not the lifespan runs.
+        A slash at the end of ``at`` means nothing. Raises ValueError where none begins it.
         """
         return [*discovery_routes(self._proxies, public_url=self.settings.public_url, at=at)]
 
@@ -219,10 +220,24 @@ class Andiron:
         does not reach them; with a server that runs none the first request
         starts this application. With ``at="/chat"`` what is below that path is
         served by this application and ``host`` need not mount it; with
-        ``discovery`` so are :meth:`discovery_routes`.
+        ``discovery`` so are :meth:`discovery_routes`. Without ``at`` only the
+        lifespan is seen to: ``host`` mounts this application itself, and puts
+        the discovery where it belongs. Raises ValueError for an ``at`` that is
+        no path below the root, and for ``discovery`` without one.
         """
-        routes: list[BaseRoute] = self.discovery_routes(at=at) if discovery else []
-        routes += [Mount(at, self)] if at else []
+        path = mount_path(at)
+        if at and not path:
+            raise ValueError(
+                "at='/' leaves nothing to the host: serve this application itself,"
+                " or wrap the host with a path such as at='/chat'"
+            )
+        if discovery and not path:
+            raise ValueError(
+                "discovery=True needs to be told where this application is: give at='/chat', or let"
+                " the host have discovery_routes(at=...) of the path at which it mounts this"
+            )
+        routes: list[BaseRoute] = self.discovery_routes(at=path) if discovery else []
+        routes += [Mount(path, self)] if path else []
         return Outermost(self, Router([*routes, Mount("", host)]))
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:

@@ -59,7 +59,10 @@ def _username(name: str, domain: str, existing: Collection[str]) -> str:
     try:
         username = account_jid(name, domain).node
     except InvalidJID as error:
-        raise ValueError(f"{name!r} cannot be the name of an account: it {error.reason}") from None
+        hint = "; give only what stands before the @" if "@" in name else ""
+        raise ValueError(
+            f"{name!r} cannot be the name of an account: it {error.reason}{hint}"
+        ) from None
     if username in existing:
         raise ValueError(f"there is an account {username} already")
     return username

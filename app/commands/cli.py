@@ -17,7 +17,8 @@ from andiron.domain.accounts.credentials import check_password
 from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
-from andiron.domain.database.urls import EXAMPLES, problem
+from andiron.domain.database.urls import EXAMPLES, problem, require_existing
+from andiron.domain.database.urls import check as check_url
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
@@ -38,7 +39,7 @@ class Group(click.Group):
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="andiron %(version)s")
 def main() -> None:
-    """XMPP for the web: WebSocket and stream management in one ASGI application.
+    """XMPP for the web: WebSocket, BOSH and stream management in one ASGI application.
 
     Settings come from the environment (ANDIRON_DOMAIN=example.org), then from
     andiron.toml in this folder or the file that ANDIRON_CONFIG names, then from
@@ -65,9 +66,9 @@ def main() -> None:
 def serve(host: str | None, port: int | None, socket: str | None, demo: bool) -> None:
     """Serve the domain until SIGTERM or Ctrl-C.
 
-    WebSocket clients connect to /ws; /healthz answers health checks. Passwords
-    need a secure way: put a proxy with TLS in front and see the setting
-    trusted_proxies.
+    WebSocket clients connect to /ws, BOSH clients to /http-bind; /healthz
+    answers health checks. Passwords need a secure way: put a proxy with TLS in
+    front and see the setting trusted_proxies.
     """
     if socket and (host is not None or port is not None):
         raise click.UsageError("Give --socket, or --host and --port.")
@@ -129,14 +130,14 @@ def add_user(name: str | None, password_stdin: bool, file: TextIO | None) -> Non
             wanted = read_accounts(lines, settings.domain, existing, check_password)
             return len(await accounts.create_many(wanted))
 
-        click.echo(f"Accounts made: {run(settings, add_all)}")
+        click.echo(f"Accounts made: {run(settings, add_all, creates=True)}")
     elif name is not None:
         username, password = name, _password(from_stdin=password_stdin)
 
         async def add_one(_database: Database, accounts: Accounts) -> str:
             return await accounts.create(username, password)
 
-        click.echo(f"Account made: {run(settings, add_one)}@{settings.domain}")
+        click.echo(f"Account made: {run(settings, add_one, creates=True)}@{settings.domain}")
 
 
 @user.command("password")
@@ -198,21 +199,22 @@ def database() -> None:
 def import_database(url: str) -> None:
     """Copy everything from the database at URL into the configured one, which must be empty.
 
-    Nothing may be running on either.
+    Nothing may be running on either. The one at URL must exist.
     """
     if wrong := problem(url):
         raise click.BadParameter(f"it must be one such as {EXAMPLES}: {wrong}", param_hint="URL")
     settings = Settings()
+    require_existing(url, "correct the URL to copy from")
 
     async def copy() -> int:
         async with AsyncExitStack() as opened:
             databases = []
-            for name in (settings.database, url):
+            for name in (url, settings.database):
                 claim = await claim_database(name)
                 opened.push_async_callback(claim.release)
                 databases.append(await Database.open(name))
                 opened.push_async_callback(databases[-1].close)
-            target, source = databases
+            source, target = databases
             return await copy_all(source, target)
 
     click.echo(f"Rows copied: {asyncio.run(copy())}")
@@ -231,8 +233,12 @@ def config() -> None:
 
 @config.command("check")
 def check_config() -> None:
-    """Tell whether every setting is known and usable; if not, which, with exit code 1."""
-    Settings()
+    """Tell whether every setting is known and usable; if not, which, with exit code 1.
+
+    That the database could be opened or made is part of it; nothing is, and no
+    PostgreSQL server is asked.
+    """
+    check_url(Settings().database)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")
 

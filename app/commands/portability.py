@@ -12,6 +12,7 @@ import click
 
 from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
 from andiron.domain.database.database import Database
+from andiron.domain.database.urls import require_existing
 from andiron.domain.portability.export import Exporter
 from andiron.domain.portability.importing import Importer, Report
 from andiron.settings import Settings
@@ -87,7 +88,7 @@ def import_users(files: tuple[Path, ...], merge: bool) -> None:
         )
         return await importer.read(files)
 
-    report = run(settings, read)
+    report = run(settings, read, creates=True)
     if merge:
         click.echo(f"Accounts added to: {report.merged}")
     click.echo(
@@ -98,8 +99,23 @@ def import_users(files: tuple[Path, ...], merge: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def run(settings: Settings, work: Callable[[Database, Accounts], Awaitable[T]]) -> T:
-    """Do something with the configured database."""
+def run(
+    settings: Settings,
+    work: Callable[[Database, Accounts], Awaitable[T]],
+    *,
+    creates: bool = False,
+) -> T:
+    """Do something with the configured database.
+
+    A file that is not there is made where the work ``creates`` what it keeps;
+    any other work has nothing to find in a new one, and was meant for another.
+    """
+    if not creates:
+        require_existing(
+            settings.database,
+            "let ANDIRON_DATABASE name the one that is served, or make one by"
+            " 'andiron user add' or 'andiron serve'",
+        )
 
     async def with_database() -> T:
         database = await Database.open(settings.database)

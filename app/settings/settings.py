@@ -26,6 +26,7 @@ from andiron.domain.config import (
 )
 from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
+    AnyCase,
     AtLeastOne,
     Bytes,
     Count,
@@ -91,7 +92,7 @@ class Settings(BaseSettings):
         False,
         description="Serve the demonstration page at `/`; never on a public site.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
         "info", description="The least severe messages that are logged."
     )
     trusted_proxies: Networks = Field(
@@ -206,7 +207,7 @@ class Settings(BaseSettings):
     archive: bool = Field(
         True, description="Keep what was said, for clients that were away (XEP-0313)."
     )
-    archive_default: Literal["always", "never", "roster"] = Field(
+    archive_default: Annotated[Literal["always", "never", "roster"], AnyCase] = Field(
         "always",
         description="Whose messages are kept for an account that does not say;"
         " with `roster`, those of its contacts.",
@@ -229,7 +230,7 @@ class Settings(BaseSettings):
     rooms_host: RoomsHost = Field(
         "", description="The host name of the rooms; empty: `conference.` and the domain."
     )
-    rooms_create: Literal["accounts", "anyone", "nobody"] = Field(
+    rooms_create: Annotated[Literal["accounts", "anyone", "nobody"], AnyCase] = Field(
         "accounts",
         description="Who may make rooms; with `anyone`, those who signed in anonymously, too.",
     )
@@ -332,7 +333,7 @@ class Settings(BaseSettings):
         196_608, description="The largest vCard, its picture included (XEP-0054)."
     )
 
-    resource_conflict: Literal["replace", "rename", "refuse"] = Field(
+    resource_conflict: Annotated[Literal["replace", "rename", "refuse"], AnyCase] = Field(
         "replace",
         description="When a resource is taken already: end the older session, give the newer one"
         " another name, or refuse it.",

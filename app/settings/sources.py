@@ -167,7 +167,10 @@ def read_toml(path: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error.strerror}; make it readable for this user"
         ) from None
     except ValueError as error:  # not UTF-8, or not TOML
-        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+        hint = ""
+        if isinstance(error, tomllib.TOMLDecodeError):
+            hint = '; text stands between quotes there: domain = "example.org"'
+        raise SettingsError(f"{path} is not valid TOML: {error}{hint}") from None
 
 
 def flatten(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from andiron.domain.database.key_sizes import MAX_HOST, fits
 from andiron.domain.database.urls import EXAMPLES, problem
@@ -135,6 +135,13 @@ def _public_url(value: str) -> str:
         raise ValueError("a URL such as https://www.example.org/chat, or empty")
     return value.rstrip("/")
 
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+AnyCase = BeforeValidator(_lower)
+"""For one of several words, however it is capitalised."""
 
 Seconds = Annotated[float, Unit("seconds"), Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Unit("seconds"), Field(gt=0, allow_inf_nan=False)]

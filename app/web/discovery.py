@@ -24,6 +24,7 @@ ENDPOINTS: Final = {
 
 _HOST: Final = re.compile(r"(?:[\w.-]+|\[[\dA-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 _PATH: Final = re.compile(r"(?:/[\w.~!$&'()*+,;=:@%-]+)*", re.ASCII)
+_NO_BASE: Final = "The Host header, or the path to this application, can be no part of a URL.\n"
 _HEADERS: Final = {
     # Pages of any site may read these two files; nothing else says so (XEP-0156 section 3).
     "Access-Control-Allow-Origin": "*",
@@ -36,13 +37,26 @@ _HEADERS: Final = {
 Links = Mapping[str, str]
 
 
+def mount_path(at: str) -> str:
+    """Return a path to mount at without the slash at its end: empty for the root.
+
+    Raises ValueError with a sentence for one that no request can be below.
+    """
+    path = at.rstrip("/")
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"at must be a path such as '/chat', with a slash before it: not {at!r}")
+    return path
+
+
 def discovery_routes(proxies: Proxies, *, public_url: str = "", at: str = "") -> list[Route]:
     """Return the routes of both files for the root of a site.
 
     ``at`` is the path below that root where the endpoints are. ``public_url``
     is where clients find them, if it is not where this request was sent to; of
     that the host is read from ``Host`` and the scheme as ``proxies`` tell it.
+    Raises ValueError for an ``at`` that is no path.
     """
+    at = mount_path(at)
 
     def links(request: Request) -> Links | None:
         base = public_url or base_url(request.scope, proxies, at)
@@ -57,7 +71,7 @@ def discovery_routes(proxies: Proxies, *, public_url: str = "", at: str = "") ->
 def base_url(scope: Mapping[str, Any], proxies: Proxies, at: str = "") -> str | None:
     """Return the URL below which a client that sent this request finds the endpoints.
 
-    None where the request names no host that a URL could have.
+    None where the request names no host, or no path, that a URL could have.
     """
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     host = hosts[0].decode("latin-1") if len(hosts) == 1 else ""
@@ -104,7 +118,7 @@ def _file(
             return Response(status_code=204, headers=_HEADERS)
         links = links_of(request)
         if links is None:
-            return PlainTextResponse("The Host header names no host.\n", 400, _HEADERS)
+            return PlainTextResponse(_NO_BASE, 400, _HEADERS)
         return Response(write(links), media_type=media_type, headers=_HEADERS)
 
     return Route(path, answer, methods=["GET", "OPTIONS"])

@@ -84,8 +84,9 @@ class Accounts:
         try:
             return account_jid(name, self._domain).node
         except InvalidJID as error:
+            hint = "; give only what stands before the @" if "@" in name else ""
             raise InvalidName(
-                f"{name!r} cannot be the name of an account: it {error.reason} (RFC 7622)."
+                f"{name!r} cannot be the name of an account: it {error.reason} (RFC 7622){hint}."
             ) from None
 
     def new_username(self, name: str) -> str:

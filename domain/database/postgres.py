@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.postgres_claim import ConnectionClaim
 
-__all__ = ["DRIVERS", "claim", "engines", "problem"]
+__all__ = ["DRIVERS", "check", "claim", "engines", "missing", "problem"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,11 @@ _IDLE_TIMEOUT: Final = "60s"
 """How long a process that stopped within a transaction, or was cut off, keeps others waiting."""
 
 
+def missing(_url: URL) -> str:
+    """Return nothing: a database of PostgreSQL's is never made by opening it."""
+    return ""
+
+
 def problem(url: URL) -> str:
     """Return what is wrong with a URL, without the secrets in it; empty where nothing is."""
     for name, value in url.query.items():
@@ -49,6 +54,12 @@ def problem(url: URL) -> str:
     if not url.database:
         return "it names no database, which stands behind the host and a slash"
     return ""
+
+
+def check(url: URL) -> None:
+    """Look whether a connection could be tried; none is. Raises :class:`DatabaseError`."""
+    _arguments(url)
+    _driver()
 
 
 def engines(url: URL) -> Engines:

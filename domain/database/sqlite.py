@@ -19,7 +19,7 @@ from andiron.domain.database.engines import SETTING, DatabaseError, Engines
 from andiron.domain.database.sqlite_claim import FileClaim, NoClaim
 from andiron.domain.database.sqlite_readers import ThreadReaders
 
-__all__ = ["DRIVERS", "claim", "engines", "problem"]
+__all__ = ["DRIVERS", "check", "claim", "engines", "missing", "problem"]
 
 DRIVERS: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 """What a URL begins with that means this kind of database."""
@@ -51,6 +51,18 @@ def problem(url: URL) -> str:
             " is a file beside the server, sqlite:////var/lib/andiron.db one anywhere"
         )
     return ""
+
+
+def missing(url: URL) -> str:
+    """Return the file where the database would be and is not, empty where it is."""
+    path = _path(url)
+    return str(Path(path).absolute()) if path and not Path(path).exists() else ""
+
+
+def check(url: URL) -> None:
+    """Look whether the file can be written, or made; nothing is. Raises :class:`DatabaseError`."""
+    if path := _path(url):
+        _check_writable(Path(path))
 
 
 def engines(url: URL) -> Engines:
@@ -88,18 +100,35 @@ def _create_private(path: Path) -> None:
     One that exists is not opened: closing it would release the locks that SQLite
     may hold on it elsewhere in this process.
     """
-    try:
-        if not path.exists():
+    _check_writable(path)
+    if not path.exists():
+        try:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        elif not path.is_file():
-            raise IsADirectoryError(errno.EISDIR, "it is not a file")
-        elif not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, "permission denied")
+        except OSError as error:
+            raise _unwritable(path, str(error.strerror)) from None
+
+
+def _check_writable(path: Path) -> None:
+    folder = Path(os.path.realpath(path)).parent
+    try:
+        found = path.exists()
+        if found and not path.is_file():
+            raise _unwritable(path, "it is not a file")
+        if not found and not folder.is_dir():
+            folder.stat()
+            raise _unwritable(path, os.strerror(errno.ENOTDIR))
     except OSError as error:
-        raise DatabaseError(
-            f"The database {path} cannot be written ({error.strerror}); let {SETTING} name a file"
-            f" in a folder that exists and that the server may write to{_hint(path)}."
-        ) from None
+        raise _unwritable(path, str(error.strerror)) from None
+    # Beside the file SQLite makes others, so its folder counts even where it is there.
+    if not os.access(folder, os.W_OK | os.X_OK) or (found and not os.access(path, os.W_OK)):
+        raise _unwritable(path, os.strerror(errno.EACCES))
+
+
+def _unwritable(path: Path, reason: str) -> DatabaseError:
+    return DatabaseError(
+        f"The database {path} cannot be written ({reason}); let {SETTING} name a file"
+        f" in a folder that exists and that the server may write to{_hint(path)}."
+    )
 
 
 def _hint(path: Path) -> str:

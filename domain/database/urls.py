@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from andiron.domain.database import postgres, sqlite
 from andiron.domain.database.engines import SETTING, DatabaseError
 
-__all__ = ["EXAMPLES", "parse", "problem"]
+__all__ = ["EXAMPLES", "check", "parse", "problem", "require_existing"]
 
 EXAMPLES: Final = "sqlite:///andiron.db or postgresql://user:password@host/name"
 _KINDS: Final = (sqlite, postgres)
@@ -40,6 +40,27 @@ def parse(url: str) -> tuple[ModuleType, URL]:
         raise DatabaseError(f"{SETTING} must be a database URL such as {EXAMPLES}: {found}.")
     parsed = make_url(url)
     return next(kind for kind in _KINDS if parsed.drivername in kind.DRIVERS), parsed
+
+
+def check(url: str) -> None:
+    """Find what a database's opening would fail by, without opening or making it.
+
+    That is a file that can neither be written nor made, a driver that is not
+    installed, a certificate that is not there. Whether a server answers is not
+    asked. Raises :class:`DatabaseError`, also for a URL that cannot be used.
+    """
+    kind, parsed = parse(url)
+    kind.check(parsed)
+
+
+def require_existing(url: str, remedy: str) -> None:
+    """Refuse a file that opening would make; ``remedy`` ends the sentence, without a full stop.
+
+    Raises :class:`DatabaseError`, also for a URL that cannot be used.
+    """
+    kind, parsed = parse(url)
+    if path := kind.missing(parsed):
+        raise DatabaseError(f"There is no database {path}; {remedy}.")
 
 
 def problem(url: str) -> str:

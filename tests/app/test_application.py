@@ -213,6 +213,14 @@ async def test_a_forgotten_lifespan_is_named(chat, path):
     assert answer.headers["cache-control"] == "no-store"
 
 
+async def test_a_forgotten_lifespan_is_called_as_the_documentation_does(chat):
+    transport = httpx.ASGITransport(chat)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        text = (await client.get("/healthz")).text
+    assert "chat.lifespan" in text
+    assert "andiron.lifespan" not in text
+
+
 async def test_a_forgotten_lifespan_is_logged_once(chat, caplog):
     for _ in range(3):
         await get(chat, "/healthz")

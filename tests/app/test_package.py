@@ -67,6 +67,7 @@ assert "app" in vars(andiron)
 assert not hasattr(andiron.app, "__rsgi__")
 assert {"starlette", "pydantic", "slixmpp", "andiron.settings"}.isdisjoint(sys.modules)
 from andiron import *
+assert issubclass(SettingsError, ValueError)
 assert Settings is andiron.Settings and create_app is andiron.create_app
 assert isinstance(andiron.app.settings, Settings)
 try:

@@ -89,6 +89,11 @@ def test_help_is_complete(path):
     assert succeed(*path, "--help") == succeed(*path, "-h")
 
 
+def test_help_names_both_ways_in():
+    for path in ([], ["serve"]):
+        assert "BOSH" in succeed(*path, "--help")
+
+
 def test_version():
     assert succeed("--version").startswith("andiron 0.")
 
@@ -97,7 +102,6 @@ def test_version():
 
 
 def test_one_account_after_another():
-    assert users() == []
     assert "Account made: bob@localhost" in succeed(
         "user", "add", "bob", "--password-stdin", stdin="secret\n"
     )
@@ -136,6 +140,11 @@ def test_removing_asks(terminal):
     [
         (["add", "bob", "--password-stdin"], "x", "There is an account bob already."),
         (["add", "a@b", "--password-stdin"], "x", "'a@b' cannot be the name of an account"),
+        (
+            ["add", "a@b", "--password-stdin"],
+            "x",
+            "(RFC 7622); give only what stands before the @.",
+        ),
         (["add", "carol", "--password-stdin"], "", "A password cannot be empty."),
         (["password", "carol", "--password-stdin"], "x", "There is no account carol."),
         (["remove", "carol", "--yes"], None, "There is no account carol."),
@@ -154,12 +163,43 @@ def test_everything_is_copied_into_an_empty_database(monkeypatch, tmp_path):
     monkeypatch.setenv("ANDIRON_DATABASE", old)
     succeed("user", "add", "alice", "--password-stdin", stdin="x\n")
     monkeypatch.setenv("ANDIRON_DATABASE", new)
-    assert succeed("database", "import", old) == "Rows copied: 5\n"
+    assert succeed("database", "import", old) == "Rows copied: 4\n"
     assert users() == ["alice@localhost"]
     assert "Error: There is something in the database already" in fail("database", "import", old)
-    assert "Error: The database /nowhere/at/all.db cannot be written" in fail(
-        "database", "import", "sqlite:////nowhere/at/all.db"
-    )
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "sqlite:///typo.db"])
+def test_nothing_is_made_where_there_is_nothing_to_copy(url):
+    output = fail("database", "import", url)
+    assert output.startswith("Error: There is no database /")
+    assert output.endswith(".db; correct the URL to copy from.\n")
+    assert not list(Path().iterdir())
+
+
+def test_nothing_is_made_where_another_programs_database_shall_be_copied():
+    with closing(sqlite3.connect("other.db")) as other:
+        other.execute("CREATE TABLE things (name)")
+    assert fail("database", "import", "sqlite:///other.db").startswith("Error: The database other")
+    assert not Path("andiron.db").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["user", "list"],
+        ["user", "export"],
+        ["user", "export", "bob", "--output", "bob.xml"],
+        ["user", "remove", "bob", "--yes"],
+        ["user", "password", "bob", "--password-stdin"],
+        ["database", "check"],
+    ],
+    ids=" ".join,
+)
+def test_what_only_looks_makes_no_database(arguments):
+    output = fail(*arguments, stdin="x\n")
+    assert f"Error: There is no database {Path('andiron.db').absolute()}; " in output
+    assert "ANDIRON_DATABASE" in output
+    assert not list(Path().iterdir())
 
 
 def test_a_url_to_copy_from_that_is_none():
@@ -172,7 +212,9 @@ def test_a_url_to_copy_from_that_is_none():
 
 def test_a_database_that_cannot_be_opened(monkeypatch):
     monkeypatch.setenv("ANDIRON_DATABASE", "sqlite:////nowhere/at/all.db")
-    assert "Error: The database /nowhere/at/all.db cannot be written" in fail("user", "list")
+    assert "Error: The database /nowhere/at/all.db cannot be written" in fail(
+        "user", "add", "bob", "--password-stdin", stdin="x\n"
+    )
 
 
 def test_many_accounts_from_a_file():
@@ -196,6 +238,7 @@ def test_lines_that_are_wrong_are_named_and_nothing_is_done():
         "line 5",
         "line 6",
     ]
+    assert "; give only what stands before the @\nline 4" in output
     assert "hidden" not in output
     assert users() == ["carol@localhost"]
 
@@ -232,6 +275,34 @@ def test_config_check(monkeypatch):
     assert fail("config", "check") == (
         "Error: ANDIRON_DOMIAN is not a setting: did you mean ANDIRON_DOMAIN?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("database", "sentence"),
+    [
+        ("sqlite:////nowhere/at/all.db", "/nowhere/at/all.db cannot be written (No such file"),
+        ("sqlite:///file/x.db", "file/x.db cannot be written (Not a directory)"),
+        ("sqlite:///folder", "folder cannot be written (it is not a file)"),
+        ("postgresql://u@h/d?sslmode=verify-full&sslrootcert=/no.pem", "sslrootcert is not a file"),
+    ],
+)
+def test_config_check_looks_where_the_database_would_be(monkeypatch, database, sentence):
+    Path("file").touch()
+    Path("folder").mkdir()
+    monkeypatch.setenv("ANDIRON_DATABASE", database)
+    output = fail("config", "check")
+    assert sentence in output
+    assert "ANDIRON_DATABASE" in output
+
+
+def test_config_check_of_a_folder_that_is_not_writable(monkeypatch):
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+    assert "andiron.db cannot be written (Permission denied)" in fail("config", "check")
+
+
+def test_config_check_makes_nothing():
+    succeed("config", "check")
+    assert not list(Path().iterdir())
 
 
 def test_config_show(monkeypatch):

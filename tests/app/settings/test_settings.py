@@ -485,6 +485,21 @@ def test_a_file_that_is_not_toml(content):
         Settings()
 
 
+def test_text_without_quotes_in_the_file():
+    Path("andiron.toml").write_text("port = 1\ndomain = example.org\n")
+    with pytest.raises(SettingsError, match=r"at line 2, .*text stands between quotes there: dom"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "name", ["log_level", "archive_default", "rooms_create", "resource_conflict"]
+)
+def test_one_of_several_words_in_any_case(monkeypatch, name):
+    default = Settings.model_fields[name].default
+    monkeypatch.setenv(f"ANDIRON_{name.upper()}", default.upper())
+    assert getattr(Settings(), name) == default
+
+
 def test_two_spellings_of_one_variable(monkeypatch):
     monkeypatch.setenv("ANDIRON_PORT", "1")
     monkeypatch.setenv("andiron_port", "2")

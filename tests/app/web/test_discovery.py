@@ -159,6 +159,36 @@ async def test_the_root_of_a_host_site_names_the_mounted_endpoints(path, wrapped
     assert links(prefixed) == found("http://chat.example/site/chat")
 
 
+@pytest.mark.parametrize("path", FILES)
+async def test_a_slash_after_the_path_means_nothing(path):
+    chat = create_app(database="sqlite://")
+    wrapped = chat.wrap(PlainTextResponse("host"), at="/chat/", discovery=True)
+    listed = Starlette(routes=chat.discovery_routes(at="/chat/"))
+    root = Starlette(routes=chat.discovery_routes(at="/"))
+    async with chat.lifespan():
+        assert (await request(wrapped, "/chat/healthz")).text == "ok\n"
+        assert links(await request(wrapped, path)) == found("http://chat.example/chat")
+    assert links(await request(listed, path)) == found("http://chat.example/chat")
+    assert links(await request(root, path)) == found("http://chat.example")
+
+
+@pytest.mark.parametrize("at", ["chat", "chat/", "/a b", "/{chat}", "/a//b", "//"])
+def test_a_path_that_is_none(at):
+    chat = create_app(database="sqlite://")
+    with pytest.raises(ValueError, match=r"^at(='/' leaves| must be a path such as '/chat')"):
+        chat.wrap(PlainTextResponse("host"), at=at)
+
+
+def test_discovery_needs_to_know_the_path():
+    chat = create_app(database="sqlite://")
+    with pytest.raises(ValueError, match=r"^at must be a path such as '/chat'"):
+        chat.discovery_routes(at="chat")
+    with pytest.raises(ValueError, match="leaves nothing to the host"):
+        chat.wrap(PlainTextResponse("host"), at="/")
+    with pytest.raises(ValueError, match="discovery=True needs to be told where"):
+        chat.wrap(PlainTextResponse("host"), discovery=True)
+
+
 async def test_a_wrapped_host_keeps_its_own_file_unless_told_otherwise():
     chat = create_app(database="sqlite://")
     app = chat.wrap(PlainTextResponse("host"), at="/chat")

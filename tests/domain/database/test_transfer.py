@@ -45,7 +45,9 @@ async def test_everything_is_copied_and_there_and_back_again(
 ):
     monkeypatch.setattr(transfer, "_CHUNK", chunk)
     before = await everything(source)
-    assert await copy_all(source, database) == sum(len(rows) for rows in before.values())
+    assert await copy_all(source, database) == sum(
+        len(rows) for name, rows in before.items() if name != "andiron_meta"
+    )
     assert await everything(database) == before
     back = await Database.open("sqlite://")
     await copy_all(database, back)
