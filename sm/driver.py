@@ -58,5 +58,5 @@ class Driver(TimerDriver):
 
     def stop(self) -> None:
         """Wake no more, and begin no round."""
-        self._rounds.on_wait = lambda: None
+        self._rounds.on_wait = None
         super().stop()

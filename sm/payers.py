@@ -75,8 +75,8 @@ class Rounds:
     """
 
     def __init__(self, slice: float, share: float) -> None:  # noqa: A002
-        self.on_wait: Callable[[], object] = lambda: None
-        """Told once for each round that is to come: something waits."""
+        self.on_wait: Callable[[], object] | None = None
+        """Told once for each round that is to come: something waits. None: nothing need wait."""
         self._slice = slice
         self._share = share
         self._waiting: dict[Payer, None] = {}
@@ -92,7 +92,7 @@ class Rounds:
         owed = payer.owed + now - began - (now - payer.at) * self._share
         payer.owed = owed if owed > 0.0 else 0.0
         payer.at = now
-        return owed > self._slice
+        return owed > self._slice and self.on_wait is not None
 
     def wait(self, payer: Payer, taker: Taker) -> None:
         """Let ``taker`` go on when it is the payer's turn again; it has stopped."""
@@ -122,7 +122,7 @@ class Rounds:
             self._ask()
 
     def _ask(self) -> None:
-        if not self._to_come:
+        if not self._to_come and self.on_wait is not None:
             self._to_come = True
             self.on_wait()
 

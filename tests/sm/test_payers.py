@@ -81,6 +81,7 @@ def test_each_payer_has_the_same_time(costs):
 
 def test_a_costly_piece_is_worked_off_in_rounds():
     turns, payer, taken = Rounds(SLICE, 0.0), Payer("m"), []
+    turns.on_wait = list
 
     class Taker:
         def take_turn(self) -> None:
@@ -166,3 +167,10 @@ def test_one_round_is_to_come_at_a_time_whoever_leaves_and_joins():
         rounds.wait(payer, taker)
         assert len(to_come) == 1
         to_come.pop()()
+
+
+def test_nothing_waits_where_nobody_begins_the_rounds():
+    rounds, payer = Rounds(SLICE, 0.0), Payer("m")
+    assert not rounds.used(payer, 0.0, 100 * SLICE)
+    rounds.on_wait = list
+    assert rounds.used(payer, 0.0, 100 * SLICE)
