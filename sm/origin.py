@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
+_LONGEST: Final = 300
+"""Characters of an origin: a host name has up to 253. Python remembers what it split last."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -61,6 +63,8 @@ def _same_origin(one: str, other: str) -> bool:
 
 
 def _host_and_port(origin: str) -> tuple[str, str, int] | None:
+    if len(origin) > _LONGEST:
+        return None
     try:
         parts = urlsplit(origin)
         port = parts.port

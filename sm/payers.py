@@ -112,14 +112,17 @@ class Rounds:
     def next_round(self) -> None:
         """Give each payer that waits its turn, one taker each; who owes more waits on."""
         self._to_come = False
-        for payer in list(self._waiting):
-            payer.owed = max(0.0, payer.owed - self._slice)
-            if payer.owed < self._slice and payer.waiting:
-                taker = payer.waiting.popleft()
-                self._tidy(payer)
-                taker.take_turn()
-        if self._waiting:
-            self._ask()
+        try:
+            for payer in list(self._waiting):
+                payer.owed = max(0.0, payer.owed - self._slice)
+                if payer.owed < self._slice and payer.waiting:
+                    taker = payer.waiting.popleft()
+                    self._tidy(payer)
+                    taker.take_turn()
+        finally:
+            # One that fails is reported by the loop; the others are still to have their turns.
+            if self._waiting:
+                self._ask()
 
     def _ask(self) -> None:
         if not self._to_come and self.on_wait is not None:

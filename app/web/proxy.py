@@ -25,6 +25,8 @@ Scope = Mapping[str, Any]
 Address = IPv4Address | IPv6Address
 
 _SECURE: Final = frozenset({"https", "wss"})
+_LONGEST_ADDRESS: Final = 100
+"""Characters of an address with brackets, zone and port."""
 _FORWARDING: Final = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"}
 )
@@ -149,9 +151,14 @@ def _forwarding(scope: Scope) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in scope["headers"] if name in _FORWARDING]
 
 
-@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
     """Read an address as headers and servers write it: with a port, brackets or a zone, or not."""
+    # What is remembered is a client's to choose, so it must be short.
+    return _parse_address(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=1024)
+def _parse_address(text: str) -> Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

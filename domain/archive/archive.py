@@ -186,7 +186,7 @@ class Archive:
     async def remove_room(self, room: str) -> None:
         """Remove the archive of a room that is no more. Raises :class:`DatabaseError`."""
         self._room_writer.forget(room)
-        await self._room_writer.flushed()
+        await self._room_writer.flushed(room)
         await self._rooms.remove(room)
 
     async def run(self) -> None:
@@ -208,9 +208,9 @@ class Archive:
     async def _flushed(self, archive: str) -> ArchiveStore:
         # No username has an @, and every room's address has one.
         if "@" in archive:
-            await self._room_writer.flushed()
+            await self._room_writer.flushed(archive)
             return self._rooms
-        await self._account_writer.flushed()
+        await self._account_writer.flushed(archive)
         return self._accounts
 
 

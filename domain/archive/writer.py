@@ -111,12 +111,12 @@ class ArchiveWriter:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def flushed(self) -> None:
-        """Wait until all that was put is in the database, and all that was held is decided.
+    async def flushed(self, owner: str) -> None:
+        """Wait until all that was put is in the database, and what was held of one is decided.
 
         Raises :class:`DatabaseError` when the database fails meanwhile.
         """
-        undecided = frozenset(self._undecided)
+        undecided = frozenset(held for held in self._undecided if held.row.owner == owner)
         while not undecided.isdisjoint(self._undecided):
             decision: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._deciding.append(decision)

@@ -82,7 +82,7 @@ class FileClaim:
         if sys.platform == "win32":
             return None
         try:
-            number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise self._failure(error) from None
         try:

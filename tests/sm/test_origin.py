@@ -80,3 +80,8 @@ def test_what_a_stranger_writes_is_neither_long_nor_a_line_of_its_own():
     text = why_refused("https://a\nERROR" + "a" * 5000, "b" * 5000, "X")
     assert "\n" not in text
     assert len(text) < 500
+
+
+def test_an_origin_longer_than_any_is_nobodys():
+    host = "a" * 1000
+    assert not origin_allowed(f"https://{host}", host, [f"https://{host}"])

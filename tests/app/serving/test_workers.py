@@ -147,6 +147,7 @@ def test_nobody_copies_a_database_that_is_served(start, tmp_path, environment):
     port = free_port()
     start("log", *serve(port))
     until(lambda: healthy(port), (tmp_path / "log").read_text)
+    (tmp_path / "new.db").touch()
     for target, source in (("new", "andiron"), ("andiron", "new")):
         done = subprocess.run(
             [sys.executable, "-m", "andiron", "database", "import", f"sqlite:///{source}.db"],

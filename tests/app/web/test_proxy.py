@@ -7,7 +7,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from andiron.sm.link import Channel
 from andiron.sm.notices import MOST
-from andiron.web.proxy import Proxies, arrived_by_tls, channel
+from andiron.web import proxy
+from andiron.web.proxy import Proxies, arrived_by_tls, channel, parse_address
 
 DEFAULT = Proxies.of(["127.0.0.1", "::1"])
 CHAIN = Proxies.of(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])
@@ -263,3 +264,10 @@ async def test_a_server_that_rewrote_the_scope_changes_nothing(peer, hops, proto
     names = ["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"]
     await ProxyHeadersMiddleware(keep, names)(dict(plain), None, None)
     assert channel(rewritten[0], CHAIN) == channel(plain, CHAIN)
+
+
+def test_what_is_too_long_for_an_address_is_none_and_is_not_remembered():
+    before = proxy._parse_address.cache_info().currsize
+    for number in range(3):
+        assert parse_address("192.0.2.1" + " " * 10_000 + str(number)) is None
+    assert proxy._parse_address.cache_info().currsize == before

@@ -60,6 +60,9 @@ def start(bound: int = BOUND) -> tuple[Any, ArchiveWriter]:
     return store, ArchiveWriter(store, bound)
 
 
+OWNER = "juliet"
+
+
 def row(identity: int, owner: str = "juliet", text: str = "") -> Row:
     return Row(owner, identity, "romeo@localhost", "", text)
 
@@ -73,7 +76,7 @@ async def test_what_comes_during_a_batch_makes_the_next():
     assert writer.put(row(3))
     await settle()
     store.running.set()
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[1], [2, 3]]
 
 
@@ -82,20 +85,20 @@ async def test_a_batch_has_an_end(monkeypatch: pytest.MonkeyPatch):
     store, writer = start()
     for identity in range(5):
         writer.put(row(identity))
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[0, 1], [2, 3], [4]]
 
 
 async def test_waiting_is_for_what_was_put_before():
     store, writer = start()
-    await writer.flushed()
+    await writer.flushed(OWNER)
     store.running.clear()
     writer.put(row(1))
     await settle()
-    early = asyncio.create_task(writer.flushed())
+    early = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     writer.put(row(2))
-    late = asyncio.create_task(writer.flushed())
+    late = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     assert not early.done()
     store.stops = True
@@ -112,7 +115,7 @@ async def test_who_stops_waiting_stops_nobody_else():
     store, writer = start()
     store.running.clear()
     writer.put(row(1))
-    gone, stays = (asyncio.create_task(writer.flushed()) for _ in range(2))
+    gone, stays = (asyncio.create_task(writer.flushed(OWNER)) for _ in range(2))
     await settle()
     gone.cancel()
     store.running.set()
@@ -125,10 +128,10 @@ async def test_a_failed_batch_is_tried_again(caplog: pytest.LogCaptureFixture):
     store.errors = [DatabaseError("The disk is full."), DatabaseError("The disk is full.")]
     writer.put(row(1))
     with pytest.raises(DatabaseError, match="disk is full"):
-        await writer.flushed()
+        await writer.flushed(OWNER)
     writer.put(row(2))
     await store.written.wait()
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[1], [2]]
     assert "1 messages wait to be archived: The disk is full." in caplog.text
 
@@ -149,7 +152,7 @@ async def test_one_that_cannot_be_written_holds_up_no_other(
     store.refused = dict.fromkeys(unfit, error)
     for identity in range(10):
         writer.put(row(identity, text="a secret"))
-    await writer.flushed()
+    await writer.flushed(OWNER)
     written = [identity for batch in store.batches for identity in batch]
     assert written == sorted(set(range(10)) - unfit)
     assert caplog.messages == [
@@ -158,7 +161,7 @@ async def test_one_that_cannot_be_written_holds_up_no_other(
     ]
     assert "a secret" not in caplog.text
     writer.put(row(10))
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches[-1] == [10]
 
 
@@ -169,8 +172,8 @@ async def test_what_is_sound_waits_for_a_database_that_went_meanwhile():
         writer.put(row(identity))
     store.errors = [DatabaseError("It is gone.")]
     with pytest.raises(DatabaseError, match="gone"):
-        await writer.flushed()
-    await writer.flushed()
+        await writer.flushed(OWNER)
+    await writer.flushed(OWNER)
     assert store.batches == [[0], [2, 3]]
 
 
@@ -181,11 +184,11 @@ async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
     assert taken == [True] * 4 + [False] * 3
     assert caplog.text.count("does not keep up") == 1
     store.running.set()
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert [identity for batch in store.batches for identity in batch] == [0, 1, 2, 3]
     assert "3 messages were not archived" in caplog.text
     assert writer.put(row(8))
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches[-1] == [8]
     assert caplog.text.count("were not archived") == 1
 
@@ -227,18 +230,18 @@ async def test_what_is_removed_is_not_written():
     await settle()
     writer.put(row(2, "juliet"))
     writer.put(row(3, "nurse"))
-    waits = asyncio.create_task(writer.flushed())
+    waits = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     writer.forget("nurse")
     assert not waits.done()
     assert writer.put(row(4, "juliet"))
     store.running.set()
     await waits
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[1], [2, 4]]
     assert all(writer.put(row(identity)) for identity in (5, 6, 7))
     writer.forget("juliet")
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[1], [2, 4]]
     await writer.close()
 
@@ -255,7 +258,7 @@ async def test_what_is_held_is_written_once_that_is_decided(kept: bool):
     held = hold(writer, 1)
     assert held.id == "0000000000000001"
     writer.put(row(2))
-    waits = asyncio.create_task(writer.flushed())
+    waits = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     assert store.batches == [[2]], "others do not wait"
     assert not waits.done()
@@ -264,13 +267,21 @@ async def test_what_is_held_is_written_once_that_is_decided(kept: bool):
     held.drop()
     await waits
     assert store.batches == [[2], [1]][: 1 + kept]
-    await writer.flushed()
+    await writer.flushed(OWNER)
+
+
+async def test_nobody_waits_for_what_is_held_of_another():
+    _, writer = start()
+    held = hold(writer, 1, "romeo")
+    await writer.flushed(OWNER)
+    held.drop()
+    await writer.close()
 
 
 async def test_waiting_is_for_what_was_held_before():
     store, writer = start()
     first, second = hold(writer, 1), hold(writer, 2)
-    waits = asyncio.create_task(writer.flushed())
+    waits = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     third = hold(writer, 3)
     second.keep()
@@ -280,7 +291,7 @@ async def test_waiting_is_for_what_was_held_before():
     await waits
     assert store.batches == [[2]]
     third.keep()
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[2], [3]]
 
 
@@ -293,7 +304,7 @@ async def test_what_is_held_counts_and_is_let_go(caplog: pytest.LogCaptureFixtur
     held[0].drop()
     assert writer.put(row(4))
     held[1].drop()
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[4]]
 
 
@@ -303,5 +314,5 @@ async def test_what_is_held_of_an_archive_that_is_removed_is_never_written():
     writer.forget("juliet")
     for held in (mine, other):
         held.keep()
-    await writer.flushed()
+    await writer.flushed(OWNER)
     assert store.batches == [[2]]

@@ -171,6 +171,15 @@ async def test_a_lock_that_cannot_be_taken_says_what_to_do(tmp_path: Path):
         await claim_database(f"sqlite:///{tmp_path}/andiron.db")
 
 
+async def test_a_lock_that_leads_elsewhere_is_not_followed(tmp_path: Path):
+    precious = tmp_path / "precious"
+    precious.write_text("words")
+    (tmp_path / "andiron.db-lock").symlink_to(precious)
+    with pytest.raises(DatabaseError, match=r"andiron\.db-lock cannot be locked"):
+        await claim_database(f"sqlite:///{tmp_path}/andiron.db")
+    assert precious.read_text() == "words"
+
+
 async def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def flock(_number: int, _operation: int) -> None:
         raise OSError(95, "Operation not supported")
