@@ -1,6 +1,7 @@
 """The stanzas sent to a peer that it has not acknowledged yet (XEP-0198 section 4)."""
 
 from collections.abc import Iterator
+from sys import getsizeof
 
 from andiron.sm.counters import MODULUS, distance
 from andiron.sm.payers import Payer, size_of
@@ -45,7 +46,7 @@ class UnackedQueue:
 
     def push(self, text: str, now: float) -> None:
         """Record one stanza."""
-        size = size_of(text)
+        size = getsizeof(text) if text.isascii() else size_of(text)
         self._entries.append((text, now, size))
         self.bytes += size
         self._payer.held += size
@@ -64,8 +65,12 @@ class UnackedQueue:
     def ack(self, h: int) -> int:
         """Let go what ``h`` confirms and return how many stanzas that was."""
         confirmed = self.check(h)
-        self._release(sum(entry[2] for entry in self._entries[:confirmed]))
-        del self._entries[:confirmed]
+        entries = self._entries
+        if confirmed == 1:
+            self._release(entries.pop(0)[2])
+        elif confirmed:
+            self._release(sum([entry[2] for entry in entries[:confirmed]]))
+            del entries[:confirmed]
         self.acked = h
         return confirmed
 

@@ -168,6 +168,7 @@ class Session:
                     self._pause()
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
+                return  # It costs hardly more than to measure it.
             else:
                 self.link.receive(element, 0, now)
         except StreamError as error:
