@@ -28,7 +28,7 @@ from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
-from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.jid import prepared
 from andiron.xmpp.namespaces import CLIENT
 from andiron.xmpp.stanza import (
     LANGUAGE_TAG,
@@ -130,7 +130,7 @@ class DomainLink(Client):
         name = self._domain.name
         if not opening.to:
             raise StreamError(StreamCondition.IMPROPER_ADDRESSING, "a stream needs a to")
-        if _prepared(opening.to) != name:
+        if prepared(opening.to) != name:
             self._domain.tell_of_unknown_host(opening.to)
             raise StreamError(StreamCondition.HOST_UNKNOWN)
         version = _VERSION.fullmatch(opening.version)
@@ -289,15 +289,8 @@ class DomainLink(Client):
         return resources.changed if self in resources.best and len(resources.best) > 1 else inf
 
 
-def _prepared(address: str) -> str:
-    try:
-        return str(JID(address))
-    except InvalidJID:
-        return ""
-
-
 def _bare(address: str) -> str:
-    return _prepared(address).partition("/")[0]
+    return prepared(address).partition("/")[0]
 
 
 def _kind(element: Element) -> Kind:

@@ -94,6 +94,14 @@ def parse_jid(text: str) -> JID:
         raise StanzaError(StanzaCondition.JID_MALFORMED, f"not an address: {error}") from None
 
 
+def prepared(address: str) -> str:
+    """Return the text of a prepared address, empty for one that cannot be: to be compared."""
+    try:
+        return JID(address).full
+    except InvalidJID:
+        return ""
+
+
 def account_jid(name: str, domain: str) -> JID:
     """Return the bare JID of the account ``name`` at ``domain``.
 

@@ -8,7 +8,7 @@ from typing import Final
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.jid import prepared
 from andiron.xmpp.tree import Tree, parse_text, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
@@ -204,10 +204,7 @@ def _known_as(address: str) -> str:
 
     By that they know an answer; whatever is forwarded to them is from such addresses, too.
     """
-    try:
-        return JID(address).full
-    except InvalidJID:
-        return address
+    return prepared(address) or address
 
 
 def root_tag(text: str, at: int = 0) -> str:

@@ -21,7 +21,7 @@ from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
-from andiron.xmpp.jid import parse_jid
+from andiron.xmpp.jid import parse_jid, prepared
 from andiron.xmpp.stanza import error_reply, with_child, with_delay
 from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element, Guard
@@ -142,7 +142,7 @@ class Offline:
             # The domain's own word to this resource alone, but for copies it answers for.
             text = carbons.inheritance(client, element.text)
             return self._reader.read(text) if text else None
-        if since > shared_since and _prepared(element.get("to")) != client.jid:
+        if since > shared_since and prepared(element.get("to")) != client.jid:
             return None
         return None if carbons.bequeath(client, element, since) else element
 
@@ -276,7 +276,7 @@ def _is_archived(element: Element) -> bool:
     """Tell whether a message has its recipient's id, which none but we give it (XEP-0359)."""
     if ns.STANZA_ID not in element.text:
         return False
-    bare = _prepared(element.get("to")).partition("/")[0]
+    bare = prepared(element.get("to")).partition("/")[0]
     return any(child.tag == _STANZA_ID and child.get("by") == bare for child in children(element))
 
 
@@ -286,10 +286,3 @@ def _is_from_archive(element: Element) -> bool:
     Archives are accounts' and rooms': no resource speaks for one.
     """
     return ns.MAM in element.text and "/" not in element.get("from") and _RESULT in tags(element)
-
-
-def _prepared(address: str) -> str:
-    try:
-        return str(parse_jid(address))
-    except StanzaError:
-        return ""

@@ -27,7 +27,7 @@ from andiron.domain.portability.unreadable import UnreadableError
 from andiron.domain.profile.photo import photo_of
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError
-from andiron.xmpp.jid import JID, parse_jid
+from andiron.xmpp.jid import JID, parse_jid, prepared
 from andiron.xmpp.tree import Tree
 
 __all__ = ["ContentReader", "UnreadableError"]
@@ -226,7 +226,7 @@ class ContentReader:
         message = self._stanza(record.tree)
         stamp = time.time()
         delays = message.findall(_DELAY)
-        own = [each for each in delays if _prepared(each.get("from", self._domain)) == self._domain]
+        own = [each for each in delays if prepared(each.get("from", self._domain)) == self._domain]
         if delays:
             delay = (own or delays)[-1]
             stamp = _time(delay, record)
@@ -290,13 +290,13 @@ class ContentReader:
                     each.tag = f"{{{ns.CLIENT}}}{each.tag.removeprefix(outer)}"
         for child in [*tree.findall(_STANZA_ID), *tree.findall(_ARCHIVED)]:
             if (
-                _prepared(child.get("by", "")) == self._account
+                prepared(child.get("by", "")) == self._account
                 and parse_id(child.get("id", "")) is None
             ):
                 tree.remove(child)
         for name in ("from", "to"):
             if address := tree.get(name):
-                tree.set(name, _prepared(address) or address)
+                tree.set(name, prepared(address) or address)
         tree.tail = None
         return tree
 
@@ -368,14 +368,6 @@ def _address(tree: Tree, attribute: str) -> JID | None:
     """Return an address; None where there is none. Raises :class:`StanzaError`."""
     text = tree.get(attribute)
     return parse_jid(text) if text else None
-
-
-def _prepared(address: str) -> str:
-    """Return the address in whose name a mark stands; empty for what is none."""
-    try:
-        return str(parse_jid(address))
-    except StanzaError:
-        return ""
 
 
 def _bare(tree: Tree, attribute: str, record: Record) -> str:

@@ -16,6 +16,7 @@ from andiron.xmpp.jid import (
     domainpart,
     localpart,
     parse_jid,
+    prepared,
     resourcepart,
 )
 
@@ -417,3 +418,11 @@ def test_an_account_never_reaches_out_of_its_domain(name):
     assert (jid.domain, jid.resource) == ("example.org", "")
     assert jid.node
     assert str(jid) == f"{jid.node}@example.org"
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [("Romeo@LOCALHOST./Orchard", "romeo@localhost/Orchard"), ("a@b@c", ""), ("", "")],
+)
+def test_what_is_compared_is_prepared(address, text):
+    assert prepared(address) == text
