@@ -112,7 +112,7 @@ async def test_the_lock_of_the_file_itself_leaves_those_of_sqlite_alone(tmp_path
 async def test_what_is_claimed_and_let_go_is_open_no_more(tmp_path: Path, url: str):
     for _ in range(3):
         await (await claim_database(url)).release()
-    opened = [os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.exists()]
+    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
     assert not [name for name in opened if name.startswith(str(tmp_path))]
 
 
