@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.waiting import until
 
 from andiron.domain.database import sqlite_claim
 from andiron.domain.database.claims import ServedAlready, claim_database
@@ -46,9 +47,7 @@ async def test_a_lock_that_is_removed_is_made_again(
     claim = await claim_database(url, 0, sentences.append)
     lock = tmp_path / "andiron.db-lock"
     lock.unlink()
-    async with asyncio.timeout(60):
-        while not lock.exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lock.exists, "the lock")
     with pytest.raises(ServedAlready):
         await claim_database(url)
     assert "andiron.db-lock was removed, though the database is served" in caplog.text
@@ -108,12 +107,16 @@ async def test_the_lock_of_the_file_itself_leaves_those_of_sqlite_alone(tmp_path
     await database.close()
 
 
+def opened_below(folder: Path) -> list[str]:
+    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    return [name for name in opened if name.startswith(str(folder))]
+
+
 @on_linux
 async def test_what_is_claimed_and_let_go_is_open_no_more(tmp_path: Path, url: str):
     for _ in range(3):
         await (await claim_database(url)).release()
-    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
-    assert not [name for name in opened if name.startswith(str(tmp_path))]
+    assert not opened_below(tmp_path)
 
 
 async def test_a_file_system_without_such_locks_is_served(url: str, monkeypatch):
