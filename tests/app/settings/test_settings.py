@@ -69,6 +69,8 @@ NOT_OF_A_PACKAGE = {
     "log_level",
     "trusted_proxies",
     "public_url",
+    "http_keep_alive",
+    "http_max_head",
     "max_depth",
     "max_nodes",
     "websocket_compression",
