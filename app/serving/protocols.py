@@ -158,8 +158,8 @@ class HttpProtocol(HttpToolsProtocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket on which nothing is kept for a client that does not read.
 
-    ``max_negotiation_size`` bounds messages until the application has called
-    ``scope["extensions"]["andiron"]["signed_in"]``.
+    Messages are bounded by twice ``max_negotiation_size`` until the application has
+    called ``scope["extensions"]["andiron"]["signed_in"]``.
     """
 
     def __init__(
@@ -167,7 +167,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.close_timeout = close_timeout
-        self.conn.max_message_size = min(max_negotiation_size, self.config.ws_max_size)
+        # What is somewhat larger than it may be is answered by the stream's own error.
+        self.conn.max_message_size = min(2 * max_negotiation_size, self.config.ws_max_size)
         self._fragments = 0
         self._pong = b""
 

@@ -372,7 +372,8 @@ class Settings(BaseSettings):
     )
     max_negotiating: AtLeastOne = Field(
         2_000,
-        description="How many connections may be signing in, or have not ended what they ask, at one time.",
+        description="How many connections may be signing in, or have not ended what they ask, at"
+        " one time.",
     )
     max_negotiating_per_address: AtLeastOne = Field(
         200, description="How many of those may be of one address; a trusted proxy may have more."
