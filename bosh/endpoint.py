@@ -140,6 +140,9 @@ class BoshEndpoint:
             lambda: self._channel_of(scope),
             encrypted=scope.get("scheme") == "https",
         )
+        if call.text is None and scope.get("extensions", {}).get("andiron", {}).get("alone"):
+            # It may be held for long, and its head is as large as a stranger made it.
+            scope["headers"].clear()
         try:
             answered = await call.answered(receive)
         except BaseException:

@@ -22,16 +22,22 @@ from andiron.serving.silent import Silent
 logger = logging.getLogger("andiron")
 
 _TOO_LARGE: Final = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+_EXTENSIONS: Final[dict[str, dict[object, object]]] = {"andiron": {"alone": True}}
+"""Tells the application that nobody but it looks at the scope."""
 _MOST_FIELDS: Final = 100
 """Headers and trailers of one request."""
 _MOST_PIPELINED: Final = 8
 """Requests that wait for the answer of an earlier one."""
+_BEHIND: Final = 4
+"""What part of a head may come while an earlier request is answered: nobody hurries with more."""
 _LINGER: Final = 2.0
 """Seconds in which a client that was refused can read why; what it sends meanwhile is dropped."""
 _MOST_FRAGMENTS: Final = 1024
 """Fragments of one message; a client has no reason to send them smaller than some hundred bytes."""
 _LOOSE: Final = 32
 """Fragments that are kept one by one."""
+_TOLERANCE: Final = 4096
+"""Bytes by which a stranger's message may exceed the bound and still get its answer."""
 _STRANGERS_BUFFER: Final = 16_384
 """Bytes that may wait for a stranger to read them before nothing more is sent."""
 
@@ -49,6 +55,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._has_head = False
         """Whether a request's head has come, and its end has not."""
         self._excess = False
+        self._too_long = False
         self._over = False
         self.url = b""
 
@@ -65,11 +72,12 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read a piece, as far as it may go without getting anywhere."""
         while data and not self._over:
-            room = self._max_head - self._stalled
+            most = self._max_head // _BEHIND if self._answering else self._max_head
+            room = max(0, most - self._stalled)
             piece, data = data[:room], data[room:]
             self._stalled += len(piece)
             super().data_received(piece)
-            if self._excess or self._stalled >= self._max_head:
+            if self._excess or self._stalled >= most:
                 self._refuse()
             elif self.transport.is_closing():
                 return
@@ -92,6 +100,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._fields = 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL, which is half of a head at most."""
+        if len(self.url) + len(url) > self._max_head // 2:
+            self._excess = self._too_long = True
+        else:
+            super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is nothing that anybody here asks for."""
         self._fields += 1
@@ -108,6 +123,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._got_on(has_head=True)
         self._silent.remove(self)
+        self.scope["extensions"] = _EXTENSIONS
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -129,6 +145,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.body = bytearray()
             self._silent.add(self, idle=not (self._has_head or self._stalled))
 
+    @property
+    def _answering(self) -> bool:
+        """Whether there is a request that has come whole and is not answered."""
+        return not (self._has_head or self.cycle is None or self.cycle.response_complete)
+
     def _got_on(self, *, has_head: bool) -> None:
         self._stalled = 0
         self._has_head = has_head
@@ -138,11 +159,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._over = True
         address = self.client[0] if self.client else "unix"
         logger.info("%s dropped: too much in one request that is not its body", address)
-        if self._has_head or not (self.cycle is None or self.cycle.response_complete):
+        if self._has_head or self._answering:
             self.transport.abort()
             return
-        too_long = len(self.url) > self._max_head // 2
-        status = HTTPStatus.REQUEST_URI_TOO_LONG if too_long else _TOO_LARGE
+        status = HTTPStatus.REQUEST_URI_TOO_LONG if self._too_long else _TOO_LARGE
         text = f"{status.phrase}.\n".encode()
         head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(text)
         line = STATUS_LINE[status]
@@ -158,7 +178,7 @@ class HttpProtocol(HttpToolsProtocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket on which nothing is kept for a client that does not read.
 
-    Messages are bounded by twice ``max_negotiation_size`` until the application has
+    Messages are bounded by ``max_negotiation_size``, and a little, until the application has
     called ``scope["extensions"]["andiron"]["signed_in"]``.
     """
 
@@ -168,7 +188,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.close_timeout = close_timeout
         # What is somewhat larger than it may be is answered by the stream's own error.
-        self.conn.max_message_size = min(2 * max_negotiation_size, self.config.ws_max_size)
+        most = max_negotiation_size + _TOLERANCE
+        self.conn.max_message_size = min(most, self.config.ws_max_size)
         self._fragments = 0
         self._pong = b""
 

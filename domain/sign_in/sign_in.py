@@ -25,7 +25,7 @@ from andiron.xmpp.xml import Element
 logger = logging.getLogger("andiron.domain")
 
 
-_MOST_WAITING: Final = 16_384
+_MOST_WAITING: Final = 8_192
 """Bytes of memory in which elements of a stranger wait."""
 
 
