@@ -208,6 +208,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """End the handshake, of which nobody needs the head any more."""
         super().start_keepalive()
+        # The library goes on holding the request.
+        self.request.headers.clear()
+        self.request.path = ""
         del self.request, self.response
         self.scope["headers"] = []
 
