@@ -176,7 +176,8 @@ def _shared(directory: Path, **settings: str) -> Iterator[Victim]:
         yield victim
 
 
-async def _looked_at(victim: Victim) -> AsyncIterator[Victim]:
+async def looked_at(victim: Victim) -> AsyncIterator[Victim]:
+    """Look at the log from here on; end what a test leaves of connections."""
     victim.mark()
     yield victim
     for wire in victim.wires:
@@ -193,7 +194,7 @@ def shared_victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
 @pytest.fixture
 async def victim(shared_victim: Victim) -> AsyncIterator[Victim]:
     """The server; its log is looked at from the test's beginning."""
-    async for victim in _looked_at(shared_victim):
+    async for victim in looked_at(shared_victim):
         yield victim
 
 
@@ -206,7 +207,7 @@ def shared_hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]
 @pytest.fixture
 async def hurried(shared_hurried: Victim) -> AsyncIterator[Victim]:
     """A server that does not wait long."""
-    async for victim in _looked_at(shared_hurried):
+    async for victim in looked_at(shared_hurried):
         yield victim
 
 
