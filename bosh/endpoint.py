@@ -16,7 +16,7 @@ from andiron.bosh.waiting import HttpCall, Message, Receive
 from andiron.sm.link import Channel
 from andiron.sm.notices import Notices
 from andiron.sm.origin import why_refused
-from andiron.sm.strangers import Newcomers
+from andiron.sm.strangers import Newcomers, network_of
 from andiron.xmpp.errors import BoshCondition
 
 logger = logging.getLogger("andiron.bosh")
@@ -172,8 +172,7 @@ class BoshEndpoint:
                 self._incoming.remove(patience)
 
     def _count(self, scope: Scope, patience: asyncio.Timeout) -> None:
-        address = self._channel_of(scope).address
-        self._incoming.add(patience, address)
+        self._incoming.add(patience, network_of(self._channel_of(scope).address))
         for late in self._incoming.surplus():
             logger.info("a request dropped that did not come in: too many do not")
             late.reschedule(0.0)

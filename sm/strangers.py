@@ -72,10 +72,12 @@ class Newcomers(Generic[K]):
     def __contains__(self, who: K) -> bool:
         return who in self._networks
 
-    def add(self, who: K, address: str) -> None:
-        """Count one more as the latest; an empty ``address``, as a proxy's, is not counted by."""
+    def add(self, who: K, network: str) -> None:
+        """Count one more as the latest; an empty ``network``, as a proxy's, is not counted by.
+
+        It is what :func:`network_of` makes of an address.
+        """
         self.remove(who)
-        network = network_of(address)
         self._networks[who] = network
         if network:
             known = self._by_network.setdefault(network, {})

@@ -1,31 +1,64 @@
 """How much is read of a connection at a time."""
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol, cast
 
 __all__ = ["PIECE", "Pieces"]
 
 PIECE: Final = 8192
 """Bytes that are read of one connection before it is the others' turn."""
+_OF_A_BODY: Final = 65_536
+"""Bytes that are read at once of a request's body."""
+
+
+class Reader(Protocol):
+    """A protocol of the usual kind, that says whether a body is what it reads."""
+
+    in_body: bool
+
+    def connection_made(self, transport: asyncio.Transport, /) -> None:
+        """Begin; for this and what follows see :class:`asyncio.Protocol`."""
+
+    def connection_lost(self, exc: Exception | None, /) -> None:
+        """Hear that the connection has ended."""
+
+    def data_received(self, data: bytes, /) -> None:
+        """Take what came."""
+
+    def eof_received(self) -> bool | None:
+        """Hear that nothing more comes."""
+
+    def pause_writing(self) -> None:
+        """Hear that much waits to be sent."""
+
+    def resume_writing(self) -> None:
+        """Hear that less waits."""
 
 
 class Pieces(asyncio.BufferedProtocol):
     """Stands before a protocol and hands it what comes in pieces of :data:`PIECE` bytes at most.
 
-    The loops read a quarter of a megabyte at once. What of that cannot be used
-    yet would be in memory; so it stays with the client and the kernel. All
+    Bodies of requests come in larger ones: whoever takes them bounds them. The
+    loops would read a quarter of a megabyte at once, and what of that cannot be
+    used yet would be in memory; so it stays with the client and the kernel. All
     connections share one buffer, since each empties it at once.
     """
 
-    __slots__ = ("_buffer", "_reader")
+    __slots__ = ("_buffer", "_piece", "_reader")
 
-    def __init__(self, reader: asyncio.Protocol, buffer: memoryview) -> None:
+    def __init__(self, reader: Reader, buffer: memoryview) -> None:
         self._reader = reader
         self._buffer = buffer
+        self._piece = buffer[:PIECE]
+
+    @staticmethod
+    def buffer() -> memoryview:
+        """Return a buffer for any number of connections of one loop."""
+        return memoryview(bytearray(_OF_A_BODY))
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Return where to put what comes."""
-        return self._buffer
+        return self._buffer if self._reader.in_body else self._piece
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was put there."""
@@ -33,7 +66,7 @@ class Pieces(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        self._reader.connection_made(transport)
+        self._reader.connection_made(cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -51,6 +84,6 @@ class Pieces(asyncio.BufferedProtocol):
         """Send again."""
         self._reader.resume_writing()
 
-    def before(self, reader: asyncio.Protocol) -> "Pieces":
+    def before(self, reader: Reader) -> "Pieces":
         """Return what stands before another protocol of the same connection."""
         return Pieces(reader, self._buffer)

@@ -16,7 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
-from andiron.serving.pieces import Pieces
+from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
 
 logger = logging.getLogger("andiron")
@@ -52,16 +52,18 @@ class HttpProtocol(HttpToolsProtocol):
         self._stalled = 0
         """Bytes since a request last got on, by the end of its head, by its body or its end."""
         self._fields = 0
-        self._has_head = False
+        self.in_body = False
         """Whether a request's head has come, and its end has not."""
         self._excess = False
         self._too_long = False
         self._over = False
         self.url = b""
+        self.network = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self.network = self._silent.network(self.client[0]) if self.client else ""
         self._silent.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -74,6 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         while data and not self._over:
             most = self._max_head // _BEHIND if self._answering else self._max_head
             room = max(0, most - self._stalled)
+            room = min(room, PIECE)
             piece, data = data[:room], data[room:]
             self._stalled += len(piece)
             super().data_received(piece)
@@ -81,7 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse()
             elif self.transport.is_closing():
                 return
-        if self._stalled and not self._has_head and not self._over:
+        if self._stalled and not self.in_body and not self._over:
             self._silent.begin(self)
 
     def handle_websocket_upgrade(self) -> None:
@@ -112,7 +115,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._fields += 1
         if self._fields > _MOST_FIELDS:
             self._excess = True
-        elif not self._has_head:
+        elif not self.in_body:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -121,7 +124,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._excess = True
         if self._excess:
             return
-        self._got_on(has_head=True)
+        self._got_on(in_body=True)
         self._silent.remove(self)
         self.scope["extensions"] = _EXTENSIONS
         super().on_headers_complete()
@@ -129,13 +132,13 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         if not self._excess:
-            self._got_on(has_head=True)
+            self._got_on(in_body=True)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Take the end of a request."""
         if not self._excess:
-            self._got_on(has_head=False)
+            self._got_on(in_body=False)
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -143,23 +146,23 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete and not self.transport.is_closing():
             self.cycle.body = bytearray()
-            self._silent.add(self, idle=not (self._has_head or self._stalled))
+            self._silent.add(self, idle=not (self.in_body or self._stalled))
 
     @property
     def _answering(self) -> bool:
         """Whether there is a request that has come whole and is not answered."""
-        return not (self._has_head or self.cycle is None or self.cycle.response_complete)
+        return not (self.in_body or self.cycle is None or self.cycle.response_complete)
 
-    def _got_on(self, *, has_head: bool) -> None:
+    def _got_on(self, *, in_body: bool) -> None:
         self._stalled = 0
-        self._has_head = has_head
+        self.in_body = in_body
 
     def _refuse(self) -> None:
         """End a connection on which too much came; say why, where a request is not answered yet."""
         self._over = True
         address = self.client[0] if self.client else "unix"
         logger.info("%s dropped: too much in one request that is not its body", address)
-        if self._has_head or self._answering:
+        if self.in_body or self._answering:
             self.transport.abort()
             return
         status = HTTPStatus.REQUEST_URI_TOO_LONG if self._too_long else _TOO_LARGE
@@ -181,6 +184,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     Messages are bounded by ``max_negotiation_size``, and a little, until the application has
     called ``scope["extensions"]["andiron"]["signed_in"]``.
     """
+
+    in_body = False
 
     def __init__(
         self, *args: Any, close_timeout: float, max_negotiation_size: int, **kwargs: Any

@@ -18,7 +18,7 @@ from andiron.domain.accounts.accounts import Accounts
 from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
-from andiron.serving.pieces import PIECE, Pieces
+from andiron.serving.pieces import Pieces
 from andiron.serving.protocols import HttpProtocol, WebSocketProtocol
 from andiron.serving.silent import Silent
 from andiron.settings import Settings
@@ -113,7 +113,7 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         patience=settings.session_negotiation_timeout,
         is_proxy=proxies.trust_named,
     )
-    buffer = memoryview(bytearray(PIECE))
+    buffer = Pieces.buffer()
 
     def http(**given: Any) -> Pieces:
         protocol = HttpProtocol(silent=silent, max_head=settings.http_max_head, **given)

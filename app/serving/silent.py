@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from andiron.sm.strangers import Newcomers, Strangers
+from andiron.sm.strangers import Newcomers, Strangers, network_of
 
 __all__ = ["Asker", "Silent"]
 
@@ -19,6 +19,8 @@ class Asker(Protocol):
     """A connection on which requests come."""
 
     client: tuple[str, int] | None
+    network: str
+    """What it is counted by: the network of its address, none for a proxy's."""
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
 
@@ -51,13 +53,17 @@ class Silent:
     def __len__(self) -> int:
         return len(self._timers)
 
+    def network(self, address: str) -> str:
+        """Return what a connection from there is counted by."""
+        return "" if self._is_proxy(address) else network_of(address)
+
     def add(self, asker: Asker, *, idle: bool = False) -> None:
         """Wait for a request on this connection, whose last one is done with if it is idle."""
         self.remove(asker)
         self._timers[asker] = (
             None if idle else asker.loop.call_later(self._patience, self._drop, asker)
         )
-        self._waiting.add(asker, self._counted_by(asker))
+        self._waiting.add(asker, asker.network)
         if self._trimming is None and self._waiting.crowded:
             self._trimming = asker.loop.call_later(_GRACE, self._trim)
 
@@ -66,7 +72,7 @@ class Silent:
         if asker in self._begun:
             return
         self.add(asker)
-        self._begun.add(asker, self._counted_by(asker))
+        self._begun.add(asker, asker.network)
         for late in self._begun.surplus():
             self._drop(late)
 
@@ -79,10 +85,6 @@ class Silent:
             timer.cancel()
         self._waiting.remove(asker)
         self._begun.remove(asker)
-
-    def _counted_by(self, asker: Asker) -> str:
-        address = asker.client[0] if asker.client else ""
-        return "" if self._is_proxy(address) else address
 
     def _trim(self) -> None:
         self._trimming = None
