@@ -27,12 +27,12 @@ PAGE = "https://chat.example"
 class Site:
     """An endpoint under the running loop, and a client for it."""
 
-    def __init__(self, scheme="http", **config):
+    def __init__(self, scheme="http", *, most=100, most_per_address=100, **config):
         loop = asyncio.get_running_loop()
         self.manager = SessionManager(SmConfig(), MemoryBackend(), clock=loop.time)
         self.config = BoshConfig(**config)
         self.registry = BoshRegistry(
-            self.manager, self.config, GUARD, Strangers(100, 100), loop.call_soon
+            self.manager, self.config, GUARD, Strangers(most, most_per_address), loop.call_soon
         )
         self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
@@ -278,15 +278,68 @@ async def test_a_session_that_signed_in_may_send_more(at):
     await posted
 
 
+async def never():
+    yield b"<body"
+    await asyncio.Event().wait()
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for(at):
     site = at(request_timeout=0.01)
-
-    async def never():
-        yield b"<body"
-        await asyncio.Event().wait()
-
     answer = await site.post(never())
     assert answer.text == terminal("bad-request")
+
+
+async def test_bodies_that_do_not_come_make_room_for_others(at):
+    site = at(most=4, most_per_address=2)
+    late = [asyncio.create_task(site.post(never())) for _ in range(3)]
+    await late[0]
+    assert late[0].result().text == terminal("bad-request")
+    assert len(site.endpoint._incoming) == 2
+    # Whoever says at once what he wants is not counted.
+    assert await site.create()
+    assert [task.done() for task in late] == [True, False, False]
+    for task in late[1:]:
+        task.cancel()
+    await asyncio.wait(late[1:])
+    assert len(site.endpoint._incoming) == 0
+
+
+async def test_a_body_before_sign_in_is_bounded_by_the_memory_it_takes(at):
+    site = at(max_negotiation_size=1_000)
+    sid = await site.create()
+    wide = f"{OPEN} rid='101' sid='{sid}'><a>{'x' * 200}\U0001f40e</a></body>"
+    assert (await site.post(wide)).text == terminal("bad-request")
+    await site.post(f"{OPEN} rid='101' sid='{sid}'>{SIGN_IN.format('juliet')}</body>")
+    restart = "to='localhost' xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh'"
+    await site.post(f"{OPEN} rid='102' sid='{sid}' {restart}/>")
+    posted = asyncio.create_task(site.post(wide.replace("101", "103")))
+    await settle()
+    assert site.registry._find(sid)._window.last == 103
+    await site.post(f"{OPEN} rid='104' sid='{sid}' type='terminate'/>")
+    await posted
+
+
+async def test_the_head_of_a_held_request_is_let_go_where_nobody_else_looks_at_it(at):
+    site = at()
+    sid = await site.create()
+    heads = {}
+
+    async def noting(scope, receive, send):
+        scope["extensions"] = {"andiron": {"alone": True}}
+        heads[scope["path"]] = scope["headers"]
+        await site.endpoint(scope, receive, send)
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(noting), base_url="http://chat.example"
+    ) as client:
+        content = f"{OPEN} rid='101' sid='{sid}'/>"
+        held = asyncio.create_task(client.post("/held", content=content))
+        await settle()
+        assert heads["/held"] == []
+        content = f"{OPEN} rid='102' sid='{sid}' type='terminate'/>"
+        await client.post("/answered", content=content)
+        assert heads["/answered"] != []
+        await held
 
 
 async def test_a_secure_session_is_refused_over_http(at):

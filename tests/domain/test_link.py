@@ -3,6 +3,7 @@
 import pytest
 from support.domains import AUTH, Stage, settle
 
+from andiron.domain import link
 from andiron.domain.link import _TABLE, Kind, State
 from andiron.sm.link import StreamOpen
 from andiron.xmpp import namespaces as ns
@@ -127,6 +128,16 @@ async def test_stream_headers(stage, to, version, error):
     assert (error is None) == any(
         f"<mechanisms xmlns='{ns.SASL}'>" in x for x in client.transport.sent
     )
+
+
+async def test_a_long_name_is_not_prepared_to_see_whether_it_is_ours(stage, monkeypatch):
+    asked = []
+    monkeypatch.setattr(link, "prepared", lambda name: asked.append(name) or "")
+    for name in ("Localhost", "\u4e00" * 256):
+        client = stage.connect()
+        client.open(name)
+        assert client.error == "host-unknown"
+    assert asked == ["Localhost"]
 
 
 async def test_a_domain_that_is_not_this_one_is_told_to_the_operator_once(stage, caplog):

@@ -283,6 +283,13 @@ async def test_many_sign_ins_at_once(victim):
     await victim.logged("closed: stream-error (policy-violation: too many elements at once)")
 
 
+async def test_long_sign_ins_at_once(victim):
+    wire = await victim.connect()
+    await wire.send(OPEN, *[plain("alice", "wrong" * 700)] * 4)
+    await ended_with(wire, "policy-violation")
+    await victim.logged("closed: stream-error (policy-violation: too many elements at once)")
+
+
 async def test_a_reader_that_reads_nothing(hurried):
     sockets, before = hurried.sockets, hurried.memory
     wire = await hurried.sign_in(receive_buffer=4096)

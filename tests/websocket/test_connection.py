@@ -1,6 +1,7 @@
 """One RFC 7395 connection: what it answers to frames, and how it ends."""
 
 import asyncio
+import weakref
 
 import pytest
 from support.asgi import CLOSE, OPEN, ClientGone, settle
@@ -350,6 +351,40 @@ async def test_the_limit_before_sign_in(at):
     client = await place.open()
     client.send(SIGN_IN.format("j" * 200))
     assert await ended_with(client) == "policy-violation"
+
+
+async def test_the_limit_before_sign_in_is_one_of_memory(at):
+    """A character beyond the BMP makes all of a text four times as large."""
+    place = at(max_negotiation_size=4_000)
+    client = await place.open()
+    client.send(SIGN_IN.format("j" * 980 + "\U0001f40e"))
+    assert await ended_with(client) == "policy-violation"
+    client = await place.open()
+    client.send(SIGN_IN.format("j" * 1_500))
+    assert "<success" in await client.text()
+
+
+async def test_the_server_is_told_of_the_sign_in(at):
+    told = []
+    client = await at().open(extensions={"andiron": {"signed_in": lambda: told.append(1)}})
+    assert not told
+    client.send(SIGN_IN.format("juliet"))
+    await client.text()
+    assert told == [1]
+
+
+async def test_the_last_frame_is_not_kept_until_the_next(at):
+    class Text(str):
+        __slots__ = ("__weakref__",)
+
+    place = at()
+    client = await place.bind()
+    frame = Text(" " * 100)
+    gone = weakref.ref(frame)
+    client._incoming.put_nowait({"type": "websocket.receive", "text": frame})
+    del frame
+    await settle()
+    assert gone() is None
 
 
 async def test_the_limit_after_sign_in(at):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from slixmpp.jid import JID as OtherJID  # noqa: N811
 from slixmpp.jid import InvalidJID as OtherInvalidJID
 
+from andiron.xmpp import jid
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.jid import (
     JID,
@@ -426,3 +427,16 @@ def test_an_account_never_reaches_out_of_its_domain(name):
 )
 def test_what_is_compared_is_prepared(address, text):
     assert prepared(address) == text
+
+
+@pytest.mark.parametrize("name", ["\uff41" * 342, "a" * 1024, "\u4e00" * 2000])
+def test_a_name_that_is_too_long_is_not_prepared(name, monkeypatch):
+    monkeypatch.setattr(jid, "enforce", lambda _profile, _text: pytest.fail("it was"))
+    with pytest.raises(InvalidJID, match="longer than 1023 bytes"):
+        account_jid(name, "example.org")
+
+
+def test_a_label_that_is_too_long_is_not_prepared(monkeypatch):
+    monkeypatch.setattr("idna.ulabel", lambda _text: pytest.fail("it was"))
+    with pytest.raises(InvalidJID, match="Label too long"):
+        JID("\u4e00" * 64 + ".example.org")

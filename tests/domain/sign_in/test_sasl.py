@@ -391,7 +391,7 @@ class Header(str):
         return self.encode()
 
 
-IMPOSSIBLE = ["b b", "bob@localhost", "bob/phone", "b" * 1024]
+IMPOSSIBLE = ["b b", "bob@localhost", "bob/phone", "b" * 1024, "\u4e00" * 700]
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody", *IMPOSSIBLE])
