@@ -124,6 +124,14 @@ class Rounds:
             if self._waiting:
                 self._ask()
 
+    def stop(self) -> None:
+        """Begin no round any more: all that waits goes on, and nothing has to wait hereafter."""
+        self.on_wait = None
+        while self._waiting:
+            for payer in list(self._waiting):
+                payer.owed = 0.0
+            self.next_round()
+
     def _ask(self) -> None:
         if not self._to_come and self.on_wait is not None:
             self._to_come = True

@@ -5,13 +5,15 @@ is synchronous: transports and links call it with ``now``, it calls them back.
 """
 
 import logging
+from collections.abc import Coroutine
 from enum import StrEnum
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound
+from andiron.sm.errands import Errand
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
@@ -30,6 +32,8 @@ from andiron.xmpp.stanza import STANZA_NAMES
 from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.sm")
+
+T = TypeVar("T")
 
 
 class State(StrEnum):
@@ -168,7 +172,6 @@ class Session:
                     self._pause()
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
-                return  # It costs hardly more than to measure it.
             else:
                 self.link.receive(element, 0, now)
         except StreamError as error:
@@ -181,9 +184,19 @@ class Session:
                 now,
                 StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
             )
+
+    def spent(self, began: float) -> None:
+        """Charge the time since ``began``, when its transport began to work on what came.
+
+        Where the payer's turn is over, nothing more is read before the next.
+        """
         keeper = self._keeper
-        if keeper.rounds.used(self.payer, now, keeper.clock()):
+        if keeper.rounds.used(self.payer, began, keeper.clock()):
             self._wait_for_turn()
+
+    def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
+        """Return ``work`` that goes on after a request of the client's, charged to its payer."""
+        return Errand(work, self.payer, self._keeper.rounds, self._keeper.clock)
 
     def take_turn(self) -> None:
         """Read again: it is the payer's turn."""
