@@ -114,8 +114,8 @@ class Client:
         """Whether it asked for the roster, and is told of what changes there."""
         self.copied_since = inf
         """Since when it gets copies of the account's messages, in monotonic seconds."""
-        self.inherited: set[str] | None = None
-        """Messages that ended sessions could not deliver, of which it has copies."""
+        self.inherited: dict[str, str] | None = None
+        """Messages that ended sessions could not deliver, of which it has copies, by their text."""
         self.held: deque[tuple[str, float]] | None = None
         """Messages that wait, with their Unix times, while stored ones are fetched."""
         self._most_held = 0

@@ -14,6 +14,7 @@ from andiron.domain.messages.keeping import (
     UNSPOKEN,
     Archive,
     Posting,
+    Revocable,
     admitting,
     archivable,
     stanza_id,
@@ -264,10 +265,13 @@ class Messages:
         """
         archive, sender = self._archive, client.owner
         assert archive is not None
-        received = _identified(text, archive.add(recipient, client.jid, text, stamp), recipient)
+        theirs = archive.add(recipient, client.jid, text, stamp)
+        received = _identified(text, theirs, recipient)
         if sender is recipient:
             return received, received
         identity = archive.add(sender, to, text, stamp)
+        if identity and not theirs:
+            received = Revocable(text, identity)
         return received, _identified(text, identity, sender) if sender.carbons else text
 
     def _cleaned(self, element: Element) -> Element:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client
 from andiron.domain.messages import carbons
+from andiron.domain.messages.keeping import Archive, Revocable
 from andiron.domain.messages.offline_store import OfflineFull, OfflineStore, StoredMessage
 from andiron.domain.owners import NoSuchAccount
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
@@ -52,6 +53,7 @@ class Offline:
         reader: Guard,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         max_held: int,
+        archive: Archive | None,
     ) -> None:
         """``max_held`` is how many messages wait for one resource while stored ones are read."""
         self._router = router
@@ -59,6 +61,7 @@ class Offline:
         self._reader = reader
         self._spawn = spawn
         self._max_held = max_held
+        self._archive = archive
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def keep(
@@ -125,6 +128,7 @@ class Offline:
                 continue
             stamp = client.session.wall(stanza.since)
             text = with_delay(lost.text, self._router.domain, stamp)
+            text = Revocable.again(lost.text, text)
             if client.held is not None:
                 waiting.append((text, stamp))
             else:
@@ -241,6 +245,7 @@ class Offline:
         """Answer a stanza with an error, if its sender is still there to hear it.
 
         A message that is in its recipient's archive is not refused: there it is found.
+        One that is only in its sender's is taken out of it when it is refused.
         """
         if element.get("type") == "error" or _is_archived(element):
             return
@@ -250,12 +255,16 @@ class Offline:
             return
         sender = resources.clients.get(address)
         reply = error_reply(element, error, to=address)
+        client = next(iter(resources.clients.values()))
+        owner, now = client.owner, client.session.clock()
         if sender is not None:
-            sender.forward(reply, sender.session.clock())
-        if element.name == "message":
-            client = next(iter(resources.clients.values()))
-            now = client.session.clock()
-            carbons.copy_error(client.owner, sender, element.get("id"), reply, now)
+            sender.forward(reply, now)
+        told = element.name == "message" and carbons.copy_error(
+            owner, sender, element.get("id"), reply, now
+        )
+        text = element.text
+        if isinstance(text, Revocable) and self._archive is not None and (told or sender):
+            self._archive.withdraw(owner.username, text.identity)
 
     def _lock(self, account: str) -> asyncio.Lock:
         # asyncio.Lock serves in the order of asking, and tasks begin in the order they are made.

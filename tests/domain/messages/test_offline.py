@@ -3,8 +3,9 @@
 import logging
 
 import pytest
-from support.domains import AUTH, START, Stage, condition, delays, settle
+from support.domains import AUTH, START, Stage, body, condition, delays, settle
 
+from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
@@ -544,3 +545,121 @@ async def test_a_sender_cannot_forge_the_time_a_message_was_kept(stage):
     (message,) = [tree for tree in juliet.take() if tree.tag.endswith("}message")]
     (delay,) = message.findall(f"{{{ns.DELAY}}}delay")
     assert not delay.get("stamp", "").startswith("2001")
+
+
+async def said(stage, name):
+    """Return the bodies in an account's archive."""
+    archive = stage.domain.archive
+    await archive.range(name)
+    rows = await ArchiveStore(stage.database, ACCOUNTS).page(name, Filter(), 100)
+    return [body(row.text) for row in rows]
+
+
+async def keep_no_archive(client):
+    await client.ask(f"<iq type='set' id='p'><prefs xmlns='{ns.MAM}' default='never'/></iq>")
+
+
+async def lost_with_one(stage, to=""):
+    """Return who says something to one who keeps no archive, has no room, and is lost."""
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    await keep_no_archive(juliet)
+    stage.store.limit = 0
+    juliet.lose()
+    romeo.send(say("one", to or juliet.jid))
+    return romeo, juliet
+
+
+@pytest.mark.parametrize("to", [JULIET, "juliet@localhost/balcony"])
+@pytest.mark.parametrize("written", [True, False], ids=["written", "in the backlog"])
+async def test_what_is_refused_late_is_taken_out_of_its_senders_archive(stage, written, to):
+    romeo, juliet = await lost_with_one(stage, to)
+    romeo.send(say("self", "romeo@localhost/orchard"))
+    if written:
+        assert await said(stage, "romeo") == ["one", "self"]
+    romeo.take()
+    juliet.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    (answer,) = romeo.take()
+    assert (answer.get("id"), condition(answer)) == ("one", "service-unavailable")
+    assert await said(stage, "romeo") == ["self"]
+    assert await said(stage, "juliet") == []
+
+
+async def test_what_an_anonymous_user_never_took_is_nowhere(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    guest = await stage.come("guest", "web", sm=True)
+    guest.lose()
+    romeo.send(say("one", guest.jid))
+    romeo.send(say("two", "guest@localhost"))
+    await expire(stage, guest)
+    assert [condition(a) for a in romeo.take()] == ["service-unavailable"] * 2
+    assert await said(stage, "romeo") == []
+
+
+async def test_what_was_held_and_finds_no_room_is_nowhere(stage):
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    await keep_no_archive(juliet)
+    juliet.send("<presence type='unavailable'/>")
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    romeo.send(say("held"))
+    assert await said(stage, "romeo") == ["held"]
+    juliet.leave()
+    stage.store.limit = 0
+    stage.store.running.set()
+    await settle()
+    assert [condition(answer) for answer in romeo.take()] == ["service-unavailable"]
+    assert await said(stage, "romeo") == []
+
+
+@pytest.mark.parametrize("way", ["rerouted", "inherited"])
+async def test_what_went_another_way_first_is_nowhere_when_that_ends(stage, way):
+    romeo = await stage.come("romeo", "orchard")
+    first = await stage.come("juliet", "first", 5, sm=True)
+    await keep_no_archive(first)
+    second = await stage.come("juliet", "second", 1, sm=True)
+    if way == "inherited":
+        second.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    stage.store.limit = 0
+    stage.now += 1
+    first.lose()
+    romeo.send(say("one"))
+    first.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    assert second.bodies() == ([None] if way == "inherited" else ["one"])
+    assert await said(stage, "romeo") == ["one"]
+    second.lose()
+    second.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    assert [condition(answer) for answer in romeo.take()] == ["service-unavailable"]
+    assert await said(stage, "romeo") == []
+
+
+async def test_what_another_resource_has_is_not_refused(stage):
+    romeo = await stage.come("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", sm=True)
+    await keep_no_archive(lost)
+    twin = await stage.come("juliet", "twin")
+    stage.store.limit = 0
+    stage.now += 1
+    lost.lose()
+    romeo.send(say("both"))
+    await expire(stage, lost)
+    assert (twin.bodies(), romeo.take()) == (["both"], [])
+    assert await said(stage, "romeo") == ["both"]
+
+
+@pytest.mark.parametrize("saw", [True, False])
+async def test_what_nobody_is_told_was_refused_stays(stage, saw):
+    """The sender's other resource is told if it saw the message (XEP-0280 section 6.1)."""
+    garden = await stage.come("romeo", "garden")
+    if saw:
+        garden.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    romeo, juliet = await lost_with_one(stage)
+    romeo.leave()
+    garden.take()
+    await expire(stage, juliet)
+    assert len(garden.take()) == saw
+    assert await said(stage, "romeo") == ["one"] * (not saw)
