@@ -27,6 +27,7 @@ class Owner:
         "__weakref__",
         "blocked",
         "carbons",
+        "draining",
         "jid",
         "parts",
         "payer",
@@ -44,6 +45,8 @@ class Owner:
         """Addresses it has blocked (XEP-0191)."""
         self.carbons: tuple[Client, ...] = ()
         """Resources that want copies of messages (XEP-0280)."""
+        self.draining = False
+        """Whether more is stored than its resources were given; what comes is stored, too."""
         self.payer = Payer(jid)
         """Who pays for what is held and done for its resources."""
         self.parts: dict[type, Any] = {}

@@ -154,7 +154,7 @@ class Domain:
             database,
             accounts,
             authenticator,
-            OfflineStore(database, config.max_offline),
+            OfflineStore(database, config.max_offline, config.max_offline_bytes),
         )
 
     async def run(
