@@ -212,6 +212,9 @@ class DomainConfig:
     """How many resources one account may have bound at a time."""
     max_offline: int = 1000
     """How many messages may wait for one account to come online."""
+    max_offline_bytes: int = 16_777_216
+    """How many bytes they may take. One sender may take half of either, a second half of the
+    rest, and so on."""
     max_held: int = 1000
     """How many messages may wait for one session while its stored ones are fetched."""
     max_directed: int = 1000

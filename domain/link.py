@@ -176,12 +176,16 @@ class DomainLink(Client):
             self.refuse(element, error, now)
         return True
 
-    def detached(self, now: float) -> None:
-        """Do nothing: a hibernating resource stays available."""
+    def detached(self, now: float) -> None:  # noqa: ARG002
+        """Let another resource go on with stored messages; a hibernating one stays available."""
+        if self.owner.draining:
+            self._domain.offline.shift(self.owner)
 
     def resumed(self, now: float) -> None:
         """Take the client for active again (XEP-0352 section 5.2); nobody noticed it was away."""
         self._activate(now)
+        if self.owner.draining:
+            self._domain.offline.shift(self.owner)
 
     def closed(self, reason: CloseReason, undelivered: Sequence[Undelivered], now: float) -> None:
         """Leave the domain and find another way for what was not delivered."""

@@ -37,6 +37,7 @@ class Management:
         "_unrequested",
         "_unsent",
         "acks",
+        "awaited",
         "id",
         "max",
         "namespace",
@@ -69,6 +70,8 @@ class Management:
         self.writer = writer
         self._unrequested = 0
         self._unsent = 0
+        self.awaited = 0
+        """How many stanzas are not confirmed yet of those for which somebody waits."""
 
     def enabled(self) -> str:
         """Return the answer to ``<enable/>``."""
@@ -128,7 +131,7 @@ class Management:
             raise StreamError(StreamCondition.UNDEFINED_CONDITION, "<a/> needs h, a 32-bit count")
         queue = self.queue
         try:
-            queue.ack(h)
+            self.awaited -= queue.ack(h)
         except CountTooHighError:
             self.resumable = False
             raise nonzas.count_too_high(h, queue.sent, self.namespace) from None
@@ -137,6 +140,10 @@ class Management:
         if queue:
             self._life.sent(now)
         self._unsent = min(self._unsent, len(queue))
+
+    def await_all(self) -> None:
+        """Wait for what is recorded now."""
+        self.awaited = len(self.queue)
 
     def drain(self) -> list[Undelivered]:
         """Take out all that the client never confirmed: the session ends."""
@@ -152,7 +159,7 @@ class Management:
 
     def resume(self, h: int) -> None:
         """Let go what ``h``, which was checked, confirms; :meth:`replay` sends the rest."""
-        self.queue.ack(h)
+        self.awaited -= self.queue.ack(h)
         self._unsent = len(self.queue)
         self.acks.begin()
 

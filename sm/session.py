@@ -5,7 +5,7 @@ is synchronous: transports and links call it with ``now``, it calls them back.
 """
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from math import inf
 from typing import Any, Protocol, TypeVar
@@ -94,6 +94,7 @@ class Session:
         "_keeper",
         "_life",
         "_paused",
+        "_tell",
         "channel",
         "domain",
         "inbound",
@@ -122,6 +123,7 @@ class Session:
         self._life = Liveness(self._config, now)
         self._paused = False
         self._in_line = False
+        self._tell: Callable[[], object] | None = None
 
     def clock(self) -> float:
         """Return the present of ``now``, for code that goes on after an await."""
@@ -241,10 +243,11 @@ class Session:
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
         management, transport = self.management, self.transport
-        if management is None or transport is None or self._resuming():
+        if transport is None or self._resuming():
             return
-        if management.writer is None:
+        if management is not None and management.writer is None:
             self._replay(management, transport, now)
+        self._tell_if_taken()
 
     # From the link
 
@@ -300,6 +303,39 @@ class Session:
         else:
             self.link.closed(CloseReason.CONNECTION_LOST, [Undelivered(text, now)], now)
 
+    def when_taken(self, tell: Callable[[], object]) -> None:
+        """Call ``tell`` once, when the client has all that was delivered before.
+
+        That is when it acknowledges that; without stream management, when the network
+        does not push back. It is not called when the session ends before. A later
+        call takes this one's place.
+        """
+        self._tell = tell
+        if self.management is not None:
+            self.management.await_all()
+        self._tell_if_taken()
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many stanzas may be delivered before the session ends for it, and bytes of memory."""
+        config, management = self._config, self.management
+        if management is None:
+            return config.queue_stanzas, config.queue_bytes
+        queue = management.queue
+        return config.queue_stanzas - len(queue), config.queue_bytes - queue.bytes
+
+    def _tell_if_taken(self) -> None:
+        tell, management, transport = self._tell, self.management, self.transport
+        if tell is None:
+            return
+        if management is not None:
+            taken = management.awaited <= 0
+        else:
+            taken = transport is not None and not transport.congested
+        if taken:
+            self._tell = None
+            tell()
+
     def handled(self, ticket: int, now: float) -> None:
         """Note that the backend has taken over a stanza it had not at once."""
         self.inbound.handle(ticket)
@@ -336,6 +372,7 @@ class Session:
             undelivered = management.drain()
         self._unbind_transport()
         self.state = State.CLOSED
+        self._tell = None
         self._keeper.note_closed(self, reason, error)
         self.management = None
         if farewell is not None:
@@ -447,6 +484,7 @@ class Session:
         if self._paused:
             self._unpause()
         self._wake_for_idleness(now)
+        self._tell_if_taken()
 
     def _replay(self, management: Management, transport: Transport, now: float) -> None:
         """Send what waits for this connection, and ask for it once all is sent."""

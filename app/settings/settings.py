@@ -179,7 +179,13 @@ class Settings(BaseSettings):
     )
 
     offline_limit: Count = Field(
-        1_000, description="The most messages kept for an account that is away; 0 keeps none."
+        1_000,
+        description="The most messages kept for an account that is away; 0 keeps none. One sender"
+        " may take half of it, a second one half of the rest.",
+    )
+    offline_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
+        16_777_216,
+        description="The most bytes they may take, shared out in the same way.",
     )
     offline_held: AtLeastOne = Field(
         1_000,
@@ -560,6 +566,7 @@ class Settings(BaseSettings):
             conflict=ConflictPolicy(self.resource_conflict),
             max_resources=self.max_resources,
             max_offline=self.offline_limit,
+            max_offline_bytes=self.offline_bytes,
             max_held=self.offline_held,
             max_directed=self.max_directed,
             max_blocked=self.blocked_limit,

@@ -14,9 +14,17 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.archive.ids import HIGHEST, Ids, first_at, write_id
+from andiron.domain.archive.ids import HIGHEST, Ids, first_at, parse_id, write_id
 from andiron.domain.archive.preferences import USERNAME, Policy, Preferences, loaded, loading
-from andiron.domain.archive.store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
+from andiron.domain.archive.store import (
+    ACCOUNTS,
+    ROOMS,
+    ArchiveStore,
+    Filter,
+    Range,
+    Row,
+    Withdrawal,
+)
 from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
@@ -99,6 +107,15 @@ class Archive:
         """
         row = self._row(owner, peer, text, stamp)
         return None if row is None else self._account_writer.hold(row)
+
+    def withdraw(self, username: str, identity: str) -> None:
+        """Take a message out of an account's archive again, by the id that :meth:`add` gave.
+
+        Whoever asks for the archive from now on does not find it.
+        """
+        number = parse_id(identity)
+        assert number is not None
+        self._account_writer.withdraw(Withdrawal(username, number))
 
     def _row(self, owner: Owner, peer: str, text: str, stamp: float) -> Row | None:
         if not owner.registered:

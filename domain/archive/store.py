@@ -31,7 +31,7 @@ from andiron.domain.archive.ids import HIGHEST
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import INDEXED_RESOURCE
 
-__all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row"]
+__all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row", "Withdrawal"]
 
 _SWEPT: Final = 500
 """Rows that one transaction of the sweep removes, so that other writes need not wait long."""
@@ -68,6 +68,13 @@ class Row(NamedTuple):
     resource: str
     """The rest of the address, empty in a room."""
     text: str
+
+
+class Withdrawal(NamedTuple):
+    """A message that is to be kept no more."""
+
+    owner: str
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,20 @@ class ArchiveStore:
             await self._database.write(lambda connection: self._insert(connection, rows))
         except IntegrityError:
             await self._database.write(lambda connection: self._insert_owned(connection, rows))
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        """Remove single messages, all or none."""
+        columns = self._table.c
+        statements = [
+            delete(self._table).where(columns.owner == each.owner, columns.id == each.id)
+            for each in withdrawals
+        ]
+
+        async def operation(connection: AsyncConnection) -> None:
+            for statement in statements:
+                await connection.execute(statement)
+
+        await self._database.write(operation)
 
     async def page(
         self, owner: str, wanted: Filter, size: int, *, backwards: bool = False

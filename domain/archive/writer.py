@@ -8,11 +8,11 @@ other.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from andiron.domain.archive.ids import write_id
-from andiron.domain.archive.store import ArchiveStore, Row
+from andiron.domain.archive.store import ArchiveStore, Row, Withdrawal
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
 
@@ -56,7 +56,7 @@ class ArchiveWriter:
     def __init__(self, store: ArchiveStore, bound: int) -> None:
         self._store = store
         self._bound = bound
-        self._pending: list[Row | None] = []
+        self._pending: list[Row | Withdrawal | None] = []
         self._size = 0
         self._put = 0
         self._settled = 0
@@ -111,6 +111,17 @@ class ArchiveWriter:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Remove a row that was put before, as soon as it is written.
+
+        It is no less in order than a row is, and is taken whatever waits.
+        """
+        self._size += _OVERHEAD
+        self._put += 1
+        self._pending.append(withdrawal)
+        if self._task is None:
+            self._start()
+
     async def flushed(self, owner: str) -> None:
         """Wait until all that was put is in the database, and what was held of one is decided.
 
@@ -132,7 +143,7 @@ class ArchiveWriter:
         for held in [held for held in self._undecided if held.row.owner == owner]:
             held.drop()
         for number, row in enumerate(self._pending):
-            if row is not None and row.owner == owner:
+            if isinstance(row, Row) and row.owner == owner:
                 self._pending[number] = None
                 self._size -= _weight(row)
 
@@ -150,17 +161,21 @@ class ArchiveWriter:
         while self._pending:
             batch = self._pending[:_BATCH]
             del self._pending[:_BATCH]
-            rows = [row for row in batch if row is not None]
+            rows = [row for row in batch if isinstance(row, Row)]
             if rows:
                 await self._write(rows)
-            self._size -= sum(map(_weight, rows))
+            # Each comes after its row.
+            gone = [row for row in batch if isinstance(row, Withdrawal)]
+            if gone:
+                await self._remove(gone)
+            self._size -= sum(map(_weight, rows)) + len(gone) * _OVERHEAD
             self._settle(len(batch))
         self._task = None
 
     async def _write(self, batch: Sequence[Row]) -> None:
         """Write rows, but for those that cannot be: they are found by halving what fails."""
         try:
-            await self._insist(batch)
+            await self._insist(lambda: self._store.add(batch), len(batch))
         except Exception as error:  # noqa: BLE001 - whatever it is about one, others must be written
             if len(batch) == 1:
                 _let_go(batch[0], error)
@@ -169,22 +184,29 @@ class ArchiveWriter:
             await self._write(batch[:middle])
             await self._write(batch[middle:])
 
-    async def _insist(self, batch: Sequence[Row]) -> None:
-        """Write rows, again and again while the database is out of reach.
+    async def _remove(self, withdrawals: Sequence[Withdrawal]) -> None:
+        """Remove rows, or none of them."""
+        try:
+            await self._insist(lambda: self._store.withdraw(withdrawals), len(withdrawals))
+        except Exception:
+            logger.exception("%d messages stay in archives, though refused", len(withdrawals))
+
+    async def _insist(self, act: Callable[[], Awaitable[None]], rows: int) -> None:
+        """Write or remove rows, again and again while the database is out of reach.
 
         Raises what another attempt would raise again.
         """
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._store.add(batch)
+                await act()
             except RefusedError:
                 raise
             except DatabaseError as error:
                 if self._closing.is_set():
-                    logger.exception("%d messages are lost to the archive", len(batch))
+                    logger.exception("%d messages are lost to the archive", rows)
                     return
-                logger.warning("%d messages wait to be archived: %s", len(batch), error)
+                logger.warning("%d messages wait to be archived: %s", rows, error)
                 self._fail(error)
             else:
                 return

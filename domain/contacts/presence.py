@@ -24,7 +24,7 @@ from andiron.domain.contacts.visibility import (
     watchers_of,
 )
 from andiron.domain.events import Events, Service
-from andiron.domain.marks import without_delays
+from andiron.domain.marks import without_marks
 from andiron.domain.router import PRESENCES, Action, Router, refuse
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -72,7 +72,7 @@ class Presences:
         if kind not in PRESENCES or (kind == "" and "type" in element.attributes):
             raise StanzaError(StanzaCondition.BAD_REQUEST, "not a type of presence")
         to = element.attributes.get("to")
-        element = without_delays(self._router, element)
+        element = without_marks(self._router, element)
         if kind == "":
             element = self._announced(client.owner, element)
         if to is not None:

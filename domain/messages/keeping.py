@@ -3,7 +3,7 @@
 XEP-0313 and XEP-0359. What is refused is in no archive, and what is in one is not refused.
 """
 
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.blocking import blocks
@@ -21,6 +21,7 @@ __all__ = [
     "Archive",
     "Held",
     "Posting",
+    "Revocable",
     "admitting",
     "archivable",
     "stanza_id",
@@ -61,6 +62,36 @@ class Archive(Protocol):
 
         It must soon be kept or dropped.
         """
+
+    def withdraw(self, username: str, identity: str) -> None:
+        """Take a message out of an account's archive again, by the id that :meth:`add` gave.
+
+        Whoever asks for the archive from now on does not find it.
+        """
+
+
+class Revocable(str):
+    """A message on its way to who keeps none: should it come back, its sender's is taken out.
+
+    It goes as the very object from queue to queue, and where its text is changed, it must
+    be said that this is the same message: :meth:`again`.
+    """
+
+    __slots__ = ("identity",)
+
+    identity: str
+    """Its id in the archive of its sender, which the recipient must not learn."""
+
+    def __new__(cls, text: str, identity: str) -> Self:
+        """Make one of a text."""
+        made = super().__new__(cls, text)
+        made.identity = identity
+        return made
+
+    @staticmethod
+    def again(former: str, text: str) -> str:
+        """Return ``text``, which the message ``former`` has become."""
+        return Revocable(text, former.identity) if isinstance(former, Revocable) else text
 
 
 def archivable(element: Element) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from support.domains import settle
 
 from andiron.domain.archive import writer as archive_writer
-from andiron.domain.archive.store import Row
+from andiron.domain.archive.store import Row, Withdrawal
 from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
@@ -47,6 +47,12 @@ class Store:
         self.written.set()
         if self.stops:
             self.running.clear()
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        await self.running.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        self.batches.append([-each.id for each in withdrawals])
 
 
 @pytest.fixture(autouse=True)
@@ -316,3 +322,29 @@ async def test_what_is_held_of_an_archive_that_is_removed_is_never_written():
         held.keep()
     await writer.flushed(OWNER)
     assert store.batches == [[2]]
+
+
+async def test_what_is_withdrawn_is_removed_after_it_was_written(caplog: pytest.LogCaptureFixture):
+    store, writer = start()
+    writer.put(row(1))
+    writer.withdraw(Withdrawal("juliet", 1))
+    writer.put(row(2))
+    await writer.flushed(OWNER)
+    assert store.batches == [[1, 2], [-1]]
+    store.errors = [DatabaseError("The disk is full."), RefusedError("Impossible.")]
+    writer.withdraw(Withdrawal("juliet", 2))
+    with pytest.raises(DatabaseError, match="disk is full"):
+        await writer.flushed(OWNER)
+    await writer.flushed(OWNER)
+    assert "1 messages stay in archives, though refused" in caplog.text
+    assert writer._size == 0
+
+
+async def test_what_is_withdrawn_while_the_database_is_away_is_removed_later():
+    store, writer = start()
+    store.errors = [DatabaseError("The disk is full.")]
+    writer.withdraw(Withdrawal("juliet", 1))
+    with pytest.raises(DatabaseError, match="disk is full"):
+        await writer.flushed(OWNER)
+    await writer.flushed(OWNER)
+    assert store.batches == [[-1]]
