@@ -84,9 +84,11 @@ def _a_chat_client_at_home(connection: Connection) -> None:
     _create(metadata, connection)
 
 
-def _reasons_of_affiliations(connection: Connection) -> None:
+def _reasons_and_languages_in_rooms(connection: Connection) -> None:
     reason = Column("reason", Text, nullable=False, server_default="")
     _add(connection, "room_affiliations", reason)
+    language = Column("subject_lang", Text, nullable=False, server_default="")
+    _add(connection, "rooms", language)
 
 
 def _create(metadata: MetaData, connection: Connection) -> None:
@@ -117,7 +119,7 @@ def _add(connection: Connection, table: str, column: Column[Any]) -> None:
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _accounts_and_offline_messages,
     _a_chat_client_at_home,
-    _reasons_of_affiliations,
+    _reasons_and_languages_in_rooms,
 )
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 
