@@ -240,6 +240,11 @@ class Session:
         self.link.detached(now)
         self._wake_by(self._life.expires_at)
 
+    @property
+    def hibernates_until(self) -> float:
+        """Until when it waits to be resumed; infinite while it has a connection, or ended."""
+        return self._life.expires_at if self.state is State.DETACHED else inf
+
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
         management, transport = self.management, self.transport

@@ -33,6 +33,7 @@ from andiron.settings.types import (
     DatabaseUrl,
     DomainName,
     FileMode,
+    HostNames,
     MediaRanges,
     Networks,
     Origins,
@@ -104,6 +105,12 @@ class Settings(BaseSettings):
         "",
         description="Where clients find this application, for those that look it up (XEP-0156);"
         " empty: where their request was sent to.",
+    )
+    allowed_hosts: HostNames = Field(
+        (),
+        description="Names of hosts for which requests are taken besides `localhost`, addresses,"
+        " `domain` and what is below it, and the host of `public_url`: `name`, `*.name`, or `*` for"
+        " any.",
     )
 
     auth_plain: bool = Field(

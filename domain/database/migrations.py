@@ -103,6 +103,11 @@ def _shares_of_who_waits(connection: Connection) -> None:
     )
 
 
+def _languages_in_rooms(connection: Connection) -> None:
+    language = Column("subject_lang", Text, nullable=False, server_default="")
+    _add(connection, "rooms", language)
+
+
 def _create(metadata: MetaData, connection: Connection) -> None:
     """Create tables that behave on PostgreSQL as on SQLite."""
     for declared in metadata.tables.values():
@@ -133,6 +138,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _a_chat_client_at_home,
     _reasons_of_affiliations,
     _shares_of_who_waits,
+    _languages_in_rooms,
 )
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 

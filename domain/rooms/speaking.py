@@ -15,7 +15,7 @@ from andiron.domain.rooms.room import Room, Subject
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import BODY, has_body, may_name, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.stanza import with_child, with_delay, without, without_addresses
+from andiron.xmpp.stanza import language, with_child, with_delay, without, without_addresses
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element
 
@@ -39,9 +39,9 @@ def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -
     if len(element.text) > room.limits.max_message:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a message")
     element = _cleaned(element)
-    subject = _new_subject(element)
+    subject = _new_subject(element, occupant, wall)
     if subject is not None:
-        _change_subject(room, occupant, subject, wall)
+        _change_subject(room, occupant, subject)
     elif occupant.role is Role.VISITOR:
         raise StanzaError(StanzaCondition.FORBIDDEN, "you have no voice here")
     text = f"<message{without_addresses(element)}"
@@ -86,18 +86,18 @@ _WHISPERERS: Final = {
 }
 
 
-def _change_subject(room: Room, occupant: Occupant, subject: str, wall: float) -> None:
+def _change_subject(room: Room, occupant: Occupant, subject: Subject) -> None:
     may = occupant.role is Role.MODERATOR or (
         room.config.change_subject and occupant.role is Role.PARTICIPANT
     )
     if not may:
         raise StanzaError(StanzaCondition.FORBIDDEN, "the subject is not yours to change")
-    if len(subject) > room.limits.max_subject:
+    if len(subject.text) > room.limits.max_subject:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a subject")
-    room.subject = Subject(subject, occupant.nick, wall)
+    room.subject = subject
 
 
-def _new_subject(element: Element) -> str | None:
+def _new_subject(element: Element, occupant: Occupant, wall: float) -> Subject | None:
     """Return the subject that a message sets: one without a body or a thread (section 8.1)."""
     if "subject" not in element.text:
         return None
@@ -105,7 +105,7 @@ def _new_subject(element: Element) -> str | None:
     subject = tree.find(_SUBJECT)
     if subject is None or tree.find(BODY) is not None or tree.find(_THREAD) is not None:
         return None
-    return subject.text or ""
+    return Subject(subject.text or "", occupant.nick, wall, language("", tree, subject))
 
 
 def _is_worth_keeping(element: Element) -> bool:
