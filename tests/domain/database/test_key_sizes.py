@@ -5,7 +5,8 @@ import string
 
 import pytest
 from support.domains import CLIENT, condition
-from support.house import House, ask, until
+from support.house import House, ask
+from support.waiting import until
 
 from andiron.domain.accounts.accounts import InvalidName
 from andiron.domain.archive.archive import Query
