@@ -36,12 +36,14 @@ class Taker(Protocol):
 class Payer:
     """One who causes costs; whoever holds something for it holds the payer, too."""
 
-    __slots__ = ("__weakref__", "at", "held", "name", "owed", "waiting")
+    __slots__ = ("__weakref__", "at", "backlog", "held", "name", "owed", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.held = 0
         """Bytes of memory that are held for it."""
+        self.backlog = 0
+        """Bytes that wait to be written for what it sent."""
         self.owed = 0.0
         """Seconds of the loop that it has used beyond its share, as of ``at``."""
         self.at = 0.0

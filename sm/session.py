@@ -170,7 +170,10 @@ class Session:
                     management = self.management
                     if management is not None and management.acks.watching:
                         self._acknowledge_progress(management)
-                elif inbound.pending >= self._config.pending and not self._paused:
+                elif not self._paused and (
+                    inbound.pending >= self._config.pending
+                    or self.payer.backlog > self._config.backlog
+                ):
                     self._pause()
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
@@ -351,8 +354,11 @@ class Session:
                     self._finish_resume(management, now)
                 return
             self._acknowledge_progress(management)
-        if self._paused and self.inbound.pending <= self._config.pending // 2:
-            self._unpause()
+        if self._paused:
+            pending = self.inbound.pending
+            some = self.payer.backlog <= self._config.backlog
+            if not pending or (some and pending <= self._config.pending // 2):
+                self._unpause()
 
     def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
         """End the session for good; what the client never confirmed goes back to the link."""

@@ -95,16 +95,16 @@ class RoomService:
         client: Client,
         element: Element,
         jid: JID,
-        ticket: int,  # noqa: ARG002
+        ticket: int,
         now: float,
     ) -> bool:
-        """Say something to a room or to one in it."""
+        """Say something to a room or to one in it; what all may read later is then kept."""
         try:
             self._take_message(client, element, jid, now)
         except StanzaError as error:
             raise _signed(error, jid) from None
         self._outbox.flush(now)
-        return True
+        return element.get("type") != "groupchat" or self._rooms.written(client.session, ticket)
 
     def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Answer a request, or pass an iq on to one who is in a room."""

@@ -12,6 +12,7 @@ from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import Role
 from andiron.domain.rooms.room import Room, Subject
+from andiron.sm.payers import Payer
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import BODY, has_body, may_name, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -21,8 +22,11 @@ from andiron.xmpp.xml import Element
 
 __all__ = ["Keep", "say", "whisper"]
 
-Keep = Callable[[Room, Occupant, str, float], str]
-"""Puts a message of an occupant into the room's archive and returns its id there, or ``""``."""
+Keep = Callable[[Room, Occupant, str, float, Payer], str]
+"""Puts a message of an occupant into the room's archive, at the cost of who pays for it.
+
+Returns its id there, or ``""``.
+"""
 
 # A namespace may be written with character references, a name may not.
 _SUSPECT: Final = re.compile(r"occupant-id|muc#user|&#").search
@@ -49,7 +53,8 @@ def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -
     marks = occupant.identity
     if kept or subject is not None:
         sent = with_child(text, marks)[len("<message") :]
-        identity = keep(room, occupant, f"<message{occupant.from_attribute}{sent}", wall)
+        payer = client.owner.payer
+        identity = keep(room, occupant, f"<message{occupant.from_attribute}{sent}", wall, payer)
         marks += stanza_id(identity, room.jid)
     text = with_child(text, marks)
     head, tail = f"<message{occupant.from_attribute}", text[len("<message") :]
