@@ -26,6 +26,7 @@ from andiron.domain.sign_in.sign_in import SignIn
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
+from andiron.sm.strangers import is_local
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.jid import prepared
@@ -115,6 +116,9 @@ class DomainLink(Client):
     def signed_in(self, owner: Owner) -> None:
         """Take the client for the owner of an account from now on."""
         self.owner, self.account = owner, owner.jid
+        if not owner.registered and not is_local(self.session.channel.address):
+            # Anybody has as many such accounts as he likes.
+            owner.payer.network = self.session.payer
         self.state = State.RESTARTING
         self._sign_in = None
 

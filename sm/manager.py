@@ -16,6 +16,7 @@ from andiron.sm.link import Channel, CloseReason, Link, Transport
 from andiron.sm.management import Management
 from andiron.sm.payers import Payers, Rounds
 from andiron.sm.queue import CountTooHighError
+from andiron.sm.rates import Rate
 from andiron.sm.session import Session, State
 from andiron.sm.timers import Timers
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
@@ -55,6 +56,7 @@ class SessionManager:
         self.first_count = first_count
         self.timers = Timers()
         self.payers = Payers()
+        self.rate = Rate(config.rate, config.burst, config.patience)
         self.rounds = Rounds(config.turn, config.share)
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()

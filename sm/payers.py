@@ -7,6 +7,7 @@ Pure: no clock, no loop. :class:`~andiron.sm.driver.TurnDriver` begins the round
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from sys import getsizeof
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -36,14 +37,31 @@ class Taker(Protocol):
 class Payer:
     """One who causes costs; whoever holds something for it holds the payer, too."""
 
-    __slots__ = ("__weakref__", "at", "backlog", "held", "name", "owed", "waiting")
+    __slots__ = (
+        "__weakref__",
+        "at",
+        "backlog",
+        "drawn",
+        "held",
+        "name",
+        "network",
+        "over_since",
+        "owed",
+        "waiting",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.network: Payer | None = None
+        """Who pays as well, for one that may have any number of names."""
         self.held = 0
         """Bytes of memory that are held for it."""
         self.backlog = 0
         """Bytes that wait to be written for what it sent."""
+        self.drawn = 0.0
+        """Until when what it sent takes its rate."""
+        self.over_since = inf
+        """Since when it has sent more than its rate and its burst."""
         self.owed = 0.0
         """Seconds of the loop that it has used beyond its share, as of ``at``."""
         self.at = 0.0

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from math import inf
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
@@ -19,6 +19,7 @@ from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
 from andiron.sm.payers import Payer, Payers, Rounds
 from andiron.sm.queue import UnackedQueue
+from andiron.sm.rates import Rate
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
@@ -34,6 +35,15 @@ from andiron.xmpp.xml import Element
 logger = logging.getLogger("andiron.sm")
 
 T = TypeVar("T")
+
+_SIGN_IN: Final = 16_384
+"""Characters that a sign-in counts as having sent."""
+_WORK: Final = 1
+"""Nothing is read: much of what the client sent is not handled yet."""
+_TURN: Final = 2
+"""Nothing is read: others have their turns."""
+_RATE: Final = 4
+"""Nothing is read: the client sends more than it may."""
 
 
 class State(StrEnum):
@@ -51,6 +61,7 @@ class Keeper(Protocol):
     config: SmConfig
     timers: Timers
     payers: Payers
+    rate: Rate
     rounds: Rounds
     first_count: int
 
@@ -90,10 +101,9 @@ class Session:
 
     __slots__ = (
         "_config",
-        "_in_line",
+        "_gates",
         "_keeper",
         "_life",
-        "_paused",
         "_tell",
         "channel",
         "domain",
@@ -121,8 +131,7 @@ class Session:
         """Who pays for it: its network, from sign-in on its account."""
         self.wake_at = inf
         self._life = Liveness(self._config, now)
-        self._paused = False
-        self._in_line = False
+        self._gates = 0
         self._tell: Callable[[], object] | None = None
 
     def clock(self) -> float:
@@ -148,13 +157,12 @@ class Session:
         self.domain = header.sender
         transport.open(header)
         features = "".join(self.link.features())
-        if self._config.active and self.link.account:
+        config, signed_in = self._config, self.link.account
+        if config.active and signed_in:
             features += nonzas.FEATURES
-        transport.send(
-            f"<stream:features xmlns:stream='{ns.STREAMS}'>{features}</stream:features>"
-            if features
-            else f"<stream:features xmlns:stream='{ns.STREAMS}'/>"
-        )
+        size = config.stanza_bytes if signed_in else config.negotiation_bytes
+        features += nonzas.limits(size, config.idle_probe)
+        transport.send(f"<stream:features xmlns:stream='{ns.STREAMS}'>{features}</stream:features>")
 
     def receive(self, element: Element, now: float) -> None:
         """Take one guarded top-level element from the client."""
@@ -165,16 +173,19 @@ class Session:
             if element.namespace == ns.CLIENT and element.name in STANZA_NAMES:
                 inbound = self.inbound
                 ticket = inbound.arrive()
+                early = self._keeper.rate.charge(self.payer, len(element.text), now)
+                if early:
+                    self._slow_down(now + early)
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
                     management = self.management
                     if management is not None and management.acks.watching:
                         self._acknowledge_progress(management)
-                elif not self._paused and (
+                elif (
                     inbound.pending >= self._config.pending
                     or self.payer.backlog > self._config.backlog
                 ):
-                    self._pause()
+                    self._stop(_WORK)
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
             else:
@@ -205,9 +216,7 @@ class Session:
 
     def take_turn(self) -> None:
         """Read again: it is the payer's turn."""
-        self._in_line = False
-        if not self._paused and self.transport is not None:
-            self.transport.unpause()
+        self._go_on(_TURN)
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.
@@ -261,10 +270,11 @@ class Session:
 
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
-        if self._in_line:
-            self._leave_line()
-            self.take_turn()
+        if self._gates & _TURN:
+            self._keeper.rounds.leave(self.payer, self)
+            self._go_on(_TURN)
         self.payer = self.link.payer
+        self._keeper.rate.charge(self.payer, _SIGN_IN, now)
         self._life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
@@ -354,11 +364,11 @@ class Session:
                     self._finish_resume(management, now)
                 return
             self._acknowledge_progress(management)
-        if self._paused:
+        if self._gates & _WORK:
             pending = self.inbound.pending
             some = self.payer.backlog <= self._config.backlog
             if not pending or (some and pending <= self._config.pending // 2):
-                self._unpause()
+                self._go_on(_WORK)
 
     def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
         """End the session for good; what the client never confirmed goes back to the link."""
@@ -477,7 +487,7 @@ class Session:
         if self.inbound.pending:
             self._life.negotiate(now)
             self._wake_by(self._life.negotiate_by)
-            self._pause()
+            self._stop(_WORK)
         else:
             self._finish_resume(management, now)
 
@@ -492,8 +502,7 @@ class Session:
         transport.send(management.resumed())
         self.link.resumed(now)
         self._replay(management, transport, now)
-        if self._paused:
-            self._unpause()
+        self._go_on(_WORK)
         self._wake_for_idleness(now)
         self._tell_if_taken()
 
@@ -507,6 +516,9 @@ class Session:
 
     def on_timer(self, now: float) -> None:
         """Do what is due by ``now`` and say when to be woken next."""
+        if now >= self._life.slow_until:
+            self._life.slow_until = inf
+            self._go_on(_RATE)
         if now >= self._life.expires_at:
             self.close(CloseReason.EXPIRED, now)
         elif now >= self._life.negotiate_by and self.state is State.NEGOTIATING:
@@ -566,27 +578,33 @@ class Session:
         if self.management is not None:
             self.management.lost()
         self._life.lost()
-        self._paused = False
-        self._leave_line()
+        if self._gates & _TURN:
+            self._keeper.rounds.leave(self.payer, self)
+        self._gates = 0
 
-    def _pause(self) -> None:
-        self._paused = True
-        if self.transport is not None:
-            self.transport.pause()
-
-    def _unpause(self) -> None:
-        self._paused = False
-        if self.transport is not None and not self._in_line:
-            self.transport.unpause()
+    def _slow_down(self, until: float) -> None:
+        """Read nothing more until then: the payer sends more than its rate."""
+        if not self._gates & _RATE:
+            logger.info("%s: read from the slower: it sends too much", self.link.jid)
+            self._stop(_RATE)
+        self._life.slow_until = until
+        self._wake_by(until)
 
     def _wait_for_turn(self) -> None:
         """Read nothing more before the payer's next turn: others have theirs first."""
-        if self.transport is not None and not self._in_line:
-            self._in_line = True
-            self.transport.pause()
+        if self.transport is not None and not self._gates & _TURN:
+            self._stop(_TURN)
             self._keeper.rounds.wait(self.payer, self)
 
-    def _leave_line(self) -> None:
-        if self._in_line:
-            self._in_line = False
-            self._keeper.rounds.leave(self.payer, self)
+    def _stop(self, gate: int) -> None:
+        """Read nothing more while a gate is shut."""
+        if not self._gates and self.transport is not None:
+            self.transport.pause()
+        self._gates |= gate
+
+    def _go_on(self, gate: int) -> None:
+        """Open a gate; where no other is shut, read again."""
+        if self._gates & gate:
+            self._gates &= ~gate
+            if not self._gates and self.transport is not None:
+                self.transport.unpause()

@@ -40,6 +40,14 @@ class Strangers:
             del self._by_network[network]
 
 
+def is_local(address: str) -> bool:
+    """Tell whether who connects is this machine: a proxy that says no more, a socket file."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return True
+
+
 def network_of(address: str) -> str:
     """Return what counts as one customer: an IPv4 address, or an IPv6 network of 64 bits."""
     try:

@@ -414,6 +414,18 @@ class Settings(BaseSettings):
         description="How much of what one account sends may wait for the archive before nothing "
         "more is read from it.",
     )
+    account_rate: Annotated[int, Unit("bytes a second"), Field(ge=0, le=2**40)] = Field(
+        1_048_576,
+        description="How much one account may send for long, each stanza counting 512 bytes more "
+        "than it has; it is read from no faster. 0 bounds nothing.",
+    )
+    account_burst: Annotated[Bytes, Field(ge=1_048_576)] = Field(
+        67_108_864, description="How much it may send beyond that at once."
+    )
+    account_patience: PositiveSeconds = Field(
+        600.0,
+        description="How long on end it may try to send more than that, before its stream ends.",
+    )
     account_turn: PositiveSeconds = Field(
         0.002,
         description="How long one account may keep all others waiting before it is their turn.",
@@ -679,6 +691,11 @@ class Settings(BaseSettings):
             pending=self.session_pending,
             account_bytes=self.account_memory,
             backlog=self.account_backlog,
+            rate=self.account_rate,
+            burst=self.account_burst,
+            patience=self.account_patience,
+            stanza_bytes=self.max_stanza_size,
+            negotiation_bytes=self.max_negotiation_size,
             turn=self.account_turn,
             share=self.account_share,
         )
