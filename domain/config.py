@@ -101,6 +101,8 @@ class ArchiveConfig:
     ``roster``, those of its contacts."""
     days: int = 365
     """How long messages are kept; 0: for ever."""
+    max_bytes: int = 0
+    """The bytes that one archive may have, of which the oldest messages go first; 0: any number."""
     page: int = 100
     """How many messages one answer has at most."""
     max_preferences: int = 1000

@@ -228,6 +228,11 @@ class Settings(BaseSettings):
     archive_days: Annotated[int, Unit("days"), Field(ge=0, le=36_500)] = Field(
         365, description="How long messages are kept; 0 keeps them for good."
     )
+    archive_max_bytes: Annotated[Bytes, Field(ge=0)] = Field(
+        0,
+        description="How much one account's archive, or one room's, may hold; beyond, its oldest "
+        "messages go, within an hour. 0 bounds nothing.",
+    )
     archive_page: AtLeastOne = Field(
         100, description="The most messages that one question for the archive is answered with."
     )
@@ -632,6 +637,7 @@ class Settings(BaseSettings):
         return ArchiveConfig(
             default=self.archive_default,
             days=self.archive_days,
+            max_bytes=self.archive_max_bytes,
             page=self.archive_page,
             max_preferences=self.archive_preferences,
             backlog=self.archive_backlog,

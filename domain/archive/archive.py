@@ -25,6 +25,7 @@ from andiron.domain.archive.store import (
     Row,
     Withdrawal,
 )
+from andiron.domain.archive.trimming import Trimming
 from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
@@ -225,15 +226,20 @@ class Archive:
         await self._rooms.remove(room)
 
     async def run(self) -> None:
-        """Remove what is older than it may be, now and then; to be cancelled."""
-        while self._config.days:
-            lowest = first_at(int((self._wall() - self._config.days * _DAY) * 1000))
+        """Remove what is older or more than it may be, now and then; to be cancelled."""
+        config = self._config
+        trimmings = [Trimming(each, config.max_bytes) for each in (self._accounts, self._rooms)]
+        while config.days or config.max_bytes:
             try:
-                await self._accounts.sweep(lowest)
-                await self._rooms.sweep(lowest)
+                if config.days:
+                    lowest = first_at(int((self._wall() - config.days * _DAY) * 1000))
+                    await self._accounts.sweep(lowest)
+                    await self._rooms.sweep(lowest)
+                for trimming in trimmings:
+                    await trimming.run()
             except DatabaseError:
                 logger.exception("old messages could not be removed")
-            await asyncio.sleep(self._config.sweep_interval)
+            await asyncio.sleep(config.sweep_interval)
 
     async def close(self) -> None:
         """Write what is not written yet."""

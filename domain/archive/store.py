@@ -13,9 +13,11 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    LargeBinary,
     Select,
     TableClause,
     Text,
+    cast,
     column,
     delete,
     func,
@@ -195,16 +197,37 @@ class ArchiveStore:
 
     async def remove(self, owner: str) -> None:
         """Remove an archive, a part at a time."""
-        while await self._remove_below(owner, HIGHEST):
-            pass
+        await self.remove_through(owner, HIGHEST)
 
     async def sweep(self, lowest: int) -> None:
         """Remove all messages with an id below ``lowest``, a part at a time."""
-        owner = await self._following("")
+        owner = await self.following("")
         while owner is not None:
             while await self._remove_below(owner, lowest - 1):
                 pass
-            owner = await self._following(owner)
+            owner = await self.following(owner)
+
+    async def sizes(self, owner: str, above: int) -> list[tuple[int, int]]:
+        """Return some of an archive's messages from an id on, each with the bytes of its text."""
+        columns = self._table.c
+
+        async def operation(connection: AsyncConnection) -> list[tuple[int, int]]:
+            is_sqlite = connection.dialect.name == "sqlite"
+            size = (
+                func.length(cast(columns.text, LargeBinary))
+                if is_sqlite
+                else func.octet_length(columns.text)
+            )
+            query = select(columns.id, size).where(columns.owner == owner, columns.id > above)
+            found = await connection.execute(query.order_by(columns.id).limit(_SWEPT))
+            return [(identity, length) for identity, length in found]
+
+        return await self._database.read(operation)
+
+    async def remove_through(self, owner: str, highest: int) -> None:
+        """Remove an archive's messages up to an id, a part at a time."""
+        while await self._remove_below(owner, highest):
+            pass
 
     async def _remove_below(self, owner: str, highest: int) -> bool:
         """Remove some of an archive's oldest messages; tell whether there may be more."""
@@ -228,8 +251,8 @@ class ArchiveStore:
         await self._database.write(operation)
         return len(found) == _SWEPT
 
-    async def _following(self, owner: str) -> str | None:
-        """Return the archive after ``owner``, in the order of the index."""
+    async def following(self, owner: str) -> str | None:
+        """Return the name of the archive after ``owner``, in the order of the index."""
         query = select(func.min(self._table.c.owner)).where(self._table.c.owner > owner)
 
         async def operation(connection: AsyncConnection) -> str | None:

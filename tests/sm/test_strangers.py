@@ -1,6 +1,6 @@
 import pytest
 
-from andiron.sm.strangers import Strangers, is_local, network_of
+from andiron.sm.strangers import Strangers, is_local
 
 
 def test_strangers_are_counted_in_all_and_by_address():
