@@ -294,13 +294,16 @@ class Session:
     def when_taken(self, tell: Callable[[], object]) -> None:
         """Call ``tell`` once, when the client has all that was delivered before.
 
-        That is when it acknowledges that; without stream management, when the network
-        does not push back. It is not called when the session ends before. A later
-        call takes this one's place.
+        That is when it acknowledges that, for which it is asked at once; without stream
+        management, when the network does not push back. It is not called when the session
+        ends before. A later call takes this one's place.
         """
         self._tell = tell
-        if self.management is not None:
-            self.management.await_all()
+        management = self.management
+        if management is not None:
+            management.await_all()
+            if management.awaited:
+                self._request_awaited(management, self.clock())
         self._tell_if_taken()
 
     @property
@@ -376,7 +379,10 @@ class Session:
                 management.acks.ask()
                 self.send(management.ack())
             case "a" if management is not None:
+                awaited = management.awaited
                 management.confirm(element, now)
+                if 0 < management.awaited < awaited:
+                    self._request_awaited(management, now)
                 self._wake_by(self._life.quiet_at)
                 self.writable(now)
             case "enable" | "resume" | "r" | "a":
@@ -416,6 +422,11 @@ class Session:
     def _acknowledge_progress(self, management: Management) -> None:
         if management.acks.due():
             self.send(management.ack())
+
+    def _request_awaited(self, management: Management, now: float) -> None:
+        """Ask for what somebody waits for, unless an answer is still to come."""
+        if self._tell is not None and management.writer is not None and not self._life.asking:
+            self._request(management, now)
 
     def _request(self, management: Management, now: float) -> None:
         self.send(management.request(now))

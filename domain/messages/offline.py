@@ -150,7 +150,10 @@ class Offline:
         if not is_there(box.taker):
             box.taker = client
         if client.hold(self._max_held):
-            self._spawn(self._turn(box, client))
+            self._spawn(self._turn(box, client, holding=True))
+        elif box.coming:
+            # It was away meanwhile: what came then is to be stored behind what it held before.
+            owner.draining = True
 
     def left(self, client: Client) -> None:
         """Note that a resource cannot be reached any more, maybe with messages held for it.
@@ -195,14 +198,18 @@ class Offline:
         elif not box.is_out(taker):
             self._spawn(self._turn(box, taker))
 
-    async def _turn(self, box: Mailbox, client: Client) -> None:
-        """Give a resource what waits, or a page of it; then what was held for it meanwhile."""
+    async def _turn(self, box: Mailbox, client: Client, *, holding: bool = False) -> None:
+        """Give a resource what waits, or a page of it; then what was held for it meanwhile.
+
+        ``holding`` says that messages are held for it since this turn was asked for: what
+        was to be stored earlier has its turn earlier. No other turn looks at them.
+        """
         owner = client.owner
         async with box.lock:
             is_next = _may_take(box, client) and not (owner.draining and box.is_out(client))
             page = await self._page(box, client) if is_next else None
             complete = page is not None and self._hand_out(page, box, client)
-            held = client.held
+            held = client.held if holding else None
             if complete:
                 now = client.session.clock()
                 while client.reachable and held:
