@@ -7,7 +7,7 @@ when to begin nor when to end. Whoever is outermost would have been told.
 import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,6 +15,9 @@ from andiron.domain.database.database import DatabaseError
 from andiron.signals import instead_of_exit
 
 logger = logging.getLogger("andiron")
+
+_PAUSE: Final = 10.0
+"""Seconds between a start that failed for the database and the next one."""
 
 
 class Startable(Protocol):
@@ -45,6 +48,7 @@ class Outermost:
         self._told = False
         self._ready: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
+        self._again_at: float | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -57,13 +61,19 @@ class Outermost:
         await self._site(scope, receive, send)
 
     async def _start(self) -> None:
-        if self._ready is None:
+        loop = asyncio.get_running_loop()
+        if self._ready is None or (self._again_at is not None and loop.time() >= self._again_at):
+            self._again_at = None
             self._ready = asyncio.Event()
-            self._task = asyncio.create_task(self._run(self._ready))
+            self._task = loop.create_task(self._run(self._ready))
         await self._ready.wait()
 
     async def _run(self, ready: asyncio.Event) -> None:
-        """Be the server's lifespan. A start that fails is not tried again."""
+        """Be the server's lifespan.
+
+        A database that could not be used may have come back by a later request:
+        those of the next seconds are refused, the first one after them tries again.
+        """
         stop = asyncio.Event()
         try:
             with instead_of_exit(stop.set):
@@ -73,6 +83,8 @@ class Outermost:
                     await stop.wait()
         except DatabaseError as error:
             logger.error("Not started: %s", error)  # noqa: TRY400 - the sentence says it all
+            if not ready.is_set():
+                self._again_at = asyncio.get_running_loop().time() + _PAUSE
         except Exception:
             logger.exception("Not started, or not ended well")
         finally:

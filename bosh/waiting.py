@@ -64,6 +64,9 @@ def _watched(call: HttpCall, receiving: Awaitable[Message]) -> Generator[Any, An
     """Return what a call of ``receive`` gives; None where the answer came first."""
     driven = receiving if isinstance(receiving, CoroutineType) else _awaited(receiving)
     loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
     thrown: BaseException | None = None
     try:
         while True:
@@ -82,7 +85,7 @@ def _watched(call: HttpCall, receiving: Awaitable[Message]) -> Generator[Any, An
                 continue
             if not waits_for.done():
                 waits_for.remove_done_callback(call._wake)
-                yield from _cancelled(driven, waits_for)
+                yield from _cancelled(task, driven, waits_for, before)
                 return None
     except StopIteration as end:
         message: Message = end.value
@@ -115,10 +118,17 @@ def _interrupted(waits_for: Any, error: BaseException) -> Generator[Any, Any, Ba
     return None if waits_for.done() else (yield from _paused(waits_for))
 
 
-def _cancelled(driven: Coroutine[Any, Any, Message], waits_for: Any) -> Generator[Any, Any, None]:
-    """End it by a cancellation of this task, which goes no further than here."""
-    task = asyncio.current_task()
-    assert task is not None
+def _cancelled(
+    task: "asyncio.Task[Any]",
+    driven: Coroutine[Any, Any, Message],
+    waits_for: Any,
+    before: int,
+) -> Generator[Any, Any, None]:
+    """End it by a cancellation of this task, which goes no further than here.
+
+    Another one that came since there were ``before`` goes on: ``driven`` may
+    have been told of it, and be tidying up, when the answer came.
+    """
     asked = task.cancelling()
     thrown = None
     try:
@@ -139,7 +149,7 @@ def _cancelled(driven: Coroutine[Any, Any, Message], waits_for: Any) -> Generato
     except StopIteration:
         return
     except asyncio.CancelledError:
-        if task.cancelling() > asked + 1:
+        if task.cancelling() > before + 1:
             raise
     finally:
         if task.cancelling() > asked:

@@ -106,7 +106,8 @@ class ArchiveConfig:
     max_preferences: int = 1000
     """How many addresses an account's preferences may name."""
     backlog: int = 67_108_864
-    """Bytes of messages that may wait to be written; further ones are not archived."""
+    """Bytes of messages that may wait to be written, a sixteenth of it for one sender; further
+    ones are not archived."""
     sweep_interval: float = 3600.0
     """Seconds between two sweeps of what is too old."""
 

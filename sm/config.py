@@ -39,5 +39,7 @@ class SmConfig:
     """How long a probed client may stay silent before the connection counts as lost."""
     pending: int = 100
     """How many stanzas of one session may wait for the backend before reading pauses."""
+    backlog: int = 1_048_576
+    """How many bytes one account may have waiting to be written before reading pauses."""
     remember_expired: int = 10_000
     """For how many expired sessions the last ``h`` is remembered."""

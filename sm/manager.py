@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from math import inf
 from typing import Final, Protocol
 
 from andiron.sm import nonzas
@@ -139,8 +140,8 @@ class SessionManager:
         """
         payer, most = session.payer, self.config.account_bytes
         own = [each for each in self.sessions if each.payer is payer and each is not session]
-        asleep = [each for each in own if each.state is State.DETACHED]
-        asleep.sort(key=lambda each: each.wake_at)
+        asleep = [each for each in own if each.hibernates_until < inf]
+        asleep.sort(key=lambda each: each.hibernates_until)
         for each in (*asleep, session):
             if payer.held <= most:
                 break

@@ -36,12 +36,14 @@ class Taker(Protocol):
 class Payer:
     """One who causes costs; whoever holds something for it holds the payer, too."""
 
-    __slots__ = ("__weakref__", "at", "held", "name", "owed", "waiting")
+    __slots__ = ("__weakref__", "at", "backlog", "held", "name", "owed", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.held = 0
         """Bytes of memory that are held for it."""
+        self.backlog = 0
+        """Bytes that wait to be written for what it sent."""
         self.owed = 0.0
         """Seconds of the loop that it has used beyond its share, as of ``at``."""
         self.at = 0.0
@@ -123,6 +125,14 @@ class Rounds:
             # One that fails is reported by the loop; the others are still to have their turns.
             if self._waiting:
                 self._ask()
+
+    def stop(self) -> None:
+        """Begin no round any more: all that waits goes on, and nothing has to wait hereafter."""
+        self.on_wait = None
+        while self._waiting:
+            for payer in list(self._waiting):
+                payer.owed = 0.0
+            self.next_round()
 
     def _ask(self) -> None:
         if not self._to_come and self.on_wait is not None:

@@ -5,14 +5,15 @@ is synchronous: transports and links call it with ``now``, it calls them back.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound
+from andiron.sm.errands import Errand
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
@@ -31,6 +32,8 @@ from andiron.xmpp.stanza import STANZA_NAMES
 from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.sm")
+
+T = TypeVar("T")
 
 
 class State(StrEnum):
@@ -167,11 +170,13 @@ class Session:
                     management = self.management
                     if management is not None and management.acks.watching:
                         self._acknowledge_progress(management)
-                elif inbound.pending >= self._config.pending and not self._paused:
+                elif not self._paused and (
+                    inbound.pending >= self._config.pending
+                    or self.payer.backlog > self._config.backlog
+                ):
                     self._pause()
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
-                return  # It costs hardly more than to measure it.
             else:
                 self.link.receive(element, 0, now)
         except StreamError as error:
@@ -184,9 +189,19 @@ class Session:
                 now,
                 StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
             )
+
+    def spent(self, began: float) -> None:
+        """Charge the time since ``began``, when its transport began to work on what came.
+
+        Where the payer's turn is over, nothing more is read before the next.
+        """
         keeper = self._keeper
-        if keeper.rounds.used(self.payer, now, keeper.clock()):
+        if keeper.rounds.used(self.payer, began, keeper.clock()):
             self._wait_for_turn()
+
+    def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
+        """Return ``work`` that goes on after a request of the client's, charged to its payer."""
+        return Errand(work, self.payer, self._keeper.rounds, self._keeper.clock)
 
     def take_turn(self) -> None:
         """Read again: it is the payer's turn."""
@@ -227,6 +242,11 @@ class Session:
         self._keeper.note_detached(self, reason)
         self.link.detached(now)
         self._wake_by(self._life.expires_at)
+
+    @property
+    def hibernates_until(self) -> float:
+        """Until when it waits to be resumed; infinite while it has a connection, or ended."""
+        return self._life.expires_at if self.state is State.DETACHED else inf
 
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
@@ -337,8 +357,11 @@ class Session:
                     self._finish_resume(management, now)
                 return
             self._acknowledge_progress(management)
-        if self._paused and self.inbound.pending <= self._config.pending // 2:
-            self._unpause()
+        if self._paused:
+            pending = self.inbound.pending
+            some = self.payer.backlog <= self._config.backlog
+            if not pending or (some and pending <= self._config.pending // 2):
+                self._unpause()
 
     def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
         """End the session for good; what the client never confirmed goes back to the link."""

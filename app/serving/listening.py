@@ -117,9 +117,15 @@ def _remove_stale(path: str) -> None:
     if not stat.S_ISSOCK(found):
         raise FileExistsError(errno.EEXIST, "there is something else of that name")
     with socket.socket(socket.AF_UNIX) as asking:
+        # Who listens and accepts nothing would keep waiting whoever waits for him.
+        asking.setblocking(False)
         try:
             asking.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        except BlockingIOError:
+            raise FileExistsError(
+                errno.EADDRINUSE, "another server listens there and accepts nobody; end it"
+            ) from None
         else:
             raise FileExistsError(errno.EADDRINUSE, "another server listens there")

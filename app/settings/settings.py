@@ -33,6 +33,7 @@ from andiron.settings.types import (
     DatabaseUrl,
     DomainName,
     FileMode,
+    HostNames,
     MediaRanges,
     Networks,
     Origins,
@@ -104,6 +105,12 @@ class Settings(BaseSettings):
         "",
         description="Where clients find this application, for those that look it up (XEP-0156);"
         " empty: where their request was sent to.",
+    )
+    allowed_hosts: HostNames = Field(
+        (),
+        description="Names of hosts for which requests are taken besides `localhost`, addresses,"
+        " `domain` and what is below it, and the host of `public_url`: `name`, `*.name`, or `*` for"
+        " any.",
     )
 
     auth_plain: bool = Field(
@@ -229,7 +236,8 @@ class Settings(BaseSettings):
     )
     archive_backlog: Annotated[Bytes, Field(ge=1_048_576)] = Field(
         67_108_864,
-        description="How much may wait to be written; what comes then is not archived.",
+        description="How much may wait to be written, a sixteenth of it for one sender;"
+        " what comes then is not archived.",
     )
 
     rooms: bool = Field(True, description="Let people meet in rooms (XEP-0045).")
@@ -400,6 +408,11 @@ class Settings(BaseSettings):
         33_554_432,
         description="The most bytes of memory in which messages wait for the clients of one "
         "account; beyond, its longest hibernating session ends.",
+    )
+    account_backlog: Annotated[Bytes, Field(ge=65_536)] = Field(
+        1_048_576,
+        description="How much of what one account sends may wait for the archive before nothing "
+        "more is read from it.",
     )
     account_turn: PositiveSeconds = Field(
         0.002,
@@ -665,6 +678,7 @@ class Settings(BaseSettings):
             idle_timeout=self.session_idle_timeout,
             pending=self.session_pending,
             account_bytes=self.account_memory,
+            backlog=self.account_backlog,
             turn=self.account_turn,
             share=self.account_share,
         )

@@ -30,6 +30,8 @@ from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.owners import Effect
+from andiron.sm.payers import Payer
+from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 
 __all__ = ["Archive", "Page", "Query"]
@@ -37,6 +39,8 @@ __all__ = ["Archive", "Page", "Query"]
 logger = logging.getLogger("andiron.domain")
 
 _DAY: Final = 86_400
+_SHARES: Final = 16
+"""The part of what may wait to be written that one may cause is one of so many."""
 _PAGE_SIZE: Final = 1_048_576
 """Characters of one page, beyond which it has fewer messages than were asked for."""
 
@@ -88,25 +92,39 @@ class Archive:
         self._accounts = ArchiveStore(database, ACCOUNTS)
         self._rooms = ArchiveStore(database, ROOMS)
         self._loading = loading(self._accounts.last(USERNAME))
-        self._account_writer = ArchiveWriter(self._accounts, config.backlog)
-        self._room_writer = ArchiveWriter(self._rooms, config.backlog)
+        share = config.backlog // _SHARES
+        self._account_writer = ArchiveWriter(self._accounts, config.backlog, share)
+        self._room_writer = ArchiveWriter(self._rooms, config.backlog, share)
 
-    def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
+    def add(self, owner: Owner, peer: str, text: str, stamp: float, cause: Payer) -> str:
         """Keep a message of Unix time ``stamp`` with the JID ``peer``; return its id.
 
-        The id is empty where the account is in no database, its preferences are
-        against it, or the database does not keep up.
+        ``cause`` is who sent it, on whose account it waits to be written. The id is
+        empty where the account is in no database, its preferences are against it, or
+        the database does not keep up.
         """
         row = self._row(owner, peer, text, stamp)
-        return write_id(row.id) if row is not None and self._account_writer.put(row) else ""
+        kept = row is not None and self._account_writer.put(row, cause)
+        return write_id(row.id) if row is not None and kept else ""
 
-    def hold(self, owner: Owner, peer: str, text: str, stamp: float) -> Held | None:
+    def written(self, session: Session, ticket: int) -> bool:
+        """Tell whether all that was added is in the database.
+
+        If not, the session's stanza is handled when it is.
+        """
+        return self._account_writer.written(session, ticket)
+
+    def written_for_rooms(self, session: Session, ticket: int) -> bool:
+        """Tell the same of what was said in rooms."""
+        return self._room_writer.written(session, ticket)
+
+    def hold(self, owner: Owner, peer: str, text: str, stamp: float, cause: Payer) -> Held | None:
         """Give a message its place in the archive; None where :meth:`add` would return no id.
 
         The caller must soon have it kept or dropped: whoever reads the archive waits.
         """
         row = self._row(owner, peer, text, stamp)
-        return None if row is None else self._account_writer.hold(row)
+        return None if row is None else self._account_writer.hold(row, cause)
 
     def withdraw(self, username: str, identity: str) -> None:
         """Take a message out of an account's archive again, by the id that :meth:`add` gave.
@@ -129,7 +147,7 @@ class Archive:
             return None
         return Row(owner.username, self._ids.next(stamp), bare, resource, text)
 
-    def add_for(self, room: str, peer: str, text: str, stamp: float) -> str:
+    def add_for(self, room: str, peer: str, text: str, stamp: float, cause: Payer) -> str:
         """Keep a message of the occupant ``peer`` in the archive of a room.
 
         Returns its id, which is empty where the database does not keep up.
@@ -137,7 +155,7 @@ class Archive:
         """
         identity = self._ids.next(stamp)
         row = Row(room, identity, peer, "", text)
-        return write_id(identity) if self._room_writer.put(row) else ""
+        return write_id(identity) if self._room_writer.put(row, cause) else ""
 
     async def page(self, archive: str, query: Query) -> Page:
         """Return the page that is asked for: of what was kept until now.

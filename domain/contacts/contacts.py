@@ -134,7 +134,8 @@ class Contacts:
         text = with_addresses(element, client.account, contact)
         if kind is Kind.SUBSCRIBE and len(text) > self._config.max_request:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "the request is too long")
-        self._spawn(self._manage(client, kind, element, contact, text, ticket))
+        work = self._manage(client, kind, element, contact, text, ticket)
+        self._spawn(client.session.errand(work))
         return False
 
     async def _manage(
@@ -153,7 +154,7 @@ class Contacts:
         """Deliver the requests that wait to a resource that became available (section 3.1.3)."""
         requests = roster_of(client.owner).requests
         if requests:
-            self._spawn(self._remind(client, requests))
+            self._spawn(client.session.errand(self._remind(client, requests)))
 
     async def _remind(self, client: Client, requests: frozenset[str]) -> None:
         stored = await self._store.requests(client.owner.username)

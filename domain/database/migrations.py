@@ -89,8 +89,10 @@ def _reasons_of_affiliations(connection: Connection) -> None:
     _add(connection, "room_affiliations", reason)
 
 
-def _shares_of_who_waits(connection: Connection) -> None:
+def _shares_of_who_waits_and_languages_in_rooms(connection: Connection) -> None:
     """Note whose a message that waits is, which is not known of old ones, and its size."""
+    language = Column("subject_lang", Text, nullable=False, server_default="")
+    _add(connection, "rooms", language)
     table = "offline_messages"
     _add(connection, table, Column("sender", Text, nullable=False, server_default=""))
     _add(connection, table, Column("size", BigInteger, nullable=False, server_default="0"))
@@ -132,7 +134,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _accounts_and_offline_messages,
     _a_chat_client_at_home,
     _reasons_of_affiliations,
-    _shares_of_who_waits,
+    _shares_of_who_waits_and_languages_in_rooms,
 )
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 

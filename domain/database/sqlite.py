@@ -114,6 +114,8 @@ def _check_writable(path: Path) -> None:
         found = path.exists()
         if found and not path.is_file():
             raise _unwritable(path, "it is not a file")
+        if found and (names := path.stat().st_nlink) > 1:
+            raise _ambiguous(path, names)
         if not found and not folder.is_dir():
             folder.stat()
             raise _unwritable(path, os.strerror(errno.ENOTDIR))
@@ -128,6 +130,15 @@ def _unwritable(path: Path, reason: str) -> DatabaseError:
     return DatabaseError(
         f"The database {path} cannot be written ({reason}); let {SETTING} name a file"
         f" in a folder that exists and that the server may write to{_hint(path)}."
+    )
+
+
+def _ambiguous(path: Path, names: int) -> DatabaseError:
+    # Each name has a write-ahead log of its own (sqlite.org/howtocorrupt.html section 2.5).
+    return DatabaseError(
+        f"The database {path} has {names} names (hard links), and what SQLite writes by one of"
+        " them would destroy what it wrote by another; remove all but the one that"
+        f" {SETTING} names, and make copies by 'sqlite3 FILE .backup'."
     )
 
 

@@ -1,21 +1,29 @@
-"""The right to serve an SQLite file: a lock on an empty file beside it.
+"""The right to serve an SQLite file: a lock on a file beside it, and one on itself.
 
-The database itself cannot bear the lock: closing any file descriptor on it
-would release those that SQLite holds there. The kernel releases this one with
-the process that holds it, however that ends; the file stays, since another
-process may be about to lock it.
+The one beside it says who serves, and is there on every system. But it goes by
+the name of the database, and whoever removes it or comes by another name (a
+file of its own mounted elsewhere) finds none. So on Linux the database itself
+is locked, too: one byte of it, far behind where its pages and the locks of
+SQLite can be, by a lock of the open file description (fcntl(2)), which SQLite's
+do not meet, nor does it end when something else closes the file, and which
+works wherever SQLite's own do. flock(2) would not: on network file systems and
+on BSD it is one with the locks of SQLite, which could take none beside it.
+
+The kernel releases both with the process that holds them, however that ends.
+The file stays, since another process may be about to lock it.
 """
 
 import asyncio
 import contextlib
 import logging
 import os
+import struct
 import sys
 from collections.abc import Callable
 from typing import Final
 
 from andiron.domain.database.engines import SETTING, DatabaseError
-from andiron.domain.database.holders import Holder, has_fellows
+from andiron.domain.database.holders import UNKNOWN, Holder, has_fellows
 
 if sys.platform != "win32":
     import fcntl
@@ -27,6 +35,8 @@ logger = logging.getLogger("andiron.domain")
 _SUFFIX: Final = "-lock"
 _PULSE: Final = 10.0
 """Seconds between two looks at the files."""
+_FAR: Final = 1 << 62
+"""Which byte of a database is locked; its pages end below 2^48, SQLite's locks at 2^30."""
 
 
 class NoClaim:
@@ -48,7 +58,7 @@ class NoClaim:
 
 
 class FileClaim:
-    """A lock that two processes cannot hold, nor two applications in one (flock(2)).
+    """What two processes cannot hold, nor two applications in one.
 
     Neither the lock's file nor the database is removed or replaced unnoticed.
     """
@@ -60,15 +70,21 @@ class FileClaim:
         self._path = self._database + _SUFFIX
         self._lost = lost
         self._file: int | None = None
+        self._within: int | None = None
+        """The database, open for its lock."""
         self._keeper: asyncio.Task[None] | None = None
 
     async def take(self) -> Holder | None:
         """Take it; return who has it, if somebody has. Raises :class:`DatabaseError`."""
         holder = self._lock()
-        if holder is None:
-            served = os.stat(self._database)
-            self._keeper = asyncio.create_task(self._keep(served), name="database claim")
-        return holder
+        if holder is not None:
+            return holder
+        if not self._lock_within():
+            self._unlock()
+            return UNKNOWN
+        served = os.stat(self._database)
+        self._keeper = asyncio.create_task(self._keep(served), name="database claim")
+        return None
 
     async def release(self) -> None:
         """Let go of it."""
@@ -76,6 +92,10 @@ class FileClaim:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
             self._keeper = None
+        if self._within is not None:
+            _set_lock_within(self._within, locked=False)
+            _close_gently(self._within)
+            self._within = None
         self._unlock()
 
     def _lock(self) -> Holder | None:
@@ -108,6 +128,27 @@ class FileClaim:
             os.close(self._file)
             self._file = None
 
+    def _lock_within(self) -> bool:
+        """Lock the database itself, where that can be done; tell whether nobody else has."""
+        if sys.platform != "linux":
+            return True
+        try:
+            number = os.open(self._database, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError as error:
+            raise self._failure(error) from None
+        try:
+            _set_lock_within(number, locked=True)
+        except (BlockingIOError, PermissionError):
+            _close_gently(number)
+            return False
+        except OSError as error:
+            # The one beside it must do: the file system has no such locks.
+            logger.debug("%s cannot be locked itself (%s)", self.name, error.strerror)
+            _close_gently(number)
+            return True
+        self._within = number
+        return True
+
     async def _keep(self, served: os.stat_result) -> None:
         while True:
             await asyncio.sleep(_PULSE)
@@ -130,6 +171,37 @@ class FileClaim:
             f" ({error.strerror}); let {SETTING} name a file in a folder that the server may"
             " write to, on a disk of this machine"
         )
+
+
+def _set_lock_within(number: int, *, locked: bool) -> None:
+    if sys.platform == "linux":
+        kind = fcntl.F_WRLCK if locked else fcntl.F_UNLCK
+        # struct flock: type, whence, start, length, process (0 with such locks).
+        lock = struct.pack("hhqqi4x", kind, os.SEEK_SET, _FAR, 1, 0)
+        fcntl.fcntl(number, fcntl.F_OFD_SETLK, lock)
+
+
+def _close_gently(number: int) -> None:
+    """Close a descriptor of a database; where this process has it open elsewhere, leave it open.
+
+    Closing any releases all locks of the process (not those of descriptions) on
+    the file, SQLite's among them, after which another process that closes the
+    database takes itself for its last user and removes its write-ahead log.
+    """
+    database = os.fstat(number)
+    try:
+        others = [int(name) for name in os.listdir("/proc/self/fd") if int(name) != number]
+    except OSError:
+        return
+    if not any(_is_open_as(other, database) for other in others):
+        os.close(number)
+
+
+def _is_open_as(number: int, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(number), file)
+    except OSError:
+        return False
 
 
 def _is_at(path: str, file: os.stat_result) -> bool:

@@ -184,18 +184,18 @@ class Messages:
         if target.held is not None and not target.has_room:
             raise no_room()
         sent = text
-        if (
-            (target.priority is not None or client.priority is not None)
-            and self._archive is not None
-            and ((plain and shows_body(text)) or archivable(element))
-        ):
+        archive = self._archive
+        archived = (target.priority is not None or client.priority is not None) and (
+            archive is not None and ((plain and shows_body(text)) or archivable(element))
+        )
+        if archived:
             text, sent = self._archived(
                 client, text, recipient, target.jid, client.session.wall(now)
             )
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
             carbons.copy(client, recipient, (target,), element, text, now, sent)
-        return True
+        return not archived or archive is None or archive.written(client.session, ticket)
 
     def _to_account(
         self,
@@ -222,12 +222,13 @@ class Messages:
             best = router.best(bare)
             if best[0].held is not None and not any(each.has_room for each in best):
                 raise no_room()
-            if self._archive is not None and archivable(element):
+            archive = self._archive if archivable(element) else None
+            if archive is not None:
                 text, sent = self._archived(client, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
             if (client.owner.carbons or recipient.carbons) and carbons.eligible(element):
                 carbons.copy(client, recipient, best, element, text, now, sent)
-            return True
+            return archive is None or archive.written(client.session, ticket)
         account = router.message(element, text, jid, now)
         if not account:
             self.copy_sent(client, element, now)
@@ -277,11 +278,11 @@ class Messages:
         """
         archive, sender = self._archive, client.owner
         assert archive is not None
-        theirs = archive.add(recipient, client.jid, text, stamp)
+        theirs = archive.add(recipient, client.jid, text, stamp, sender.payer)
         received = _identified(text, theirs, recipient)
         if sender is recipient:
             return received, received
-        identity = archive.add(sender, to, text, stamp)
+        identity = archive.add(sender, to, text, stamp, sender.payer)
         if identity and not theirs:
             received = Revocable(text, identity)
         return received, _identified(text, identity, sender) if sender.carbons else text

@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from support.asgi import AsgiClient
 
+from andiron import outermost
 from andiron.application import create_app
 
 
@@ -72,7 +73,7 @@ async def test_the_server_hears_of_the_end_when_all_is_stored(chat, ended):
     assert "must run its lifespan" not in answer.text
 
 
-async def test_a_start_that_fails_is_not_tried_again(ended, caplog):
+async def test_a_start_that_fails_is_not_tried_again_at_once(ended, caplog):
     chat = create_app(database="sqlite:////nowhere/at/all.db")
     site = chat.wrap(PlainTextResponse("host"), at="/chat")
     for _ in range(3):
@@ -84,6 +85,24 @@ async def test_a_start_that_fails_is_not_tried_again(ended, caplog):
     assert [record.message.partition("/nowhere")[0] for record in errors] == [
         "Not started: The database "
     ]
+
+
+async def test_a_start_that_failed_for_the_database_is_tried_again_later(
+    ended, caplog, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(outermost, "_PAUSE", 0.0)
+    chat = create_app(database=f"sqlite:///{tmp_path}/folder/andiron.db")
+    site = chat.wrap(PlainTextResponse("host"), at="/chat")
+    for _ in range(2):
+        assert (await get(site, "/chat/healthz")).status_code == 503
+    assert caplog.text.count("Not started: The database ") == 2
+    (tmp_path / "folder").mkdir()
+    answers = await asyncio.gather(*(get(site, "/chat/healthz") for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    signal.raise_signal(signal.SIGTERM)
+    await ended.wait()
+    assert (await get(site, "/chat/healthz")).status_code == 503
+    assert not chat.running
 
 
 async def test_a_start_that_nobody_foresaw_to_fail_says_so(chat, monkeypatch, caplog):

@@ -14,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from support.asgi import settle
 from support.bosh import EMPTY, OPEN, attributes
 from support.sessions import BIND, GUARD, SIGN_IN, MemoryBackend
+from support.waiting import until
 
 from andiron.bosh.config import BoshConfig
 from andiron.bosh.endpoint import BoshEndpoint
@@ -216,8 +217,7 @@ async def site(request):
 async def held(site) -> asyncio.Task:
     """Return a request of the site that is held by now."""
     task = asyncio.create_task(site.post(site.body()))
-    while site.held != [True]:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await until(lambda: site.held == [True], lambda: f"a held request, not {site.held}")
     await settle()
     assert not task.done()
     return task
@@ -265,8 +265,7 @@ async def test_a_client_that_leaves(site):
         "client": ("127.0.0.1", 1),
     }
     task = asyncio.create_task(site.app(scope, receive, send))
-    while site.held != [True]:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await until(lambda: site.held == [True], lambda: f"a held request, not {site.held}")
     leaving.set()
     await asyncio.wait_for(task, 10)
     assert site.held == [False]

@@ -307,6 +307,42 @@ async def test_the_task_is_cancelled_while_that_which_listens_ends(call):
         await ended(waiting)
 
 
+async def test_the_answer_comes_while_that_which_listens_ends_for_a_cancellation(call, wire):
+    tidied = asyncio.Event()
+
+    async def receive():
+        try:
+            return await wire.receive()
+        finally:
+            await tidied.wait()
+
+    waiting = await waits(call, receive)
+    waiting.cancel()
+    await settle()
+    call.reply(EMPTY, 200, "text/xml")
+    await settle()
+    tidied.set()
+    with pytest.raises(asyncio.CancelledError):
+        await ended(waiting)
+    assert waiting.cancelled()
+    nothing_is_left(wire)
+
+
+async def test_a_cancellation_that_somebody_forgot_is_not_taken_for_a_new_one(call, wire):
+    async def caller():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return await call.answered(wire.receive)
+
+    waiting = asyncio.create_task(caller())
+    await settle()
+    waiting.cancel()
+    await settle()
+    call.reply(EMPTY, 200, "text/xml")
+    assert await ended(waiting) is True
+    nothing_is_left(wire)
+
+
 async def test_an_answer_that_is_there_is_not_waited_for(call):
     call.reply(EMPTY, 200, "text/xml")
     call.reply("another", 500, "text/plain")

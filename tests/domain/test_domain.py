@@ -6,6 +6,7 @@ import base64
 import pytest
 from support.domains import Client, bind_request
 from support.sessions import MemoryTransport
+from support.waiting import until
 
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.config import DomainConfig
@@ -60,12 +61,6 @@ class House:
     async def stop(self):
         self.manager.shutdown(self.now)
         await self.domain.stop()
-
-
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture

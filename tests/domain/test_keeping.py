@@ -2,7 +2,8 @@
 
 import pytest
 from support.domains import condition
-from support.house import House, ask, until
+from support.house import House, ask
+from support.waiting import until
 
 from andiron.domain.contacts.roster import roster_of
 from andiron.xmpp import namespaces as ns

@@ -9,6 +9,7 @@ import pytest
 from scramp import ScramClient
 from support.asgi import AsgiClient, settle
 from support.conversation import Conversation, _qualified
+from support.waiting import until
 
 from andiron.application import create_app
 from andiron.domain.accounts.accounts import Accounts
@@ -418,9 +419,7 @@ async def test_what_an_expired_session_did_not_get_comes_later(stage):
     await settle()
     await juliet.cut()
     router = stage.app.domain.router
-    async with asyncio.timeout(PATIENCE):
-        while "juliet@localhost" in router.accounts:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: "juliet@localhost" not in router.accounts, "the session's end")
     juliet = await stage.bound("juliet", presence=False)
     juliet.say("<presence/>")
     await juliet.talk("""

@@ -641,3 +641,28 @@ def test_how_much_a_session_has_room_for():
     assert stanzas == 7
     assert 10_000 - 3 * 200 < memory < 10_000 - 3 * len(ONE)
     assert World(config).bind().session.room == (10, 10_000)
+
+
+def test_reading_pauses_while_much_of_what_an_account_sent_waits_to_be_written():
+    world = World(SmConfig(backlog=1000, pending=100))
+    transport = world.bind()
+    payer = transport.session.payer
+    world.backend.deferring = True
+    world.receive(transport, message("nobody@localhost", "1"))
+    assert not transport.paused
+    payer.backlog = 1001
+    for _ in range(2):
+        world.receive(transport, message("nobody@localhost", "2"))
+        assert transport.paused
+    for _ in range(2):
+        world.backend.route_deferred()
+        world.backend.settle()
+        assert transport.paused, "much waits still"
+    world.backend.settle_all()
+    assert not transport.paused, "it has nothing in work; others of its account have"
+    world.receive(transport, message("nobody@localhost", "3"))
+    world.receive(transport, message("nobody@localhost", "4"))
+    payer.backlog = 0
+    world.backend.route_deferred()
+    world.backend.settle()
+    assert not transport.paused

@@ -12,6 +12,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.xml import Guard
 from support.domains import Client, bind_request
 from support.sessions import MemoryTransport
+from support.waiting import until
 
 
 class House:
@@ -49,12 +50,6 @@ class House:
     async def stop(self):
         self.manager.shutdown(self.now)
         await self.domain.stop()
-
-
-async def until(happened):
-    async with asyncio.timeout(20):
-        while not happened():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 async def ask(client, kind, payload, to=""):

@@ -153,6 +153,25 @@ def test_a_file_on_which_another_listens_is_left_alone(path):
         assert asks(path)
 
 
+@pytest.mark.timeout(30)
+def test_whoever_listens_and_accepts_nobody_is_not_waited_for(path):
+    with contextlib.ExitStack() as stack:
+        stuck = stack.enter_context(socket.socket(socket.AF_UNIX))
+        stuck.bind(path)
+        stuck.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(path)
+        with (
+            pytest.raises(ServerError, match=r"listens there and accepts nobody; end it\); choose"),
+            listening_at_file(path, 0o660),
+        ):
+            pass
+        assert os.path.exists(path)
+
+
 def test_a_file_that_is_no_socket_is_left_alone(path):
     with open(path, "w") as file:
         file.write("letters")

@@ -69,6 +69,7 @@ NOT_OF_A_PACKAGE = {
     "log_level",
     "trusted_proxies",
     "public_url",
+    "allowed_hosts",
     "max_depth",
     "max_nodes",
     "websocket_compression",

@@ -1,6 +1,5 @@
 """In-band registration, XEP-0077."""
 
-import asyncio
 import base64
 
 import pytest
@@ -10,6 +9,7 @@ from slixmpp.xmlstream import register_stanza_plugin
 from sqlalchemy import text
 from support.domains import AUTH, Client, Stage, condition
 from support.sessions import MemoryTransport
+from support.waiting import until
 
 from andiron.domain.accounts.credentials import verify_password
 from andiron.domain.config import RegistrationConfig
@@ -41,12 +41,6 @@ def form(username="mercutio", password="a plague o' both"):
         f"<field var='username'><value>{username}</value></field>"
         f"<field var='password'><value>{password}</value></field></x>"
     )
-
-
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 async def ask(client, request):

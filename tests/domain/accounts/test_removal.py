@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 from support.domains import Stage, condition, settle
+from support.waiting import until
 
 from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.database.database import DatabaseError
@@ -21,12 +22,6 @@ async def stage():
 def remove_elsewhere(stage, name="juliet"):
     with stage.database.engine.begin() as connection:
         connection.execute(text("delete from accounts where username = :name"), {"name": name})
-
-
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 def usernames(stage):

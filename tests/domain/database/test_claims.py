@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from support.waiting import until
 
 from andiron.domain.database.claims import ServedAlready, claim_database
 from andiron.domain.database.database import Database, DatabaseError
@@ -89,9 +90,7 @@ async def test_a_server_that_is_ending_is_waited_for(
 ):
     async with served(lasting_url) as process:
         waiting = asyncio.create_task(claim_database(lasting_url, PATIENCE))
-        async with asyncio.timeout(PATIENCE):
-            while not caplog.messages:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        await until(lambda: bool(caplog.messages), "a warning")
         assert f"process {process.pid} serves it" in caplog.messages[0]
         assert "Waiting for 60 seconds" in caplog.messages[0]
         assert not waiting.done()
@@ -117,9 +116,7 @@ async def test_whoever_is_cancelled_holds_nothing(
 ):
     first = await claim_database(lasting_url)
     waiting = asyncio.create_task(claim_database(lasting_url, PATIENCE))
-    async with asyncio.timeout(PATIENCE):
-        while not caplog.messages:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: bool(caplog.messages), "a warning")
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

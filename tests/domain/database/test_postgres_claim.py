@@ -3,6 +3,7 @@ import asyncio
 import asyncpg
 import pytest
 from support.postgres import PostgresServer
+from support.waiting import until
 
 from andiron.domain.database import postgres_claim
 from andiron.domain.database.claims import ServedAlready, claim_database
@@ -148,8 +149,7 @@ async def test_a_former_connection_that_the_server_still_holds_is_waited_for(
     connection = claim._connection  # type: ignore[attr-defined]
     claim._connection = None  # type: ignore[attr-defined]
     claim._gone.set()  # type: ignore[attr-defined]
-    while claim._connection is None:  # type: ignore[attr-defined]  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    await until(lambda: claim._connection is not None)  # type: ignore[attr-defined]
     assert await held(postgres_server, []) == former
     await connection.close()
     await held(postgres_server, former)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from andiron.domain.database import sqlite
+from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 
 
@@ -47,6 +48,15 @@ async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path):
     with pytest.raises(DatabaseError, match=r"file is not a database.*ANDIRON_DATABASE"):
         await Database.open(f"sqlite:///{path}")
     assert path.read_text() == "to do: buy firewood " * 100
+
+
+@pytest.mark.parametrize("open_it", [Database.open, claim_database])
+async def test_a_file_of_several_names_is_not_opened(tmp_path: Path, open_it):
+    await (await Database.open(f"sqlite:///{tmp_path}/andiron.db")).close()
+    (tmp_path / "other.db").hardlink_to(tmp_path / "andiron.db")
+    for name in ("andiron.db", "other.db"):
+        with pytest.raises(DatabaseError, match=rf"{name} has 2 names .*ANDIRON_DATABASE names"):
+            await open_it(f"sqlite:///{tmp_path}/{name}")
 
 
 async def test_the_file_is_its_owners_alone(tmp_path: Path):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scramp import ScramClient
+from support.waiting import until
 
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.credentials import (
@@ -496,8 +497,8 @@ async def test_an_owner_who_was_in_before_does_not_wait_for_guesses_elsewhere(
 
 
 async def until_waiting(authenticator: Authenticator, count: int) -> None:
-    while authenticator.turns.waiting < count:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    turns = authenticator.turns
+    await until(lambda: turns.waiting >= count, lambda: f"{count} that wait, not {turns.waiting}")
 
 
 @pytest.fixture
