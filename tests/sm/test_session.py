@@ -571,7 +571,7 @@ def delivered(number, enable=ENABLE, config=CONFIG):
     told = []
     for _ in range(number):
         session.deliver(ONE, world.now)
-    session.when_taken(lambda: told.append(True))
+    session.when_taken(session.mark, lambda: told.append(True))
     return world, transport, told
 
 
@@ -593,6 +593,18 @@ def test_what_was_acknowledged_before_needs_no_asking():
     assert (transport.take(), told) == ([], [True])
 
 
+def test_each_mark_is_told_when_its_time_comes():
+    world, transport, told = delivered(2)
+    session = transport.session
+    for name in ("three", "four"):
+        session.deliver(ONE, world.now)
+        session.when_taken(session.mark, lambda name=name: told.append(name))
+    acknowledge(world, transport, 3)
+    assert told == [True, "three"]
+    acknowledge(world, transport, 4)
+    assert told == [True, "three", "four"]
+
+
 def test_a_request_that_is_out_is_not_repeated():
     world, transport, told = delivered(3, config=SmConfig(request_every=2))
     assert transport.take() == [ONE, ONE, REQUEST, ONE]
@@ -605,12 +617,12 @@ def test_a_lost_client_has_what_it_says_when_it_resumes():
         world, transport, told = delivered(3)
         session = transport.session
         world.lose(transport)
-        session.when_taken(lambda told=told: told.append(True))
+        session.when_taken(session.mark, lambda told=told: told.append(True))
         again = world.sign_in()
         world.receive(again, RESUME.format(h, session.management.id))
-        assert told == [True] * has
+        assert told == [True, True] * has
         acknowledge(world, again, 3)
-        assert told == [True]
+        assert told == [True, True]
 
 
 @pytest.mark.parametrize("congested", [True, False])
@@ -619,7 +631,7 @@ def test_without_stream_management_the_network_has_it(congested):
     transport = world.bind()
     session, told = transport.session, []
     transport.congested = congested
-    session.when_taken(lambda: told.append(True))
+    session.when_taken(session.mark, lambda: told.append(True))
     assert told == [True] * (not congested)
     transport.congested = False
     session.writable(world.now)

@@ -25,7 +25,7 @@ async def test_what_is_out_is_had_or_comes_back():
     assert (box.out, two) == ([1, 2, 3], "2")
     assert box.back(one)
     assert box.is_out(JULIET)
-    box.had(JULIET)
+    box.had(two)
     assert not box.is_out(JULIET)
     assert (box.out, box.take_had()) == ([3], {2: two})
     assert not box.back(two), "it may be removed by now"
@@ -36,7 +36,7 @@ async def test_what_is_out_is_had_or_comes_back():
 async def test_what_was_had_and_is_not_removed_yet_comes_back():
     box = Mailbox()
     one = box.hand(JULIET, StoredMessage("", 0, 1), "1")
-    box.had(JULIET)
+    box.had_all(JULIET)
     box.still_had(box.take_had())
     assert box.back(one)
     assert box.take_had() == {}
@@ -46,7 +46,7 @@ async def test_a_place_in_the_store_is_used_again():
     """What has it now is another message."""
     box = Mailbox()
     former = box.hand(JULIET, StoredMessage("", 0, 1), "1")
-    box.had(JULIET)
+    box.had_all(JULIET)
     box.take_had()
     later = box.hand(JULIET, StoredMessage("", 0, 1), "1")
     assert not box.back(former)
