@@ -1,6 +1,8 @@
 """Much that waits for one who is away: it costs no more than a page of it, and shuts nobody out."""
 
+import os
 import re
+import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.conftest import Victim, eventually, looked_at, serving
+from tests.hostile.conftest import Victim, andiron_serve, eventually, looked_at, serving
 from tests.hostile.wire import Wire
+from tests.interop.server import andiron_environment, running
 
 SM = "urn:xmpp:sm:3"
 AVAILABLE = "<presence xmlns='jabber:client'/>"
@@ -143,3 +146,32 @@ async def test_a_flood_by_bytes_locks_nobody_out(away: Victim):
     await eventually(lambda: stored(away, "user4")[0] == 3)
     assert stored(away, "user4")[1] < BYTES
     assert database(away).stat().st_size - before < 2 * BYTES
+
+
+async def test_a_kill_loses_nothing_that_was_stored_and_doubles_nothing_acknowledged(
+    tmp_path: Path,
+):
+    with serving(tmp_path, people=1) as victim:
+        alice = await victim.sign_in("alice")
+        await alice.send(f"<enable xmlns='{SM}'/>")
+        await alice.send(*[message("user0@localhost", n, "hello") for n in range(10)])
+        await eventually(lambda: stored(victim, "user0")[0] == 10)
+        carol = await victim.sign_in("user0")
+        await carol.send(f"<enable xmlns='{SM}'/>")
+        await take(carol, victim, 10)
+        # Her presence and four messages.
+        await carol.send(f"<a xmlns='{SM}' h='5'/>")
+        await eventually(lambda: stored(victim, "user0")[0] == 6)
+        os.kill(victim.pid, signal.SIGKILL)
+        await carol.ended()
+        for wire in victim.wires:
+            await wire.gone()
+    environment = andiron_environment(tmp_path)
+    with running(
+        andiron_serve(victim.port), victim.port, victim.log, environment=environment
+    ) as process:
+        again = await Victim(victim.port, process.pid, victim.log, victim.uploads).sign_in("user0")
+        await again.send(AVAILABLE)
+        came = [await again.until("<message") for _ in range(6)]
+        await again.gone()
+    assert [re.findall(r" id='(\d)'", text)[0] for text in came] == list("456789")
