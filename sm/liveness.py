@@ -59,6 +59,11 @@ class Liveness:
         self.quiet_at = inf
         self.request_by = max(now, self.heard_at) + self._config.request_timeout
 
+    @property
+    def asking(self) -> bool:
+        """Whether an acknowledgement that was asked for is still to come."""
+        return self.request_by != inf
+
     def answered(self) -> None:
         """Note the acknowledgement."""
         self.quiet_at = inf

@@ -37,7 +37,7 @@ class Management:
         "_unrequested",
         "_unsent",
         "acks",
-        "awaited",
+        "confirmed",
         "id",
         "max",
         "namespace",
@@ -70,8 +70,8 @@ class Management:
         self.writer = writer
         self._unrequested = 0
         self._unsent = 0
-        self.awaited = 0
-        """How many stanzas are not confirmed yet of those for which somebody waits."""
+        self.confirmed = 0
+        """How many stanzas were confirmed since it began."""
 
     def enabled(self) -> str:
         """Return the answer to ``<enable/>``."""
@@ -131,7 +131,7 @@ class Management:
             raise StreamError(StreamCondition.UNDEFINED_CONDITION, "<a/> needs h, a 32-bit count")
         queue = self.queue
         try:
-            self.awaited -= queue.ack(h)
+            self.confirmed += queue.ack(h)
         except CountTooHighError:
             self.resumable = False
             raise nonzas.count_too_high(h, queue.sent, self.namespace) from None
@@ -140,10 +140,6 @@ class Management:
         if queue:
             self._life.sent(now)
         self._unsent = min(self._unsent, len(queue))
-
-    def await_all(self) -> None:
-        """Wait for what is recorded now."""
-        self.awaited = len(self.queue)
 
     def drain(self) -> list[Undelivered]:
         """Take out all that the client never confirmed: the session ends."""
@@ -159,7 +155,7 @@ class Management:
 
     def resume(self, h: int) -> None:
         """Let go what ``h``, which was checked, confirms; :meth:`replay` sends the rest."""
-        self.awaited -= self.queue.ack(h)
+        self.confirmed += self.queue.ack(h)
         self._unsent = len(self.queue)
         self.acks.begin()
 

@@ -5,6 +5,7 @@ is synchronous: transports and links call it with ``now``, it calls them back.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from math import inf
@@ -100,11 +101,11 @@ class Session:
     """
 
     __slots__ = (
+        "_awaited",
         "_config",
         "_gates",
         "_keeper",
         "_life",
-        "_tell",
         "channel",
         "domain",
         "inbound",
@@ -132,7 +133,7 @@ class Session:
         self.wake_at = inf
         self._life = Liveness(self._config, now)
         self._gates = 0
-        self._tell: Callable[[], object] | None = None
+        self._awaited: deque[tuple[int, Callable[[], object]]] | None = None
 
     def clock(self) -> float:
         """Return the present of ``now``, for code that goes on after an await."""
@@ -321,17 +322,29 @@ class Session:
         else:
             self.link.closed(CloseReason.CONNECTION_LOST, [Undelivered(text, now)], now)
 
-    def when_taken(self, tell: Callable[[], object]) -> None:
-        """Call ``tell`` once, when the client has all that was delivered before.
+    @property
+    def mark(self) -> int:
+        """What tells what was delivered until now from what will be: for :meth:`when_taken`."""
+        management = self.management
+        return 0 if management is None else management.confirmed + len(management.queue)
 
-        That is when it acknowledges that; without stream management, when the network
-        does not push back. It is not called when the session ends before. A later
-        call takes this one's place.
+    def when_taken(self, mark: int, tell: Callable[[], object]) -> None:
+        """Call ``tell`` once, when the client has all that was delivered before ``mark``.
+
+        That is when it acknowledges that, for which it is asked at once; without stream
+        management, when the network does not push back. It is not called when the session
+        ends before. Marks must be given in their order.
         """
-        self._tell = tell
-        if self.management is not None:
-            self.management.await_all()
-        self._tell_if_taken()
+        if self.state is State.CLOSED:
+            return
+        if self._awaited is None:
+            self._awaited = deque()
+        self._awaited.append((mark, tell))
+        management = self.management
+        if management is not None and mark > management.confirmed:
+            self._request_awaited(management, self.clock())
+        else:
+            self._tell_if_taken()
 
     @property
     def room(self) -> tuple[int, int]:
@@ -343,16 +356,20 @@ class Session:
         return config.queue_stanzas - len(queue), config.queue_bytes - queue.bytes
 
     def _tell_if_taken(self) -> None:
-        tell, management, transport = self._tell, self.management, self.transport
-        if tell is None:
+        """Tell those who wait for what the client has by now."""
+        awaited, management, transport = self._awaited, self.management, self.transport
+        if awaited is None:
             return
         if management is not None:
-            taken = management.awaited <= 0
+            confirmed = management.confirmed
+        elif transport is not None and not transport.congested:
+            confirmed = awaited[-1][0]
         else:
-            taken = transport is not None and not transport.congested
-        if taken:
-            self._tell = None
-            tell()
+            return
+        while awaited and awaited[0][0] <= confirmed:
+            awaited.popleft()[1]()
+        if not awaited:
+            self._awaited = None
 
     def handled(self, ticket: int, now: float) -> None:
         """Note that the backend has taken over a stanza it had not at once."""
@@ -393,7 +410,7 @@ class Session:
             undelivered = management.drain()
         self._unbind_transport()
         self.state = State.CLOSED
-        self._tell = None
+        self._awaited = None
         self._keeper.note_closed(self, reason, error)
         self.management = None
         if farewell is not None:
@@ -409,9 +426,12 @@ class Session:
                 management.acks.ask()
                 self.send(management.ack())
             case "a" if management is not None:
+                confirmed = management.confirmed
                 management.confirm(element, now)
                 self._wake_by(self._life.quiet_at)
                 self.writable(now)
+                if management.confirmed > confirmed:
+                    self._request_awaited(management, now)
             case "enable" | "resume" | "r" | "a":
                 try:
                     self._negotiate_sm(element, now)
@@ -449,6 +469,11 @@ class Session:
     def _acknowledge_progress(self, management: Management) -> None:
         if management.acks.due():
             self.send(management.ack())
+
+    def _request_awaited(self, management: Management, now: float) -> None:
+        """Ask for what somebody waits for, unless an answer is still to come."""
+        if self._awaited is not None and management.writer is not None and not self._life.asking:
+            self._request(management, now)
 
     def _request(self, management: Management, now: float) -> None:
         self.send(management.request(now))

@@ -33,13 +33,15 @@ class Handed(str):
 class Mailbox:
     """What is known in memory of one account's store."""
 
-    __slots__ = ("__weakref__", "_had", "_out", "coming", "lock", "taker")
+    __slots__ = ("__weakref__", "_had", "_out", "coming", "lock", "removing", "taker")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by who changes what others must find in order: it serves in that of asking."""
         self.coming = 0
         """How many messages wait for the lock on their way into the store."""
+        self.removing = False
+        """Whether what was had is about to be removed from the store."""
         self.taker: Client | None = None
         """Who is given what waits."""
         self._out: dict[int, tuple[Client, Handed]] = {}
@@ -61,12 +63,18 @@ class Mailbox:
         """Tell whether a resource was handed something that it does not have yet."""
         return any(holder is client for holder, _ in self._out.values())
 
-    def had(self, client: Client) -> None:
+    def had(self, handed: Handed) -> None:
+        """Note that a message that is out has arrived."""
+        entry = self._out.get(handed.id)
+        if entry is not None and entry[1] is handed:
+            del self._out[handed.id]
+            self._had[handed.id] = handed
+
+    def had_all(self, client: Client) -> None:
         """Note that a resource has all that was handed to it and is still out."""
-        for identity, (holder, handed) in list(self._out.items()):
+        for holder, handed in list(self._out.values()):
             if holder is client:
-                del self._out[identity]
-                self._had[identity] = handed
+                self.had(handed)
 
     def back(self, handed: Handed) -> bool:
         """Note that a message did not arrive; tell whether it waits in the store still."""

@@ -150,7 +150,10 @@ class Offline:
         if not is_there(box.taker):
             box.taker = client
         if client.hold(self._max_held):
-            self._spawn(self._turn(box, client))
+            self._spawn(self._turn(box, client, holding=True))
+        elif box.coming:
+            # It was away meanwhile: what came then is to be stored behind what it held before.
+            owner.draining = True
 
     def left(self, client: Client) -> None:
         """Note that a resource cannot be reached any more, maybe with messages held for it.
@@ -161,8 +164,8 @@ class Offline:
         if box is None:
             return
         if not client.bound:
-            box.had(client)  # What did not arrive has come back before.
-            self._spawn(self._remove_had(box, client.account))
+            box.had_all(client)  # What did not arrive has come back before.
+            self._remove_had(box, client.account)
         if box.taker is client:
             box.taker = None
         if client.owner.draining or client.held is not None:
@@ -195,14 +198,25 @@ class Offline:
         elif not box.is_out(taker):
             self._spawn(self._turn(box, taker))
 
-    async def _turn(self, box: Mailbox, client: Client) -> None:
-        """Give a resource what waits, or a page of it; then what was held for it meanwhile."""
+    async def _turn(self, box: Mailbox, client: Client, *, holding: bool = False) -> None:
+        """Give a resource what waits, or a page of it; then what was held for it meanwhile.
+
+        ``holding`` says that messages are held for it since this turn was asked for: what
+        was to be stored earlier has its turn earlier. No other turn looks at them.
+        """
         owner = client.owner
         async with box.lock:
             is_next = _may_take(box, client) and not (owner.draining and box.is_out(client))
             page = await self._page(box, client) if is_next else None
-            complete = page is not None and self._hand_out(page, box, client)
-            held = client.held
+            marks = [] if page is None else self._hand_out(page, box, client)
+            complete = (
+                page is not None
+                and page.complete
+                and len(marks) == len(page.messages)
+                and not box.coming
+                and client.reachable
+            )
+            held = client.held if holding else None
             if complete:
                 now = client.session.clock()
                 while client.reachable and held:
@@ -213,22 +227,27 @@ class Offline:
                     box.taker = client
             if held is not None:
                 client.release()
-            if client.bound and box.is_out(client):
-                client.session.when_taken(partial(self._taken, box, client))
+            for mark, handed in marks:
+                client.session.when_taken(mark, partial(self._taken, box, client, handed))
             if held:
                 await self._put_back(client, held)
         if owner.draining:
             self._go_on(owner, box)
 
-    def _hand_out(self, page: Page, box: Mailbox, client: Client) -> bool:
-        """Give a page to a resource; return whether nothing else waits, or is on its way."""
-        now = client.session.clock()
+    def _hand_out(self, page: Page, box: Mailbox, client: Client) -> list[tuple[int, Handed]]:
+        """Give a page to a resource; return what it was given, with the session's marks.
+
+        That is less than the page where its session ends meanwhile.
+        """
+        now, marks = client.session.clock(), list[tuple[int, Handed]]()
         for message in page.messages:
             if not _may_take(box, client):
-                return False
+                break
             text = with_delay(message.text, self._router.domain, message.stamp)
-            client.pass_on(box.hand(client, message, text), now)
-        return page.complete and not box.coming and client.reachable
+            handed = box.hand(client, message, text)
+            client.pass_on(handed, now)
+            marks.append((client.session.mark, handed))
+        return marks
 
     async def _page(self, box: Mailbox, client: Client) -> Page:
         """Read the next page for a resource, and remove what the account has by now."""
@@ -243,15 +262,22 @@ class Offline:
             box.still_had(had)
             return NOTHING
 
-    def _taken(self, box: Mailbox, client: Client) -> None:
+    def _taken(self, box: Mailbox, client: Client, handed: Handed) -> None:
         """Go on: a resource has what it was handed."""
-        box.had(client)
-        if client.owner.draining and box.taker is client:
+        box.had(handed)
+        if client.owner.draining and box.taker is client and not box.is_out(client):
             self._go_on(client.owner, box)
         else:
-            self._spawn(self._remove_had(box, client.account))
+            self._remove_had(box, client.account)
 
-    async def _remove_had(self, box: Mailbox, account: str) -> None:
+    def _remove_had(self, box: Mailbox, account: str) -> None:
+        """Remove what the account has by now from the store, unless that is about to be done."""
+        if not box.removing:
+            box.removing = True
+            self._spawn(self._remove(box, account))
+
+    async def _remove(self, box: Mailbox, account: str) -> None:
+        box.removing = False
         had = box.take_had()
         if not had:
             return

@@ -169,14 +169,14 @@ def maltreated(
 
 
 @contextlib.contextmanager
-def _shared(directory: Path, **settings: str) -> Iterator[Victim]:
+def serving(directory: Path, **settings: str) -> Iterator[Victim]:
     if not Path("/proc/self/fd").is_dir() or os.name != "posix":
         pytest.skip("memory and sockets of a process are read from /proc, which is missing")
     with maltreated(directory, **settings) as victim:
         yield victim
 
 
-async def _looked_at(victim: Victim) -> AsyncIterator[Victim]:
+async def looked_at(victim: Victim) -> AsyncIterator[Victim]:
     victim.mark()
     yield victim
     for wire in victim.wires:
@@ -186,27 +186,27 @@ async def _looked_at(victim: Victim) -> AsyncIterator[Victim]:
 
 @pytest.fixture(scope="session")
 def shared_victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
-    with _shared(tmp_path_factory.mktemp("victim")) as victim:
+    with serving(tmp_path_factory.mktemp("victim")) as victim:
         yield victim
 
 
 @pytest.fixture
 async def victim(shared_victim: Victim) -> AsyncIterator[Victim]:
     """The server; its log is looked at from the test's beginning."""
-    async for victim in _looked_at(shared_victim):
+    async for victim in looked_at(shared_victim):
         yield victim
 
 
 @pytest.fixture(scope="session")
 def shared_hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
-    with _shared(tmp_path_factory.mktemp("hurried"), **HURRY) as victim:
+    with serving(tmp_path_factory.mktemp("hurried"), **HURRY) as victim:
         yield victim
 
 
 @pytest.fixture
 async def hurried(shared_hurried: Victim) -> AsyncIterator[Victim]:
     """A server that does not wait long."""
-    async for victim in _looked_at(shared_hurried):
+    async for victim in looked_at(shared_hurried):
         yield victim
 
 

@@ -345,6 +345,9 @@ async def test_stored_messages_come_as_they_are_acknowledged():
     await settle()
     assert await take(juliet, ack=False) == texts[:PAGE_MESSAGES]
     assert stage.store.bodies("juliet") == texts, "what is not confirmed stays"
+    confirm(juliet, short=PAGE_MESSAGES - 2)
+    await settle()
+    assert stage.store.bodies("juliet") == texts[2:], "and no longer"
     romeo.send(say("live"))
     romeo.send(say("direct", juliet.jid))
     confirm(juliet, short=1)
