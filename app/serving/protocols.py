@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 
 logger = logging.getLogger("andiron")
 
@@ -19,6 +20,8 @@ _GRACE = 1.0
 """Seconds in which those who have just connected can ask, however many they are."""
 _PIECE = 8192
 """Bytes that are read of one connection before it is the others' turn."""
+_FOLDED_PIECE = 256
+"""The same where what comes is compressed: a thousandth of what it may unfold to."""
 _MOST_FRAGMENTS = 1024
 """Fragments of one message; a client has no reason to send them smaller than some hundred bytes."""
 
@@ -104,12 +107,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.close_timeout = close_timeout
         self._pong = b""
+        self._piece = _PIECE
         self._rest = bytearray()
         """What the network brought and nobody has read yet."""
 
     def data_received(self, data: bytes) -> None:
         """Read a piece, and leave the rest for later."""
-        if not self._rest and len(data) <= _PIECE:
+        if not self._rest and len(data) <= self._piece:
             super().data_received(data)
             return
         waiting = bool(self._rest)
@@ -140,8 +144,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
-        piece = bytes(self._rest[:_PIECE])
-        del self._rest[:_PIECE]
+        piece = bytes(self._rest[: self._piece])
+        del self._rest[: self._piece]
         super().data_received(piece)
         if self.transport.is_closing():
             self._rest.clear()
@@ -155,6 +159,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _read_again(self) -> None:
         self.read_paused = False
         self.transport.resume_reading()
+
+    def handle_connect(self, event: Request) -> None:
+        """Take a handshake, and less at a time from then on where compression was agreed."""
+        super().handle_connect(event)
+        if self.conn.extensions:
+            self._piece = _FOLDED_PIECE
 
     def handle_ping(self) -> None:
         """Answer a ping, the latest only when the client does not read (RFC 6455 section 5.5.3)."""

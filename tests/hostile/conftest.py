@@ -70,8 +70,16 @@ class Victim:
     @property
     def memory(self) -> int:
         """Return the resident memory, in MiB."""
+        return self._mebibytes("VmRSS")
+
+    @property
+    def peak(self) -> int:
+        """Return the most resident memory that there ever was, in MiB."""
+        return self._mebibytes("VmHWM")
+
+    def _mebibytes(self, name: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        found = re.search(rf"{name}:\s+(\d+) kB", status)
         assert found
         return int(found[1]) // 1024
 
