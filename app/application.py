@@ -20,7 +20,7 @@ from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
-from andiron.sm.strangers import Strangers
+from andiron.sm.strangers import Newcomers, Strangers
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
@@ -85,6 +85,10 @@ class Andiron:
         self.running = False
         """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
+        self.strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
+        """The connections that are signing in."""
+        self.incoming: Newcomers[asyncio.Timeout] = Newcomers(self.strangers)
+        """The requests whose bodies are coming in."""
         self._shutdown: Callable[[], None] | None = None
         self.database_lost = ""
         """Why nothing is served any more: the database is another's, or gone; else empty."""
@@ -148,13 +152,12 @@ class Andiron:
         self.database_lost = ""
         await domain.start(self._lose_database)
         try:
-            strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
             async with self._sessions(domain) as manager:
                 loop = asyncio.get_running_loop()
                 bosh = BoshRegistry(
-                    manager, settings.bosh_config(), guard, strangers, loop.call_soon
+                    manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
                 )
-                routes = self._routes(manager, guard, strangers, bosh)
+                routes = self._routes(manager, guard, bosh)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
                 if self.database_lost:
@@ -196,7 +199,7 @@ class Andiron:
             self.on_database_lost()
 
     def _routes(
-        self, manager: SessionManager, guard: Guard, strangers: Strangers, registry: BoshRegistry
+        self, manager: SessionManager, guard: Guard, registry: BoshRegistry
     ) -> list[BaseRoute]:
         websocket = WebSocketEndpoint(
             manager,
@@ -204,10 +207,13 @@ class Andiron:
             domain=self.settings.domain,
             guard=guard,
             channel_of=site_channel_of(self._proxies),
-            strangers=strangers,
+            strangers=self.strangers,
         )
         bosh = BoshEndpoint(
-            registry, self.settings.bosh_config(), channel_of=site_channel_of(self._proxies)
+            registry,
+            self.settings.bosh_config(),
+            channel_of=site_channel_of(self._proxies),
+            incoming=self.incoming,
         )
         return [
             *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),

@@ -115,6 +115,11 @@ class BoshConnection:
         self._farewell = "", OK
 
     @property
+    def signed_in(self) -> bool:
+        """Whether the client has signed in."""
+        return self._signed_in
+
+    @property
     def limit(self) -> int:
         """The largest body that may come now, in bytes."""
         config = self._config

@@ -16,6 +16,7 @@ from andiron.bosh.waiting import HttpCall, Message, Receive
 from andiron.sm.link import Channel
 from andiron.sm.notices import Notices
 from andiron.sm.origin import why_refused
+from andiron.sm.strangers import Newcomers
 from andiron.xmpp.errors import BoshCondition
 
 logger = logging.getLogger("andiron.bosh")
@@ -45,7 +46,8 @@ _HARMLESS: Final = (
 class BoshEndpoint:
     """An ASGI application for ``http`` scopes of one path.
 
-    ``channel_of`` tells who connects and whether passwords may pass.
+    ``channel_of`` tells who connects and whether passwords may pass. Endpoints
+    that are given one ``incoming`` have room for so many bodies together.
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class BoshEndpoint:
         config: BoshConfig,
         *,
         channel_of: Callable[[Scope], Channel],
+        incoming: Newcomers[asyncio.Timeout] | None = None,
     ) -> None:
         self._registry = registry
         self._config = config
         self._channel_of = channel_of
+        self._incoming = incoming if incoming is not None else Newcomers(registry.strangers)
         self._notices = Notices()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,8 +102,7 @@ class BoshEndpoint:
         data = None
         if headers.length <= self._config.max_body_size and not headers.encoded:
             try:
-                async with asyncio.timeout(self._config.request_timeout):
-                    data = await self._read(receive)
+                data = await self._read_in_time(scope, receive)
             except (_Gone, TimeoutError):
                 logger.debug("a request did not come in")
         if data is None:
@@ -137,6 +140,9 @@ class BoshEndpoint:
             lambda: self._channel_of(scope),
             encrypted=scope.get("scheme") == "https",
         )
+        if call.text is None and scope.get("extensions", {}).get("andiron", {}).get("alone"):
+            # It may be held for long, and its head is as large as a stranger made it.
+            scope["headers"].clear()
         try:
             answered = await call.answered(receive)
         except BaseException:
@@ -149,6 +155,28 @@ class BoshEndpoint:
             call.reply(wire.RECOVERABLE, 200, TEXT_XML)
         assert call.text is not None
         return call.text
+
+    async def _read_in_time(self, scope: Scope, receive: Receive) -> bytes | None:
+        """Return a request's body as :meth:`_read` does.
+
+        Raises TimeoutError where it takes too long, or longest of too many.
+        """
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._config.request_timeout) as patience:
+            # Nearly always it is there, and nothing needs to be counted.
+            counting = loop.call_soon(self._count, scope, patience)
+            try:
+                return await self._read(receive)
+            finally:
+                counting.cancel()
+                self._incoming.remove(patience)
+
+    def _count(self, scope: Scope, patience: asyncio.Timeout) -> None:
+        address = self._channel_of(scope).address
+        self._incoming.add(patience, address)
+        for late in self._incoming.surplus():
+            logger.info("a request dropped that did not come in: too many do not")
+            late.reschedule(0.0)
 
     async def _read(self, receive: Receive) -> bytes | None:
         """Return a request's body; None for one that is larger than its sender's may be."""

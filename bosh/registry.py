@@ -14,6 +14,7 @@ from andiron.bosh.connection import BoshConnection, Call
 from andiron.bosh.terms import TEXT_XML
 from andiron.sm.link import Channel
 from andiron.sm.manager import SessionManager
+from andiron.sm.payers import WIDE
 from andiron.sm.strangers import Strangers
 from andiron.xmpp.errors import BoshCondition, BoshError
 from andiron.xmpp.xml import Guard
@@ -78,6 +79,8 @@ class BoshRegistry:
             if not body.sid and "sid" not in body.attributes:
                 return self._create(body, call, channel())
             connection = self._session(body.sid)
+            if not connection.signed_in:
+                _check_width(data, connection.limit)
             if connection.channel.secure and not encrypted:
                 _check_secure(channel())
         except BoshError as error:
@@ -125,6 +128,12 @@ class BoshRegistry:
         self.timers.cancel(connection)
         self._connections.pop(connection.sid[:_SELECTOR_LENGTH], None)
         self.authenticated(connection)
+
+
+def _check_width(data: bytes, limit: int) -> None:
+    """Refuse a stranger's body that would be larger in memory than it may be."""
+    if WIDE * len(data) > limit and not data.isascii():
+        raise BoshError(BoshCondition.BAD_REQUEST, "too large before sign-in")
 
 
 def _check_secure(channel: Channel) -> None:

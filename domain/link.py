@@ -41,6 +41,8 @@ from andiron.xmpp.stanza import (
 )
 from andiron.xmpp.xml import Element, Guard
 
+_LONGEST_NAME: Final = 255
+"""Characters of a domain that is asked for; with a dot at its end or in brackets it has no more."""
 _VERSION: Final = re.compile(r"([0-9]{1,4})\.[0-9]{1,4}", re.ASCII)
 
 
@@ -134,8 +136,8 @@ class DomainLink(Client):
         name = self._domain.name
         if not opening.to:
             raise StreamError(StreamCondition.IMPROPER_ADDRESSING, "a stream needs a to")
-        if prepared(opening.to) != name:
-            self._domain.tell_of_unknown_host(opening.to)
+        if opening.to != name and (len(opening.to) > _LONGEST_NAME or prepared(opening.to) != name):
+            self._domain.tell_of_unknown_host(opening.to[:_LONGEST_NAME])
             raise StreamError(StreamCondition.HOST_UNKNOWN)
         version = _VERSION.fullmatch(opening.version)
         if version is None or int(version[1]) < 1:

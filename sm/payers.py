@@ -9,13 +9,17 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from sys import getsizeof
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from andiron.sm.strangers import network_of
 from andiron.xmpp.xml import utf8_length
 
-__all__ = ["Payer", "Payers", "Rounds", "Taker", "size_of"]
+__all__ = ["WIDE", "Payer", "Payers", "Rounds", "Taker", "size_of"]
+
+
+WIDE: Final = 4
+"""Bytes that each character of a text takes where one of them is beyond the BMP."""
 
 
 def size_of(text: str) -> int:

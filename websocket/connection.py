@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader
+from andiron.sm.payers import WIDE
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.framing import (
     CLOSE,
@@ -60,6 +61,7 @@ class WebSocketConnection:
         "_lost",
         "_on_authenticated",
         "_open",
+        "_strange",
         "_task",
         "_timer",
         "_writer",
@@ -87,6 +89,7 @@ class WebSocketConnection:
         self._header = header
         self._on_authenticated = on_authenticated
         self._limit = config.max_negotiation_size
+        self._strange = True
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._open = False
@@ -118,25 +121,31 @@ class WebSocketConnection:
             self.session.transport_lost(self, self._loop.time())
 
     async def _read(self, receive: Receive) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                self._disconnected(message.get("code"))
-                return
-            began = self._loop.time()
-            text = message.get("text")
-            if text is None:
-                self._fail(StreamError(StreamCondition.BAD_FORMAT, "frames are text (RFC 7395)"))
-            else:
-                self._receive(text, began)
-            self.session.spent(began)
+        # No name for what came: it would keep the last frame until the next one.
+        while self._hear(await receive()):
             if self._gate is not None:
                 await self._gate.wait()
+
+    def _hear(self, message: Message) -> bool:
+        """Take what the server tells; return whether there may be more."""
+        if message["type"] == "websocket.disconnect":
+            self._disconnected(message.get("code"))
+            return False
+        began = self._loop.time()
+        text = message.get("text")
+        if text is None:
+            self._fail(StreamError(StreamCondition.BAD_FORMAT, "frames are text (RFC 7395)"))
+        else:
+            self._receive(text, began)
+        self.session.spent(began)
+        return True
 
     def _receive(self, text: str, now: float) -> None:
         try:
             element = self._guard.read(
-                undeclared(text) if text.startswith("<?xml") else text, self._limit
+                undeclared(text) if text.startswith("<?xml") else text,
+                # A stranger's is bounded by what it takes in memory.
+                self._limit // WIDE if self._strange and not text.isascii() else self._limit,
             )
         except StreamError as error:
             # White space keeps some clients' connections alive and means nothing.
@@ -211,6 +220,7 @@ class WebSocketConnection:
     def authenticated(self) -> None:
         """Lift the limits for strangers; the client opens the stream anew."""
         self._limit = self._config.max_stanza_size
+        self._strange = False
         self._open = False
         self._answered = False
         self._on_authenticated()

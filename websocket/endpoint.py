@@ -76,6 +76,12 @@ class WebSocketEndpoint:
             await refuse_websocket(refusal, scope, send)
             return
         stranger = _Once(lambda: self.strangers.release(channel.address))
+        lift = scope.get("extensions", {}).get("andiron", {}).get("signed_in", stranger)
+
+        def signed_in() -> None:
+            stranger()
+            lift()
+
         try:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
             connection = WebSocketConnection(
@@ -84,7 +90,7 @@ class WebSocketEndpoint:
                 self._config,
                 self._guard,
                 header=self._header,
-                on_authenticated=stranger,
+                on_authenticated=signed_in,
                 by_hand=self._by_hand(send),
             )
             self._manager.connect(connection, asyncio.get_running_loop().time())

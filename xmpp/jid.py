@@ -20,6 +20,7 @@ _MAX_PART: Final = 1023
 """Bytes of each part (RFC 7622 section 3.1)."""
 _MAX_NAME: Final = 253
 """Bytes of a domain name as DNS has it; shown, that is never more than a part may have."""
+_MAX_LABEL: Final = 63
 _REMEMBERED: Final = 255
 """Characters of an address that is remembered; a thousand of them are kept."""
 
@@ -105,8 +106,12 @@ def prepared(address: str) -> str:
 def account_jid(name: str, domain: str) -> JID:
     """Return the bare JID of the account ``name`` at ``domain``.
 
-    Raises :class:`InvalidJID` for a name that no account can have.
+    Raises :class:`InvalidJID` for a name that no account can have. One that is
+    too long is not prepared first, to see whether it is so after that, as other
+    addresses are: it comes from strangers.
     """
+    if len(name) > _MAX_PART or len(name.encode("utf-8", "surrogatepass")) > _MAX_PART:
+        raise InvalidJID("localpart", f"is longer than {_MAX_PART} bytes")
     return JID(f"{localpart(name)}@{domain}")
 
 
@@ -156,6 +161,9 @@ def _label(text: str) -> tuple[str, str]:
     """Return a label as it is shown, and as it is in DNS."""
     if _plain_label(text):
         return text, text
+    if len(text) > _MAX_LABEL:
+        # The library reads all of it first, and an encoded label has no fewer characters.
+        raise InvalidJID("domainpart", "is not a domain name: Label too long")
     try:
         shown = idna.ulabel(text)
         return shown, idna.alabel(shown).decode()

@@ -1,78 +1,63 @@
 """Uvicorn's protocols with the bounds they lack against clients that mean harm.
 
-Uvicorn waits without end for a request, answers pings faster than they are
-read, and keeps any number of a message's fragments. Behind a web server the
-first cannot happen; the others can.
+Uvicorn waits without end for a request, takes its head, trailers and all that
+is pipelined behind it however large they are, answers pings faster than they
+are read, and keeps any number of a message's fragments. Behind a web server
+the former cannot happen; the latter can.
 """
 
 import asyncio
 import logging
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
+from andiron.serving.pieces import Pieces
+from andiron.serving.silent import Silent
+from andiron.serving.unhurried import UnhurriedProtocol
+
 logger = logging.getLogger("andiron")
 
-_GRACE = 1.0
-"""Seconds in which those who have just connected can ask, however many they are."""
-_PIECE = 8192
-"""Bytes that are read of one connection before it is the others' turn."""
-_FOLDED_PIECE = 256
-"""The same where what comes is compressed: a thousandth of what it may unfold to."""
-_MOST_FRAGMENTS = 1024
+_TOO_LARGE: Final = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+_EXTENSIONS: Final[dict[str, dict[object, object]]] = {"andiron": {"alone": True}}
+"""Tells the application that nobody but it looks at the scope."""
+_MOST_FIELDS: Final = 100
+"""Headers and trailers of one request."""
+_MOST_PIPELINED: Final = 8
+"""Requests that wait for the answer of an earlier one."""
+_BEHIND: Final = 4
+"""What part of a head may come while an earlier request is answered: nobody hurries with more."""
+_LINGER: Final = 2.0
+"""Seconds in which a client that was refused can read why; what it sends meanwhile is dropped."""
+_MOST_FRAGMENTS: Final = 1024
 """Fragments of one message; a client has no reason to send them smaller than some hundred bytes."""
-
-
-class Silent:
-    """The connections on which no request is under way: few of them, each not for long.
-
-    ``most`` may wait at a time, ``patience`` seconds each. Where there are more,
-    those that have waited longest are dropped, so whoever speaks gets in.
-    """
-
-    def __init__(self, most: int, patience: float) -> None:
-        self._most = most
-        self._patience = patience
-        self._timers: dict[HttpProtocol, asyncio.TimerHandle] = {}
-        self._trimming: asyncio.TimerHandle | None = None
-
-    def __len__(self) -> int:
-        return len(self._timers)
-
-    def add(self, protocol: "HttpProtocol") -> None:
-        """Wait for a request on this connection."""
-        self.remove(protocol)
-        self._timers[protocol] = protocol.loop.call_later(self._patience, self._drop, protocol)
-        if len(self._timers) > self._most and self._trimming is None:
-            self._trimming = protocol.loop.call_later(_GRACE, self._trim)
-
-    def remove(self, protocol: "HttpProtocol") -> None:
-        """Wait no more: a request came, or the connection ended."""
-        timer = self._timers.pop(protocol, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _trim(self) -> None:
-        self._trimming = None
-        for _ in range(len(self._timers) - self._most):
-            self._drop(next(iter(self._timers)))
-
-    def _drop(self, protocol: "HttpProtocol") -> None:
-        self.remove(protocol)
-        address = protocol.client[0] if protocol.client else "unix"
-        logger.info("%s dropped: no request came", address)
-        protocol.transport.abort()
+_LOOSE: Final = 32
+"""Fragments that are kept one by one."""
+_TOLERANCE: Final = 4096
+"""Bytes by which a stranger's message may exceed the bound and still get its answer."""
+_STRANGERS_BUFFER: Final = 16_384
+"""Bytes that may wait for a stranger to read them before nothing more is sent."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP in which the time for a request's head is bounded."""
+    """HTTP in which a request's head and trailers are bounded in size, and its head in time."""
 
-    def __init__(self, *args: Any, silent: Silent, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, silent: Silent, max_head: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._silent = silent
+        self._max_head = max_head
+        self._stalled = 0
+        """Bytes since a request last got on, by the end of its head, by its body or its end."""
+        self._fields = 0
+        self._has_head = False
+        """Whether a request's head has come, and its end has not."""
+        self._excess = False
+        self._too_long = False
+        self._over = False
+        self.url = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -84,87 +69,155 @@ class HttpProtocol(HttpToolsProtocol):
         self._silent.remove(self)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Read a piece, as far as it may go without getting anywhere."""
+        while data and not self._over:
+            most = self._max_head // _BEHIND if self._answering else self._max_head
+            room = max(0, most - self._stalled)
+            piece, data = data[:room], data[room:]
+            self._stalled += len(piece)
+            super().data_received(piece)
+            if self._excess or self._stalled >= most:
+                self._refuse()
+            elif self.transport.is_closing():
+                return
+        if self._stalled and not self._has_head and not self._over:
+            self._silent.begin(self)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the WebSocket."""
+        pieces = self.transport.get_protocol()
+        super().handle_websocket_upgrade()
+        self._over = True
+        if isinstance(pieces, Pieces):
+            websocket: Any = self.transport.get_protocol()
+            self.transport.set_protocol(pieces.before(websocket))
+        # The parser holds what holds it, with all of the head.
+        self.parser = None  # type: ignore[assignment]
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._fields = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL, which is half of a head at most."""
+        if len(self.url) + len(url) > self._max_head // 2:
+            self._excess = self._too_long = True
+        else:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer is nothing that anybody here asks for."""
+        self._fields += 1
+        if self._fields > _MOST_FIELDS:
+            self._excess = True
+        elif not self._has_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Serve the request that came."""
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self._excess = True
+        if self._excess:
+            return
+        self._got_on(has_head=True)
         self._silent.remove(self)
+        self.scope["extensions"] = _EXTENSIONS
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self._excess:
+            self._got_on(has_head=True)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a request."""
+        if not self._excess:
+            self._got_on(has_head=False)
+            super().on_message_complete()
+
     def on_response_complete(self) -> None:
-        """Wait for the next request, unless that came already."""
+        """Wait for the next request, or for the end of this, unless the next came already."""
         super().on_response_complete()
         if self.cycle.response_complete and not self.transport.is_closing():
-            self._silent.add(self)
+            self.cycle.body = bytearray()
+            self._silent.add(self, idle=not (self._has_head or self._stalled))
+
+    @property
+    def _answering(self) -> bool:
+        """Whether there is a request that has come whole and is not answered."""
+        return not (self._has_head or self.cycle is None or self.cycle.response_complete)
+
+    def _got_on(self, *, has_head: bool) -> None:
+        self._stalled = 0
+        self._has_head = has_head
+
+    def _refuse(self) -> None:
+        """End a connection on which too much came; say why, where a request is not answered yet."""
+        self._over = True
+        address = self.client[0] if self.client else "unix"
+        logger.info("%s dropped: too much in one request that is not its body", address)
+        if self._has_head or self._answering:
+            self.transport.abort()
+            return
+        status = HTTPStatus.REQUEST_URI_TOO_LONG if self._too_long else _TOO_LARGE
+        text = f"{status.phrase}.\n".encode()
+        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(text)
+        line = STATUS_LINE[status]
+        self.transport.write(b"".join((line, head, b"connection: close\r\n\r\n", text)))
+        self.headers = []
+        self.url = b""
+        # To close it with unread bytes in it would take the answer away from the client.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER, self.transport.abort)
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
+class WebSocketProtocol(UnhurriedProtocol):
     """A WebSocket on which nothing is kept for a client that does not read.
 
-    What comes is read piece by piece, the next one when the application has taken
-    what was in the last: a buffer full of frames would keep all others waiting.
+    Messages are bounded by ``max_negotiation_size``, and a little, until the application has
+    called ``scope["extensions"]["andiron"]["signed_in"]``.
     """
 
-    def __init__(self, *args: Any, close_timeout: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, close_timeout: float, max_negotiation_size: int, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.close_timeout = close_timeout
+        # What is somewhat larger than it may be is answered by the stream's own error.
+        most = max_negotiation_size + _TOLERANCE
+        self.conn.max_message_size = min(most, self.config.ws_max_size)
+        self._fragments = 0
         self._pong = b""
-        self._piece = _PIECE
-        self._rest = bytearray()
-        """What the network brought and nobody has read yet."""
 
-    def data_received(self, data: bytes) -> None:
-        """Read a piece, and leave the rest for later."""
-        if not self._rest and len(data) <= self._piece:
-            super().data_received(data)
-            return
-        waiting = bool(self._rest)
-        self._rest += data
-        if not waiting:
-            self._read_on()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Read what the client sent before it left."""
-        if self._rest:
-            rest, self._rest = bytes(self._rest), bytearray()
-            super().data_received(rest)
-        super().connection_lost(exc)
-
-    async def receive(self) -> Any:
-        """Return the next event; when none is left, read on."""
-        message = await self.queue.get()
-        if self.read_paused and self.queue.empty():
-            if self._rest:
-                self.loop.call_soon(self._read_on)
-            else:
-                self._read_again()
-        return message
-
-    def _read_on(self) -> None:
-        if not self._rest:
-            return
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
-        piece = bytes(self._rest[: self._piece])
-        del self._rest[: self._piece]
-        super().data_received(piece)
-        if self.transport.is_closing():
-            self._rest.clear()
-        elif self.queue.empty():
-            # A frame that is longer than a piece, or one for nobody.
-            if self._rest:
-                self.loop.call_soon(self._read_on)
-            else:
-                self._read_again()
-
-    def _read_again(self) -> None:
-        self.read_paused = False
-        self.transport.resume_reading()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin as with a stranger."""
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=_STRANGERS_BUFFER)
 
     def handle_connect(self, event: Request) -> None:
-        """Take a handshake, and less at a time from then on where compression was agreed."""
+        """Begin the handshake."""
         super().handle_connect(event)
-        if self.conn.extensions:
-            self._piece = _FOLDED_PIECE
+        if not self.close_sent:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions["andiron"] = {"signed_in": self.signed_in}
+
+    def start_keepalive(self) -> None:
+        """End the handshake, of which nobody needs the head any more."""
+        super().start_keepalive()
+        # The library goes on holding the request.
+        self.request.headers.clear()
+        self.request.path = ""
+        del self.request, self.response
+        self.scope["headers"] = []
+
+    def signed_in(self) -> None:
+        """Lift the limits for strangers."""
+        self.conn.max_message_size = self.config.ws_max_size
+        self.transport.set_write_buffer_limits()
 
     def handle_ping(self) -> None:
         """Answer a ping, the latest only when the client does not read (RFC 6455 section 5.5.3)."""
@@ -184,8 +237,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Keep a fragment, within bounds."""
         if self.conn.close_sent is not None:
             return
-        if len(self.frames) < _MOST_FRAGMENTS:
+        self._fragments = 0 if event.fin else self._fragments + 1
+        if self._fragments < _MOST_FRAGMENTS:
             super().handle_cont(event)
+            if len(self.frames) > _LOOSE:
+                self.frames = [b"".join(self.frames)]
             return
         self.frames = []
         self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")

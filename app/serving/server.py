@@ -8,6 +8,7 @@ import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 import click
 import uvicorn
@@ -17,9 +18,12 @@ from andiron.domain.accounts.accounts import Accounts
 from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
-from andiron.serving.protocols import HttpProtocol, Silent, WebSocketProtocol
+from andiron.serving.pieces import PIECE, Pieces
+from andiron.serving.protocols import HttpProtocol, WebSocketProtocol
+from andiron.serving.silent import Silent
 from andiron.settings import Settings
 from andiron.web.demo import make_demo_accounts
+from andiron.web.proxy import Proxies
 
 logger = logging.getLogger("andiron")
 
@@ -110,14 +114,28 @@ def run(settings: Settings) -> None:
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
     """Return uvicorn's configuration for these settings."""
-    silent = Silent(settings.max_negotiating, settings.session_negotiation_timeout)
+    proxies = Proxies.of(settings.trusted_proxies)
+    silent = Silent(
+        andiron.strangers,
+        andiron.incoming,
+        patience=settings.session_negotiation_timeout,
+        is_proxy=proxies.trust_named,
+    )
+    buffer = memoryview(bytearray(PIECE))
+
+    def http(**given: Any) -> Pieces:
+        protocol = HttpProtocol(silent=silent, max_head=settings.http_max_head, **given)
+        return Pieces(protocol, buffer)
+
     return uvicorn.Config(
         andiron,
         lifespan="on",
         workers=1,
-        http=functools.partial(HttpProtocol, silent=silent),  # type: ignore[arg-type]
+        http=http,  # type: ignore[arg-type]
         ws=functools.partial(  # type: ignore[arg-type]
-            WebSocketProtocol, close_timeout=settings.websocket_close_timeout
+            WebSocketProtocol,
+            close_timeout=settings.websocket_close_timeout,
+            max_negotiation_size=settings.max_negotiation_size,
         ),
         ws_max_size=settings.max_stanza_size,
         ws_ping_interval=settings.websocket_ping_interval or None,
@@ -128,6 +146,7 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         backlog=BACKLOG,
+        timeout_keep_alive=settings.http_keep_alive,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
     )
 

@@ -390,10 +390,22 @@ class Settings(BaseSettings):
         16_384, description="The largest element a client may send before it has signed in."
     )
     max_negotiating: AtLeastOne = Field(
-        2_000, description="How many connections may be signing in at one time."
+        2_000,
+        description="How many connections may be signing in, or have not ended what they ask, at"
+        " one time.",
     )
     max_negotiating_per_address: AtLeastOne = Field(
-        200, description="How many connections of one address may be signing in at one time."
+        200, description="How many of those may be of one address; a trusted proxy may have more."
+    )
+
+    http_max_head: Annotated[Bytes, Field(ge=4096, le=65_536)] = Field(
+        16_384,
+        description="The largest head of a request, with its URL, that `andiron serve` takes.",
+    )
+    http_keep_alive: Annotated[int, Unit("seconds"), Field(ge=1, le=3600)] = Field(
+        75,
+        description="How long `andiron serve` keeps a connection open on which nothing is asked"
+        " after an answer. Some BOSH clients keep one idle as long as `bosh_wait`.",
     )
 
     session_negotiation_timeout: PositiveSeconds = Field(

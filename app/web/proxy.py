@@ -63,6 +63,11 @@ class Proxies:
         """Tell whether an address is a trusted proxy's."""
         return any(address in network for network in self.networks)
 
+    def trust_named(self, name: str) -> bool:
+        """Tell whether that is so of an address as text."""
+        address = parse_address(name)
+        return address is not None and self.trust(address)
+
     def tell(self, name: str, advice: str) -> None:
         """Log advice about a peer, unless that was done, or there is none."""
         if advice and self.notices.first((name, advice), time.monotonic()):

@@ -35,6 +35,8 @@ __all__ = ["Authenticator", "Exchange", "SaslConfig", "Step"]
 
 _PLAIN: Final = "PLAIN"
 _ANONYMOUS: Final = "ANONYMOUS"
+_LONGEST_AUTHZID: Final = 1023
+"""Characters of an authorization identity that is looked at; no turn was taken yet."""
 
 _log = logging.getLogger("andiron.domain")
 
@@ -260,6 +262,8 @@ class Exchange:
         return own.node
 
     def _is_own(self, authzid: str, own: JID) -> bool:
+        if len(authzid) > _LONGEST_AUTHZID:
+            return False
         try:
             claimed = JID(authzid) if "@" in authzid else account_jid(authzid, own.domain)
         except InvalidJID:

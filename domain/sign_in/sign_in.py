@@ -7,7 +7,7 @@ session, since hashing and the database take their time.
 import logging
 from collections import deque
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from andiron.domain.accounts.registration import Registration, SignUp
 from andiron.domain.client import Owner
@@ -15,6 +15,7 @@ from andiron.domain.config import DomainConfig
 from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.sign_in.sasl import Authenticator, Exchange, Step
 from andiron.sm.link import CloseReason
+from andiron.sm.payers import size_of
 from andiron.sm.session import Session
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
 from andiron.xmpp.jid import account_jid
@@ -22,6 +23,10 @@ from andiron.xmpp.namespaces import CLIENT
 from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.domain")
+
+
+_MOST_WAITING: Final = 8_192
+"""Bytes of memory in which elements of a stranger wait."""
 
 
 class Host(Protocol):
@@ -71,7 +76,10 @@ class SignIn:
         if self._waiting is None:
             self._waiting = deque()
             self._domain.spawn(self._newcomer.session.errand(self._work(element)))
-        elif len(self._waiting) < self._domain.config.sasl_queue:
+        elif (
+            len(self._waiting) < self._domain.config.sasl_queue
+            and sum(size_of(each.text) for each in (*self._waiting, element)) <= _MOST_WAITING
+        ):
             self._waiting.append(element)
         else:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too many elements at once")

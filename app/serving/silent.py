@@ -1,0 +1,96 @@
+"""The connections on which a request is waited for."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from andiron.sm.strangers import Newcomers, Strangers
+
+__all__ = ["Asker", "Silent"]
+
+logger = logging.getLogger("andiron")
+
+_GRACE: Final = 1.0
+"""Seconds in which those who have just connected can ask, however many they are."""
+
+
+class Asker(Protocol):
+    """A connection on which requests come."""
+
+    client: tuple[str, int] | None
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+
+
+class Silent:
+    """The connections on which no request is under way: few of them, each not for long.
+
+    One that has had none, or has begun one, waits ``patience`` seconds; one that
+    is idle after its last as long as uvicorn keeps it. They are bounded as
+    :class:`Newcomers` are, after a second; those that have begun a request and
+    do not end it, which cost most, at once.
+    """
+
+    def __init__(
+        self,
+        strangers: Strangers,
+        others: Newcomers[Any],
+        *,
+        patience: float,
+        is_proxy: Callable[[str], bool],
+    ) -> None:
+        """``others`` go first where there is too little room."""
+        self._waiting = Newcomers[Asker](strangers, others)
+        self._begun = Newcomers[Asker](strangers, others)
+        self._patience = patience
+        self._is_proxy = is_proxy
+        self._timers: dict[Asker, asyncio.TimerHandle | None] = {}
+        self._trimming: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._timers)
+
+    def add(self, asker: Asker, *, idle: bool = False) -> None:
+        """Wait for a request on this connection, whose last one is done with if it is idle."""
+        self.remove(asker)
+        self._timers[asker] = (
+            None if idle else asker.loop.call_later(self._patience, self._drop, asker)
+        )
+        self._waiting.add(asker, self._counted_by(asker))
+        if self._trimming is None and self._waiting.crowded:
+            self._trimming = asker.loop.call_later(_GRACE, self._trim)
+
+    def begin(self, asker: Asker) -> None:
+        """Wait for the end of a request's head, of which a part has come."""
+        if asker in self._begun:
+            return
+        self.add(asker)
+        self._begun.add(asker, self._counted_by(asker))
+        for late in self._begun.surplus():
+            self._drop(late)
+
+    def remove(self, asker: Asker) -> None:
+        """Wait no more: a request came, or the connection ended."""
+        if asker not in self._timers:
+            return
+        timer = self._timers.pop(asker)
+        if timer is not None:
+            timer.cancel()
+        self._waiting.remove(asker)
+        self._begun.remove(asker)
+
+    def _counted_by(self, asker: Asker) -> str:
+        address = asker.client[0] if asker.client else ""
+        return "" if self._is_proxy(address) else address
+
+    def _trim(self) -> None:
+        self._trimming = None
+        for late in self._waiting.surplus():
+            self._drop(late)
+
+    def _drop(self, asker: Asker) -> None:
+        self.remove(asker)
+        address = asker.client[0] if asker.client else "unix"
+        logger.info("%s dropped: no request came", address)
+        asker.transport.abort()
