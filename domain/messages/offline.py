@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.messages import carbons
+from andiron.domain.messages.bouncing import Bouncer
 from andiron.domain.messages.keeping import Archive, Revocable
 from andiron.domain.messages.mailbox import Handed, Mailbox, is_there, page_bounds
 from andiron.domain.messages.offline_store import (
@@ -33,8 +34,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.jid import parse_jid, prepared
-from andiron.xmpp.stanza import error_reply, with_child, with_delay
-from andiron.xmpp.tree import children
+from andiron.xmpp.stanza import with_child, with_delay
 from andiron.xmpp.xml import Element, Guard
 
 logger = logging.getLogger("andiron.domain")
@@ -45,7 +45,6 @@ Settlement = Callable[[StanzaError | None], None]
 """Told once that a message is stored, or why it is refused."""
 
 _RESULT: Final = f"{{{ns.MAM}}}result"
-_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
 _REQUESTS: Final = frozenset({"get", "set"})
 
 
@@ -71,7 +70,7 @@ class Offline:
         self._reader = reader
         self._spawn = spawn
         self._max_held = max_held
-        self._archive = archive
+        self._bouncer = Bouncer(router, archive)
         self._boxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
 
     # Into the store
@@ -306,7 +305,7 @@ class Offline:
                 self._bounce_if_refused(element)
         for element, error in zip(elements, await self._put(client.account, messages), strict=True):
             if error is not None:
-                self._bounce(element, error)
+                self._bouncer.bounce(element, error)
 
     # Another way
 
@@ -337,7 +336,7 @@ class Offline:
                 continue
             if element.name == "iq":
                 if element.get("type") in _REQUESTS:
-                    self._bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
+                    self._bouncer.bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
                 continue
             lost = self._lost(element, stanza.since, client, shared_since)
             if lost is None:
@@ -398,7 +397,7 @@ class Offline:
             else:
                 account = self._router.message(element, text, jid, now)
         except StanzaError as error:
-            self._bounce(element, error)
+            self._bouncer.bounce(element, error)
             return
         if account:
             message = Waiting(text, stamp, _sender(element))
@@ -406,38 +405,13 @@ class Offline:
 
     def _settled(self, element: Element, error: StanzaError | None) -> None:
         if error is not None:
-            self._bounce(element, error)
+            self._bouncer.bounce(element, error)
 
     def _bounce_if_refused(self, element: Element) -> None:
         try:
             _is_storable(element)
         except StanzaError as error:
-            self._bounce(element, error)
-
-    def _bounce(self, element: Element, error: StanzaError) -> None:
-        """Answer a stanza with an error, if its sender is still there to hear it.
-
-        A message that is in its recipient's archive is not refused: there it is found.
-        One that is only in its sender's is taken out of it when it is refused.
-        """
-        if element.get("type") == "error" or _is_archived(element):
-            return
-        address = element.get("from")
-        resources = self._router.accounts.get(address.partition("/")[0])
-        if resources is None:
-            return
-        sender = resources.clients.get(address)
-        reply = error_reply(element, error, to=address)
-        client = next(iter(resources.clients.values()))
-        owner, now = client.owner, client.session.clock()
-        if sender is not None:
-            sender.forward(reply, now)
-        told = element.name == "message" and carbons.copy_error(
-            owner, sender, element.get("id"), reply, now
-        )
-        text = element.text
-        if isinstance(text, Revocable) and self._archive is not None and (told or sender):
-            self._archive.withdraw(owner.username, text.identity)
+            self._bouncer.bounce(element, error)
 
     def _box(self, account: str) -> Mailbox:
         box = self._boxes.get(account)
@@ -463,7 +437,11 @@ def _sender(element: Element) -> str:
 
 
 def _is_full(error: OfflineFull) -> StanzaError:
-    """Return what XEP-0160 section 2 tells a sender for whose message there is no room."""
+    """Return what XEP-0160 section 2 tells a sender for whose message there is no room.
+
+    A store that is full looks like that of an account which does not exist, but to
+    who has something in it anyway.
+    """
     return StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, str(error))
 
 
@@ -472,14 +450,6 @@ def _is_storable(element: Element) -> bool:
     action = message_row(element)[Situation.OFFLINE]
     refuse(action)
     return action is Action.STORE and worth_keeping(element)
-
-
-def _is_archived(element: Element) -> bool:
-    """Tell whether a message has its recipient's id, which none but we give it (XEP-0359)."""
-    if ns.STANZA_ID not in element.text:
-        return False
-    bare = prepared(element.get("to")).partition("/")[0]
-    return any(child.tag == _STANZA_ID and child.get("by") == bare for child in children(element))
 
 
 def _is_from_archive(element: Element) -> bool:

@@ -44,7 +44,10 @@ _MESSAGES: Final = table(
 
 
 class OfflineFull(Exception):  # noqa: N818
-    """No more of its sender's messages may wait for the account; says why, for the sender."""
+    """No more of its sender's messages may wait for the account.
+
+    Says why, for the sender, where that itself has messages waiting.
+    """
 
 
 class Waiting(NamedTuple):
@@ -216,7 +219,7 @@ class _Room:
         size = utf8_length(message.text)
         number_left, bytes_left = self.number - 1, self.bytes - size
         if number_left < 0 or bytes_left < 0:
-            return OfflineFull("too much waits for this account already")
+            return OfflineFull("")
         former = self.taken.get(message.sender)
         taken = (former[0] + 1, former[1] + size) if former else (1, size)
         if former and (taken[0] > number_left or taken[1] > bytes_left):

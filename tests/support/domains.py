@@ -62,7 +62,7 @@ class MemoryStore:
             refusals = list[OfflineFull | None]()
             for message in messages:
                 is_full = len(kept) >= self.limit
-                refusals.append(OfflineFull("full") if is_full else None)
+                refusals.append(OfflineFull("") if is_full else None)
                 if not is_full:
                     self._last += 1
                     kept.append(StoredMessage(message.text, message.stamp, self._last))
