@@ -248,8 +248,9 @@ class Messages:
     ) -> None:
         """Have a message stored; it is archived, copied and handled when that is certain."""
         posting: Posting | None = None
-        if self._archive is not None and archivable(element):
-            posting = Posting(self._archive, self._owners, client, to, account, text, stamp)
+        archive = self._archive if archivable(element) else None
+        if archive is not None:
+            posting = Posting(archive, self._owners, client, to, account, text, stamp)
 
         async def admit() -> str:
             if posting is not None:
@@ -265,7 +266,8 @@ class Messages:
             there = self._full.get(client.jid)
             if error is not None and there is not None:
                 there.refuse(element, error, now)
-            client.session.handled(ticket, now)
+            if archive is None or archive.written(client.session, ticket):
+                client.session.handled(ticket, now)
 
         self._offline.keep(account, Waiting(text, stamp, client.account), settle, admit)
 

@@ -115,6 +115,12 @@ class Victim:
         await wire.sign_in(name, PASSWORD)
         return wire
 
+    async def hang_up(self) -> None:
+        """Let go of all connections to it."""
+        for wire in self.wires:
+            await wire.gone()
+        self.wires.clear()
+
     async def still_serves(self, **options: Any) -> None:
         """Check that somebody with honest intentions is served."""
         wire = await self.sign_in("bob", **options)
@@ -150,26 +156,30 @@ def maltreated(
     *,
     started: str = "Serving",
     people: int = 0,
+    again: bool = False,
     **settings: str,
 ) -> Iterator[Victim]:
     """Run a server with two accounts, whose log says ``started`` once it serves.
+
+    ``again``: it has run in this directory before, and has its accounts.
 
     Settings are names without ``ANDIRON_``. ``people`` is for how many others,
     ``user0`` and on, there are accounts.
     """
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
-    accounts = directory / "accounts"
-    names = ["alice", "bob", *(f"user{number}" for number in range(people))]
-    accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
-    subprocess.run(
-        [andiron_command(), "user", "add", "--from-file", str(accounts)],
-        check=True,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    if not again:
+        accounts = directory / "accounts"
+        names = ["alice", "bob", *(f"user{number}" for number in range(people))]
+        accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
+        subprocess.run(
+            [andiron_command(), "user", "add", "--from-file", str(accounts)],
+            check=True,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
     port, log = free_port(), directory / "andiron.log"
     with running(serve(port), port, log, environment=environment) as process:
         logged(re.compile(started), 1, log, process)
@@ -187,9 +197,7 @@ def serving(directory: Path, **settings: str) -> Iterator[Victim]:
 async def looked_at(victim: Victim) -> AsyncIterator[Victim]:
     victim.mark()
     yield victim
-    for wire in victim.wires:
-        await wire.gone()
-    victim.wires.clear()
+    await victim.hang_up()
 
 
 @pytest.fixture(scope="session")
