@@ -66,6 +66,8 @@ class RosterConfig:
 
     max_contacts: int = 10_000
     """How many contacts one roster may hold."""
+    max_size: int = 4_194_304
+    """The characters of all addresses, names and groups in it."""
     max_groups: int = 100
     """In how many groups one contact may be."""
     max_name: int = 1023
@@ -222,6 +224,8 @@ class DomainConfig:
     """How many messages may wait for one session while its stored ones are fetched."""
     max_directed: int = 1000
     """To how many others one session may send directed presence."""
+    max_presence: int = 10_000
+    """The characters of a presence that goes to others."""
     max_blocked: int = 1000
     """How many addresses one account may block (XEP-0191)."""
     max_private: int = 100

@@ -189,7 +189,12 @@ class Domain:
             self.spawn,
         )
         self.presences = Presences(
-            self.router, self.events, self.contacts, announced, self.config.max_directed
+            self.router,
+            self.events,
+            self.contacts,
+            announced,
+            self.config.max_directed,
+            self.config.max_presence,
         )
         self.messages = Messages(self.router, self.owners, self.offline, self.archive)
         if self.config.rooms is not None:

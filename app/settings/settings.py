@@ -202,6 +202,11 @@ class Settings(BaseSettings):
     roster_contacts: Count = Field(
         10_000, description="The most contacts an account may have (RFC 6121)."
     )
+    roster_size: Annotated[int, Unit("characters"), Field(ge=10_000)] = Field(
+        4_194_304,
+        description="How long the addresses, names and groups of an account's contacts may be, all"
+        " told.",
+    )
     roster_groups: Count = Field(
         100, description="The most groups that an account may put one contact in."
     )
@@ -373,6 +378,9 @@ class Settings(BaseSettings):
     )
     max_directed: AtLeastOne = Field(
         1_000, description="To how many others one session may send directed presence."
+    )
+    max_presence: Annotated[int, Unit("characters"), Field(ge=1_000)] = Field(
+        10_000, description="The longest presence that a client may send to its contacts."
     )
 
     max_stanza_size: Annotated[Bytes, Field(ge=10_000, le=2**30)] = Field(
@@ -611,6 +619,7 @@ class Settings(BaseSettings):
             max_offline_bytes=self.offline_bytes,
             max_held=self.offline_held,
             max_directed=self.max_directed,
+            max_presence=self.max_presence,
             max_blocked=self.blocked_limit,
             max_private=self.private_limit,
             max_private_size=self.private_size,
@@ -624,6 +633,7 @@ class Settings(BaseSettings):
             ),
             roster=RosterConfig(
                 max_contacts=self.roster_contacts,
+                max_size=self.roster_size,
                 max_groups=self.roster_groups,
                 max_name=self.roster_name,
                 max_requests=self.roster_requests,

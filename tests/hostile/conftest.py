@@ -50,6 +50,7 @@ class Victim:
     log: Path
     uploads: Path
     """The folder of uploaded files."""
+    database: Path
     wires: list[Wire] = field(default_factory=list, repr=False)
     _mark: int = field(default=0, repr=False)
 
@@ -183,7 +184,7 @@ def maltreated(
     port, log = free_port(), directory / "andiron.log"
     with running(serve(port), port, log, environment=environment) as process:
         logged(re.compile(started), 1, log, process)
-        yield Victim(port, process.pid, log, directory / "uploads")
+        yield Victim(port, process.pid, log, directory / "uploads", directory / "andiron.db")
 
 
 @contextlib.contextmanager

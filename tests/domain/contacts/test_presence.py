@@ -227,6 +227,22 @@ async def test_directed_presence_is_bounded():
     assert [len(seen(friend)) for friend in friends] == [2, 1, 0]
 
 
+async def test_a_presence_that_goes_to_others_is_bounded():
+    stage = Stage(max_presence=1_000)
+    friend = await stage.come("romeo", "orchard")
+    own = await stage.come("juliet", "chamber")
+    client = await stage.bind("juliet", "balcony")
+    long, short = (f"<status>{'x' * size}</status>" for size in (1_000, 900))
+    for attributes in ("", f" to='{friend.jid}'", " to='romeo@localhost'", " type='unavailable'"):
+        client.send(f"<presence{attributes}>{long}</presence>")
+        (answer,) = client.take()
+        assert condition(answer) == "not-acceptable"
+    assert friend.take() == own.take() == []
+    client.send(f"<presence to='{friend.jid}'>{short}</presence>")
+    client.send(f"<presence>{short}</presence>")
+    assert len(friend.take()) == len(own.take()) == 1
+
+
 async def test_the_unavailable_presence_is_addressed_to_who_saw_it(stage):
     friend = await stage.bind("romeo", "orchard")
     client = await stage.bind("juliet", "balcony")
