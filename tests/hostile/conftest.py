@@ -196,6 +196,7 @@ def serving(directory: Path, **settings: str) -> Iterator[Victim]:
 
 
 async def looked_at(victim: Victim) -> AsyncIterator[Victim]:
+    """Look at the log from here on; end what a test leaves of connections."""
     victim.mark()
     yield victim
     await victim.hang_up()

@@ -33,6 +33,7 @@ def test_what_uvicorn_is_told():
     assert config.timeout_graceful_shutdown == 2
     assert config.lifespan == "on"
     assert config.backlog == 2048
+    assert config.timeout_keep_alive == 75
     assert not any(
         (
             config.proxy_headers,
