@@ -78,6 +78,7 @@ class Client:
         "_gate",
         "_most_held",
         "account",
+        "best_since",
         "bound",
         "copied_since",
         "deliver",
@@ -115,6 +116,8 @@ class Client:
         """Who saw its directed presence, by full JID."""
         self.interested = False
         """Whether it asked for the roster, and is told of what changes there."""
+        self.best_since = inf
+        """Since when the account's messages come here, in monotonic seconds."""
         self.copied_since = inf
         """Since when it gets copies of the account's messages, in monotonic seconds."""
         self.inherited: dict[str, str] | None = None

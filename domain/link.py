@@ -295,8 +295,10 @@ class DomainLink(Client):
 
     def _shared_since(self) -> float:
         """Return since when messages to the account went to another resource as well as here."""
-        resources = self._domain.router.accounts[self.account]
-        return resources.changed if self in resources.best and len(resources.best) > 1 else inf
+        best = self._domain.router.best(self.account)
+        if self not in best:
+            return inf
+        return min((other.best_since for other in best if other is not self), default=inf)
 
 
 def _bare(address: str) -> str:

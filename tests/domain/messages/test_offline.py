@@ -635,6 +635,25 @@ async def test_what_several_got_is_not_doubled(stage):
     assert stage.store.bodies("juliet") == []
 
 
+async def test_what_several_got_is_not_doubled_when_one_after_the_other_expires(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    first = await stage.come("juliet", "first", sm=True)
+    second = await stage.come("juliet", "second", sm=True)
+    twin = await stage.come("juliet", "twin")
+    stage.now += 1
+    first.lose()
+    romeo.send(say("all"))
+    stage.now += 300
+    second.lose()
+    stage.now += 1
+    romeo.send(say("later"))
+    assert twin.bodies() == ["all", "later"]
+    await expire(stage, first)
+    await expire(stage, second)
+    assert twin.bodies() == []
+    assert stage.store.bodies("juliet") == []
+
+
 async def test_what_came_before_the_other_was_there_is_not_taken_for_shared(stage):
     romeo = await stage.bind("romeo", "orchard")
     lost = await stage.come("juliet", "lost", sm=True)
