@@ -22,6 +22,7 @@ from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
 from andiron.web.discovery import discovery_routes, mount_path
+from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies
 from andiron.web.upload import site_channel_of, upload_routes
@@ -73,6 +74,9 @@ class Andiron:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._proxies = Proxies.of(settings.trusted_proxies)
+        self._hosts = Hosts.of(settings) if settings.allowed_hosts else None
+        """For which requests are taken; None leaves that to the site that this is part of."""
+        self._in_site = False
         self.domain: Domain
         """The embedded domain; there once the lifespan has started."""
         self._router: Router | None = None
@@ -96,6 +100,10 @@ class Andiron:
         if scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
             return
+        misdirected = self._hosts.refusal(scope) if self._hosts is not None else None
+        if misdirected is not None:
+            await refuse(misdirected, scope, receive, send)
+            return
         router = self._router
         if router is None:
             if self._refusal is NOT_STARTED and not self._complained:
@@ -108,6 +116,14 @@ class Andiron:
                 await router(scope, receive, send)
             else:
                 await _serve_http(router, scope, receive, send)
+
+    def serve_alone(self) -> None:
+        """Take requests for this server's own hosts only, from now on: no site stands around it.
+
+        A server that runs this application's lifespan itself need not call it.
+        """
+        if self._hosts is None:
+            self._hosts = Hosts.of(self.settings)
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncIterator[None]:
@@ -242,12 +258,15 @@ class Andiron:
                 "discovery=True needs to be told where this application is: give at='/chat', or let"
                 " the host have discovery_routes(at=...) of the path at which it mounts this"
             )
+        self._in_site = True
         routes: list[BaseRoute] = self.discovery_routes(at=path) if discovery else []
         routes += [Mount(path, self)] if path else []
         return Outermost(self, Router([*routes, Mount("", host)]))
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         stage = "startup"
+        if not self._in_site:
+            self.serve_alone()
         await receive()
         try:
             async with self.lifespan():

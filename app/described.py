@@ -29,6 +29,8 @@ class Described:
         """Serve one request, one WebSocket, or the lifespan."""
         if self._served is None:
             try:
+                if not self.application.running:  # Else a site runs it, and mounts this.
+                    self.application.serve_alone()
                 self._served = Outermost(self.application, self.application)
             except SettingsError as error:
                 self._served = Unusable(f"andiron: {error}")

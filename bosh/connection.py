@@ -206,6 +206,7 @@ class BoshConnection:
         if isinstance(item, Element):
             if self._open:
                 session.receive(item, now)
+                session.spent(now)
             else:
                 error = StreamError(StreamCondition.NOT_AUTHORIZED, "the stream must restart")
                 session.close(CloseReason.STREAM_ERROR, now, error)

@@ -70,6 +70,7 @@ class BoshRegistry:
         every request; ``encrypted`` says that it is TLS without asking. The
         call is answered at once or later, but always.
         """
+        began = self.clock()
         try:
             size = self.limit(data) if len(data) > self.config.max_negotiation_size else 0
             body = read_body(
@@ -86,6 +87,7 @@ class BoshRegistry:
             logger.debug("a request refused: %s", error)
             call.reply(wire.terminal(BoshCondition(error.condition)), 200, TEXT_XML)
             return None
+        connection.session.spent(began)
         connection.receive(body, call)
         return connection
 

@@ -27,6 +27,7 @@ class Owner:
         "__weakref__",
         "blocked",
         "carbons",
+        "draining",
         "jid",
         "parts",
         "payer",
@@ -44,6 +45,8 @@ class Owner:
         """Addresses it has blocked (XEP-0191)."""
         self.carbons: tuple[Client, ...] = ()
         """Resources that want copies of messages (XEP-0280)."""
+        self.draining = False
+        """Whether more is stored than its resources were given; what comes is stored, too."""
         self.payer = Payer(jid)
         """Who pays for what is held and done for its resources."""
         self.parts: dict[type, Any] = {}
@@ -75,6 +78,7 @@ class Client:
         "_gate",
         "_most_held",
         "account",
+        "best_since",
         "bound",
         "copied_since",
         "deliver",
@@ -112,10 +116,12 @@ class Client:
         """Who saw its directed presence, by full JID."""
         self.interested = False
         """Whether it asked for the roster, and is told of what changes there."""
+        self.best_since = inf
+        """Since when the account's messages come here, in monotonic seconds."""
         self.copied_since = inf
         """Since when it gets copies of the account's messages, in monotonic seconds."""
-        self.inherited: set[str] | None = None
-        """Messages that ended sessions could not deliver, of which it has copies."""
+        self.inherited: dict[str, str] | None = None
+        """Messages that ended sessions could not deliver, of which it has copies, by their text."""
         self.held: deque[tuple[str, float]] | None = None
         """Messages that wait, with their Unix times, while stored ones are fetched."""
         self._most_held = 0

@@ -66,6 +66,8 @@ class RosterConfig:
 
     max_contacts: int = 10_000
     """How many contacts one roster may hold."""
+    max_size: int = 4_194_304
+    """The characters of all addresses, names and groups in it."""
     max_groups: int = 100
     """In how many groups one contact may be."""
     max_name: int = 1023
@@ -101,12 +103,15 @@ class ArchiveConfig:
     ``roster``, those of its contacts."""
     days: int = 365
     """How long messages are kept; 0: for ever."""
+    max_bytes: int = 0
+    """The bytes that one archive may have, of which the oldest messages go first; 0: any number."""
     page: int = 100
     """How many messages one answer has at most."""
     max_preferences: int = 1000
     """How many addresses an account's preferences may name."""
     backlog: int = 67_108_864
-    """Bytes of messages that may wait to be written; further ones are not archived."""
+    """Bytes of messages that may wait to be written, a sixteenth of it for one sender; further
+    ones are not archived."""
     sweep_interval: float = 3600.0
     """Seconds between two sweeps of what is too old."""
 
@@ -212,10 +217,15 @@ class DomainConfig:
     """How many resources one account may have bound at a time."""
     max_offline: int = 1000
     """How many messages may wait for one account to come online."""
+    max_offline_bytes: int = 16_777_216
+    """How many bytes they may take. One sender may take half of either, a second half of the
+    rest, and so on."""
     max_held: int = 1000
     """How many messages may wait for one session while its stored ones are fetched."""
     max_directed: int = 1000
     """To how many others one session may send directed presence."""
+    max_presence: int = 10_000
+    """The characters of a presence that goes to others."""
     max_blocked: int = 1000
     """How many addresses one account may block (XEP-0191)."""
     max_private: int = 100

@@ -154,7 +154,7 @@ class Domain:
             database,
             accounts,
             authenticator,
-            OfflineStore(database, config.max_offline),
+            OfflineStore(database, config.max_offline, config.max_offline_bytes),
         )
 
     async def run(
@@ -173,13 +173,13 @@ class Domain:
         self.events = Events()
         self.registry = Registry()
         self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.spawn)
+        if self.config.archive is not None:
+            self.archive = Archive(database, self.config.archive, _in_roster)
         self.offline = Offline(
-            self.router, store, self.reader, self.spawn_store, self.config.max_held
+            self.router, store, self.reader, self.spawn_store, self.config.max_held, self.archive
         )
         self.events.reachable.append(self.offline.load)
         self.events.unreachable.append(self.offline.left)
-        if self.config.archive is not None:
-            self.archive = Archive(database, self.config.archive, _in_roster)
         self.contacts = Contacts(
             RosterStore(database, self.name, self.config.roster),
             self.router,
@@ -189,7 +189,12 @@ class Domain:
             self.spawn,
         )
         self.presences = Presences(
-            self.router, self.events, self.contacts, announced, self.config.max_directed
+            self.router,
+            self.events,
+            self.contacts,
+            announced,
+            self.config.max_directed,
+            self.config.max_presence,
         )
         self.messages = Messages(self.router, self.owners, self.offline, self.archive)
         if self.config.rooms is not None:

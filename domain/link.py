@@ -26,6 +26,7 @@ from andiron.domain.sign_in.sign_in import SignIn
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
+from andiron.sm.strangers import is_local
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError, StreamCondition, StreamError
 from andiron.xmpp.jid import prepared
@@ -117,6 +118,9 @@ class DomainLink(Client):
     def signed_in(self, owner: Owner) -> None:
         """Take the client for the owner of an account from now on."""
         self.owner, self.account = owner, owner.jid
+        if not owner.registered and not is_local(self.session.channel.address):
+            # Anybody has as many such accounts as he likes.
+            owner.payer.network = self.session.payer
         self.state = State.RESTARTING
         self._sign_in = None
 
@@ -178,12 +182,16 @@ class DomainLink(Client):
             self.refuse(element, error, now)
         return True
 
-    def detached(self, now: float) -> None:
-        """Do nothing: a hibernating resource stays available."""
+    def detached(self, now: float) -> None:  # noqa: ARG002
+        """Let another resource go on with stored messages; a hibernating one stays available."""
+        if self.owner.draining:
+            self._domain.offline.shift(self.owner)
 
     def resumed(self, now: float) -> None:
         """Take the client for active again (XEP-0352 section 5.2); nobody noticed it was away."""
         self._activate(now)
+        if self.owner.draining:
+            self._domain.offline.shift(self.owner)
 
     def closed(self, reason: CloseReason, undelivered: Sequence[Undelivered], now: float) -> None:
         """Leave the domain and find another way for what was not delivered."""
@@ -287,8 +295,10 @@ class DomainLink(Client):
 
     def _shared_since(self) -> float:
         """Return since when messages to the account went to another resource as well as here."""
-        resources = self._domain.router.accounts[self.account]
-        return resources.changed if self in resources.best and len(resources.best) > 1 else inf
+        best = self._domain.router.best(self.account)
+        if self not in best:
+            return inf
+        return min((other.best_since for other in best if other is not self), default=inf)
 
 
 def _bare(address: str) -> str:

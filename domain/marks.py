@@ -2,6 +2,10 @@
 
 XEP-0203, and XEP-0091 before it, and XEP-0359. A mark is a child of the stanza, and what
 counts is in whose name it stands: an address, prepared like any other.
+
+They are taken out of messages and of presence, whatever it is for. An iq has no room for
+one beside its payload (RFC 6120 section 8.2.3), and what is deeper within a stanza, such as
+an item that is published or a message that is passed on, is said by who wrote that.
 """
 
 from typing import Final
@@ -15,7 +19,7 @@ from andiron.xmpp.stanza import without
 from andiron.xmpp.tree import Tree
 from andiron.xmpp.xml import Element
 
-__all__ = ["is_forged", "without_delays"]
+__all__ = ["is_forged", "without_marks"]
 
 _DELAYS: Final = frozenset({f"{{{ns.DELAY}}}delay", f"{{{ns.OLD_DELAY}}}x"})
 _STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
@@ -45,11 +49,12 @@ def is_forged(router: Router, child: Tree) -> bool:
     return jid.domain == router.domain and (child.tag == _STANZA_ID or not jid.node)
 
 
-def without_delays(router: Router, element: Element) -> Element:
-    """Return a client's presence without delays in the name of our servers.
+def without_marks(router: Router, element: Element) -> Element:
+    """Return a client's presence without what it says in the name of our servers.
 
     Raises :class:`StreamError` as :func:`andiron.xmpp.stanza.without` does.
     """
-    if not may_name(element.text, "delay"):
+    text = element.text
+    if not (may_name(text, "delay") or "stanza-id" in text):
         return element
     return without(element, lambda child: is_forged(router, child))

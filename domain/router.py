@@ -104,15 +104,13 @@ IQS: Final[Mapping[str, Mapping[Situation, Action]]] = {
 class Resources:
     """The bound resources of one account."""
 
-    __slots__ = ("best", "changed", "clients")
+    __slots__ = ("best", "clients")
 
     def __init__(self) -> None:
         self.clients: dict[str, Client] = {}
         """By full JID, in the order of binding."""
         self.best: tuple[Client, ...] = ()
         """Those of the highest priority, none when that is negative."""
-        self.changed = 0.0
-        """Since when ``best`` is what it is, in monotonic seconds."""
 
     def available(self) -> list[Client]:
         """Return those that sent available presence."""
@@ -156,9 +154,10 @@ class Router:
         ]
         top = max((priority for priority, _ in ranked if priority is not None), default=0)
         best = tuple(client for priority, client in ranked if priority == top)
-        if best != resources.best:
-            resources.best = best
-            resources.changed = now
+        for client in best:
+            if client not in resources.best:
+                client.best_since = now
+        resources.best = best
 
     def available(self, account: str) -> list[Client]:
         """Return the account's available resources."""

@@ -27,6 +27,16 @@ class SmConfig:
     """The most bytes of memory that may wait for a client's acknowledgement."""
     account_bytes: int = 33_554_432
     """The most bytes of memory that may wait for all clients of one account."""
+    rate: int = 1_048_576
+    """Bytes a second that one account may send for long; 0: any number."""
+    burst: int = 67_108_864
+    """Bytes that it may send at once."""
+    patience: float = 600.0
+    """Seconds for which it may try to send more than that, before its stream ends."""
+    stanza_bytes: int = 262_144
+    """How large a stanza may be, as clients are told (XEP-0478)."""
+    negotiation_bytes: int = 16_384
+    """How large an element may be before sign-in, as they are told."""
     turn: float = 0.002
     """Seconds of the event loop that one account has at a time while others wait."""
     share: float = 0.2
@@ -39,5 +49,7 @@ class SmConfig:
     """How long a probed client may stay silent before the connection counts as lost."""
     pending: int = 100
     """How many stanzas of one session may wait for the backend before reading pauses."""
+    backlog: int = 1_048_576
+    """How many bytes one account may have waiting to be written before reading pauses."""
     remember_expired: int = 10_000
     """For how many expired sessions the last ``h`` is remembered."""

@@ -58,5 +58,5 @@ class Driver(TimerDriver):
 
     def stop(self) -> None:
         """Wake no more, and begin no round."""
-        self._rounds.on_wait = None
+        self._rounds.stop()
         super().stop()

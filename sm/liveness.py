@@ -11,7 +11,8 @@ class Liveness:
     ``heard_at`` is when the client last spoke, ``negotiate_by`` when it must
     have signed in, or the backend have settled for a resumption, ``quiet_at``
     when to ask for an acknowledgement, ``request_by`` when that must have come,
-    ``expires_at`` until when a lost client may come back.
+    ``expires_at`` until when a lost client may come back, ``slow_until`` until when
+    nothing is read from it.
     """
 
     __slots__ = (
@@ -22,6 +23,7 @@ class Liveness:
         "negotiate_by",
         "quiet_at",
         "request_by",
+        "slow_until",
     )
 
     def __init__(self, config: SmConfig, now: float) -> None:
@@ -42,6 +44,7 @@ class Liveness:
         self.negotiate_by = inf
         self.quiet_at = inf
         self.request_by = inf
+        self.slow_until = inf
 
     def negotiate(self, now: float) -> None:
         """Wait for the negotiation to end."""
@@ -55,6 +58,11 @@ class Liveness:
         """Wait for an acknowledgement; not before the transport expects the client to listen."""
         self.quiet_at = inf
         self.request_by = max(now, self.heard_at) + self._config.request_timeout
+
+    @property
+    def asking(self) -> bool:
+        """Whether an acknowledgement that was asked for is still to come."""
+        return self.request_by != inf
 
     def answered(self) -> None:
         """Note the acknowledgement."""
@@ -84,6 +92,7 @@ class Liveness:
             self.negotiate_by,
             self.request_by,
             self.quiet_at,
+            self.slow_until,
             self.idle_deadline(),
         )
 

@@ -37,6 +37,7 @@ class Management:
         "_unrequested",
         "_unsent",
         "acks",
+        "confirmed",
         "id",
         "max",
         "namespace",
@@ -69,6 +70,8 @@ class Management:
         self.writer = writer
         self._unrequested = 0
         self._unsent = 0
+        self.confirmed = 0
+        """How many stanzas were confirmed since it began."""
 
     def enabled(self) -> str:
         """Return the answer to ``<enable/>``."""
@@ -128,7 +131,7 @@ class Management:
             raise StreamError(StreamCondition.UNDEFINED_CONDITION, "<a/> needs h, a 32-bit count")
         queue = self.queue
         try:
-            queue.ack(h)
+            self.confirmed += queue.ack(h)
         except CountTooHighError:
             self.resumable = False
             raise nonzas.count_too_high(h, queue.sent, self.namespace) from None
@@ -152,7 +155,7 @@ class Management:
 
     def resume(self, h: int) -> None:
         """Let go what ``h``, which was checked, confirms; :meth:`replay` sends the rest."""
-        self.queue.ack(h)
+        self.confirmed += self.queue.ack(h)
         self._unsent = len(self.queue)
         self.acks.begin()
 

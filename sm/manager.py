@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from math import inf
 from typing import Final, Protocol
 
 from andiron.sm import nonzas
@@ -15,6 +16,7 @@ from andiron.sm.link import Channel, CloseReason, Link, Transport
 from andiron.sm.management import Management
 from andiron.sm.payers import Payers, Rounds
 from andiron.sm.queue import CountTooHighError
+from andiron.sm.rates import Rate
 from andiron.sm.session import Session, State
 from andiron.sm.timers import Timers
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
@@ -54,6 +56,7 @@ class SessionManager:
         self.first_count = first_count
         self.timers = Timers()
         self.payers = Payers()
+        self.rate = Rate(config.rate, config.burst, config.patience)
         self.rounds = Rounds(config.turn, config.share)
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()
@@ -139,8 +142,8 @@ class SessionManager:
         """
         payer, most = session.payer, self.config.account_bytes
         own = [each for each in self.sessions if each.payer is payer and each is not session]
-        asleep = [each for each in own if each.state is State.DETACHED]
-        asleep.sort(key=lambda each: each.wake_at)
+        asleep = [each for each in own if each.hibernates_until < inf]
+        asleep.sort(key=lambda each: each.hibernates_until)
         for each in (*asleep, session):
             if payer.held <= most:
                 break

@@ -10,6 +10,12 @@ SM_NAMESPACES: Final = (ns.SM_3, ns.SM_2)
 FEATURES: Final = "".join(f"<sm xmlns='{namespace}'/>" for namespace in SM_NAMESPACES)
 
 
+def limits(size: int, idle: float) -> str:
+    """Return the feature that tells how large elements may be, and who is idle (XEP-0478)."""
+    seconds = f"<idle-seconds>{idle:.0f}</idle-seconds>" if idle else ""
+    return f"<limits xmlns='{ns.LIMITS}'><max-bytes>{size}</max-bytes>{seconds}</limits>"
+
+
 def enabled(namespace: str) -> str:
     """Return the answer to ``<enable/>`` for a session that cannot be resumed (section 3)."""
     return f"<enabled xmlns='{namespace}'/>"

@@ -7,6 +7,7 @@ Pure: no clock, no loop. :class:`~andiron.sm.driver.TurnDriver` begins the round
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from sys import getsizeof
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
@@ -40,12 +41,31 @@ class Taker(Protocol):
 class Payer:
     """One who causes costs; whoever holds something for it holds the payer, too."""
 
-    __slots__ = ("__weakref__", "at", "held", "name", "owed", "waiting")
+    __slots__ = (
+        "__weakref__",
+        "at",
+        "backlog",
+        "drawn",
+        "held",
+        "name",
+        "network",
+        "over_since",
+        "owed",
+        "waiting",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.network: Payer | None = None
+        """Who pays as well, for one that may have any number of names."""
         self.held = 0
         """Bytes of memory that are held for it."""
+        self.backlog = 0
+        """Bytes that wait to be written for what it sent."""
+        self.drawn = 0.0
+        """Until when what it sent takes its rate."""
+        self.over_since = inf
+        """Since when it has sent more than its rate and its burst."""
         self.owed = 0.0
         """Seconds of the loop that it has used beyond its share, as of ``at``."""
         self.at = 0.0
@@ -127,6 +147,14 @@ class Rounds:
             # One that fails is reported by the loop; the others are still to have their turns.
             if self._waiting:
                 self._ask()
+
+    def stop(self) -> None:
+        """Begin no round any more: all that waits goes on, and nothing has to wait hereafter."""
+        self.on_wait = None
+        while self._waiting:
+            for payer in list(self._waiting):
+                payer.owed = 0.0
+            self.next_round()
 
     def _ask(self) -> None:
         if not self._to_come and self.on_wait is not None:

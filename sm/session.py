@@ -5,18 +5,22 @@ is synchronous: transports and links call it with ``now``, it calls them back.
 """
 
 import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from math import inf
-from typing import Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound
+from andiron.sm.errands import Errand
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
 from andiron.sm.payers import Payer, Payers, Rounds
 from andiron.sm.queue import UnackedQueue
+from andiron.sm.rates import Rate
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
@@ -30,6 +34,17 @@ from andiron.xmpp.stanza import STANZA_NAMES
 from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.sm")
+
+T = TypeVar("T")
+
+_SIGN_IN: Final = 16_384
+"""Characters that a sign-in counts as having sent."""
+_WORK: Final = 1
+"""Nothing is read: much of what the client sent is not handled yet."""
+_TURN: Final = 2
+"""Nothing is read: others have their turns."""
+_RATE: Final = 4
+"""Nothing is read: the client sends more than it may."""
 
 
 class State(StrEnum):
@@ -47,6 +62,7 @@ class Keeper(Protocol):
     config: SmConfig
     timers: Timers
     payers: Payers
+    rate: Rate
     rounds: Rounds
     first_count: int
 
@@ -85,11 +101,11 @@ class Session:
     """
 
     __slots__ = (
+        "_awaited",
         "_config",
-        "_in_line",
+        "_gates",
         "_keeper",
         "_life",
-        "_paused",
         "channel",
         "domain",
         "inbound",
@@ -116,8 +132,8 @@ class Session:
         """Who pays for it: its network, from sign-in on its account."""
         self.wake_at = inf
         self._life = Liveness(self._config, now)
-        self._paused = False
-        self._in_line = False
+        self._gates = 0
+        self._awaited: deque[tuple[int, Callable[[], object]]] | None = None
 
     def clock(self) -> float:
         """Return the present of ``now``, for code that goes on after an await."""
@@ -142,13 +158,12 @@ class Session:
         self.domain = header.sender
         transport.open(header)
         features = "".join(self.link.features())
-        if self._config.active and self.link.account:
+        config, signed_in = self._config, self.link.account
+        if config.active and signed_in:
             features += nonzas.FEATURES
-        transport.send(
-            f"<stream:features xmlns:stream='{ns.STREAMS}'>{features}</stream:features>"
-            if features
-            else f"<stream:features xmlns:stream='{ns.STREAMS}'/>"
-        )
+        size = config.stanza_bytes if signed_in else config.negotiation_bytes
+        features += nonzas.limits(size, config.idle_probe)
+        transport.send(f"<stream:features xmlns:stream='{ns.STREAMS}'>{features}</stream:features>")
 
     def receive(self, element: Element, now: float) -> None:
         """Take one guarded top-level element from the client."""
@@ -159,16 +174,21 @@ class Session:
             if element.namespace == ns.CLIENT and element.name in STANZA_NAMES:
                 inbound = self.inbound
                 ticket = inbound.arrive()
+                early = self._keeper.rate.charge(self.payer, len(element.text), now)
+                if early:
+                    self._slow_down(now + early)
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
                     management = self.management
                     if management is not None and management.acks.watching:
                         self._acknowledge_progress(management)
-                elif inbound.pending >= self._config.pending and not self._paused:
-                    self._pause()
+                elif (
+                    inbound.pending >= self._config.pending
+                    or self.payer.backlog > self._config.backlog
+                ):
+                    self._stop(_WORK)
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
-                return  # It costs hardly more than to measure it.
             else:
                 self.link.receive(element, 0, now)
         except StreamError as error:
@@ -181,15 +201,23 @@ class Session:
                 now,
                 StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
             )
+
+    def spent(self, began: float) -> None:
+        """Charge the time since ``began``, when its transport began to work on what came.
+
+        Where the payer's turn is over, nothing more is read before the next.
+        """
         keeper = self._keeper
-        if keeper.rounds.used(self.payer, now, keeper.clock()):
+        if keeper.rounds.used(self.payer, began, keeper.clock()):
             self._wait_for_turn()
+
+    def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
+        """Return ``work`` that goes on after a request of the client's, charged to its payer."""
+        return Errand(work, self.payer, self._keeper.rounds, self._keeper.clock)
 
     def take_turn(self) -> None:
         """Read again: it is the payer's turn."""
-        self._in_line = False
-        if not self._paused and self.transport is not None:
-            self.transport.unpause()
+        self._go_on(_TURN)
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.
@@ -225,22 +253,29 @@ class Session:
         self.link.detached(now)
         self._wake_by(self._life.expires_at)
 
+    @property
+    def hibernates_until(self) -> float:
+        """Until when it waits to be resumed; infinite while it has a connection, or ended."""
+        return self._life.expires_at if self.state is State.DETACHED else inf
+
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
         management, transport = self.management, self.transport
-        if management is None or transport is None or self._resuming():
+        if transport is None or self._resuming():
             return
-        if management.writer is None:
+        if management is not None and management.writer is None:
             self._replay(management, transport, now)
+        self._tell_if_taken()
 
     # From the link
 
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
-        if self._in_line:
-            self._leave_line()
-            self.take_turn()
+        if self._gates & _TURN:
+            self._keeper.rounds.leave(self.payer, self)
+            self._go_on(_TURN)
         self.payer = self.link.payer
+        self._keeper.rate.charge(self.payer, _SIGN_IN, now)
         self._life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
@@ -287,6 +322,55 @@ class Session:
         else:
             self.link.closed(CloseReason.CONNECTION_LOST, [Undelivered(text, now)], now)
 
+    @property
+    def mark(self) -> int:
+        """What tells what was delivered until now from what will be: for :meth:`when_taken`."""
+        management = self.management
+        return 0 if management is None else management.confirmed + len(management.queue)
+
+    def when_taken(self, mark: int, tell: Callable[[], object]) -> None:
+        """Call ``tell`` once, when the client has all that was delivered before ``mark``.
+
+        That is when it acknowledges that, for which it is asked at once; without stream
+        management, when the network does not push back. It is not called when the session
+        ends before. Marks must be given in their order.
+        """
+        if self.state is State.CLOSED:
+            return
+        if self._awaited is None:
+            self._awaited = deque()
+        self._awaited.append((mark, tell))
+        management = self.management
+        if management is not None and mark > management.confirmed:
+            self._request_awaited(management, self.clock())
+        else:
+            self._tell_if_taken()
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many stanzas may be delivered before the session ends for it, and bytes of memory."""
+        config, management = self._config, self.management
+        if management is None:
+            return config.queue_stanzas, config.queue_bytes
+        queue = management.queue
+        return config.queue_stanzas - len(queue), config.queue_bytes - queue.bytes
+
+    def _tell_if_taken(self) -> None:
+        """Tell those who wait for what the client has by now."""
+        awaited, management, transport = self._awaited, self.management, self.transport
+        if awaited is None:
+            return
+        if management is not None:
+            confirmed = management.confirmed
+        elif transport is not None and not transport.congested:
+            confirmed = awaited[-1][0]
+        else:
+            return
+        while awaited and awaited[0][0] <= confirmed:
+            awaited.popleft()[1]()
+        if not awaited:
+            self._awaited = None
+
     def handled(self, ticket: int, now: float) -> None:
         """Note that the backend has taken over a stanza it had not at once."""
         self.inbound.handle(ticket)
@@ -297,8 +381,11 @@ class Session:
                     self._finish_resume(management, now)
                 return
             self._acknowledge_progress(management)
-        if self._paused and self.inbound.pending <= self._config.pending // 2:
-            self._unpause()
+        if self._gates & _WORK:
+            pending = self.inbound.pending
+            some = self.payer.backlog <= self._config.backlog
+            if not pending or (some and pending <= self._config.pending // 2):
+                self._go_on(_WORK)
 
     def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
         """End the session for good; what the client never confirmed goes back to the link."""
@@ -323,6 +410,7 @@ class Session:
             undelivered = management.drain()
         self._unbind_transport()
         self.state = State.CLOSED
+        self._awaited = None
         self._keeper.note_closed(self, reason, error)
         self.management = None
         if farewell is not None:
@@ -338,9 +426,12 @@ class Session:
                 management.acks.ask()
                 self.send(management.ack())
             case "a" if management is not None:
+                confirmed = management.confirmed
                 management.confirm(element, now)
                 self._wake_by(self._life.quiet_at)
                 self.writable(now)
+                if management.confirmed > confirmed:
+                    self._request_awaited(management, now)
             case "enable" | "resume" | "r" | "a":
                 try:
                     self._negotiate_sm(element, now)
@@ -379,6 +470,11 @@ class Session:
         if management.acks.due():
             self.send(management.ack())
 
+    def _request_awaited(self, management: Management, now: float) -> None:
+        """Ask for what somebody waits for, unless an answer is still to come."""
+        if self._awaited is not None and management.writer is not None and not self._life.asking:
+            self._request(management, now)
+
     def _request(self, management: Management, now: float) -> None:
         self.send(management.request(now))
         self._wake_by(self._life.request_by)
@@ -416,7 +512,7 @@ class Session:
         if self.inbound.pending:
             self._life.negotiate(now)
             self._wake_by(self._life.negotiate_by)
-            self._pause()
+            self._stop(_WORK)
         else:
             self._finish_resume(management, now)
 
@@ -431,9 +527,9 @@ class Session:
         transport.send(management.resumed())
         self.link.resumed(now)
         self._replay(management, transport, now)
-        if self._paused:
-            self._unpause()
+        self._go_on(_WORK)
         self._wake_for_idleness(now)
+        self._tell_if_taken()
 
     def _replay(self, management: Management, transport: Transport, now: float) -> None:
         """Send what waits for this connection, and ask for it once all is sent."""
@@ -445,6 +541,9 @@ class Session:
 
     def on_timer(self, now: float) -> None:
         """Do what is due by ``now`` and say when to be woken next."""
+        if now >= self._life.slow_until:
+            self._life.slow_until = inf
+            self._go_on(_RATE)
         if now >= self._life.expires_at:
             self.close(CloseReason.EXPIRED, now)
         elif now >= self._life.negotiate_by and self.state is State.NEGOTIATING:
@@ -504,27 +603,33 @@ class Session:
         if self.management is not None:
             self.management.lost()
         self._life.lost()
-        self._paused = False
-        self._leave_line()
+        if self._gates & _TURN:
+            self._keeper.rounds.leave(self.payer, self)
+        self._gates = 0
 
-    def _pause(self) -> None:
-        self._paused = True
-        if self.transport is not None:
-            self.transport.pause()
-
-    def _unpause(self) -> None:
-        self._paused = False
-        if self.transport is not None and not self._in_line:
-            self.transport.unpause()
+    def _slow_down(self, until: float) -> None:
+        """Read nothing more until then: the payer sends more than its rate."""
+        if not self._gates & _RATE:
+            logger.info("%s: read from the slower: it sends too much", self.link.jid)
+            self._stop(_RATE)
+        self._life.slow_until = until
+        self._wake_by(until)
 
     def _wait_for_turn(self) -> None:
         """Read nothing more before the payer's next turn: others have theirs first."""
-        if self.transport is not None and not self._in_line:
-            self._in_line = True
-            self.transport.pause()
+        if self.transport is not None and not self._gates & _TURN:
+            self._stop(_TURN)
             self._keeper.rounds.wait(self.payer, self)
 
-    def _leave_line(self) -> None:
-        if self._in_line:
-            self._in_line = False
-            self._keeper.rounds.leave(self.payer, self)
+    def _stop(self, gate: int) -> None:
+        """Read nothing more while a gate is shut."""
+        if not self._gates and self.transport is not None:
+            self.transport.pause()
+        self._gates |= gate
+
+    def _go_on(self, gate: int) -> None:
+        """Open a gate; where no other is shut, read again."""
+        if self._gates & gate:
+            self._gates &= ~gate
+            if not self._gates and self.transport is not None:
+                self.transport.unpause()

@@ -49,6 +49,14 @@ class Strangers:
             del self._by_network[network]
 
 
+def is_local(address: str) -> bool:
+    """Tell whether who connects is this machine: a proxy that says no more, a socket file."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return True
+
+
 class Newcomers(Generic[K]):
     """Those who have begun to ask for something and not done so yet, in the order of their coming.
 

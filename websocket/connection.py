@@ -131,14 +131,16 @@ class WebSocketConnection:
         if message["type"] == "websocket.disconnect":
             self._disconnected(message.get("code"))
             return False
+        began = self._loop.time()
         text = message.get("text")
         if text is None:
             self._fail(StreamError(StreamCondition.BAD_FORMAT, "frames are text (RFC 7395)"))
         else:
-            self._receive(text)
+            self._receive(text, began)
+        self.session.spent(began)
         return True
 
-    def _receive(self, text: str) -> None:
+    def _receive(self, text: str, now: float) -> None:
         try:
             element = self._guard.read(
                 undeclared(text) if text.startswith("<?xml") else text,
@@ -151,16 +153,16 @@ class WebSocketConnection:
                 self._fail(error)
             return
         if element.namespace == ns.FRAMING:
-            self._receive_framing(element)
+            self._receive_framing(element, now)
         elif self._closing:
             return
         elif self._open:
-            self.session.receive(element, self._loop.time())
+            self.session.receive(element, now)
         else:
             self._fail(not_opened(element))
 
-    def _receive_framing(self, element: Element) -> None:
-        now, name = self._loop.time(), element.name
+    def _receive_framing(self, element: Element, now: float) -> None:
+        name = element.name
         if name == "close":
             if self._closing:
                 self._finish()

@@ -133,7 +133,7 @@ def resourcepart(text: str) -> str:
     return _enforce("resourcepart", _OPAQUE, text)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def domainpart(text: str) -> str:
     """Return the prepared domainpart (RFC 7622 section 3.2): a name of U-labels, or an IP address.
 

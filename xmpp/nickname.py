@@ -5,6 +5,9 @@ of different alphabets that look the same stay different by it (RFC 8264 section
 the skeleton of UTS #39 section 4 goes beside it, for what is beyond ASCII: there it makes
 one of ``modern`` and ``modem``, ``user1`` and ``userl``, whom people who are honest may well
 be called side by side. It is for comparing alone: nobody is to be shown one.
+
+Nor does a nickname become another one by what cannot be seen in it: a sign without a shape
+is a space there, one that only shapes its neighbours is nothing.
 """
 
 import json
@@ -16,11 +19,30 @@ from typing import Final
 
 from precis_i18n import get_profile
 
-from andiron.xmpp.precis import enforce
+from andiron.xmpp.precis import PrecisError, enforce
 
 _SHOWN: Final = get_profile("NicknameCasePreserved")
 _COMPARED: Final = get_profile("NicknameCaseMapped")
 _MARK: Final = "\u200e"
+_BLANKS: Final = dict.fromkeys(
+    map(
+        ord,
+        (
+            "\N{BRAILLE PATTERN BLANK}",
+            "\N{OBJECT REPLACEMENT CHARACTER}",
+            "\N{EGYPTIAN HIEROGLYPH FULL BLANK}",
+            "\N{EGYPTIAN HIEROGLYPH HALF BLANK}",
+            "\N{KHITAN SMALL SCRIPT FILLER}",
+            "\N{MUSICAL SYMBOL NULL NOTEHEAD}",
+        ),
+    ),
+    " ",
+)
+"""What is drawn as nothing and is neither a space nor refused by RFC 8264 section 9.13:
+Unicode has no property for it."""
+_JOINERS: Final = dict.fromkeys(map(ord, "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"))
+_MARKS: Final = frozenset({"Mn", "Me"})
+_OF_EVERY_SCRIPT: Final = "COMBINING"
 
 
 def shown_nickname(nick: str) -> str:
@@ -35,13 +57,40 @@ def nickname_keys(nick: str) -> frozenset[str]:
     """Return what a nickname is compared by: two that have a key in common are one to people.
 
     The first is by RFC 8266 section 2.4, the other its look; most have one alone. The caller
-    must have bounded the length. Raises :class:`PrecisError` for what can be no nickname.
+    must have bounded the length. Raises :class:`PrecisError` for what can be no nickname, or
+    has nothing that people could see.
     """
     compared = enforce(_COMPARED, nick)
     if compared.isascii():
         return frozenset((compared,))
-    look = unicodedata.normalize("NFD", shown_nickname(nick)).translate(look_alikes())
-    return frozenset((compared, unicodedata.normalize("NFC", look.lower())))
+    seen = _seen(unicodedata.normalize("NFD", shown_nickname(nick)))
+    if not seen:
+        raise PrecisError("has nothing that can be seen")
+    look = seen.translate(look_alikes()).lower()
+    return frozenset((compared, unicodedata.normalize("NFC", look)))
+
+
+def _seen(text: str) -> str:
+    """Return what people see of a decomposed text.
+
+    A mark of one script upon a letter of another is drawn by chance or not at all, and many
+    only tell how the next sign of their own script is to be drawn.
+    """
+    found: list[str] = []
+    script = ""
+    for character in text.translate(_JOINERS).translate(_BLANKS):
+        kind = _script(character)
+        if unicodedata.category(character) not in _MARKS:
+            script = kind
+        elif kind not in (script, _OF_EVERY_SCRIPT):
+            continue
+        found.append(character)
+    return " ".join("".join(found).split())
+
+
+def _script(character: str) -> str:
+    """Return the script of a letter or mark, which is the first word of its name."""
+    return unicodedata.name(character, "").partition(" ")[0]
 
 
 @cache

@@ -64,6 +64,24 @@ def unprefixed(element: Element) -> Element:
     return _rewritten(element, parse_tree(element))
 
 
+def language(around: str, *trees: Tree | None) -> str:
+    """Return the language of an element: its own, or that of the next around it that has one.
+
+    ``around`` is the language outside; then come the elements, the innermost last (None for
+    one that is not there). Empty where it has none, or one whose name cannot be one.
+    """
+    found = around
+    for tree in trees:
+        if tree is not None:
+            found = tree.get(f"{{{ns.XML}}}lang", found)
+    return found if LANGUAGE_TAG.fullmatch(found) else ""
+
+
+def lang_attribute(tag: str) -> str:
+    """Return ``xml:lang='…'`` with a leading space, or nothing for no language."""
+    return f" xml:lang='{tag}'" if tag else ""
+
+
 def with_language(element: Element, tag: str) -> Element:
     """Return an unprefixed stanza with a language where it has none (RFC 6120 section 8.1.5).
 

@@ -12,12 +12,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
+from andiron.serving.unhurried import UnhurriedProtocol
 
 logger = logging.getLogger("andiron")
 
@@ -178,7 +178,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.loop.call_later(_LINGER, self.transport.abort)
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
+class WebSocketProtocol(UnhurriedProtocol):
     """A WebSocket on which nothing is kept for a client that does not read.
 
     Messages are bounded by ``max_negotiation_size``, and a little, until the application has

@@ -40,6 +40,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._on_started = on_started
         self._on_stopped = on_stopped
+        self.failure: Exception | None = None
+        """Why it ended as soon as it had started."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept connections."""
@@ -48,7 +50,11 @@ class Server(uvicorn.Server):
             # What is there by now stays: looking for garbage in it would slow every sign-in.
             gc.collect()
             gc.freeze()
-            await self._on_started()
+            try:
+                await self._on_started()
+            except Exception as error:  # noqa: BLE001 - raised when all has ended in order
+                self.failure = error
+                self.end()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the application end, then what it was reached by."""
@@ -64,8 +70,8 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
 
     Raises :class:`ServerError` when the address cannot be listened on or the
-    database was lost to another server, and SystemExit when the
-    application does not start, which is logged.
+    database was lost to another server, :class:`DatabaseError` when that fails at
+    the start, and SystemExit when the application does not start, which is logged.
     """
     configure_logging(settings.log_level)
     allow_open_files()
@@ -102,6 +108,8 @@ def run(settings: Settings) -> None:
             server.run(listeners)
     if andiron.database_lost:
         raise ServerError(andiron.database_lost)
+    if server.failure is not None:
+        raise server.failure
 
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:

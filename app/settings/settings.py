@@ -33,6 +33,7 @@ from andiron.settings.types import (
     DatabaseUrl,
     DomainName,
     FileMode,
+    HostNames,
     MediaRanges,
     Networks,
     Origins,
@@ -104,6 +105,12 @@ class Settings(BaseSettings):
         "",
         description="Where clients find this application, for those that look it up (XEP-0156);"
         " empty: where their request was sent to.",
+    )
+    allowed_hosts: HostNames = Field(
+        (),
+        description="Names of hosts for which requests are taken besides `localhost`, addresses,"
+        " `domain` and what is below it, and the host of `public_url`: `name`, `*.name`, or `*` for"
+        " any.",
     )
 
     auth_plain: bool = Field(
@@ -179,7 +186,13 @@ class Settings(BaseSettings):
     )
 
     offline_limit: Count = Field(
-        1_000, description="The most messages kept for an account that is away; 0 keeps none."
+        1_000,
+        description="The most messages kept for an account that is away; 0 keeps none. One sender"
+        " may take half of it, a second one half of the rest.",
+    )
+    offline_bytes: Annotated[Bytes, Field(ge=10_000)] = Field(
+        16_777_216,
+        description="The most bytes they may take, shared out in the same way.",
     )
     offline_held: AtLeastOne = Field(
         1_000,
@@ -188,6 +201,11 @@ class Settings(BaseSettings):
 
     roster_contacts: Count = Field(
         10_000, description="The most contacts an account may have (RFC 6121)."
+    )
+    roster_size: Annotated[int, Unit("characters"), Field(ge=10_000)] = Field(
+        4_194_304,
+        description="How long the addresses, names and groups of an account's contacts may be, all"
+        " told.",
     )
     roster_groups: Count = Field(
         100, description="The most groups that an account may put one contact in."
@@ -215,6 +233,11 @@ class Settings(BaseSettings):
     archive_days: Annotated[int, Unit("days"), Field(ge=0, le=36_500)] = Field(
         365, description="How long messages are kept; 0 keeps them for good."
     )
+    archive_max_bytes: Annotated[Bytes, Field(ge=0)] = Field(
+        0,
+        description="How much one account's archive, or one room's, may hold; beyond, its oldest "
+        "messages go, within an hour. 0 bounds nothing.",
+    )
     archive_page: AtLeastOne = Field(
         100, description="The most messages that one question for the archive is answered with."
     )
@@ -223,7 +246,8 @@ class Settings(BaseSettings):
     )
     archive_backlog: Annotated[Bytes, Field(ge=1_048_576)] = Field(
         67_108_864,
-        description="How much may wait to be written; what comes then is not archived.",
+        description="How much may wait to be written, a sixteenth of it for one sender;"
+        " what comes then is not archived.",
     )
 
     rooms: bool = Field(True, description="Let people meet in rooms (XEP-0045).")
@@ -355,6 +379,9 @@ class Settings(BaseSettings):
     max_directed: AtLeastOne = Field(
         1_000, description="To how many others one session may send directed presence."
     )
+    max_presence: Annotated[int, Unit("characters"), Field(ge=1_000)] = Field(
+        10_000, description="The longest presence that a client may send to its contacts."
+    )
 
     max_stanza_size: Annotated[Bytes, Field(ge=10_000, le=2**30)] = Field(
         262_144, description="The largest stanza a client may send."
@@ -406,6 +433,23 @@ class Settings(BaseSettings):
         33_554_432,
         description="The most bytes of memory in which messages wait for the clients of one "
         "account; beyond, its longest hibernating session ends.",
+    )
+    account_backlog: Annotated[Bytes, Field(ge=65_536)] = Field(
+        1_048_576,
+        description="How much of what one account sends may wait for the archive before nothing "
+        "more is read from it.",
+    )
+    account_rate: Annotated[int, Unit("bytes a second"), Field(ge=0, le=2**40)] = Field(
+        1_048_576,
+        description="How much one account may send for long, each stanza counting 512 bytes more "
+        "than it has; it is read from no faster. 0 bounds nothing.",
+    )
+    account_burst: Annotated[Bytes, Field(ge=1_048_576)] = Field(
+        67_108_864, description="How much it may send beyond that at once."
+    )
+    account_patience: PositiveSeconds = Field(
+        600.0,
+        description="How long on end it may try to send more than that, before its stream ends.",
     )
     account_turn: PositiveSeconds = Field(
         0.002,
@@ -572,8 +616,10 @@ class Settings(BaseSettings):
             conflict=ConflictPolicy(self.resource_conflict),
             max_resources=self.max_resources,
             max_offline=self.offline_limit,
+            max_offline_bytes=self.offline_bytes,
             max_held=self.offline_held,
             max_directed=self.max_directed,
+            max_presence=self.max_presence,
             max_blocked=self.blocked_limit,
             max_private=self.private_limit,
             max_private_size=self.private_size,
@@ -587,6 +633,7 @@ class Settings(BaseSettings):
             ),
             roster=RosterConfig(
                 max_contacts=self.roster_contacts,
+                max_size=self.roster_size,
                 max_groups=self.roster_groups,
                 max_name=self.roster_name,
                 max_requests=self.roster_requests,
@@ -612,6 +659,7 @@ class Settings(BaseSettings):
         return ArchiveConfig(
             default=self.archive_default,
             days=self.archive_days,
+            max_bytes=self.archive_max_bytes,
             page=self.archive_page,
             max_preferences=self.archive_preferences,
             backlog=self.archive_backlog,
@@ -670,6 +718,12 @@ class Settings(BaseSettings):
             idle_timeout=self.session_idle_timeout,
             pending=self.session_pending,
             account_bytes=self.account_memory,
+            backlog=self.account_backlog,
+            rate=self.account_rate,
+            burst=self.account_burst,
+            patience=self.account_patience,
+            stanza_bytes=self.max_stanza_size,
+            negotiation_bytes=self.max_negotiation_size,
             turn=self.account_turn,
             share=self.account_share,
         )

@@ -77,6 +77,18 @@ def _origin(value: str) -> str:
     return origin
 
 
+def _host_name(value: str) -> str:
+    if value == "*":
+        return value
+    below, name = ("*.", value[2:]) if value.startswith("*.") else ("", value)
+    try:
+        return below + dns_name(name)
+    except InvalidJID:
+        raise ValueError(
+            "host names without a port, such as chat.example.org or *.example.org (or *, for any)"
+        ) from None
+
+
 def _network(value: str) -> str:
     if value == "unix":
         return value
@@ -150,6 +162,7 @@ Bytes = Annotated[int, Unit("bytes")]
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
+HostNames = tuple[Annotated[str, AfterValidator(_host_name)], ...]
 MediaRanges = tuple[Annotated[str, AfterValidator(_media_range)], ...]
 Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
 Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]

@@ -14,14 +14,25 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.archive.ids import HIGHEST, Ids, first_at, write_id
+from andiron.domain.archive.ids import HIGHEST, Ids, first_at, parse_id, write_id
 from andiron.domain.archive.preferences import USERNAME, Policy, Preferences, loaded, loading
-from andiron.domain.archive.store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
+from andiron.domain.archive.store import (
+    ACCOUNTS,
+    ROOMS,
+    ArchiveStore,
+    Filter,
+    Range,
+    Row,
+    Withdrawal,
+)
+from andiron.domain.archive.trimming import Trimming
 from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.owners import Effect
+from andiron.sm.payers import Payer
+from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 
 __all__ = ["Archive", "Page", "Query"]
@@ -29,6 +40,8 @@ __all__ = ["Archive", "Page", "Query"]
 logger = logging.getLogger("andiron.domain")
 
 _DAY: Final = 86_400
+_SHARES: Final = 16
+"""The part of what may wait to be written that one may cause is one of so many."""
 _PAGE_SIZE: Final = 1_048_576
 """Characters of one page, beyond which it has fewer messages than were asked for."""
 
@@ -80,25 +93,48 @@ class Archive:
         self._accounts = ArchiveStore(database, ACCOUNTS)
         self._rooms = ArchiveStore(database, ROOMS)
         self._loading = loading(self._accounts.last(USERNAME))
-        self._account_writer = ArchiveWriter(self._accounts, config.backlog)
-        self._room_writer = ArchiveWriter(self._rooms, config.backlog)
+        share = config.backlog // _SHARES
+        self._account_writer = ArchiveWriter(self._accounts, config.backlog, share)
+        self._room_writer = ArchiveWriter(self._rooms, config.backlog, share)
 
-    def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
+    def add(self, owner: Owner, peer: str, text: str, stamp: float, cause: Payer) -> str:
         """Keep a message of Unix time ``stamp`` with the JID ``peer``; return its id.
 
-        The id is empty where the account is in no database, its preferences are
-        against it, or the database does not keep up.
+        ``cause`` is who sent it, on whose account it waits to be written. The id is
+        empty where the account is in no database, its preferences are against it, or
+        the database does not keep up.
         """
         row = self._row(owner, peer, text, stamp)
-        return write_id(row.id) if row is not None and self._account_writer.put(row) else ""
+        kept = row is not None and self._account_writer.put(row, cause)
+        return write_id(row.id) if row is not None and kept else ""
 
-    def hold(self, owner: Owner, peer: str, text: str, stamp: float) -> Held | None:
+    def written(self, session: Session, ticket: int) -> bool:
+        """Tell whether all that was added is in the database.
+
+        If not, the session's stanza is handled when it is.
+        """
+        return self._account_writer.written(session, ticket)
+
+    def written_for_rooms(self, session: Session, ticket: int) -> bool:
+        """Tell the same of what was said in rooms."""
+        return self._room_writer.written(session, ticket)
+
+    def hold(self, owner: Owner, peer: str, text: str, stamp: float, cause: Payer) -> Held | None:
         """Give a message its place in the archive; None where :meth:`add` would return no id.
 
         The caller must soon have it kept or dropped: whoever reads the archive waits.
         """
         row = self._row(owner, peer, text, stamp)
-        return None if row is None else self._account_writer.hold(row)
+        return None if row is None else self._account_writer.hold(row, cause)
+
+    def withdraw(self, username: str, identity: str) -> None:
+        """Take a message out of an account's archive again, by the id that :meth:`add` gave.
+
+        Whoever asks for the archive from now on does not find it.
+        """
+        number = parse_id(identity)
+        assert number is not None
+        self._account_writer.withdraw(Withdrawal(username, number))
 
     def _row(self, owner: Owner, peer: str, text: str, stamp: float) -> Row | None:
         if not owner.registered:
@@ -112,7 +148,7 @@ class Archive:
             return None
         return Row(owner.username, self._ids.next(stamp), bare, resource, text)
 
-    def add_for(self, room: str, peer: str, text: str, stamp: float) -> str:
+    def add_for(self, room: str, peer: str, text: str, stamp: float, cause: Payer) -> str:
         """Keep a message of the occupant ``peer`` in the archive of a room.
 
         Returns its id, which is empty where the database does not keep up.
@@ -120,7 +156,7 @@ class Archive:
         """
         identity = self._ids.next(stamp)
         row = Row(room, identity, peer, "", text)
-        return write_id(identity) if self._room_writer.put(row) else ""
+        return write_id(identity) if self._room_writer.put(row, cause) else ""
 
     async def page(self, archive: str, query: Query) -> Page:
         """Return the page that is asked for: of what was kept until now.
@@ -190,15 +226,20 @@ class Archive:
         await self._rooms.remove(room)
 
     async def run(self) -> None:
-        """Remove what is older than it may be, now and then; to be cancelled."""
-        while self._config.days:
-            lowest = first_at(int((self._wall() - self._config.days * _DAY) * 1000))
+        """Remove what is older or more than it may be, now and then; to be cancelled."""
+        config = self._config
+        trimmings = [Trimming(each, config.max_bytes) for each in (self._accounts, self._rooms)]
+        while config.days or config.max_bytes:
             try:
-                await self._accounts.sweep(lowest)
-                await self._rooms.sweep(lowest)
+                if config.days:
+                    lowest = first_at(int((self._wall() - config.days * _DAY) * 1000))
+                    await self._accounts.sweep(lowest)
+                    await self._rooms.sweep(lowest)
+                for trimming in trimmings:
+                    await trimming.run()
             except DatabaseError:
                 logger.exception("old messages could not be removed")
-            await asyncio.sleep(self._config.sweep_interval)
+            await asyncio.sleep(config.sweep_interval)
 
     async def close(self) -> None:
         """Write what is not written yet."""

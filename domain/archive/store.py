@@ -13,9 +13,11 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    LargeBinary,
     Select,
     TableClause,
     Text,
+    cast,
     column,
     delete,
     func,
@@ -31,7 +33,7 @@ from andiron.domain.archive.ids import HIGHEST
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import INDEXED_RESOURCE
 
-__all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row"]
+__all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row", "Withdrawal"]
 
 _SWEPT: Final = 500
 """Rows that one transaction of the sweep removes, so that other writes need not wait long."""
@@ -68,6 +70,13 @@ class Row(NamedTuple):
     resource: str
     """The rest of the address, empty in a room."""
     text: str
+
+
+class Withdrawal(NamedTuple):
+    """A message that is to be kept no more."""
+
+    owner: str
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,20 @@ class ArchiveStore:
             await self._database.write(lambda connection: self._insert(connection, rows))
         except IntegrityError:
             await self._database.write(lambda connection: self._insert_owned(connection, rows))
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        """Remove single messages, all or none."""
+        columns = self._table.c
+        statements = [
+            delete(self._table).where(columns.owner == each.owner, columns.id == each.id)
+            for each in withdrawals
+        ]
+
+        async def operation(connection: AsyncConnection) -> None:
+            for statement in statements:
+                await connection.execute(statement)
+
+        await self._database.write(operation)
 
     async def page(
         self, owner: str, wanted: Filter, size: int, *, backwards: bool = False
@@ -174,16 +197,37 @@ class ArchiveStore:
 
     async def remove(self, owner: str) -> None:
         """Remove an archive, a part at a time."""
-        while await self._remove_below(owner, HIGHEST):
-            pass
+        await self.remove_through(owner, HIGHEST)
 
     async def sweep(self, lowest: int) -> None:
         """Remove all messages with an id below ``lowest``, a part at a time."""
-        owner = await self._following("")
+        owner = await self.following("")
         while owner is not None:
             while await self._remove_below(owner, lowest - 1):
                 pass
-            owner = await self._following(owner)
+            owner = await self.following(owner)
+
+    async def sizes(self, owner: str, above: int) -> list[tuple[int, int]]:
+        """Return some of an archive's messages from an id on, each with the bytes of its text."""
+        columns = self._table.c
+
+        async def operation(connection: AsyncConnection) -> list[tuple[int, int]]:
+            is_sqlite = connection.dialect.name == "sqlite"
+            size = (
+                func.length(cast(columns.text, LargeBinary))
+                if is_sqlite
+                else func.octet_length(columns.text)
+            )
+            query = select(columns.id, size).where(columns.owner == owner, columns.id > above)
+            found = await connection.execute(query.order_by(columns.id).limit(_SWEPT))
+            return [(identity, length) for identity, length in found]
+
+        return await self._database.read(operation)
+
+    async def remove_through(self, owner: str, highest: int) -> None:
+        """Remove an archive's messages up to an id, a part at a time."""
+        while await self._remove_below(owner, highest):
+            pass
 
     async def _remove_below(self, owner: str, highest: int) -> bool:
         """Remove some of an archive's oldest messages; tell whether there may be more."""
@@ -207,8 +251,8 @@ class ArchiveStore:
         await self._database.write(operation)
         return len(found) == _SWEPT
 
-    async def _following(self, owner: str) -> str | None:
-        """Return the archive after ``owner``, in the order of the index."""
+    async def following(self, owner: str) -> str | None:
+        """Return the name of the archive after ``owner``, in the order of the index."""
         query = select(func.min(self._table.c.owner)).where(self._table.c.owner > owner)
 
         async def operation(connection: AsyncConnection) -> str | None:

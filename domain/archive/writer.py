@@ -1,20 +1,24 @@
 """Writes archived messages behind the sessions' backs, many at a time.
 
-A message goes its way at once. What waits to be written is bounded; when the
-database is out of reach for too long, messages go on without being archived,
-and the operator is told. A message that the database does not take holds up no
-other.
+A message goes its way at once, and is handled when it is written. What waits is
+bounded, also for each who causes it, so that nobody's flood keeps the messages of others
+from being archived; when the database is out of reach for too long, messages go on
+without, and the operator is told. A message that the database does not take holds up
+no other.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from andiron.domain.archive.ids import write_id
-from andiron.domain.archive.store import ArchiveStore, Row
+from andiron.domain.archive.store import ArchiveStore, Row, Withdrawal
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
+from andiron.sm.payers import Payer
+from andiron.sm.session import Session
 
 logger = logging.getLogger("andiron.domain")
 
@@ -22,6 +26,8 @@ _BATCH: Final = 4096
 """Rows of one transaction at most: others that write wait for its end."""
 _OVERHEAD: Final = 512
 """Bytes that a row takes in memory besides its text, about."""
+_LEAST: Final = 65_536
+"""Bytes that may wait for everybody, however much does for others."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
 """Seconds to wait before a batch that failed is tried again; twice as long each time."""
@@ -30,11 +36,12 @@ _LONGEST_PAUSE: Final = 30.0
 class Held:
     """A row that has its place in the archive, and is written when that is decided, or not."""
 
-    __slots__ = ("_writer", "row")
+    __slots__ = ("_writer", "cause", "row")
 
-    def __init__(self, writer: "ArchiveWriter", row: Row) -> None:
+    def __init__(self, writer: "ArchiveWriter", row: Row, cause: Payer) -> None:
         self._writer = writer
         self.row = row
+        self.cause = cause
 
     @property
     def id(self) -> str:
@@ -51,46 +58,46 @@ class Held:
 
 
 class ArchiveWriter:
-    """What waits to be written to one store: up to ``bound`` bytes of it, about."""
+    """What waits to be written to one store.
 
-    def __init__(self, store: ArchiveStore, bound: int) -> None:
+    That is up to ``bound`` bytes, about, of which one may cause up to ``share``.
+    """
+
+    def __init__(self, store: ArchiveStore, bound: int, share: int) -> None:
         self._store = store
         self._bound = bound
-        self._pending: list[Row | None] = []
+        self._share = share
+        self._pending: list[tuple[Row | Withdrawal | None, Payer | None]] = []
         self._size = 0
         self._put = 0
         self._settled = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._tickets: deque[tuple[int, Session, int]] = deque()
+        self._failing = False
         self._undecided: set[Held] = set()
         self._deciding: list[asyncio.Future[None]] = []
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._lost = 0
 
-    def put(self, row: Row) -> bool:
+    def put(self, row: Row, cause: Payer) -> bool:
         """Take a row to be written; False when too much waits, or it is closed."""
-        size = self._size + len(row.text) + _OVERHEAD
-        if size > self._bound:
-            self._refuse()
+        if not self._charge(row, cause):
             return False
-        self._size = size
         self._put += 1
-        self._pending.append(row)
+        self._pending.append((row, cause))
         if self._task is None:
             self._start()
         return True
 
-    def hold(self, row: Row) -> Held | None:
+    def hold(self, row: Row, cause: Payer) -> Held | None:
         """Take a row of which it is not known yet whether it shall be written; None as False.
 
         The caller must decide soon: who reads waits for it.
         """
-        size = self._size + _weight(row)
-        if size > self._bound:
-            self._refuse()
+        if not self._charge(row, cause):
             return None
-        self._size = size
-        held = Held(self, row)
+        held = Held(self, row, cause)
         self._undecided.add(held)
         return held
 
@@ -101,15 +108,36 @@ class ArchiveWriter:
         self._undecided.remove(held)
         if keep:
             self._put += 1
-            self._pending.append(held.row)
+            self._pending.append((held.row, held.cause))
             if self._task is None:
                 self._start()
         else:
-            self._size -= _weight(held.row)
+            self._release(held.row, held.cause)
         deciding, self._deciding = self._deciding, []
         for waiter in deciding:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Remove a row that was put before, as soon as it is written.
+
+        It is no less in order than a row is, and is taken whatever waits.
+        """
+        self._size += _OVERHEAD
+        self._put += 1
+        self._pending.append((withdrawal, None))
+        if self._task is None:
+            self._start()
+
+    def written(self, session: Session, ticket: int) -> bool:
+        """Tell whether all that was put is in the database; else the session is told when it is.
+
+        While the database is out of reach nobody waits for it.
+        """
+        if self._settled == self._put or self._failing:
+            return True
+        self._tickets.append((self._put, session, ticket))
+        return False
 
     async def flushed(self, owner: str) -> None:
         """Wait until all that was put is in the database, and what was held of one is decided.
@@ -131,14 +159,13 @@ class ArchiveWriter:
         """Write nothing more of an archive that was removed."""
         for held in [held for held in self._undecided if held.row.owner == owner]:
             held.drop()
-        for number, row in enumerate(self._pending):
-            if row is not None and row.owner == owner:
-                self._pending[number] = None
-                self._size -= _weight(row)
+        for number, (row, cause) in enumerate(self._pending):
+            if isinstance(row, Row) and cause is not None and row.owner == owner:
+                self._pending[number] = None, None
+                self._release(row, cause)
 
     async def close(self) -> None:
         """Write what waits, in one attempt; take nothing any more."""
-        self._bound = 0
         self._closing.set()
         if self._task is not None:
             await self._task
@@ -150,17 +177,24 @@ class ArchiveWriter:
         while self._pending:
             batch = self._pending[:_BATCH]
             del self._pending[:_BATCH]
-            rows = [row for row in batch if row is not None]
+            rows = [row for row, _ in batch if isinstance(row, Row)]
             if rows:
                 await self._write(rows)
-            self._size -= sum(map(_weight, rows))
+            # Each comes after its row.
+            gone = [row for row, _ in batch if isinstance(row, Withdrawal)]
+            if gone:
+                await self._remove(gone)
+            self._size -= len(gone) * _OVERHEAD
+            for row, cause in batch:
+                if isinstance(row, Row) and cause is not None:
+                    self._release(row, cause)
             self._settle(len(batch))
         self._task = None
 
     async def _write(self, batch: Sequence[Row]) -> None:
         """Write rows, but for those that cannot be: they are found by halving what fails."""
         try:
-            await self._insist(batch)
+            await self._insist(lambda: self._store.add(batch), len(batch))
         except Exception as error:  # noqa: BLE001 - whatever it is about one, others must be written
             if len(batch) == 1:
                 _let_go(batch[0], error)
@@ -169,24 +203,32 @@ class ArchiveWriter:
             await self._write(batch[:middle])
             await self._write(batch[middle:])
 
-    async def _insist(self, batch: Sequence[Row]) -> None:
-        """Write rows, again and again while the database is out of reach.
+    async def _remove(self, withdrawals: Sequence[Withdrawal]) -> None:
+        """Remove rows, or none of them."""
+        try:
+            await self._insist(lambda: self._store.withdraw(withdrawals), len(withdrawals))
+        except Exception:
+            logger.exception("%d messages stay in archives, though refused", len(withdrawals))
+
+    async def _insist(self, act: Callable[[], Awaitable[None]], rows: int) -> None:
+        """Write or remove rows, again and again while the database is out of reach.
 
         Raises what another attempt would raise again.
         """
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._store.add(batch)
+                await act()
             except RefusedError:
                 raise
             except DatabaseError as error:
                 if self._closing.is_set():
-                    logger.exception("%d messages are lost to the archive", len(batch))
+                    logger.exception("%d messages are lost to the archive", rows)
                     return
-                logger.warning("%d messages wait to be archived: %s", len(batch), error)
+                logger.warning("%d messages wait to be archived: %s", rows, error)
                 self._fail(error)
             else:
+                self._failing = False
                 return
             await self._pause(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -204,6 +246,7 @@ class ArchiveWriter:
             logger.error("%d messages were not archived", self._lost)
             self._lost = 0
         waiting, self._waiting = self._waiting, []
+        self._tell(self._settled)
         for number, waiter in waiting:
             if number > self._settled:
                 self._waiting.append((number, waiter))
@@ -211,10 +254,43 @@ class ArchiveWriter:
                 waiter.set_result(None)
 
     def _fail(self, error: DatabaseError) -> None:
+        self._failing = True
+        self._tell(self._put)
         waiting, self._waiting = self._waiting, []
         for _, waiter in waiting:
             if not waiter.done():
                 waiter.set_exception(DatabaseError(*error.args))
+
+    def _tell(self, number: int) -> None:
+        """Let what came before the row of a number be handled."""
+        tickets = self._tickets
+        while tickets and tickets[0][0] <= number:
+            _, session, ticket = tickets.popleft()
+            try:
+                session.handled(ticket, session.clock())
+            except Exception:
+                # One session's failure keeps nobody's messages from being written.
+                logger.exception("%s: a stanza could not be settled", session.link.jid)
+
+    def _charge(self, row: Row, cause: Payer) -> bool:
+        """Count a row that waits from now on; False where too much does, or it is closed."""
+        weight = _weight(row)
+        caused = cause.backlog + weight
+        if (
+            self._closing.is_set()
+            or caused > self._share
+            or (self._size + weight > self._bound and caused > _LEAST)
+        ):
+            self._refuse()
+            return False
+        self._size += weight
+        cause.backlog = caused
+        return True
+
+    def _release(self, row: Row, cause: Payer) -> None:
+        weight = _weight(row)
+        self._size -= weight
+        cause.backlog -= weight
 
     def _refuse(self) -> None:
         if not self._lost:

@@ -10,12 +10,14 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts import visibility
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.contacts.roster import Roster, read_request, roster_of, write_query
+from andiron.domain.contacts.roster_rows import write_items
 from andiron.domain.contacts.roster_store import Change, NoSuchContact, RosterFull, RosterStore
 from andiron.domain.contacts.subscriptions import Kind
 from andiron.domain.database.database import DatabaseError
@@ -39,6 +41,8 @@ FEATURES = f"<ver xmlns='{ns.ROSTER_VERSIONS}'/>", f"<sub xmlns='{ns.PRE_APPROVA
 
 _READERS: Final = 4
 """Rosters that are read at a time: a large one takes megabytes until it is sent."""
+_MANY: Final = 200
+"""Contacts of which the XML is better written beside the loop."""
 
 
 class Contacts:
@@ -61,6 +65,8 @@ class Contacts:
         self._config = config
         self._spawn = spawn
         self._reading = asyncio.Semaphore(_READERS)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of each account, whose roster is read once at a time, so that none takes all places."""
         self._changing: Counter[str] = Counter()
         owners.add_loader(store.load)
 
@@ -88,15 +94,20 @@ class Contacts:
         return self._read(client.owner)
 
     async def _read(self, owner: Owner) -> str:
-        async with self._reading:
+        turn = self._turns.setdefault(owner.jid, asyncio.Lock())
+        async with turn, self._reading:
             with _Failures():
                 if owner.jid in self._changing:
                     await self._store.catch_up()
                 while True:
-                    version, items = await self._store.items(owner.username)
+                    version, rows = await self._store.rows(owner.username)
+                    if len(rows) > _MANY:
+                        items = await asyncio.to_thread(write_items, rows)
+                    else:
+                        items = write_items(rows)
                     # What was pushed while it was read must not be undone by the answer.
                     if version >= roster_of(owner).version:
-                        return write_query(version, "".join(item.to_xml() for item in items))
+                        return write_query(version, items)
 
     def _set(self, request: IqRequest) -> Awaitable[str]:
         wish = read_request(request.payload, request.account, self._config)
@@ -134,7 +145,8 @@ class Contacts:
         text = with_addresses(element, client.account, contact)
         if kind is Kind.SUBSCRIBE and len(text) > self._config.max_request:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "the request is too long")
-        self._spawn(self._manage(client, kind, element, contact, text, ticket))
+        work = self._manage(client, kind, element, contact, text, ticket)
+        self._spawn(client.session.errand(work))
         return False
 
     async def _manage(
@@ -153,7 +165,7 @@ class Contacts:
         """Deliver the requests that wait to a resource that became available (section 3.1.3)."""
         requests = roster_of(client.owner).requests
         if requests:
-            self._spawn(self._remind(client, requests))
+            self._spawn(client.session.errand(self._remind(client, requests)))
 
     async def _remind(self, client: Client, requests: frozenset[str]) -> None:
         stored = await self._store.requests(client.owner.username)
@@ -247,7 +259,9 @@ class _Failures:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         match error:
             case RosterFull():
-                raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many contacts")
+                raise StanzaError(
+                    StanzaCondition.RESOURCE_CONSTRAINT, "too many contacts, or too much of them"
+                )
             case NoSuchContact():
                 raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
             case NoSuchAccount():

@@ -24,7 +24,7 @@ from andiron.domain.contacts.visibility import (
     watchers_of,
 )
 from andiron.domain.events import Events, Service
-from andiron.domain.marks import without_delays
+from andiron.domain.marks import without_marks
 from andiron.domain.router import PRESENCES, Action, Router, refuse
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -50,16 +50,19 @@ class Presences:
         contacts: Contacts,
         announced: Callable[[Owner, Element], Element],
         max_directed: int,
+        max_size: int,
     ) -> None:
-        """Take what puts an account's picture into its presence, and the bound of directed ones.
+        """Take what puts an account's picture into its presence, and the bounds.
 
-        ``max_directed`` is to how many others a resource may direct presence.
+        ``max_directed`` is to how many others a resource may direct presence, ``max_size``
+        the characters of one that goes to others.
         """
         self._router = router
         self._events = events
         self._contacts = contacts
         self._announced = announced
         self._max_directed = max_directed
+        self._max_size = max_size
         self._visited: dict[Client, set[Service]] = {}
         """The services that got directed presence, by whose."""
 
@@ -72,11 +75,12 @@ class Presences:
         if kind not in PRESENCES or (kind == "" and "type" in element.attributes):
             raise StanzaError(StanzaCondition.BAD_REQUEST, "not a type of presence")
         to = element.attributes.get("to")
-        element = without_delays(self._router, element)
+        element = without_marks(self._router, element)
         if kind == "":
             element = self._announced(client.owner, element)
         if to is not None:
             return self._send(client, element, parse_jid(to), ticket, now)
+        self._check_size(element)
         if kind == "":
             self._available(client, element, now)
         elif kind == "unavailable":
@@ -144,6 +148,11 @@ class Presences:
             for tell in self._events.unavailable:
                 tell(client, now)
 
+    def _check_size(self, element: Element) -> None:
+        """Refuse what many would get, and each of their sessions hold, without having asked."""
+        if len(element.text) > self._max_size:
+            raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a presence")
+
     def _tell_services(self, client: Client, now: float) -> None:
         for service in self._visited.pop(client, ()):
             service.left(client, now)
@@ -204,6 +213,7 @@ class Presences:
         self, client: Client, element: Element, jid: JID, recipients: list[Client], now: float
     ) -> None:
         """Send directed presence and remember who saw it (section 4.6)."""
+        self._check_size(element)
         kind = element.get("type")
         text = with_addresses(element, client.jid, jid.full)
         for recipient in recipients:

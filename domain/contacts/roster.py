@@ -71,6 +71,12 @@ class Item:
     name: str = ""
     groups: tuple[str, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """The characters of it that are kept: those of its address, name and groups."""
+        between = max(len(self.groups) - 1, 0)
+        return len(self.jid) + len(self.name) + sum(map(len, self.groups)) + between
+
     def to_xml(self) -> str:
         """Return ``<item/>``, within a query of its namespace."""
         state = self.contact.state

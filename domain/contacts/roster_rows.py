@@ -9,7 +9,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Text, column, delete, insert, select, table, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Text,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.contacts.roster import Item
@@ -18,6 +29,7 @@ from andiron.domain.contacts.subscriptions import NOBODY, Contact, Kind, State, 
 __all__ = [
     "ACCOUNTS",
     "CONTACTS",
+    "SIZE",
     "STATE",
     "VERSIONS",
     "Change",
@@ -32,6 +44,7 @@ __all__ = [
     "read",
     "replace_contact",
     "write",
+    "write_items",
 ]
 
 ACCOUNTS: Final = table("accounts", column("username", Text))
@@ -57,6 +70,13 @@ STATE: Final = (
     CONTACTS.c.approved,
     CONTACTS.c.request != "",
 )
+SIZE: Final = func.coalesce(
+    func.sum(
+        func.length(CONTACTS.c.jid) + func.length(CONTACTS.c.name) + func.length(CONTACTS.c.groups)
+    ),
+    0,
+)
+"""The characters of contacts, as :attr:`Item.size` counts them."""
 _FIRST_VERSIONS: Final = 2**40
 """A roster's first version is at random below: an account that is made anew must not come to
 one that its clients know from before."""
@@ -205,6 +225,11 @@ def item_of(jid: str, *rest: Any) -> Item:
     """Return the item of :data:`STATE`, a name and groups."""
     *state, name, groups = rest
     return Item(jid, contact_of(*state), name, tuple(groups.split(_SEPARATOR)) if groups else ())
+
+
+def write_items(rows: Sequence[Any]) -> str:
+    """Return the XML of rows that are :data:`STATE`, a name and groups."""
+    return "".join(item_of(*row).to_xml() for row in rows)
 
 
 async def forget(connection: AsyncConnection, username: str, domain: str) -> list[Change]:

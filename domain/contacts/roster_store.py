@@ -4,7 +4,9 @@ What one stanza changes at both accounts is one write, so that the two never
 disagree.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +17,7 @@ from andiron.domain.contacts.roster import Item, Roster
 from andiron.domain.contacts.roster_rows import (
     ACCOUNTS,
     CONTACTS,
+    SIZE,
     STATE,
     VERSIONS,
     Change,
@@ -23,7 +26,6 @@ from andiron.domain.contacts.roster_rows import (
     exists,
     forget,
     is_blocked,
-    item_of,
     next_version,
     read,
     replace_contact,
@@ -37,7 +39,7 @@ __all__ = ["Change", "NoSuchContact", "RosterFull", "RosterStore"]
 
 
 class RosterFull(Exception):  # noqa: N818
-    """The account has as many contacts as it may."""
+    """The account has as many contacts as it may, or as much of them."""
 
 
 class NoSuchContact(Exception):  # noqa: N818
@@ -88,10 +90,13 @@ class RosterStore:
 
         await self._database.write(operation)
 
-    async def items(self, username: str) -> tuple[int, list[Item]]:
-        """Return a roster and its version; later changes may be in it already."""
+    async def rows(self, username: str) -> tuple[int, Sequence[Any]]:
+        """Return a roster's version and rows; later changes may be in them already.
 
-        async def operation(connection: AsyncConnection) -> tuple[int, list[Item]]:
+        :func:`write_items` makes something of them, which takes long where they are many.
+        """
+
+        async def operation(connection: AsyncConnection) -> tuple[int, Sequence[Any]]:
             version = await connection.scalar(
                 select(VERSIONS.c.version).where(VERSIONS.c.username == username)
             )
@@ -99,7 +104,7 @@ class RosterStore:
                 CONTACTS.c.username == username, CONTACTS.c.listed == true()
             )
             rows = await connection.execute(query.order_by(CONTACTS.c.jid))
-            return version or 0, [item_of(*row) for row in rows]
+            return version or 0, rows.all()
 
         return await self._database.read(operation)
 
@@ -127,9 +132,9 @@ class RosterStore:
             await _need(connection, username)
             row = await read(connection, username, jid)
             before = row.item.contact
-            if not before.listed and await self._is_full(connection, username):
-                return None
             item = Item(jid, replace(before, listed=True), name, groups)
+            if await self._is_full(connection, username, row.item, item):
+                return None
             await write(connection, username, replace(row, item=item))
             version = await next_version(connection, username)
             return [Change(username, jid, before, item.contact, version, item)]
@@ -172,8 +177,8 @@ class RosterStore:
             await _need(connection, username)
             row = await read(connection, username, jid)
             step = leave(row.item.contact, kind)
-            grows = step.contact.listed and not row.item.contact.listed
-            if grows and await self._is_full(connection, username):
+            item = replace(row.item, contact=step.contact)
+            if await self._is_full(connection, username, row.item, item):
                 return None
             changes = await replace_contact(connection, username, row, step.contact)
             if step.passed:
@@ -230,11 +235,20 @@ class RosterStore:
             changes += await self._arrive(connection, jid, sender, step.reply, "")
         return changes
 
-    async def _is_full(self, connection: AsyncConnection, username: str) -> bool:
-        query = select(func.count()).where(
+    async def _is_full(
+        self, connection: AsyncConnection, username: str, before: Item, after: Item
+    ) -> bool:
+        """Tell whether a roster has no room for what becomes of a contact."""
+        was, more = before.contact.listed, after.size - before.size
+        if not after.contact.listed or (was and more <= 0):
+            return False
+        query = select(func.count(), SIZE).where(
             CONTACTS.c.username == username, CONTACTS.c.listed == true()
         )
-        return (await connection.scalar(query) or 0) >= self._config.max_contacts
+        count, size = (await connection.execute(query)).one()
+        if not was:
+            count, more = count + 1, after.size
+        return bool(count > self._config.max_contacts or size + more > self._config.max_size)
 
     async def _has_requests(self, connection: AsyncConnection, username: str) -> bool:
         query = select(func.count()).where(

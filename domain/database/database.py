@@ -75,7 +75,8 @@ class Database:
             return
         self._closed = True
         self._queue.put_nowait(None)
-        await self._task
+        # Where all tasks were cancelled it has ended so, and there is the more to let go of.
+        await asyncio.wait([self._task])
         await self._engines.dispose()
 
     async def write(self, operation: Operation[T]) -> T:

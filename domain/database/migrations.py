@@ -89,6 +89,22 @@ def _reasons_of_affiliations(connection: Connection) -> None:
     _add(connection, "room_affiliations", reason)
 
 
+def _shares_of_who_waits_and_languages_in_rooms(connection: Connection) -> None:
+    """Note whose a message that waits is, which is not known of old ones, and its size."""
+    language = Column("subject_lang", Text, nullable=False, server_default="")
+    _add(connection, "rooms", language)
+    table = "offline_messages"
+    _add(connection, table, Column("sender", Text, nullable=False, server_default=""))
+    _add(connection, table, Column("size", BigInteger, nullable=False, server_default="0"))
+    is_sqlite = connection.dialect.name == "sqlite"
+    size = "length(CAST(text AS BLOB))" if is_sqlite else "octet_length(text)"
+    connection.execute(text(f"UPDATE {table} SET size = {size}"))  # noqa: S608
+    # By it alone it is known how much waits, without a look at long texts.
+    connection.execute(
+        text(f"CREATE INDEX offline_messages_by_sender ON {table} (username, sender, size)")
+    )
+
+
 def _create(metadata: MetaData, connection: Connection) -> None:
     """Create tables that behave on PostgreSQL as on SQLite."""
     for declared in metadata.tables.values():
@@ -118,6 +134,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _accounts_and_offline_messages,
     _a_chat_client_at_home,
     _reasons_of_affiliations,
+    _shares_of_who_waits_and_languages_in_rooms,
 )
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 

@@ -120,14 +120,18 @@ def copy_received(clients: Iterable[Client], text: str, now: float, kind: str) -
         _send("received", client, text, now, kind)
 
 
-def copy_error(owner: Owner, got: Client | None, identity: str, text: str, now: float) -> None:
+def copy_error(owner: Owner, got: Client | None, identity: str, text: str, now: float) -> bool:
     """Let an account's resources see that what they saw one of them say was refused.
 
     ``text`` is the error, ``identity`` its id, by which it is known for an answer to one
-    of the messages that were sent lately (section 6.1).
+    of the messages that were sent lately (section 6.1). Returns whether any resource is
+    told.
     """
-    if identity in owner.parts.get(_Sent, ()):
-        copy_received([other for other in owner.carbons if other is not got], text, now, "error")
+    if identity not in owner.parts.get(_Sent, ()):
+        return False
+    clients = [other for other in owner.carbons if other is not got]
+    copy_received(clients, text, now, "error")
+    return bool(clients)
 
 
 def marked_as_private(element: Element, text: str) -> str:
@@ -158,8 +162,8 @@ def bequeath(client: Client, element: Element, since: float) -> bool:
         return False
     for heir in heirs:
         if heir.inherited is None:
-            heir.inherited = set()
-        heir.inherited.add(element.text)
+            heir.inherited = {}
+        heir.inherited[element.text] = element.text
     return True
 
 
@@ -168,7 +172,7 @@ def inheritance(client: Client, copy_text: str) -> str:
     if client.inherited is None:
         return ""
     text = copy_text.partition(_HEAD)[2].removesuffix(_TAIL)
-    return text if text in client.inherited else ""
+    return client.inherited.get(text, "")
 
 
 _HEAD: Final = f"<received xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>"

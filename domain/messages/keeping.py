@@ -3,12 +3,14 @@
 XEP-0313 and XEP-0359. What is refused is in no archive, and what is in one is not refused.
 """
 
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.router import TRIFLES
+from andiron.sm.payers import Payer
+from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import may_name, shows_body, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -21,6 +23,7 @@ __all__ = [
     "Archive",
     "Held",
     "Posting",
+    "Revocable",
     "admitting",
     "archivable",
     "stanza_id",
@@ -49,18 +52,54 @@ class Held(Protocol):
 class Archive(Protocol):
     """Where accounts keep what they said and heard (XEP-0313)."""
 
-    def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
+    def add(self, owner: Owner, peer: str, text: str, stamp: float, cause: Payer) -> str:
         """Keep a message of Unix time ``stamp`` with the full JID ``peer``; return its id.
 
-        The id is empty where the account's preferences are against it. It
-        does not wait for the database.
+        ``cause`` is who sent it, on whose account it waits to be written. The id is
+        empty where the account's preferences are against it. It does not wait for the database.
         """
 
-    def hold(self, owner: Owner, peer: str, text: str, stamp: float) -> Held | None:
+    def written(self, session: Session, ticket: int) -> bool:
+        """Tell whether all that was added is in the database.
+
+        If not, the session's stanza is handled when it is.
+        """
+
+    def hold(self, owner: Owner, peer: str, text: str, stamp: float, cause: Payer) -> Held | None:
         """Give a message its place; None where :meth:`add` would return no id.
 
         It must soon be kept or dropped.
         """
+
+    def withdraw(self, username: str, identity: str) -> None:
+        """Take a message out of an account's archive again, by the id that :meth:`add` gave.
+
+        Whoever asks for the archive from now on does not find it.
+        """
+
+
+class Revocable(str):
+    """A message on its way to who keeps none: should it come back, its sender's is taken out.
+
+    It goes as the very object from queue to queue, and where its text is changed, it must
+    be said that this is the same message: :meth:`again`.
+    """
+
+    __slots__ = ("identity",)
+
+    identity: str
+    """Its id in the archive of its sender, which the recipient must not learn."""
+
+    def __new__(cls, text: str, identity: str) -> Self:
+        """Make one of a text."""
+        made = super().__new__(cls, text)
+        made.identity = identity
+        return made
+
+    @staticmethod
+    def again(former: str, text: str) -> str:
+        """Return ``text``, which the message ``former`` has become."""
+        return Revocable(text, former.identity) if isinstance(former, Revocable) else text
 
 
 def archivable(element: Element) -> bool:
@@ -106,6 +145,7 @@ class Posting:
     __slots__ = (
         "_account",
         "_archive",
+        "_cause",
         "_mine",
         "_owners",
         "_sender",
@@ -128,13 +168,14 @@ class Posting:
         self._archive = archive
         self._owners = owners
         self._sender = client.jid
+        self._cause = client.owner.payer
         self._account = account
         self._text = text
         self._stamp = stamp
         self._theirs: Held | None = None
         self._mine: Held | None = None
         if account != client.account:
-            self._mine = archive.hold(client.owner, to, text, stamp)
+            self._mine = archive.hold(client.owner, to, text, stamp, self._cause)
 
     async def admit(self) -> str:
         """Return what is added to the text that is stored: the recipient's id, if it has one.
@@ -142,7 +183,7 @@ class Posting:
         Raises as :func:`admitting` does.
         """
         owner = await admitting(self._owners, self._account, self._sender)
-        self._theirs = self._archive.hold(owner, self._sender, self._text, self._stamp)
+        self._theirs = self._archive.hold(owner, self._sender, self._text, self._stamp, self._cause)
         return stanza_id(self._theirs.id, self._account) if self._theirs else ""
 
     def settle(self, *, stored: bool) -> str:

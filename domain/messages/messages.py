@@ -14,11 +14,13 @@ from andiron.domain.messages.keeping import (
     UNSPOKEN,
     Archive,
     Posting,
+    Revocable,
     admitting,
     archivable,
     stanza_id,
 )
-from andiron.domain.messages.offline import Offline
+from andiron.domain.messages.offline import Offline, storable
+from andiron.domain.messages.offline_store import Waiting
 from andiron.domain.owners import Owners
 from andiron.domain.router import Action, Router, message_row
 from andiron.xmpp import namespaces as ns
@@ -62,8 +64,7 @@ class Messages:
         try:
             if target is not None:
                 text = with_sender(element, client.from_attribute)
-                self._to_resource(client, element, text, target, now, plain=plain)
-                return True
+                return self._to_resource(client, element, text, target, ticket, now, plain=plain)
             jid = JID(client.account) if to is None else parse_jid(to)
             if client.owner.blocked:
                 refuse_to_blocked(client.owner, jid.full)
@@ -79,8 +80,7 @@ class Messages:
             )
             target = self._full.get(jid.full)
             if target is not None:
-                self._to_resource(client, element, text, target, now, plain=plain)
-                return True
+                return self._to_resource(client, element, text, target, ticket, now, plain=plain)
             return self._to_account(client, element, text, jid, ticket, now)
         except StanzaError as error:
             self.copy_sent(client, element, now, error)
@@ -130,21 +130,25 @@ class Messages:
         recipient = self._owners.get(jid.bare)
         if recipient is not None and blocks(recipient, sender):
             return
-        target = self._full.get(jid.full)
-        got = self._router.best(jid.bare) if target is None else (target,)
-        try:
-            account = self._router.message(element, element.text, jid, now)
-        except StanzaError:
-            return
-        if recipient is not None and recipient.carbons and carbons.eligible(element):
-            carbons.copy(None, recipient, got, element, element.text, now)
+        if recipient is not None and recipient.draining and storable(element):
+            account: str = jid.bare
+        else:
+            target = self._full.get(jid.full)
+            got = self._router.best(jid.bare) if target is None else (target,)
+            try:
+                account = self._router.message(element, element.text, jid, now)
+            except StanzaError:
+                return
+            if recipient is not None and recipient.carbons and carbons.eligible(element):
+                carbons.copy(None, recipient, got, element, element.text, now)
         if account:
 
             async def admit() -> str:
                 await admitting(self._owners, account, sender)
                 return ""
 
-            self._offline.keep(account, element.text, stamp, _nothing, admit)
+            message = Waiting(element.text, stamp, sender.partition("/")[0])
+            self._offline.keep(account, message, _nothing, admit)
 
     def _to_resource(
         self,
@@ -152,10 +156,11 @@ class Messages:
         element: Element,
         text: str,
         target: Client,
+        ticket: int,
         now: float,
         *,
         plain: bool,
-    ) -> None:
+    ) -> bool:
         """Deliver to a bound resource; ``plain`` says that no hints are in the message.
 
         Where neither end has announced itself by presence no people talk, and
@@ -165,27 +170,32 @@ class Messages:
         if sender.blocked or recipient.blocked:
             refuse_to_blocked(sender, target.jid)
             if _is_kept_out(recipient, client.jid, element):
-                return
+                return True
         kind = element.attributes.get("type", "")
         if kind in UNSPOKEN:
             target.deliver(text, now)
             if kind == "error" and recipient.carbons:
                 carbons.copy_error(recipient, target, element.get("id"), text, now)
-            return
+            return True
+        if recipient.draining and storable(element):
+            stamp = client.session.wall(now)
+            self._store(client, element, text, target.jid, target.account, ticket, stamp)
+            return False
         if target.held is not None and not target.has_room:
             raise no_room()
         sent = text
-        if (
-            (target.priority is not None or client.priority is not None)
-            and self._archive is not None
-            and ((plain and shows_body(text)) or archivable(element))
-        ):
+        archive = self._archive
+        archived = (target.priority is not None or client.priority is not None) and (
+            archive is not None and ((plain and shows_body(text)) or archivable(element))
+        )
+        if archived:
             text, sent = self._archived(
                 client, text, recipient, target.jid, client.session.wall(now)
             )
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
             carbons.copy(client, recipient, (target,), element, text, now, sent)
+        return not archived or archive is None or archive.written(client.session, ticket)
 
     def _to_account(
         self,
@@ -206,20 +216,24 @@ class Messages:
         stamp = session.wall(now)
         sent = text
         if action is Action.BEST and recipient is not None:
+            if recipient.draining and storable(element):
+                self._store(client, element, text, jid.full, bare, ticket, stamp)
+                return False
             best = router.best(bare)
             if best[0].held is not None and not any(each.has_room for each in best):
                 raise no_room()
-            if self._archive is not None and archivable(element):
+            archive = self._archive if archivable(element) else None
+            if archive is not None:
                 text, sent = self._archived(client, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
             if (client.owner.carbons or recipient.carbons) and carbons.eligible(element):
                 carbons.copy(client, recipient, best, element, text, now, sent)
-            return True
+            return archive is None or archive.written(client.session, ticket)
         account = router.message(element, text, jid, now)
         if not account:
             self.copy_sent(client, element, now)
             return True
-        self._store(client, element, text, jid, account, ticket, stamp)
+        self._store(client, element, text, jid.full, account, ticket, stamp)
         return False
 
     def _store(
@@ -227,15 +241,16 @@ class Messages:
         client: Client,
         element: Element,
         text: str,
-        jid: JID,
+        to: str,
         account: str,
         ticket: int,
         stamp: float,
     ) -> None:
         """Have a message stored; it is archived, copied and handled when that is certain."""
         posting: Posting | None = None
-        if self._archive is not None and archivable(element):
-            posting = Posting(self._archive, self._owners, client, jid.full, account, text, stamp)
+        archive = self._archive if archivable(element) else None
+        if archive is not None:
+            posting = Posting(archive, self._owners, client, to, account, text, stamp)
 
         async def admit() -> str:
             if posting is not None:
@@ -251,9 +266,10 @@ class Messages:
             there = self._full.get(client.jid)
             if error is not None and there is not None:
                 there.refuse(element, error, now)
-            client.session.handled(ticket, now)
+            if archive is None or archive.written(client.session, ticket):
+                client.session.handled(ticket, now)
 
-        self._offline.keep(account, text, stamp, settle, admit)
+        self._offline.keep(account, Waiting(text, stamp, client.account), settle, admit)
 
     def _archived(
         self, client: Client, text: str, recipient: Owner, to: str, stamp: float
@@ -264,10 +280,13 @@ class Messages:
         """
         archive, sender = self._archive, client.owner
         assert archive is not None
-        received = _identified(text, archive.add(recipient, client.jid, text, stamp), recipient)
+        theirs = archive.add(recipient, client.jid, text, stamp, sender.payer)
+        received = _identified(text, theirs, recipient)
         if sender is recipient:
             return received, received
-        identity = archive.add(sender, to, text, stamp)
+        identity = archive.add(sender, to, text, stamp, sender.payer)
+        if identity and not theirs:
+            received = Revocable(text, identity)
         return received, _identified(text, identity, sender) if sender.carbons else text
 
     def _cleaned(self, element: Element) -> Element:

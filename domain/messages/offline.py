@@ -1,20 +1,32 @@
 """Messages that cannot be delivered now, and those that waited (RFC 6121 section 8.5.2.2).
 
-A message is kept from when it was accepted until a session has it. What waits
+A message is kept from when it was accepted until a client has it. What waits
 for one account is worked on one after the other, so a later message never
 overtakes an earlier one: neither on its way into the store nor out of it.
+
+It is handed out a page at a time, the next when the client has the last, and to one
+resource, though another goes on with it should that be lost. Where more waits than a
+page, the account is *draining*: what comes meanwhile is stored behind it.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from andiron.domain.client import Client
+from andiron.domain.client import Client, Owner
 from andiron.domain.messages import carbons
-from andiron.domain.messages.offline_store import OfflineFull, OfflineStore, StoredMessage
+from andiron.domain.messages.bouncing import Bouncer
+from andiron.domain.messages.keeping import Archive, Revocable
+from andiron.domain.messages.mailbox import Handed, Mailbox, is_there, page_bounds
+from andiron.domain.messages.offline_store import (
+    NOTHING,
+    OfflineFull,
+    OfflineStore,
+    Page,
+    Waiting,
+)
 from andiron.domain.owners import NoSuchAccount
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
 from andiron.sm.link import Undelivered
@@ -22,8 +34,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.jid import parse_jid, prepared
-from andiron.xmpp.stanza import error_reply, with_child, with_delay
-from andiron.xmpp.tree import children
+from andiron.xmpp.stanza import with_child, with_delay
 from andiron.xmpp.xml import Element, Guard
 
 logger = logging.getLogger("andiron.domain")
@@ -34,7 +45,6 @@ Settlement = Callable[[StanzaError | None], None]
 """Told once that a message is stored, or why it is refused."""
 
 _RESULT: Final = f"{{{ns.MAM}}}result"
-_STANZA_ID: Final = f"{{{ns.STANZA_ID}}}stanza-id"
 _REQUESTS: Final = frozenset({"get", "set"})
 
 
@@ -52,6 +62,7 @@ class Offline:
         reader: Guard,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         max_held: int,
+        archive: Archive | None,
     ) -> None:
         """``max_held`` is how many messages wait for one resource while stored ones are read."""
         self._router = router
@@ -59,38 +70,244 @@ class Offline:
         self._reader = reader
         self._spawn = spawn
         self._max_held = max_held
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._bouncer = Bouncer(router, archive)
+        self._boxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
+
+    # Into the store
 
     def keep(
         self,
         account: str,
-        text: str,
-        stamp: float,
+        message: Waiting,
         settle: Settlement,
         admit: Admission | None = None,
     ) -> None:
-        """Store a message of Unix time ``stamp``.
+        """Store a message.
 
         ``settle`` is called when it is, or is not: where the account is unknown, its store
         full, the database fails, or ``admit`` is against it.
         """
-        self._spawn(self._keep(self._lock(account), account, text, stamp, settle, admit))
+        box = self._box(account)
+        box.coming += 1
+        self._spawn(self._keep(box, account, message, settle, admit))
+
+    async def _keep(
+        self,
+        box: Mailbox,
+        account: str,
+        message: Waiting,
+        settle: Settlement,
+        admit: Admission | None,
+    ) -> None:
+        try:
+            try:
+                async with box.lock:  # Hereafter the store keeps the order of the calls.
+                    if admit is not None and (mark := await admit()):
+                        message = message._replace(text=with_child(message.text, mark))
+            finally:
+                box.coming -= 1
+            (error,) = await self._put(account, [message])
+        except StanzaError as refusal:
+            error = refusal
+        except Exception:
+            # Whatever failed, the sender must hear that the message is not kept.
+            logger.exception("%s: an account could not be read", account)
+            error = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+        settle(error)
+        if error is None:
+            self._wake(account)
+
+    async def _put(self, account: str, messages: Sequence[Waiting]) -> list[StanzaError | None]:
+        """Store messages; return the error for the sender of each that is not stored."""
+        try:
+            refusals = await self._store.add_all(account.partition("@")[0], messages)
+        except NoSuchAccount:
+            return [StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) for _ in messages]
+        except Exception:
+            logger.exception("%s: %d messages could not be stored", account, len(messages))
+            return [StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) for _ in messages]
+        return [None if full is None else _is_full(full) for full in refusals]
+
+    def _wake(self, account: str) -> None:
+        """Let what was just stored be fetched, if there is who takes it and nobody is about to."""
+        best = self._router.best(account)
+        if best and not best[0].owner.draining and all(each.held is None for each in best):
+            self.load(next(filter(is_there, best), best[0]))
+
+    # Out of the store
 
     def load(self, client: Client) -> None:
         """Deliver what is stored to a resource that became reachable (XEP-0160).
 
-        Messages that come meanwhile are held, and follow.
+        Messages that come meanwhile are held, or stored, and follow.
         """
+        owner = client.owner
+        box = owner.parts[Mailbox] = self._box(client.account)
+        if owner.draining:
+            self._go_on(owner, box)
+            return
+        if not is_there(box.taker):
+            box.taker = client
         if client.hold(self._max_held):
-            self._spawn(self._load(self._lock(client.account), client))
+            self._spawn(self._turn(box, client, holding=True))
+        elif box.coming:
+            # It was away meanwhile: what came then is to be stored behind what it held before.
+            owner.draining = True
 
     def left(self, client: Client) -> None:
         """Note that a resource cannot be reached any more, maybe with messages held for it.
 
-        They go back to the store; another resource waits for them from now on.
+        Those go back to the store; another resource waits for them from now on.
         """
-        if client.held is not None:
-            self._load_elsewhere(client)
+        box: Mailbox | None = client.owner.parts.get(Mailbox)
+        if box is None:
+            return
+        if not client.bound:
+            box.had_all(client)  # What did not arrive has come back before.
+            self._remove_had(box, client.account)
+        if box.taker is client:
+            box.taker = None
+        if client.owner.draining or client.held is not None:
+            self._load_elsewhere(client.owner)
+
+    def shift(self, owner: Owner) -> None:
+        """Note that the connection of one of the account's resources was lost, or is back.
+
+        Call it while the account is draining: another one may have to go on.
+        """
+        self._go_on(owner, owner.parts[Mailbox])
+
+    def _load_elsewhere(self, owner: Owner) -> None:
+        best = self._router.best(owner.jid)
+        if best:
+            self.load(next(filter(is_there, best), best[0]))
+        else:
+            owner.draining = False  # What comes is stored as long as nobody is there.
+
+    def _go_on(self, owner: Owner, box: Mailbox) -> None:
+        """Give the next page to who takes what waits, unless that has not all of the last."""
+        taker = box.taker
+        if not is_there(taker):
+            best = self._router.best(owner.jid)
+            if taker is None or not taker.reachable:
+                taker = best[0] if best else None
+            box.taker = taker = next(filter(is_there, best), taker)
+        if taker is None:
+            owner.draining = False
+        elif not box.is_out(taker):
+            self._spawn(self._turn(box, taker))
+
+    async def _turn(self, box: Mailbox, client: Client, *, holding: bool = False) -> None:
+        """Give a resource what waits, or a page of it; then what was held for it meanwhile.
+
+        ``holding`` says that messages are held for it since this turn was asked for: what
+        was to be stored earlier has its turn earlier. No other turn looks at them.
+        """
+        owner = client.owner
+        async with box.lock:
+            is_next = _may_take(box, client) and not (owner.draining and box.is_out(client))
+            page = await self._page(box, client) if is_next else None
+            marks = [] if page is None else self._hand_out(page, box, client)
+            complete = (
+                page is not None
+                and page.complete
+                and len(marks) == len(page.messages)
+                and not box.coming
+                and client.reachable
+            )
+            held = client.held if holding else None
+            if complete:
+                now = client.session.clock()
+                while client.reachable and held:
+                    client.pass_on(held.popleft()[0], now)
+            if client.reachable:
+                owner.draining = not complete
+                if not complete and not is_there(box.taker):
+                    box.taker = client
+            if held is not None:
+                client.release()
+            for mark, handed in marks:
+                client.session.when_taken(mark, partial(self._taken, box, client, handed))
+            if held:
+                await self._put_back(client, held)
+        if owner.draining:
+            self._go_on(owner, box)
+
+    def _hand_out(self, page: Page, box: Mailbox, client: Client) -> list[tuple[int, Handed]]:
+        """Give a page to a resource; return what it was given, with the session's marks.
+
+        That is less than the page where its session ends meanwhile.
+        """
+        now, marks = client.session.clock(), list[tuple[int, Handed]]()
+        for message in page.messages:
+            if not _may_take(box, client):
+                break
+            text = with_delay(message.text, self._router.domain, message.stamp)
+            handed = box.hand(client, message, text)
+            client.pass_on(handed, now)
+            marks.append((client.session.mark, handed))
+        return marks
+
+    async def _page(self, box: Mailbox, client: Client) -> Page:
+        """Read the next page for a resource, and remove what the account has by now."""
+        had = box.take_had()
+        most, size = page_bounds(client)
+        username = client.account.partition("@")[0]
+        try:
+            return await self._store.page(username, most, size, had=had, out=box.out)
+        except Exception:
+            # Whatever failed, the messages that are held must go on.
+            logger.exception("%s: stored messages could not be fetched", client.account)
+            box.still_had(had)
+            return NOTHING
+
+    def _taken(self, box: Mailbox, client: Client, handed: Handed) -> None:
+        """Go on: a resource has what it was handed."""
+        box.had(handed)
+        if client.owner.draining and box.taker is client and not box.is_out(client):
+            self._go_on(client.owner, box)
+        else:
+            self._remove_had(box, client.account)
+
+    def _remove_had(self, box: Mailbox, account: str) -> None:
+        """Remove what the account has by now from the store, unless that is about to be done."""
+        if not box.removing:
+            box.removing = True
+            self._spawn(self._remove(box, account))
+
+    async def _remove(self, box: Mailbox, account: str) -> None:
+        box.removing = False
+        had = box.take_had()
+        if not had:
+            return
+        try:
+            await self._store.remove(account.partition("@")[0], had)
+        except Exception:
+            logger.exception("%s: %d messages come once more, maybe", account, len(had))
+            box.still_had(had)
+
+    async def _put_back(self, client: Client, held: Iterable[tuple[str, float]]) -> None:
+        """Store what was held for a resource, behind what is stored; what cannot be, goes on."""
+        now = client.session.clock()
+        elements, messages = list[Element](), list[Waiting]()
+        for text, stamp in held:
+            element = self._reader.read(text)
+            if element.get("from") == client.account:
+                # As of _lost; but to who is there it can go on.
+                inherited = "" if client.reachable else carbons.inheritance(client, text)
+                element = self._reader.read(inherited) if inherited else element
+            if element.get("from") != client.account and storable(element):
+                elements.append(element)
+                messages.append(Waiting(element.text, stamp, _sender(element)))
+            elif client.reachable:
+                client.pass_on(text, now)
+            else:
+                self._bounce_if_refused(element)
+        for element, error in zip(elements, await self._put(client.account, messages), strict=True):
+            if error is not None:
+                self._bouncer.bounce(element, error)
+
+    # Another way
 
     def reroute(
         self,
@@ -107,6 +324,7 @@ class Offline:
         not for its very JID, another resource has, too. ``store`` says not to
         try other resources, for they are about to go.
         """
+        undelivered = self._without_stored(undelivered, client, store=store)
         waiting: list[tuple[str, float]] = []
         for stanza in undelivered:
             if not stanza.text.startswith(("<message", "<iq")):
@@ -118,19 +336,39 @@ class Offline:
                 continue
             if element.name == "iq":
                 if element.get("type") in _REQUESTS:
-                    self._bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
+                    self._bouncer.bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
                 continue
             lost = self._lost(element, stanza.since, client, shared_since)
             if lost is None:
                 continue
             stamp = client.session.wall(stanza.since)
             text = with_delay(lost.text, self._router.domain, stamp)
+            text = Revocable.again(lost.text, text)
             if client.held is not None:
                 waiting.append((text, stamp))
             else:
                 self._reroute_message(lost, text, stamp, now, store=store)
         if client.held is not None:
             client.held.extendleft(reversed(waiting))
+
+    def _without_stored(
+        self, undelivered: Sequence[Undelivered], client: Client, *, store: bool
+    ) -> list[Undelivered]:
+        """Return what is to be rerouted: not what is in the store, where it has to be."""
+        box: Mailbox | None = client.owner.parts.get(Mailbox)
+        if box is None:
+            return list(undelivered)
+        rest = [
+            stanza
+            for stanza in undelivered
+            if not (isinstance(stanza.text, Handed) and box.back(stanza.text))
+        ]
+        if len(rest) < len(undelivered) and not store:
+            # Before anything later goes to another resource.
+            if box.taker is client:
+                box.taker = None
+            self._load_elsewhere(client.owner)
+        return rest
 
     def _lost(
         self, element: Element, since: float, client: Client, shared_since: float
@@ -153,116 +391,58 @@ class Offline:
             if element.get("type") == "headline" or not worth_keeping(element):
                 return
             jid = parse_jid(element.get("to"))
-            if store:
+            best = self._router.best(jid.bare)
+            if store or (best and best[0].owner.draining):
                 account = jid.bare if _is_storable(element) else ""
             else:
                 account = self._router.message(element, text, jid, now)
         except StanzaError as error:
-            self._bounce(element, error)
+            self._bouncer.bounce(element, error)
             return
         if account:
-            self.keep(account, text, stamp, partial(self._settled, element))
+            message = Waiting(text, stamp, _sender(element))
+            self.keep(account, message, partial(self._settled, element))
 
     def _settled(self, element: Element, error: StanzaError | None) -> None:
         if error is not None:
-            self._bounce(element, error)
+            self._bouncer.bounce(element, error)
 
-    async def _keep(
-        self,
-        lock: asyncio.Lock,
-        account: str,
-        text: str,
-        stamp: float,
-        settle: Settlement,
-        admit: Admission | None,
-    ) -> None:
+    def _bounce_if_refused(self, element: Element) -> None:
         try:
-            async with lock:  # A fetch is over; hereafter the store keeps the order of the calls.
-                if admit is not None and (mark := await admit()):
-                    text = with_child(text, mark)
-            await self._put(account, text, stamp)
+            _is_storable(element)
         except StanzaError as error:
-            settle(error)
-        except Exception:
-            # Whatever failed, the sender must hear that the message is not kept.
-            logger.exception("%s: an account could not be read", account)
-            settle(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
-        else:
-            settle(None)
+            self._bouncer.bounce(element, error)
 
-    async def _put(self, account: str, text: str, stamp: float) -> None:
-        """Store a message; raises the :class:`StanzaError` for its sender."""
-        username = account.partition("@")[0]
-        try:
-            await self._store.add(username, text, stamp)
-        except (OfflineFull, NoSuchAccount):
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) from None
-        except Exception:
-            logger.exception("%s: a message could not be stored", account)
-            raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
+    def _box(self, account: str) -> Mailbox:
+        box = self._boxes.get(account)
+        if box is None:
+            box = self._boxes[account] = Mailbox()
+        return box
 
-    async def _load(self, lock: asyncio.Lock, client: Client) -> None:
-        account, domain = client.account, self._router.domain
-        async with lock:
-            stored: list[StoredMessage] = []
-            try:
-                stored = await self._store.take(account.partition("@")[0])
-            except Exception:
-                # Whatever failed, the messages that are held must go on.
-                logger.exception("%s: stored messages could not be fetched", account)
-            held = client.held
-            assert held is not None
-            held.extendleft((with_delay(m.text, domain, m.stamp), m.stamp) for m in stored[::-1])
-            now = client.session.clock()
-            while client.reachable and held:
-                client.pass_on(held.popleft()[0], now)
-            left_over = bool(held)
-            while held:
-                await self._put_back(account, *held.popleft())
-            client.release()
-        if left_over and client.reachable:
-            self.load(client)
-        elif left_over:
-            self._load_elsewhere(client)
 
-    async def _put_back(self, account: str, text: str, stamp: float) -> None:
-        element = self._reader.read(text)
-        try:
-            if _is_storable(element):
-                await self._put(account, text, stamp)
-        except StanzaError as error:
-            self._bounce(element, error)
+def storable(element: Element) -> bool:
+    """Tell whether a message may wait in the store, by the table."""
+    return message_row(element)[Situation.OFFLINE] is Action.STORE and worth_keeping(element)
 
-    def _load_elsewhere(self, client: Client) -> None:
-        for other in self._router.best(client.account)[:1]:
-            self.load(other)
 
-    def _bounce(self, element: Element, error: StanzaError) -> None:
-        """Answer a stanza with an error, if its sender is still there to hear it.
+def _may_take(box: Mailbox, client: Client) -> bool:
+    """Tell whether a resource may be given what waits now."""
+    if not client.owner.draining:
+        return client.reachable
+    return client.reachable and box.taker is client
 
-        A message that is in its recipient's archive is not refused: there it is found.
-        """
-        if element.get("type") == "error" or _is_archived(element):
-            return
-        address = element.get("from")
-        resources = self._router.accounts.get(address.partition("/")[0])
-        if resources is None:
-            return
-        sender = resources.clients.get(address)
-        reply = error_reply(element, error, to=address)
-        if sender is not None:
-            sender.forward(reply, sender.session.clock())
-        if element.name == "message":
-            client = next(iter(resources.clients.values()))
-            now = client.session.clock()
-            carbons.copy_error(client.owner, sender, element.get("id"), reply, now)
 
-    def _lock(self, account: str) -> asyncio.Lock:
-        # asyncio.Lock serves in the order of asking, and tasks begin in the order they are made.
-        lock = self._locks.get(account)
-        if lock is None:
-            lock = self._locks[account] = asyncio.Lock()
-        return lock
+def _sender(element: Element) -> str:
+    return element.get("from").partition("/")[0]
+
+
+def _is_full(error: OfflineFull) -> StanzaError:
+    """Return what XEP-0160 section 2 tells a sender for whose message there is no room.
+
+    A store that is full looks like that of an account which does not exist, but to
+    who has something in it anyway.
+    """
+    return StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, str(error))
 
 
 def _is_storable(element: Element) -> bool:
@@ -270,14 +450,6 @@ def _is_storable(element: Element) -> bool:
     action = message_row(element)[Situation.OFFLINE]
     refuse(action)
     return action is Action.STORE and worth_keeping(element)
-
-
-def _is_archived(element: Element) -> bool:
-    """Tell whether a message has its recipient's id, which none but we give it (XEP-0359)."""
-    if ns.STANZA_ID not in element.text:
-        return False
-    bare = prepared(element.get("to")).partition("/")[0]
-    return any(child.tag == _STANZA_ID and child.get("by") == bare for child in children(element))
 
 
 def _is_from_archive(element: Element) -> bool:

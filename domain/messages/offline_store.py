@@ -1,16 +1,36 @@
-"""Messages that wait for their account to come online (RFC 6121 section 8.5.2.2, XEP-0160)."""
+"""Messages that wait for their account to come online (RFC 6121 section 8.5.2.2, XEP-0160).
 
-from dataclasses import dataclass
-from typing import Final
+They are read a page at a time, and stay until it is said that their account has
+them: who ends in between, of whatever, finds them again. What they may take is
+bounded for each account, by number and by bytes, and so shared that nobody who
+sends much keeps others from sending something.
+"""
 
-from sqlalchemy import Double, Integer, Text, column, delete, func, insert, select, table
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    Integer,
+    Text,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.database.database import Database
 from andiron.domain.owners import NoSuchAccount
+from andiron.xmpp.xml import utf8_length
 
-__all__ = ["OfflineFull", "OfflineStore", "StoredMessage"]
+__all__ = ["NOTHING", "OfflineFull", "OfflineStore", "Page", "StoredMessage", "Waiting"]
 
 _MESSAGES: Final = table(
     "offline_messages",
@@ -18,11 +38,26 @@ _MESSAGES: Final = table(
     column("username", Text),
     column("stamp", Double),
     column("text", Text),
+    column("sender", Text),
+    column("size", BigInteger),
 )
 
 
 class OfflineFull(Exception):  # noqa: N818
-    """As many messages wait for the account as may; the sender must be told."""
+    """No more of its sender's messages may wait for the account.
+
+    Says why, for the sender, where that itself has messages waiting.
+    """
+
+
+class Waiting(NamedTuple):
+    """A message that is to wait."""
+
+    text: str
+    stamp: float
+    """When it was accepted, in Unix seconds."""
+    sender: str = ""
+    """The bare JID of whose it is, by which the account's room is shared out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +66,19 @@ class StoredMessage:
 
     text: str
     stamp: float
+    id: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The first of the messages that wait, in the order in which they were added."""
+
+    messages: Sequence[StoredMessage]
+    complete: bool
+    """Whether no others wait."""
+
+
+NOTHING: Final = Page((), complete=True)
 
 
 class OfflineStore:
@@ -40,58 +88,150 @@ class OfflineStore:
     Every method raises :class:`DatabaseError` when the database fails.
     """
 
-    def __init__(self, database: Database, limit_per_account: int = 1000) -> None:
+    def __init__(
+        self, database: Database, limit_per_account: int = 1000, bytes_per_account: int = 16_777_216
+    ) -> None:
+        """Take how many messages may wait for one account, and how many bytes of UTF-8."""
         self._database = database
         self._limit = limit_per_account
+        self._bytes = bytes_per_account
 
-    async def add(self, username: str, text: str, stamp: float) -> None:
-        """Keep a message accepted at ``stamp``; when this returns, it survives a crash.
+    async def add(self, username: str, message: Waiting) -> None:
+        """Keep a message; when this returns, it survives a crash.
 
         Raises :class:`OfflineFull`, or :class:`NoSuchAccount` where the account is gone.
         """
+        (refusal,) = await self.add_all(username, [message])
+        if refusal is not None:
+            raise refusal
 
-        async def operation(connection: AsyncConnection) -> bool:
-            if await _count(connection, username) >= self._limit:
-                return False
-            await connection.execute(
-                insert(_MESSAGES).values(username=username, stamp=stamp, text=text)
-            )
-            return True
+    async def add_all(
+        self, username: str, messages: Sequence[Waiting]
+    ) -> Sequence[OfflineFull | None]:
+        """Keep messages, as :meth:`add` does; return for each why it is not kept, if so.
+
+        Raises :class:`NoSuchAccount` where the account is gone.
+        """
+        senders = {message.sender for message in messages}
+
+        async def operation(connection: AsyncConnection) -> list[OfflineFull | None]:
+            room = await self._room(connection, username, senders)
+            refusals = [room.take(message) for message in messages]
+            rows = [
+                {
+                    "username": username,
+                    "stamp": message.stamp,
+                    "text": message.text,
+                    "sender": message.sender,
+                    "size": utf8_length(message.text),
+                }
+                for message, refusal in zip(messages, refusals, strict=True)
+                if refusal is None
+            ]
+            if rows:
+                await connection.execute(insert(_MESSAGES), rows)
+            return refusals
 
         try:
-            stored = await self._database.write(operation)
+            return await self._database.write(operation)
         except IntegrityError:
             raise NoSuchAccount(f"There is no account {username}.") from None
-        if not stored:
-            raise OfflineFull(f"{self._limit} messages wait for {username} already.")
 
-    async def take(self, username: str) -> list[StoredMessage]:
-        """Remove all messages of an account and return them, in the order they were added.
+    async def page(
+        self,
+        username: str,
+        most: int,
+        size: int,
+        *,
+        had: Collection[int] = (),
+        out: Collection[int] = (),
+    ) -> Page:
+        """Return up to ``most`` messages of ``size`` bytes in all, but one if there is any.
 
-        The caller owns them then. Shield the call from cancellation, which
-        would lose them if it came during the commit.
+        Those that the account ``had`` are removed before; those that are ``out`` are
+        passed over.
         """
+        columns = _MESSAGES.c
+        waiting = columns.username == username
+        if out:
+            waiting &= columns.id.not_in(list(out))
+        first = select(columns.id, columns.size).where(waiting).order_by(columns.id).limit(most + 1)
 
-        async def operation(connection: AsyncConnection) -> list[StoredMessage]:
-            mine = _MESSAGES.c.username == username
-            query = select(_MESSAGES.c.text, _MESSAGES.c.stamp).where(mine)
-            rows = await connection.execute(query.order_by(_MESSAGES.c.id))
-            messages = [StoredMessage(text, stamp) for text, stamp in rows]
-            if messages:
-                await connection.execute(delete(_MESSAGES).where(mine))
-            return messages
+        async def operation(connection: AsyncConnection) -> Page:
+            await _remove(connection, username, had)
+            sizes = [tuple(row) for row in await connection.execute(first)]
+            chosen, room = list[int](), size
+            for identity, each in sizes[:most]:
+                room -= each
+                if chosen and room < 0:
+                    break
+                chosen.append(identity)
+            texts = select(columns.text, columns.stamp, columns.id).where(columns.id.in_(chosen))
+            rows = await connection.execute(texts.order_by(columns.id)) if chosen else ()
+            return Page([StoredMessage(*row) for row in rows], complete=len(chosen) == len(sizes))
 
+        # Not beside the writer: what was added before must be found.
         return await self._database.write(operation)
+
+    async def remove(self, username: str, had: Collection[int]) -> None:
+        """Remove messages that the account has."""
+        await self._database.write(lambda connection: _remove(connection, username, had))
 
     async def count(self, username: str) -> int:
         """Return how many messages wait for an account."""
 
         async def operation(connection: AsyncConnection) -> int:
-            return await _count(connection, username)
+            query = select(func.count()).where(_MESSAGES.c.username == username)
+            return await connection.scalar(query) or 0
 
         return await self._database.read(operation)
 
+    async def _room(
+        self, connection: AsyncConnection, username: str, senders: Collection[str]
+    ) -> "_Room":
+        columns = _MESSAGES.c
+        used = select(columns.sender, func.count(), func.sum(columns.size))
+        used = used.where(columns.username == username).group_by(columns.sender)
+        room = _Room(self._limit, self._bytes)
+        for sender, number, size in await connection.execute(used):
+            room.number -= number
+            room.bytes -= int(size)
+            if sender in senders:
+                room.taken[sender] = number, int(size)
+        return room
 
-async def _count(connection: AsyncConnection, username: str) -> int:
-    query = select(func.count()).where(_MESSAGES.c.username == username)
-    return await connection.scalar(query) or 0
+
+class _Room:
+    """What an account has room for yet.
+
+    Who has something waiting may not take more than remains for others. So one alone
+    fills half, a second half of the rest, and for who has nothing waiting there is room
+    until all of it is taken.
+    """
+
+    def __init__(self, number: int, size: int) -> None:
+        self.number = number
+        self.bytes = size
+        self.taken: dict[str, tuple[int, int]] = {}
+
+    def take(self, message: Waiting) -> OfflineFull | None:
+        """Take a message, or say why not."""
+        size = utf8_length(message.text)
+        number_left, bytes_left = self.number - 1, self.bytes - size
+        if number_left < 0 or bytes_left < 0:
+            return OfflineFull("")
+        former = self.taken.get(message.sender)
+        taken = (former[0] + 1, former[1] + size) if former else (1, size)
+        if former and (taken[0] > number_left or taken[1] > bytes_left):
+            return OfflineFull("too much of yours waits for this account already")
+        self.number, self.bytes = number_left, bytes_left
+        self.taken[message.sender] = taken
+        return None
+
+
+async def _remove(connection: AsyncConnection, username: str, had: Collection[int]) -> None:
+    if had:
+        gone = delete(_MESSAGES).where(
+            _MESSAGES.c.username == username, _MESSAGES.c.id == bindparam("gone")
+        )
+        await connection.execute(gone, [{"gone": identity} for identity in had])

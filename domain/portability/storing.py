@@ -35,6 +35,7 @@ from andiron.domain.pubsub.nodes import (
     insert_node,
     update_node,
 )
+from andiron.xmpp.xml import utf8_length
 
 __all__ = ["Counts", "add", "merge"]
 
@@ -157,7 +158,13 @@ async def _offline(connection: AsyncConnection, content: Content) -> int:
     count = 0
     for rows in _batches(content.offline):
         new = [
-            {"username": content.username, "text": text, "stamp": stamp}
+            {
+                "username": content.username,
+                "text": text,
+                "stamp": stamp,
+                "sender": "",
+                "size": utf8_length(text),
+            }
             for text, stamp in rows
             if (text, stamp) not in known
         ]

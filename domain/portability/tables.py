@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Double, Integer, Text, column, table
+from sqlalchemy import BigInteger, Double, Integer, Text, column, table
 
 __all__ = ["BLOCKED", "OFFLINE", "PREFERENCES", "PRIVATE", "SEEN", "VCARDS"]
 
@@ -19,6 +19,8 @@ OFFLINE: Final = table(
     column("username", Text),
     column("stamp", Double),
     column("text", Text),
+    column("sender", Text),
+    column("size", BigInteger),
 )
 PREFERENCES: Final = table(
     "archive_preferences",

@@ -101,7 +101,7 @@ class PersonalEventing:
         waiting = self._waiting.get(client)
         if waiting is None:
             self._waiting[client] = set(nodes)
-            self._spawn(self._send_last(client))
+            self._spawn(client.session.errand(self._send_last(client)))
         else:
             waiting |= nodes
 

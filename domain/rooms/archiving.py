@@ -17,6 +17,8 @@ from andiron.domain.rooms.history import Entry
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room
+from andiron.sm.payers import Payer
+from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import has_body
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -46,11 +48,18 @@ class RoomArchives:
         self._page = page
         self._spawn = spawn
 
-    def add(self, room: Room, occupant: Occupant, text: str, wall: float) -> str:
+    def add(self, room: Room, occupant: Occupant, text: str, wall: float, cause: Payer) -> str:
         """Keep an occupant's message; return its id, empty for one that is not kept."""
         if not room.config.archived:
             return ""
-        return self._archive.add_for(room.archive, f"{room.jid}/{occupant.nick}", text, wall)
+        return self._archive.add_for(room.archive, f"{room.jid}/{occupant.nick}", text, wall, cause)
+
+    def written(self, session: Session, ticket: int) -> bool:
+        """Tell whether all that was said is in the database.
+
+        If not, the session's stanza is handled when it is.
+        """
+        return self._archive.written_for_rooms(session, ticket)
 
     def remove(self, room: Room) -> None:
         """Remove the archive of a room that is no more."""

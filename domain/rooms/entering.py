@@ -16,7 +16,7 @@ from andiron.domain.rooms.room import Room
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.stanza import from_attribute, timestamp
+from andiron.xmpp.stanza import from_attribute, lang_attribute, timestamp
 from andiron.xmpp.tree import Tree, parse_tree, serialise
 from andiron.xmpp.xml import Element
 
@@ -219,5 +219,6 @@ def _send_subject(room: Room, seat: Seat) -> None:
         Way.MESSAGE,
         (seat,),
         f"<message xmlns='{ns.CLIENT}'{from_attribute(sender)}",
-        f" type='groupchat'><subject>{escape(subject.text)}</subject>{delay}</message>",
+        f"{lang_attribute(subject.lang)} type='groupchat'>"
+        f"<subject>{escape(subject.text)}</subject>{delay}</message>",
     )

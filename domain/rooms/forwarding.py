@@ -28,6 +28,8 @@ _MAX_WAITING: Final = 200
 class _Asked:
     room: str
     """Its bare JID."""
+    whom: str
+    """The address that was asked, prepared."""
     asker: Client
     request: Element
     """Its root tag is kept, its text not."""
@@ -45,19 +47,20 @@ class Forwarding:
         """Pass a request on to one session of an occupant."""
         sender = room.seat(client).occupant
         seat = target.shown
-        if blocks(seat.client.owner, f"{room.jid}/{sender.nick}"):
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
         waiting = self._waiting.setdefault(seat.client, {})
         if len(waiting) >= _MAX_WAITING:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too much is asked already")
         identity = f"room-{next(self._numbers)}"
         request = Element("", element.namespace, "iq", element.attributes)
-        waiting[identity] = _Asked(room.jid, client, request)
+        waiting[identity] = _Asked(room.jid, f"{room.jid}/{target.nick}", client, request)
         head = f"<iq{sender.from_attribute}{seat.to}"
         self._outbox.send(Way.IQ, seat.client, head + with_identity(element, identity))
 
     def answer(self, client: Client, element: Element) -> None:
-        """Pass an answer on to who asked; one to no question is let go."""
+        """Pass an answer on to who asked; one to no question is let go.
+
+        So is one from an address that who asked has blocked since (XEP-0191 section 3.3).
+        """
         waiting = self._waiting.get(client)
         asked = waiting.pop(element.get("id"), None) if waiting else None
         if not waiting:
@@ -65,13 +68,15 @@ class Forwarding:
         if asked is None:
             return
         head = f"<iq from='{escape(asked.request.get('to'))}' to='{escape(asked.asker.jid)}'"
-        text = head + with_identity(element, asked.request.get("id"))
-        self._outbox.send(Way.IQ, asked.asker, text)
+        self._tell(asked, head + with_identity(element, asked.request.get("id")))
 
     def left(self, client: Client) -> None:
         """Answer what waits for a session that is gone."""
         for asked in self._waiting.pop(client, {}).values():
             error = StanzaError(StanzaCondition.RECIPIENT_UNAVAILABLE)
             error.by = asked.room
-            reply = error_reply(asked.request, error, to=asked.asker.jid)
-            self._outbox.send(Way.IQ, asked.asker, reply)
+            self._tell(asked, error_reply(asked.request, error, to=asked.asker.jid))
+
+    def _tell(self, asked: _Asked, text: str) -> None:
+        if not blocks(asked.asker.owner, asked.whom):
+            self._outbox.send(Way.IQ, asked.asker, text)

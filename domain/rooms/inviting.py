@@ -23,6 +23,7 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.forms import Field, Form, find_form, write_form
 from andiron.xmpp.jid import JID, parse_jid
+from andiron.xmpp.stanza import lang_attribute, language
 from andiron.xmpp.tree import Tree, parse_tree
 from andiron.xmpp.xml import Element
 
@@ -60,9 +61,9 @@ def mediate(mediation: Mediation, element: Element) -> None:
     tree = parse_tree(element)
     x = tree.find(_X)
     if x is not None and x.find(_INVITE) is not None:
-        _invite(mediation, x, element)
+        _invite(mediation, tree, x)
     elif x is not None and x.find(_DECLINE) is not None:
-        _decline(mediation, x, element)
+        _decline(mediation, tree, x)
     else:
         mediation.room.seat(mediation.client)
         form = find_form(tree)
@@ -71,7 +72,7 @@ def mediate(mediation: Mediation, element: Element) -> None:
         _voice(mediation, form)
 
 
-def _invite(mediation: Mediation, x: Tree, element: Element) -> None:
+def _invite(mediation: Mediation, tree: Tree, x: Tree) -> None:
     room, bare = mediation.room, mediation.client.account
     occupant = room.seat(mediation.client).occupant
     invites = x.findall(_INVITE)
@@ -94,21 +95,25 @@ def _invite(mediation: Mediation, x: Tree, element: Element) -> None:
     for invite, jid in zip(invites, jids, strict=True):
         _remember(room, jid.bare, bare)
         inner = _reason(invite)
+        lang = language("", tree, x, invite, invite.find(_REASON))
         continued = invite.find(_CONTINUE)
         if continued is not None:
             thread = continued.get("thread")
             inner += f"<continue thread='{escape(thread)}'/>" if thread else "<continue/>"
-        text = write_invitation(room, jid, bare, inner, element.get("id"))
+        text = write_invitation(room, jid, bare, inner, tree.get("id", ""), lang)
         mediation.post(text, jid)
 
 
 def write_invitation(
-    room: Room, jid: JID, inviter: str, inner: str = "", identity: str = ""
+    room: Room, jid: JID, inviter: str, inner: str = "", identity: str = "", lang: str = ""
 ) -> str:
-    """Return the room's message to who is invited (section 7.8.2)."""
+    """Return the room's message to who is invited (section 7.8.2).
+
+    ``lang`` is the language of ``inner``.
+    """
     config = room.config
     password = f"<password>{escape(config.password)}</password>" if config.password else ""
-    marked = f" id='{escape(identity)}'" if identity else ""
+    marked = (f" id='{escape(identity)}'" if identity else "") + lang_attribute(lang)
     return (
         f"<message xmlns='{ns.CLIENT}'{room.from_attribute} to='{escape(jid.full)}'{marked}>"
         f"<x xmlns='{ns.MUC_USER}'><invite from='{escape(inviter)}'>{inner}</invite>{password}</x>"
@@ -131,7 +136,7 @@ def _remember(room: Room, invited: str, inviter: str) -> None:
     room.invited[invited] = inviter
 
 
-def _decline(mediation: Mediation, x: Tree, element: Element) -> None:
+def _decline(mediation: Mediation, tree: Tree, x: Tree) -> None:
     """Tell who invited that the answer is no; nobody else can be reached in this way."""
     room, bare = mediation.room, mediation.client.account
     decline = x.find(_DECLINE)
@@ -142,8 +147,9 @@ def _decline(mediation: Mediation, x: Tree, element: Element) -> None:
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "there was no such invitation")
     del room.invited[bare]
     jid = parse_jid(inviter)
-    identity = element.get("id")
+    identity = tree.get("id", "")
     marked = f" id='{escape(identity)}'" if identity else ""
+    marked += lang_attribute(language("", tree, x, decline, decline.find(_REASON)))
     mediation.post(
         f"<message xmlns='{ns.CLIENT}'{room.from_attribute} to='{escape(jid.full)}'{marked}>"
         f"<x xmlns='{ns.MUC_USER}'><decline from='{escape(bare)}'>{_reason(decline)}</decline></x>"

@@ -15,6 +15,7 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.forms import find_form
 from andiron.xmpp.jid import parse_jid
+from andiron.xmpp.stanza import lang_attribute, language
 from andiron.xmpp.tree import Tree
 
 __all__ = [
@@ -104,6 +105,8 @@ class Destruction:
     reason: str = ""
     alternate: str = ""
     password: str = ""
+    lang: str = ""
+    """That of the reason."""
 
     def to_xml(self) -> str:
         """Return the element that the occupants get."""
@@ -114,8 +117,11 @@ class Destruction:
         return f"<destroy{jid}>{inner}</destroy>" if inner else f"<destroy{jid}/>"
 
 
-def read_destruction(query: Tree) -> Destruction | None:
-    """Read a request to destroy a room, None if this is none (section 10.9)."""
+def read_destruction(query: Tree, lang: str) -> Destruction | None:
+    """Read a request to destroy a room, None if this is none (section 10.9).
+
+    ``lang`` is the language around it.
+    """
     tree = query.find(_DESTROY)
     if tree is None:
         return None
@@ -124,12 +130,13 @@ def read_destruction(query: Tree) -> Destruction | None:
         (tree.findtext(_REASON) or "")[:1000],
         parse_jid(alternate).full if alternate else "",
         (tree.findtext(_PASSWORD) or "")[:1000],
+        language(lang, query, tree, tree.find(_REASON)),
     )
 
 
 def destroy(room: Room, destruction: Destruction) -> None:
     """Take everybody out; each is told of its own presence only (section 10.9)."""
-    _empty(room, destruction.to_xml())
+    _empty(room, destruction.to_xml(), destruction.lang)
 
 
 def close(room: Room, code: int) -> None:
@@ -137,7 +144,8 @@ def close(room: Room, code: int) -> None:
     _empty(room, f"<status code='110'/><status code='{code}'/>")
 
 
-def _empty(room: Room, told: str) -> None:
+def _empty(room: Room, told: str, lang: str = "") -> None:
+    """Take everybody out; also who has blocked the room needs to know, being in it."""
     x = f"<x xmlns='{ns.MUC_USER}'><item affiliation='none' role='none'/>{told}</x>"
     for occupant in list(room.occupants.values()):
         seats = tuple(occupant.seats)
@@ -147,5 +155,6 @@ def _empty(room: Room, told: str) -> None:
             Way.PRESENCE,
             seats,
             f"<presence xmlns='{ns.CLIENT}'{occupant.from_attribute}",
-            f" type='unavailable'>{x}{occupant.identity}</presence>",
+            f"{lang_attribute(lang)} type='unavailable'>{x}{occupant.identity}</presence>",
+            farewell=True,
         )

@@ -50,6 +50,8 @@ class Request:
     kind: str
     payload: Tree
     now: float
+    lang: str
+    """The language of what it says (RFC 6120 section 8.1.5)."""
 
 
 def answer_service(request: Request) -> str | Awaitable[str]:
@@ -170,7 +172,7 @@ def _get_config(request: Request, room: Room) -> str:
 def _set_config(request: Request, room: Room) -> str | Awaitable[str]:
     _check_owner(request, room)
     rooms = request.rooms
-    destruction = read_destruction(request.payload)
+    destruction = read_destruction(request.payload, request.lang)
     if destruction is not None:
         return rooms.destroy(room, destruction)
     new = read_new_config(request.payload, room)

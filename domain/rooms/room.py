@@ -33,6 +33,8 @@ class Subject:
     text: str = ""
     nick: str = ""
     stamp: float = 0.0
+    lang: str = ""
+    """Its language, where that was said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.domain.rooms.store import RoomStore, StoredRoom
+from andiron.sm.payers import Payer
+from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID
 from andiron.xmpp.nickname import look_alikes
@@ -208,10 +210,14 @@ class Rooms:
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "no archive is kept")
         return self._archives
 
-    def archive(self, room: Room, occupant: Occupant, text: str, wall: float) -> str:
+    def archive(self, room: Room, occupant: Occupant, text: str, wall: float, cause: Payer) -> str:
         """Keep what an occupant said; return its id in the archive, empty if it is not kept."""
         archives = self._archives
-        return "" if archives is None else archives.add(room, occupant, text, wall)
+        return "" if archives is None else archives.add(room, occupant, text, wall, cause)
+
+    def written(self, session: Session, ticket: int) -> bool:
+        """Tell whether all that was said is kept; if not, the stanza is handled when it is."""
+        return self._archives is None or self._archives.written(session, ticket)
 
     def _remove_archive(self, room: Room) -> None:
         if self._archives is not None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Final
 
 from andiron.domain.client import Client
+from andiron.domain.contacts.blocking import blocks
 from andiron.domain.iq import Iqs, only_payload
 from andiron.domain.registry import Target
 from andiron.domain.rooms.blocking import hide, show
@@ -30,6 +31,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID
+from andiron.xmpp.stanza import LANG
 from andiron.xmpp.tree import parse_tree, serialise
 from andiron.xmpp.xml import Element
 
@@ -93,16 +95,16 @@ class RoomService:
         client: Client,
         element: Element,
         jid: JID,
-        ticket: int,  # noqa: ARG002
+        ticket: int,
         now: float,
     ) -> bool:
-        """Say something to a room or to one in it."""
+        """Say something to a room or to one in it; what all may read later is then kept."""
         try:
             self._take_message(client, element, jid, now)
         except StanzaError as error:
             raise _signed(error, jid) from None
         self._outbox.flush(now)
-        return True
+        return element.get("type") != "groupchat" or self._rooms.written(client.session, ticket)
 
     def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Answer a request, or pass an iq on to one who is in a room."""
@@ -173,7 +175,8 @@ class RoomService:
         if jid.resource:
             return self._ask_occupant(client, element, jid, ticket, now)
         payload = only_payload(element)
-        request = Request(self._rooms, client, element.get("type"), payload, now)
+        lang = element.attributes.get(LANG, "")
+        request = Request(self._rooms, client, element.get("type"), payload, now, lang)
         room = self._rooms.find(jid) if jid.node else None
 
         def call() -> str | Awaitable[str]:
@@ -195,8 +198,11 @@ class RoomService:
         target = room.occupants.get(jid.resource)
         if target is None:
             raise StanzaError(StanzaCondition.ITEM_NOT_FOUND, "nobody is here by that name")
-        if payload.tag == _PING and target is room.seats[client].occupant:
+        asker = room.seats[client].occupant
+        if payload.tag == _PING and target is asker:
             return self._iqs.answer(client, element, lambda: "", ticket, now)
+        if blocks(target.shown.client.owner, f"{room.jid}/{asker.nick}"):
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
         if payload.tag == _VCARD and element.get("type") == "get":
             # The occupant's account, whose vCard is not for its sessions to know.
             whose = Target.ACCOUNT if target.bare == client.account else Target.CONTACT

@@ -12,17 +12,21 @@ from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.privileges import Role
 from andiron.domain.rooms.room import Room, Subject
+from andiron.sm.payers import Payer
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import BODY, has_body, may_name, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.stanza import with_child, with_delay, without, without_addresses
+from andiron.xmpp.stanza import language, with_child, with_delay, without, without_addresses
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element
 
 __all__ = ["Keep", "say", "whisper"]
 
-Keep = Callable[[Room, Occupant, str, float], str]
-"""Puts a message of an occupant into the room's archive and returns its id there, or ``""``."""
+Keep = Callable[[Room, Occupant, str, float, Payer], str]
+"""Puts a message of an occupant into the room's archive, at the cost of who pays for it.
+
+Returns its id there, or ``""``.
+"""
 
 # A namespace may be written with character references, a name may not.
 _SUSPECT: Final = re.compile(r"occupant-id|muc#user|&#").search
@@ -39,9 +43,9 @@ def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -
     if len(element.text) > room.limits.max_message:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a message")
     element = _cleaned(element)
-    subject = _new_subject(element)
+    subject = _new_subject(element, occupant, wall)
     if subject is not None:
-        _change_subject(room, occupant, subject, wall)
+        _change_subject(room, occupant, subject)
     elif occupant.role is Role.VISITOR:
         raise StanzaError(StanzaCondition.FORBIDDEN, "you have no voice here")
     text = f"<message{without_addresses(element)}"
@@ -49,7 +53,8 @@ def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -
     marks = occupant.identity
     if kept or subject is not None:
         sent = with_child(text, marks)[len("<message") :]
-        identity = keep(room, occupant, f"<message{occupant.from_attribute}{sent}", wall)
+        payer = client.owner.payer
+        identity = keep(room, occupant, f"<message{occupant.from_attribute}{sent}", wall, payer)
         marks += stanza_id(identity, room.jid)
     text = with_child(text, marks)
     head, tail = f"<message{occupant.from_attribute}", text[len("<message") :]
@@ -86,18 +91,18 @@ _WHISPERERS: Final = {
 }
 
 
-def _change_subject(room: Room, occupant: Occupant, subject: str, wall: float) -> None:
+def _change_subject(room: Room, occupant: Occupant, subject: Subject) -> None:
     may = occupant.role is Role.MODERATOR or (
         room.config.change_subject and occupant.role is Role.PARTICIPANT
     )
     if not may:
         raise StanzaError(StanzaCondition.FORBIDDEN, "the subject is not yours to change")
-    if len(subject) > room.limits.max_subject:
+    if len(subject.text) > room.limits.max_subject:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a subject")
-    room.subject = Subject(subject, occupant.nick, wall)
+    room.subject = subject
 
 
-def _new_subject(element: Element) -> str | None:
+def _new_subject(element: Element, occupant: Occupant, wall: float) -> Subject | None:
     """Return the subject that a message sets: one without a body or a thread (section 8.1)."""
     if "subject" not in element.text:
         return None
@@ -105,7 +110,7 @@ def _new_subject(element: Element) -> str | None:
     subject = tree.find(_SUBJECT)
     if subject is None or tree.find(BODY) is not None or tree.find(_THREAD) is not None:
         return None
-    return subject.text or ""
+    return Subject(subject.text or "", occupant.nick, wall, language("", tree, subject))
 
 
 def _is_worth_keeping(element: Element) -> bool:

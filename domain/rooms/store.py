@@ -34,6 +34,7 @@ _ROOMS: Final = table(
     column("subject", Text),
     column("subject_nick", Text),
     column("subject_stamp", Double),
+    column("subject_lang", Text),
     column("vcard", Text),
 )
 _AFFILIATED: Final = table(
@@ -136,7 +137,7 @@ class RoomStore:
                     row.created_by,
                     row.secret,
                     RoomConfig.from_json(row.config),
-                    Subject(row.subject, row.subject_nick, row.subject_stamp),
+                    Subject(row.subject, row.subject_nick, row.subject_stamp, row.subject_lang),
                     row.vcard,
                     people.get(row.name, {}),
                 )
@@ -179,6 +180,7 @@ def _values(room: Room) -> dict[str, Any]:
         "subject": room.subject.text,
         "subject_nick": room.subject.nick,
         "subject_stamp": room.subject.stamp,
+        "subject_lang": room.subject.lang,
         "vcard": room.vcard,
     }
 

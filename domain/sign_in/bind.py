@@ -1,12 +1,14 @@
 """Resource binding, RFC 6120 section 7."""
 
+import logging
 import secrets
+from math import inf
 from typing import Final
 
 from andiron.domain.client import Client
 from andiron.domain.config import ConflictPolicy, DomainConfig
 from andiron.domain.registry import IqRequest, Registry, Target
-from andiron.domain.router import Router
+from andiron.domain.router import Resources, Router
 from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamCondition, StreamError
@@ -18,6 +20,8 @@ from andiron.xmpp.xml import Element
 FEATURE: Final = f"<bind xmlns='{ns.BIND}'/>"
 _TAG: Final = f"{{{ns.BIND}}}bind"
 _RESOURCE: Final = f"{{{ns.BIND}}}resource"
+
+logger = logging.getLogger("andiron.domain")
 
 
 def register(registry: Registry) -> None:
@@ -54,7 +58,8 @@ def bind(client: Client, wish: str, router: Router, config: DomainConfig, now: f
     """Make a resource of the account the session's own and return the full JID.
 
     Raises :class:`StanzaError`: ``bad-request`` for a resource that cannot be,
-    ``conflict`` where the policy refuses, ``resource-constraint`` at the bound.
+    ``conflict`` where the policy refuses, ``resource-constraint`` where all that the account
+    may have are in use: of those that hibernate, the oldest ends first.
     """
     account = client.account
     jid = _full_jid(account, wish or _generated())
@@ -72,8 +77,18 @@ def bind(client: Client, wish: str, router: Router, config: DomainConfig, now: f
             jid = _full_jid(account, f"{wish[:200]}-{_generated()}")
     resources = router.accounts.get(account)
     if resources is not None and len(resources.clients) >= config.max_resources:
-        raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many resources")
+        _make_room(resources, now)
     return jid
+
+
+def _make_room(resources: Resources, now: float) -> None:
+    """End the session that has waited longest to be resumed: its client may never come back."""
+    sessions = [client.session for client in resources.clients.values()]
+    oldest = min(sessions, key=lambda session: session.hibernates_until)
+    if oldest.hibernates_until == inf:
+        raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many resources")
+    logger.info("%s hibernates and makes room for another session", oldest.link.jid)
+    oldest.close(CloseReason.EXPIRED, now)
 
 
 def result(element: Element, jid: str) -> str:

@@ -75,7 +75,7 @@ class SignIn:
         """
         if self._waiting is None:
             self._waiting = deque()
-            self._domain.spawn(self._work(element))
+            self._domain.spawn(self._newcomer.session.errand(self._work(element)))
         elif (
             len(self._waiting) < self._domain.config.sasl_queue
             and sum(size_of(each.text) for each in (*self._waiting, element)) <= _MOST_WAITING

@@ -475,3 +475,59 @@ async def test_bosh_requests_are_answered_when_the_application_ends(path):
             assert not held.done()
         answer = await held
     assert answer.text == f"{body} type='terminate' condition='system-shutdown'/>"
+
+
+# For which hosts
+
+
+PATHS = ["/healthz", "/ws", "/http-bind", "/.well-known/host-meta", "/", "/nowhere", "/upload/a/b"]
+EVIL = "evil.example:8000"
+
+
+async def asked_for(app, host, path="/healthz"):
+    """Return the status for a request, and for a handshake, that name a host."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get(path, headers={"host": host})
+    socket = WebSocket(app, path)
+    socket.scope["headers"] = [(b"host", host.encode())]
+    start = await socket.receive()
+    status = start.get("status", 101)
+    if status == 101:
+        await socket.leave()
+    return answer.status_code, status, answer.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_alone_it_takes_requests_for_its_own_hosts(chat, path):
+    async with Server(chat):
+        status, handshake, text = await asked_for(chat, EVIL, path)
+        assert (status, handshake) == (421, 421)
+        assert "allowed_hosts" in text
+        for host in ("localhost:8000", "127.0.0.1:8000", "[::1]"):
+            assert 421 not in await asked_for(chat, host, path)
+
+
+async def test_alone_it_takes_them_for_what_the_settings_say():
+    chat = create_app(database=DATABASE, domain="chat.example", allowed_hosts=["a.example"])
+    async with Server(chat):
+        for host in ("chat.example", "a.example:1"):
+            assert (await asked_for(chat, host))[0] == 200
+        assert (await asked_for(chat, EVIL))[0] == 421
+
+
+async def test_in_a_site_the_hosts_are_the_sites_business(chat):
+    host = Starlette(routes=[Mount("/chat", chat)], lifespan=chat.lifespan)
+    async with Server(host):
+        assert (await asked_for(host, EVIL, "/chat/healthz"))[0] == 200
+    wrapped = chat.wrap(without_lifespan, at="/chat", discovery=True)
+    async with Server(wrapped):
+        assert (await asked_for(wrapped, EVIL, "/chat/healthz"))[0] == 200
+
+
+async def test_in_a_site_too_where_it_is_set():
+    chat = create_app(database=DATABASE, allowed_hosts=["a.example"])
+    host = Starlette(routes=[Mount("/chat", chat)], lifespan=chat.lifespan)
+    async with Server(host):
+        assert (await asked_for(host, EVIL, "/chat/healthz"))[:2] == (421, 421)
+        assert (await asked_for(host, "a.example", "/chat/healthz"))[0] == 200

@@ -19,9 +19,9 @@ async def lifespan(app):
     return [outgoing.get_nowait() for _ in range(outgoing.qsize())]
 
 
-async def get(app, path):
+async def get(app, path, host="localhost"):
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
         return await client.get(path)
 
 
@@ -49,6 +49,7 @@ async def test_it_serves_without_a_lifespan(monkeypatch):
     original = signal.signal(signal.SIGTERM, lambda *_: heard.set())
     try:
         assert (await get(described, "/healthz")).text == "ok\n"
+        assert (await get(described, "/healthz", host="evil.example")).status_code == 421
         signal.raise_signal(signal.SIGTERM)
         await heard.wait()
     finally:

@@ -673,14 +673,14 @@ def test_a_rule_broken_leaves_a_resumable_session_to_be_resumed(world):
 
 
 def test_a_client_that_reads_nothing_is_a_slow_reader():
-    world = BoshWorld(buffer_bytes=200)
+    world = BoshWorld(buffer_bytes=400)
     client = world.bound()
-    world.deliver("1", "2", "3", "4")
+    world.deliver(*"12345678")
     assert client.connection is not None
-    world.deliver("5", "6")
+    world.deliver(*"9abc")
     assert client.connection is None
     assert world.manager.closed[CloseReason.SLOW_READER] == 1
-    assert ids(world.undelivered()) == ["1", "2", "3", "4", "5", "6"]
+    assert ids(world.undelivered()) == list("123456789abc")
 
 
 def test_a_dropped_connection_answers_what_it_held():

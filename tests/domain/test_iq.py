@@ -269,3 +269,22 @@ async def test_answers_are_from_the_address_as_it_is_compared(stage, to):
     reply = await client.ask(f"<iq type='get' id='1' to='{to}'>{PING}</iq>")
     bare, slash, resource = to.partition("/")
     assert reply.get("from") == bare.lower().removesuffix(".") + slash + resource
+
+
+async def test_slow_addresses_take_turns(stage):
+    """Hundreds of addresses that take a millisecond each: others are heard in between."""
+    client = await stage.bind("juliet", "balcony")
+    long = "\u30ab" * 20
+    names = [f"{number}.{long}.{long}.example" for number in range(60)]
+    items = "".join(f"<item jid='x@{name}'/>" for name in names)
+    text = f"<iq type='set' id='1'><block xmlns='{ns.BLOCKING}'>{items}</block></iq>"
+    client.send(text)
+    waits = 0
+    while not (heard := client.take()):
+        waits += 1
+        assert waits < 100_000, "there is no answer"
+        await asyncio.sleep(0)
+    assert heard[0].get("type") == "result"
+    assert waits > len(names)
+    listed = await client.ask(f"<iq type='get' id='2'><blocklist xmlns='{ns.BLOCKING}'/></iq>")
+    assert len(listed[0]) == len(names)

@@ -111,3 +111,61 @@ async def test_a_request_for_the_server_is_answered_as_ever():
     assert answer.get("type") == "result"
     romeo.send(f"<presence to='nowhere@localhost'>{MUC}</presence>")
     assert romeo.error is None
+
+
+@pytest.mark.parametrize(
+    ("stream", "own", "expected"),
+    [
+        ("de", "", "de"),
+        ("de", " xml:lang='fr'", "fr"),
+        ("de", " xml:lang=''", None),
+        ("", "", None),
+        ("", " xml:lang='it'", "it"),
+        ("", " xml:lang='no tag'", None),
+    ],
+)
+async def test_it_is_on_what_a_room_says_in_its_own_words(
+    stream: str, own: str, expected: str | None
+):
+    stage = RoomStage()
+    juliet, nurse = await stage.person("juliet"), await stage.person("nurse")
+    romeo = await speaker(stage, stream)
+    await stage.open_room(romeo, "Romeo", allowinvites=1)
+    enter(juliet, "Juliet")
+    juliet.take()
+    reason = f"<reason{own}>Komm</reason>"
+    romeo.send(
+        f"<message to='{ROOM}'><x xmlns='{ns.MUC_USER}'>"
+        f"<invite to='nurse@localhost'>{reason}</invite></x></message>"
+    )
+    (invitation,) = nurse.take()
+    assert invitation.get(LANG) == expected
+    assert invitation.findtext(f".//{{{ns.MUC_USER}}}reason") == "Komm"
+    romeo.send(f"<message to='{ROOM}' type='groupchat'><subject{own}>Rosen</subject></message>")
+    assert stage.room.subject.lang == (expected or "")
+    enter(nurse, "Nurse")
+    assert nurse.take()[-1].get(LANG) == expected
+    nurse.take(), juliet.take()
+    romeo.send(
+        f"<iq type='set' id='d' to='{ROOM}'><query xmlns='{ns.MUC_OWNER}'>"
+        f"<destroy>{reason}</destroy></query></iq>"
+    )
+    (gone,) = juliet.take()
+    assert gone.get(LANG) == expected
+
+
+async def test_it_is_on_what_is_said_to_who_invited():
+    stage = RoomStage()
+    juliet = await stage.person("juliet")
+    await stage.open_room(juliet, "Juliet")
+    romeo = await speaker(stage, "it")
+    juliet.send(
+        f"<message to='{ROOM}'><x xmlns='{ns.MUC_USER}'>"
+        "<invite to='romeo@localhost'/></x></message>"
+    )
+    romeo.send(
+        f"<message to='{ROOM}'><x xmlns='{ns.MUC_USER}'><decline to='juliet@localhost'>"
+        "<reason>Domani</reason></decline></x></message>"
+    )
+    (declined,) = juliet.take()
+    assert declined.get(LANG) == "it"

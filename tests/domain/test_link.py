@@ -303,3 +303,15 @@ async def test_bind_takes_a_prefixed_request(stage):
     client = await stage.sign_in()
     client.send(f"<c:iq xmlns:c='jabber:client' type='set' id='b'><bind xmlns='{ns.BIND}'/></c:iq>")
     assert client.link.state is State.BOUND
+
+
+async def test_nameless_guests_of_one_network_pay_together():
+    """Each has an account of its own, and may have another at any time."""
+    stage = Stage()
+    guests = [await stage.bind(name, "x") for name in ("ghost", "spectre", "juliet")]
+    one, other, juliet = (guest.session.payer for guest in guests)
+    assert one is not other
+    assert one.network is other.network
+    assert one.network is not None
+    assert juliet.network is None
+    await stage.domain.stop()

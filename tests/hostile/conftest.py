@@ -50,6 +50,7 @@ class Victim:
     log: Path
     uploads: Path
     """The folder of uploaded files."""
+    database: Path
     wires: list[Wire] = field(default_factory=list, repr=False)
     _mark: int = field(default=0, repr=False)
 
@@ -70,8 +71,16 @@ class Victim:
     @property
     def memory(self) -> int:
         """Return the resident memory, in MiB."""
+        return self._mebibytes("VmRSS")
+
+    @property
+    def peak(self) -> int:
+        """Return the most resident memory that there ever was, in MiB."""
+        return self._mebibytes("VmHWM")
+
+    def _mebibytes(self, name: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        found = re.search(rf"{name}:\s+(\d+) kB", status)
         assert found
         return int(found[1]) // 1024
 
@@ -106,6 +115,12 @@ class Victim:
         wire = await self.connect(*headers, **options)
         await wire.sign_in(name, PASSWORD)
         return wire
+
+    async def hang_up(self) -> None:
+        """Let go of all connections to it."""
+        for wire in self.wires:
+            await wire.gone()
+        self.wires.clear()
 
     async def still_serves(self, **options: Any) -> None:
         """Check that somebody with honest intentions is served."""
@@ -142,34 +157,38 @@ def maltreated(
     *,
     started: str = "Serving",
     people: int = 0,
+    again: bool = False,
     **settings: str,
 ) -> Iterator[Victim]:
     """Run a server with two accounts, whose log says ``started`` once it serves.
+
+    ``again``: it has run in this directory before, and has its accounts.
 
     Settings are names without ``ANDIRON_``. ``people`` is for how many others,
     ``user0`` and on, there are accounts.
     """
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
-    accounts = directory / "accounts"
-    names = ["alice", "bob", *(f"user{number}" for number in range(people))]
-    accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
-    subprocess.run(
-        [andiron_command(), "user", "add", "--from-file", str(accounts)],
-        check=True,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    if not again:
+        accounts = directory / "accounts"
+        names = ["alice", "bob", *(f"user{number}" for number in range(people))]
+        accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
+        subprocess.run(
+            [andiron_command(), "user", "add", "--from-file", str(accounts)],
+            check=True,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
     port, log = free_port(), directory / "andiron.log"
     with running(serve(port), port, log, environment=environment) as process:
         logged(re.compile(started), 1, log, process)
-        yield Victim(port, process.pid, log, directory / "uploads")
+        yield Victim(port, process.pid, log, directory / "uploads", directory / "andiron.db")
 
 
 @contextlib.contextmanager
-def _shared(directory: Path, **settings: str) -> Iterator[Victim]:
+def serving(directory: Path, **settings: str) -> Iterator[Victim]:
     if not Path("/proc/self/fd").is_dir() or os.name != "posix":
         pytest.skip("memory and sockets of a process are read from /proc, which is missing")
     with maltreated(directory, **settings) as victim:
@@ -180,14 +199,12 @@ async def looked_at(victim: Victim) -> AsyncIterator[Victim]:
     """Look at the log from here on; end what a test leaves of connections."""
     victim.mark()
     yield victim
-    for wire in victim.wires:
-        await wire.gone()
-    victim.wires.clear()
+    await victim.hang_up()
 
 
 @pytest.fixture(scope="session")
 def shared_victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
-    with _shared(tmp_path_factory.mktemp("victim")) as victim:
+    with serving(tmp_path_factory.mktemp("victim")) as victim:
         yield victim
 
 
@@ -200,7 +217,7 @@ async def victim(shared_victim: Victim) -> AsyncIterator[Victim]:
 
 @pytest.fixture(scope="session")
 def shared_hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
-    with _shared(tmp_path_factory.mktemp("hurried"), **HURRY) as victim:
+    with serving(tmp_path_factory.mktemp("hurried"), **HURRY) as victim:
         yield victim
 
 

@@ -45,6 +45,10 @@ KINDS: dict[str, Stanzas] = {
     "disco": _iqs("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", "localhost"),
     "archive": _iqs("set", "<query xmlns='urn:xmpp:mam:2'/>"),
     "roster": _iqs("set", "<query xmlns='jabber:iq:roster'><item jid='c{n}@localhost'/></query>"),
+    "contacts": _iqs("get", "<query xmlns='jabber:iq:roster'/>"),
+    "presence": lambda _jid: (
+        f"<presence xmlns='jabber:client'><status>{n}</status></presence>" for n in count()
+    ),
     "messages": _messages("", "hello " * 20),
     "away": _messages("carol@localhost", "hello " * 20),
     "rooms": _rooms,

@@ -6,6 +6,10 @@ from tests.hostile.conftest import PASSWORD
 from tests.hostile.wire import OPEN, plain
 
 CLEAR = ("X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: http")
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Protocol: xmpp\r\n"
+)
 SECURE = ("X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: https")
 
 
@@ -109,4 +113,32 @@ async def test_http_that_is_no_handshake(victim, request_, status):
     wire.write(request_)
     await wire.answer()
     assert wire.status == status
+    assert "Traceback" not in victim.said()
+
+
+REBOUND = [
+    "Host: evil.example:{port}",
+    "Host: localhost.evil.example",
+    "Host: 127.0.0.1.evil.example:{port}",
+    "Host: evil.example.",
+    "Host: EVIL.example",
+    "Host: evil.example:{port}\r\nX-Forwarded-Host: localhost",
+    "Host: evil.example:{port}\r\nForwarded: host=localhost",
+]
+NO_HOST = ["X: y", "Host:", "Host: localhost\r\nHost: evil.example", "Host: localhost@evil.example"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"), [*((each, 421) for each in REBOUND), *((each, 400) for each in NO_HOST)]
+)
+@pytest.mark.parametrize("path", ["/ws", "/http-bind", "/.well-known/host-meta", "/healthz"])
+async def test_a_page_whose_name_was_led_here_reaches_nothing(victim, hosts, status, path):
+    """DNS rebinding: the page's origin is the host that it asks for, only the name is not ours."""
+    head = f"{hosts.format(port=victim.port)}\r\nOrigin: http://evil.example:{victim.port}\r\n"
+    for upgrade in ("", UPGRADE):
+        wire = await victim.dial()
+        wire.write(f"GET {path} HTTP/1.1\r\n{head}{upgrade}\r\n".encode())
+        await wire.answer()
+        assert wire.status == status
+        assert "access-control" not in wire.headers
     assert "Traceback" not in victim.said()

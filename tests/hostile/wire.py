@@ -167,7 +167,8 @@ class Wire:
         """Vanish, and wait until that is done."""
         self.reset()
         with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
+            # Who is cancelled here must not cancel it for all who wait.
+            await asyncio.shield(self.writer.wait_closed())
 
 
 def plain(name: str, password: str) -> str:

@@ -141,6 +141,8 @@ def andiron_environment(directory: Path) -> dict[str, str]:
         "ANDIRON_UPLOAD_DIR": str(directory / "uploads"),
         "ANDIRON_AUTH_ITERATIONS": "4096",
         "ANDIRON_BOSH_ORIGINS": ORIGIN,
+        # What the samples in deploy/ call the server.
+        "ANDIRON_ALLOWED_HOSTS": "chat.example.org",
     }
 
 

@@ -550,3 +550,131 @@ def test_a_client_that_is_away_need_not_answer_yet():
     assert not transport.aborted
     world.pass_time(1)
     assert transport.aborted
+
+
+# When a client has what was delivered to it
+
+REQUEST = "<r xmlns='urn:xmpp:sm:3'/>"
+RESUME = "<resume xmlns='urn:xmpp:sm:3' h='{}' previd='{}'/>"
+
+
+def acknowledge(world, transport, h):
+    world.receive(transport, f"<a xmlns='urn:xmpp:sm:3' h='{h}'/>")
+
+
+def delivered(number, enable=ENABLE, config=CONFIG):
+    """Return a session that so many messages were delivered to, and the times that tells it."""
+    world = World(config)
+    transport = world.bind(enable=enable)
+    session = transport.session
+    transport.take()
+    told = []
+    for _ in range(number):
+        session.deliver(ONE, world.now)
+    session.when_taken(session.mark, lambda: told.append(True))
+    return world, transport, told
+
+
+def test_a_client_is_asked_at_once_and_has_what_it_acknowledges():
+    world, transport, told = delivered(3)
+    assert transport.take()[-1] == REQUEST
+    transport.session.deliver(TWO, world.now)
+    acknowledge(world, transport, 2)
+    assert transport.take() == [TWO, REQUEST], "as long as more comes of it"
+    acknowledge(world, transport, 2)
+    assert (transport.take(), told) == ([], [])
+    acknowledge(world, transport, 3)
+    acknowledge(world, transport, 4)
+    assert told == [True]
+
+
+def test_what_was_acknowledged_before_needs_no_asking():
+    _, transport, told = delivered(0)
+    assert (transport.take(), told) == ([], [True])
+
+
+def test_each_mark_is_told_when_its_time_comes():
+    world, transport, told = delivered(2)
+    session = transport.session
+    for name in ("three", "four"):
+        session.deliver(ONE, world.now)
+        session.when_taken(session.mark, lambda name=name: told.append(name))
+    acknowledge(world, transport, 3)
+    assert told == [True, "three"]
+    acknowledge(world, transport, 4)
+    assert told == [True, "three", "four"]
+
+
+def test_a_request_that_is_out_is_not_repeated():
+    world, transport, told = delivered(3, config=SmConfig(request_every=2))
+    assert transport.take() == [ONE, ONE, REQUEST, ONE]
+    acknowledge(world, transport, 2)
+    assert (transport.take(), told) == ([REQUEST], [])
+
+
+def test_a_lost_client_has_what_it_says_when_it_resumes():
+    for h, has in ((2, False), (3, True)):
+        world, transport, told = delivered(3)
+        session = transport.session
+        world.lose(transport)
+        session.when_taken(session.mark, lambda told=told: told.append(True))
+        again = world.sign_in()
+        world.receive(again, RESUME.format(h, session.management.id))
+        assert told == [True, True] * has
+        acknowledge(world, again, 3)
+        assert told == [True, True]
+
+
+@pytest.mark.parametrize("congested", [True, False])
+def test_without_stream_management_the_network_has_it(congested):
+    world = World(CONFIG)
+    transport = world.bind()
+    session, told = transport.session, []
+    transport.congested = congested
+    session.when_taken(session.mark, lambda: told.append(True))
+    assert told == [True] * (not congested)
+    transport.congested = False
+    session.writable(world.now)
+    session.writable(world.now)
+    assert told == [True]
+
+
+def test_a_session_that_ended_has_taken_nothing_more():
+    world, transport, told = delivered(1)
+    transport.session.client_closed(world.now)
+    transport.session.writable(world.now)
+    assert told == []
+
+
+def test_how_much_a_session_has_room_for():
+    config = SmConfig(queue_stanzas=10, queue_bytes=10_000)
+    _, transport, _ = delivered(3, config=config)
+    stanzas, memory = transport.session.room
+    assert stanzas == 7
+    assert 10_000 - 3 * 200 < memory < 10_000 - 3 * len(ONE)
+    assert World(config).bind().session.room == (10, 10_000)
+
+
+def test_reading_pauses_while_much_of_what_an_account_sent_waits_to_be_written():
+    world = World(SmConfig(backlog=1000, pending=100))
+    transport = world.bind()
+    payer = transport.session.payer
+    world.backend.deferring = True
+    world.receive(transport, message("nobody@localhost", "1"))
+    assert not transport.paused
+    payer.backlog = 1001
+    for _ in range(2):
+        world.receive(transport, message("nobody@localhost", "2"))
+        assert transport.paused
+    for _ in range(2):
+        world.backend.route_deferred()
+        world.backend.settle()
+        assert transport.paused, "much waits still"
+    world.backend.settle_all()
+    assert not transport.paused, "it has nothing in work; others of its account have"
+    world.receive(transport, message("nobody@localhost", "3"))
+    world.receive(transport, message("nobody@localhost", "4"))
+    payer.backlog = 0
+    world.backend.route_deferred()
+    world.backend.settle()
+    assert not transport.paused

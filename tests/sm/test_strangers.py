@@ -1,6 +1,6 @@
 import pytest
 
-from andiron.sm.strangers import Newcomers, Strangers
+from andiron.sm.strangers import Newcomers, Strangers, is_local
 
 
 def test_strangers_are_counted_in_all_and_by_address():
@@ -39,6 +39,23 @@ def test_a_network_of_ipv6_is_one_address(one, other, same):
     assert strangers.admit(other) is not same
     strangers.release(one)
     assert strangers.admit(one)
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("", True),
+        ("unix", True),
+        ("192.0.2.1", False),
+        ("10.0.0.1", False),
+        ("2001:db8::1", False),
+    ],
+)
+def test_this_machine_is_no_customer(address, local):
+    assert is_local(address) == local
 
 
 def test_who_has_taken_longest_makes_room():

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import fromstring
@@ -14,7 +14,7 @@ from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
 from andiron.domain.config import DomainConfig
 from andiron.domain.domain import Domain
 from andiron.domain.link import DomainLink
-from andiron.domain.messages.offline_store import OfflineFull, StoredMessage
+from andiron.domain.messages.offline_store import OfflineFull, Page, StoredMessage, Waiting
 from andiron.domain.sign_in.sasl import Step
 from andiron.sm.config import SmConfig
 from andiron.sm.link import Channel, StreamOpen
@@ -41,23 +41,59 @@ class MemoryStore:
         self.messages: defaultdict[str, list[StoredMessage]] = defaultdict(list)
         self.limit = 1000
         self.error: Exception | None = None
+        self.writes = 0
+        """How many times something was added."""
+        self.pages: list[int] = []
+        """How many messages each page had."""
+        self._last = 0
         self.running = asyncio.Event()
         self.running.set()
         self._lock = asyncio.Lock()
 
-    async def add(self, username: str, text: str, stamp: float) -> None:
+    async def add_all(
+        self, username: str, messages: Sequence[Waiting]
+    ) -> Sequence[OfflineFull | None]:
         async with self._lock:
             await self._work()
+            self.writes += 1
             if username not in self.accounts:
                 raise NoSuchAccount(username)
-            if len(self.messages[username]) >= self.limit:
-                raise OfflineFull(username)
-            self.messages[username].append(StoredMessage(text, stamp))
+            kept = self.messages[username]
+            refusals = list[OfflineFull | None]()
+            for message in messages:
+                is_full = len(kept) >= self.limit
+                refusals.append(OfflineFull("") if is_full else None)
+                if not is_full:
+                    self._last += 1
+                    kept.append(StoredMessage(message.text, message.stamp, self._last))
+            return refusals
 
-    async def take(self, username: str) -> list[StoredMessage]:
+    async def page(
+        self,
+        username: str,
+        most: int,
+        size: int,
+        *,
+        had: Collection[int] = (),
+        out: Collection[int] = (),
+    ) -> Page:
         async with self._lock:
             await self._work()
-            return self.messages.pop(username, [])
+            self._remove(username, had)
+            waiting = [each for each in self.messages[username] if each.id not in out]
+            page = Page(waiting[:most], complete=len(waiting) <= most)
+            self.pages.append(len(page.messages))
+            return page
+
+    async def remove(self, username: str, had: Collection[int]) -> None:
+        async with self._lock:
+            await self._work()
+            self._remove(username, had)
+
+    def _remove(self, username: str, had: Collection[int]) -> None:
+        kept = [each for each in self.messages.pop(username, []) if each.id not in had]
+        if kept:
+            self.messages[username] = kept
 
     async def _work(self) -> None:
         await self.running.wait()

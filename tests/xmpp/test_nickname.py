@@ -1,5 +1,6 @@
 """RFC 8266, and look-alikes."""
 
+import re
 import unicodedata
 
 import pytest
@@ -48,6 +49,47 @@ def test_what_is_no_nickname(nick):
             use(nick)
 
 
+@pytest.mark.parametrize("nick", ["\u2800", "\U0001d159 \ufffc", "\U0001da9b", "\u3164"])
+def test_nothing_to_be_seen_is_no_nickname(nick):
+    with pytest.raises(PrecisError):
+        nickname_keys(nick)
+
+
+VISIBLE_ALL_THE_SAME = {
+    "BLANK SYMBOL",
+    "DEVANAGARI GAP FILLER",
+    "DIVES AKURU GAP FILLER",
+    "NEWA GAP FILLER",
+    "BHAIKSUKI GAP FILLER-1",
+    "BHAIKSUKI GAP FILLER-2",
+    "IDEOGRAPHIC HALF FILL SPACE",
+    "KAWI PUNCTUATION SPACE FILLER",
+    "MANICHAEAN PUNCTUATION LINE FILLER",
+    "SYMBOL FOR NULL",
+}
+UNSEEN = re.compile(r"BLANK|FILLER|FILL SPACE|\bNULL\b|INVISIBLE|SELECTOR|ZERO WIDTH|MODIFIER-\d")
+
+
+def test_no_sign_that_cannot_be_seen_makes_another_nickname():
+    """Of all that Unicode has, by category and by name."""
+    names = {chr(code): unicodedata.name(chr(code), "") for code in range(128, 0x20000)}
+    unseen = [
+        each
+        for each, name in names.items()
+        if unicodedata.category(each) in {"Cf", "Zs", "Zl", "Zp"} or UNSEEN.search(name)
+    ]
+    others = {names[each] for each in unseen if "al" not in (_keys(f"al{each}") or {"al"})}
+    assert len(unseen) > 100
+    assert others == VISIBLE_ALL_THE_SAME
+
+
+def _keys(nick):
+    try:
+        return nickname_keys(nick)
+    except PrecisError:
+        return frozenset()
+
+
 @pytest.mark.parametrize(
     ("one", "two"),
     [
@@ -71,6 +113,14 @@ def test_what_is_no_nickname(nick):
         ("O'Brien", "O\u2019Brien"),
         ("\N{CYRILLIC CAPITAL LETTER GHE}", "\N{GREEK CAPITAL LETTER GAMMA}"),
         ("Tom", "\N{CYRILLIC CAPITAL LETTER TE}O\N{CYRILLIC CAPITAL LETTER EM}"),
+        ("al", "al\N{BRAILLE PATTERN BLANK}"),
+        ("al", "\N{BRAILLE PATTERN BLANK}al\N{MUSICAL SYMBOL NULL NOTEHEAD}"),
+        ("al x", "al\N{OBJECT REPLACEMENT CHARACTER} x"),
+        ("AL", f"{AL}\N{EGYPTIAN HIEROGLYPH HALF BLANK}"),
+        ("al", "al\N{SIGNWRITING FILL MODIFIER-2}"),
+        ("al", "a\N{BRAHMI NUMBER JOINER}l"),
+        ("al", "al\N{MYANMAR SIGN VIRAMA}"),
+        ("\u0928\u094d\u0937", "\u0928\u094d\u200d\u0937"),
     ],
 )
 def test_what_people_take_for_one_another(one, two):

@@ -12,6 +12,7 @@ import pytest
 import websockets
 
 from andiron.application import create_app
+from andiron.domain.database.database import DatabaseError
 from andiron.serving.listening import ServerError
 from andiron.serving.protocols import WebSocketProtocol
 from andiron.serving.server import base_url, demo_links, run, server_config
@@ -213,6 +214,21 @@ async def test_a_server_that_loses_its_database_ends(tmp_path, monkeypatch):
     os.unlink(tmp_path / "andiron.db")
     with pytest.raises(ServerError, match=r"andiron\.db was removed or replaced while it was"):
         await serving
+
+
+def test_a_server_whose_database_fails_as_it_starts_ends_in_order(tmp_path, monkeypatch):
+    """It lets go of the database first: a thread of it would outlive the event loop."""
+    monkeypatch.setattr("andiron.serving.server.configure_logging", lambda _level: None)
+    monkeypatch.setattr("andiron.serving.server.gc.freeze", lambda: None)
+
+    async def fail(_accounts) -> list[str]:
+        raise DatabaseError("The database cannot be read.")
+
+    monkeypatch.setattr("andiron.serving.server.Accounts.names", fail)
+    before = threading.active_count()
+    with pytest.raises(DatabaseError, match="cannot be read"):
+        run(Settings(port=0, database=f"sqlite:///{tmp_path}/andiron.db"))
+    assert threading.active_count() == before
 
 
 async def test_a_start_that_fails_says_why(tmp_path):

@@ -69,6 +69,7 @@ NOT_OF_A_PACKAGE = {
     "log_level",
     "trusted_proxies",
     "public_url",
+    "allowed_hosts",
     "http_keep_alive",
     "http_max_head",
     "max_depth",

@@ -13,7 +13,7 @@ from andiron.domain.accounts.accounts import (
 )
 from andiron.domain.accounts.credentials import MECHANISMS, verify_password
 from andiron.domain.database.database import Database
-from andiron.domain.messages.offline_store import OfflineStore
+from andiron.domain.messages.offline_store import OfflineStore, Waiting
 
 ROUNDS = 4096
 
@@ -116,11 +116,11 @@ async def test_of_two_who_want_a_name_one_gets_it(accounts: Accounts):
 async def test_what_is_stored_for_an_account_goes_with_it(accounts: Accounts, database: Database):
     store = OfflineStore(database)
     await accounts.create_many([("alice", "x"), ("bob", "y")])
-    await store.add("alice", "<message/>", 1.0)
-    await store.add("bob", "<message/>", 1.0)
+    await store.add("alice", Waiting("<message/>", 1.0))
+    await store.add("bob", Waiting("<message/>", 1.0))
     await accounts.remove("alice")
     await accounts.create("alice", "new owner")
-    assert await store.take("alice") == []
+    assert await store.count("alice") == 0
     assert await store.count("bob") == 1
 
 

@@ -22,11 +22,13 @@ from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig, DomainConfig
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.domain import Domain
+from andiron.sm.payers import Payer
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.forms import Field, write_form
 from andiron.xmpp.stanza import timestamp
 from andiron.xmpp.xml import Guard
 
+CAUSE = Payer("romeo@localhost")
 PEERS = ["romeo@localhost/orchard", "romeo@localhost/garden", "nurse@localhost", "localhost"]
 STAMP = 1_790_000_000.0
 LIMIT = 5
@@ -222,8 +224,8 @@ def test_a_page_is_no_larger_than_it_may_be(backwards: str, ids: list[int]):
 async def test_a_query_sees_what_was_added_before():
     world = World()
     owner = Owner("juliet@localhost")
-    first = world.archive.add(owner, PEERS[0], "<a/>", STAMP)
-    room = world.archive.add_for(ROOM, f"{ROOM}/nick", "<b/>", STAMP)
+    first = world.archive.add(owner, PEERS[0], "<a/>", STAMP, CAUSE)
+    room = world.archive.add_for(ROOM, f"{ROOM}/nick", "<b/>", STAMP, CAUSE)
     read = read_query(fromstring("<query/>"), LIMIT)
     assert [row.text for row in (await world.archive.page("juliet", read)).rows] == ["<a/>"]
     assert [row.text for row in (await world.archive.page(ROOM, read)).rows] == ["<b/>"]
@@ -236,7 +238,7 @@ async def test_a_query_sees_what_was_added_before():
 async def test_nothing_is_kept_for_who_has_no_account():
     world = World()
     owner = Owner("guest@localhost", registered=False)
-    assert world.archive.add(owner, PEERS[0], "<a/>", STAMP) == ""
+    assert world.archive.add(owner, PEERS[0], "<a/>", STAMP, CAUSE) == ""
     assert await world.archive.range("guest") is None
 
 
@@ -248,7 +250,7 @@ async def test_whose_messages_are_kept(default: str, own: Policy | None, peer: s
     owner = Owner("juliet@localhost")
     if own is not None:
         owner.parts[Preferences] = Preferences(own)
-    kept = world.archive.add(owner, peer, "<a/>", STAMP) != ""
+    kept = world.archive.add(owner, peer, "<a/>", STAMP, CAUSE) != ""
     assert (
         kept
         == {
@@ -293,11 +295,11 @@ async def test_ids_go_on_after_those_of_an_earlier_process():
     owner = Owner("juliet@localhost")
     effect = await world.database.read(lambda connection: world.archive.load(connection, "juliet"))
     effect(owner)
-    added = parse_id(world.archive.add(owner, PEERS[0], "<b/>", STAMP))
+    added = parse_id(world.archive.add(owner, PEERS[0], "<b/>", STAMP, CAUSE))
     assert added is not None
     assert added > later
     await world.archive.load_room(ROOM)
-    added = parse_id(world.archive.add_for(ROOM, PEERS[0], "<b/>", STAMP))
+    added = parse_id(world.archive.add_for(ROOM, PEERS[0], "<b/>", STAMP, CAUSE))
     assert added is not None
     assert added > later + 1000
     await world.archive.load_room("empty@conference.localhost")
@@ -316,9 +318,9 @@ async def test_a_room_that_is_no_more():
     world = World()
     other = "mantua@conference.localhost"
     for room in (ROOM, other, ROOM):
-        world.archive.add_for(room, PEERS[0], "<a/>", STAMP)
+        world.archive.add_for(room, PEERS[0], "<a/>", STAMP, CAUSE)
     await settle()
-    world.archive.add_for(ROOM, PEERS[0], "<b/>", STAMP)
+    world.archive.add_for(ROOM, PEERS[0], "<b/>", STAMP, CAUSE)
     await world.archive.remove_room(ROOM)
     assert await world.archive.range(ROOM) is None
     assert await world.archive.range(other) is not None
@@ -363,7 +365,9 @@ async def test_what_waits_is_written_when_the_domain_stops(lasting_url: str):
     await domain.accounts.create("juliet", "pencil")
     owner = await domain.owners.load("juliet@localhost")
     assert domain.archive is not None
-    given_out = [domain.archive.add(owner, PEERS[0], f"<m n='{n}'/>", time()) for n in range(3)]
+    given_out = [
+        domain.archive.add(owner, PEERS[0], f"<m n='{n}'/>", time(), CAUSE) for n in range(3)
+    ]
     await domain.stop()
     domain = Domain(DomainConfig(database=lasting_url), Guard())
     await domain.start()
@@ -380,12 +384,12 @@ async def test_a_removed_account_leaves_nothing(database: Database):
     archive = Archive(database, ArchiveConfig(), never)
     await accounts.create("juliet", "pencil")
     owner = Owner("juliet@localhost")
-    archive.add(owner, PEERS[0], "<old/>", STAMP)
+    archive.add(owner, PEERS[0], "<old/>", STAMP, CAUSE)
     assert await archive.range("juliet") is not None
     removal = asyncio.create_task(accounts.remove("juliet"))
-    archive.add(owner, PEERS[0], "<late/>", STAMP)
+    archive.add(owner, PEERS[0], "<late/>", STAMP, CAUSE)
     await removal
-    archive.add(owner, PEERS[0], "<later/>", STAMP)
+    archive.add(owner, PEERS[0], "<later/>", STAMP, CAUSE)
     await archive.remove_account("juliet")
     assert await archive.range("juliet") is None
     await accounts.create("juliet", "pencil")
@@ -408,6 +412,6 @@ async def test_a_removed_account_leaves_nothing(database: Database):
 async def test_a_room_is_searched_by_occupant(wanted: str, found: list[str]):
     world = World()
     for nick, said in (("nurse", "1"), ("romeo", "2"), ("nurse", "3")):
-        world.archive.add_for(ROOM, f"{ROOM}/{nick}", said, STAMP)
+        world.archive.add_for(ROOM, f"{ROOM}/{nick}", said, STAMP, CAUSE)
     page = await world.archive.page(ROOM, read_query(fromstring(query({"with": wanted})), LIMIT))
     assert [row.text for row in page.rows] == found

@@ -18,10 +18,12 @@ from andiron.domain.archive.mam import answer, metadata, read_query
 from andiron.domain.archive.store import Row
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import DatabaseError
+from andiron.sm.payers import Payer
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.tree import serialise
 
+CAUSE = Payer("romeo@localhost")
 MAM = f"{{{ns.MAM}}}"
 JULIET = "juliet@localhost"
 ROMEO = "romeo@localhost"
@@ -455,8 +457,8 @@ async def test_a_room_answers_with_its_own_archive():
     archive = stage.domain.archive
     assert archive is not None
     room = "verona@conference.localhost"
-    identity = archive.add_for(room, f"{room}/nick", "<message a='1'/>", 1_700_000_000)
-    archive.add_for(room, f"{room}/other", "<message a='2'/>", 1_700_000_001)
+    identity = archive.add_for(room, f"{room}/nick", "<message a='1'/>", 1_700_000_000, CAUSE)
+    archive.add_for(room, f"{room}/other", "<message a='2'/>", 1_700_000_001, CAUSE)
 
     def shown(row: Row) -> bool:
         return row.peer == f"{room}/nick"

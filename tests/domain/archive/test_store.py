@@ -11,7 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.archive import store as archive_store
 from andiron.domain.archive.ids import HIGHEST
-from andiron.domain.archive.store import ACCOUNTS, ROOMS, ArchiveStore, Filter, Range, Row
+from andiron.domain.archive.store import (
+    ACCOUNTS,
+    ROOMS,
+    ArchiveStore,
+    Filter,
+    Range,
+    Row,
+    Withdrawal,
+)
 from andiron.domain.database.database import Database
 
 STORES = pytest.mark.parametrize("archives", [ACCOUNTS, ROOMS], ids=["accounts", "rooms"])
@@ -82,6 +90,13 @@ async def test_too_many_are_not_counted(database: Database, monkeypatch: pytest.
     assert await store.count("r@c", Filter()) == 10
     await store.add(rows("r@c", 10))
     assert await store.count("r@c", Filter()) is None
+
+
+async def test_single_messages_are_withdrawn(store: ArchiveStore):
+    await store.add([*rows("juliet", 1, 2, 3), *rows("nurse", 1)])
+    await store.withdraw([Withdrawal("juliet", 1), Withdrawal("juliet", 3), Withdrawal("x", 2)])
+    assert await ids(store, "juliet") == [2]
+    assert await ids(store, "nurse") == [1]
 
 
 async def test_which_are_known(store: ArchiveStore):

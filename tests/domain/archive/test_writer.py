@@ -9,10 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from support.domains import settle
 
 from andiron.domain.archive import writer as archive_writer
-from andiron.domain.archive.store import Row
+from andiron.domain.archive.store import Row, Withdrawal
 from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
+from andiron.sm.payers import Payer
 
 BOUND = 10_000
 
@@ -48,6 +49,12 @@ class Store:
         if self.stops:
             self.running.clear()
 
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        await self.running.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        self.batches.append([-each.id for each in withdrawals])
+
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,10 +64,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start(bound: int = BOUND) -> tuple[Any, ArchiveWriter]:
     store: Any = Store()
-    return store, ArchiveWriter(store, bound)
+    return store, ArchiveWriter(store, bound, bound)
 
 
 OWNER = "juliet"
+CAUSE = Payer("romeo@localhost")
 
 
 def row(identity: int, owner: str = "juliet", text: str = "") -> Row:
@@ -70,10 +78,10 @@ def row(identity: int, owner: str = "juliet", text: str = "") -> Row:
 async def test_what_comes_during_a_batch_makes_the_next():
     store, writer = start()
     store.running.clear()
-    assert writer.put(row(1))
+    assert writer.put(row(1), CAUSE)
     await settle()
-    assert writer.put(row(2))
-    assert writer.put(row(3))
+    assert writer.put(row(2), CAUSE)
+    assert writer.put(row(3), CAUSE)
     await settle()
     store.running.set()
     await writer.flushed(OWNER)
@@ -84,7 +92,7 @@ async def test_a_batch_has_an_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(archive_writer, "_BATCH", 2)
     store, writer = start()
     for identity in range(5):
-        writer.put(row(identity))
+        writer.put(row(identity), CAUSE)
     await writer.flushed(OWNER)
     assert store.batches == [[0, 1], [2, 3], [4]]
 
@@ -93,11 +101,11 @@ async def test_waiting_is_for_what_was_put_before():
     store, writer = start()
     await writer.flushed(OWNER)
     store.running.clear()
-    writer.put(row(1))
+    writer.put(row(1), CAUSE)
     await settle()
     early = asyncio.create_task(writer.flushed(OWNER))
     await settle()
-    writer.put(row(2))
+    writer.put(row(2), CAUSE)
     late = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     assert not early.done()
@@ -114,7 +122,7 @@ async def test_waiting_is_for_what_was_put_before():
 async def test_who_stops_waiting_stops_nobody_else():
     store, writer = start()
     store.running.clear()
-    writer.put(row(1))
+    writer.put(row(1), CAUSE)
     gone, stays = (asyncio.create_task(writer.flushed(OWNER)) for _ in range(2))
     await settle()
     gone.cancel()
@@ -126,10 +134,10 @@ async def test_who_stops_waiting_stops_nobody_else():
 async def test_a_failed_batch_is_tried_again(caplog: pytest.LogCaptureFixture):
     store, writer = start()
     store.errors = [DatabaseError("The disk is full."), DatabaseError("The disk is full.")]
-    writer.put(row(1))
+    writer.put(row(1), CAUSE)
     with pytest.raises(DatabaseError, match="disk is full"):
         await writer.flushed(OWNER)
-    writer.put(row(2))
+    writer.put(row(2), CAUSE)
     await store.written.wait()
     await writer.flushed(OWNER)
     assert store.batches == [[1], [2]]
@@ -151,7 +159,7 @@ async def test_one_that_cannot_be_written_holds_up_no_other(
     store, writer = start()
     store.refused = dict.fromkeys(unfit, error)
     for identity in range(10):
-        writer.put(row(identity, text="a secret"))
+        writer.put(row(identity, text="a secret"), CAUSE)
     await writer.flushed(OWNER)
     written = [identity for batch in store.batches for identity in batch]
     assert written == sorted(set(range(10)) - unfit)
@@ -160,7 +168,7 @@ async def test_one_that_cannot_be_written_holds_up_no_other(
         for identity in sorted(unfit)
     ]
     assert "a secret" not in caplog.text
-    writer.put(row(10))
+    writer.put(row(10), CAUSE)
     await writer.flushed(OWNER)
     assert store.batches[-1] == [10]
 
@@ -169,7 +177,7 @@ async def test_what_is_sound_waits_for_a_database_that_went_meanwhile():
     store, writer = start()
     store.refused = {1: RefusedError("The row is too long.")}
     for identity in range(4):
-        writer.put(row(identity))
+        writer.put(row(identity), CAUSE)
     store.errors = [DatabaseError("It is gone.")]
     with pytest.raises(DatabaseError, match="gone"):
         await writer.flushed(OWNER)
@@ -180,14 +188,14 @@ async def test_what_is_sound_waits_for_a_database_that_went_meanwhile():
 async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
     store, writer = start(bound=4 * 612)
     store.running.clear()
-    taken = [writer.put(row(identity, text="x" * 100)) for identity in range(7)]
+    taken = [writer.put(row(identity, text="x" * 100), CAUSE) for identity in range(7)]
     assert taken == [True] * 4 + [False] * 3
     assert caplog.text.count("does not keep up") == 1
     store.running.set()
     await writer.flushed(OWNER)
     assert [identity for batch in store.batches for identity in batch] == [0, 1, 2, 3]
     assert "3 messages were not archived" in caplog.text
-    assert writer.put(row(8))
+    assert writer.put(row(8), CAUSE)
     await writer.flushed(OWNER)
     assert store.batches[-1] == [8]
     assert caplog.text.count("were not archived") == 1
@@ -195,10 +203,10 @@ async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
 
 async def test_closing_writes_what_waits():
     store, writer = start()
-    writer.put(row(1))
+    writer.put(row(1), CAUSE)
     await writer.close()
     assert store.batches == [[1]]
-    assert not writer.put(row(2))
+    assert not writer.put(row(2), CAUSE)
     await settle()
     assert store.batches == [[1]]
 
@@ -209,7 +217,7 @@ async def test_closing_does_not_wait_for_a_database_that_is_gone(
     monkeypatch.setattr(archive_writer, "_FIRST_PAUSE", 3600)
     store, writer = start()
     store.errors = [DatabaseError("It is gone.")] * 2
-    writer.put(row(1))
+    writer.put(row(1), CAUSE)
     await settle()
     assert len(store.errors) == 1
     await writer.close()
@@ -226,20 +234,20 @@ async def test_closing_when_nothing_came():
 async def test_what_is_removed_is_not_written():
     store, writer = start(bound=3 * 512)
     store.running.clear()
-    writer.put(row(1, "nurse"))
+    writer.put(row(1, "nurse"), CAUSE)
     await settle()
-    writer.put(row(2, "juliet"))
-    writer.put(row(3, "nurse"))
+    writer.put(row(2, "juliet"), CAUSE)
+    writer.put(row(3, "nurse"), CAUSE)
     waits = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     writer.forget("nurse")
     assert not waits.done()
-    assert writer.put(row(4, "juliet"))
+    assert writer.put(row(4, "juliet"), CAUSE)
     store.running.set()
     await waits
     await writer.flushed(OWNER)
     assert store.batches == [[1], [2, 4]]
-    assert all(writer.put(row(identity)) for identity in (5, 6, 7))
+    assert all(writer.put(row(identity), CAUSE) for identity in (5, 6, 7))
     writer.forget("juliet")
     await writer.flushed(OWNER)
     assert store.batches == [[1], [2, 4]]
@@ -247,7 +255,7 @@ async def test_what_is_removed_is_not_written():
 
 
 def hold(writer: ArchiveWriter, identity: int, owner: str = "juliet") -> Held:
-    held = writer.hold(row(identity, owner))
+    held = writer.hold(row(identity, owner), CAUSE)
     assert held is not None
     return held
 
@@ -257,7 +265,7 @@ async def test_what_is_held_is_written_once_that_is_decided(kept: bool):
     store, writer = start()
     held = hold(writer, 1)
     assert held.id == "0000000000000001"
-    writer.put(row(2))
+    writer.put(row(2), CAUSE)
     waits = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     assert store.batches == [[2]], "others do not wait"
@@ -298,11 +306,11 @@ async def test_waiting_is_for_what_was_held_before():
 async def test_what_is_held_counts_and_is_let_go(caplog: pytest.LogCaptureFixture):
     store, writer = start(bound=2 * 512)
     held = [hold(writer, 1), hold(writer, 2)]
-    assert writer.hold(row(3)) is None
-    assert not writer.put(row(3))
+    assert writer.hold(row(3), CAUSE) is None
+    assert not writer.put(row(3), CAUSE)
     assert "does not keep up" in caplog.text
     held[0].drop()
-    assert writer.put(row(4))
+    assert writer.put(row(4), CAUSE)
     held[1].drop()
     await writer.flushed(OWNER)
     assert store.batches == [[4]]
@@ -316,3 +324,124 @@ async def test_what_is_held_of_an_archive_that_is_removed_is_never_written():
         held.keep()
     await writer.flushed(OWNER)
     assert store.batches == [[2]]
+
+
+async def test_what_is_withdrawn_is_removed_after_it_was_written(caplog: pytest.LogCaptureFixture):
+    store, writer = start()
+    writer.put(row(1), CAUSE)
+    writer.withdraw(Withdrawal("juliet", 1))
+    writer.put(row(2), CAUSE)
+    await writer.flushed(OWNER)
+    assert store.batches == [[1, 2], [-1]]
+    store.errors = [DatabaseError("The disk is full."), RefusedError("Impossible.")]
+    writer.withdraw(Withdrawal("juliet", 2))
+    with pytest.raises(DatabaseError, match="disk is full"):
+        await writer.flushed(OWNER)
+    await writer.flushed(OWNER)
+    assert "1 messages stay in archives, though refused" in caplog.text
+    assert writer._size == 0
+
+
+async def test_what_is_withdrawn_while_the_database_is_away_is_removed_later():
+    store, writer = start()
+    store.errors = [DatabaseError("The disk is full.")]
+    writer.withdraw(Withdrawal("juliet", 1))
+    with pytest.raises(DatabaseError, match="disk is full"):
+        await writer.flushed(OWNER)
+    await writer.flushed(OWNER)
+    assert store.batches == [[-1]]
+
+
+async def test_who_floods_keeps_nobody_elses_messages_from_being_archived():
+    store: Any = Store()
+    writer = ArchiveWriter(store, 100_000, 6_000)
+    store.running.clear()
+    assert writer.put(row(1), CAUSE)
+    await settle()
+    flood = [writer.put(row(number, text="x" * 500), CAUSE) for number in range(2, 50)]
+    assert flood.count(True) == 5
+    assert not any(flood[5:])
+    other = Payer("nurse@localhost")
+    assert writer.put(row(100, text="x" * 500), other)
+    store.running.set()
+    await writer.flushed(OWNER)
+    assert store.batches[-1][-1] == 100
+    assert (CAUSE.backlog, other.backlog) == (0, 0)
+
+
+async def test_some_of_everybodys_waits_though_others_fill_it():
+    store, writer = start(20_000)
+    store.running.clear()
+    floods = [Payer(f"{number}@localhost") for number in range(3)]
+    for number in range(100):
+        writer.put(row(number, text="x" * 9_000), floods[number % 3])
+    assert writer.put(row(1000), Payer("nurse@localhost"))
+    store.running.set()
+    await writer.flushed(OWNER)
+    assert store.batches[-1][-1] == 1000
+
+
+class Asking:
+    """A session that is told when its stanzas are handled."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def clock(self) -> float:
+        return 0.0
+
+    def handled(self, ticket: int, _now: float) -> None:
+        self.told.append(ticket)
+
+
+async def test_a_stanza_is_handled_when_its_message_is_written():
+    store, writer = start()
+    session: Any = Asking()
+    assert writer.written(session, 1), "nothing waits"
+    store.running.clear()
+    for number in (2, 3):
+        writer.put(row(number), CAUSE)
+        assert not writer.written(session, number)
+        await settle()
+    assert session.told == []
+    store.stops = True
+    store.running.set()
+    await store.written.wait()
+    await settle()
+    assert session.told == [2]
+    store.running.set()
+    await writer.flushed(OWNER)
+    assert session.told == [2, 3]
+
+
+async def test_no_stanza_waits_for_a_database_that_is_out_of_reach():
+    store, writer = start()
+    session: Any = Asking()
+    store.errors = [DatabaseError("gone")]
+    writer.put(row(1), CAUSE)
+    assert not writer.written(session, 1)
+    await settle()
+    assert session.told == [1]
+    await writer.flushed(OWNER)
+    assert store.batches == [[1]]
+    store.running.clear()
+    writer.put(row(2), CAUSE)
+    assert not writer.written(session, 2), "it is there again"
+    store.running.set()
+    await writer.flushed(OWNER)
+
+
+async def test_what_fails_for_one_session_keeps_no_other_waiting(caplog):
+    store, writer = start()
+    first: Any = Asking()
+    second: Any = Asking()
+    first.link = type("Link", (), {"jid": "romeo@localhost/orchard"})
+    first.handled = None
+    store.running.clear()
+    writer.put(row(1), CAUSE)
+    assert not writer.written(first, 1)
+    assert not writer.written(second, 2)
+    store.running.set()
+    await writer.flushed(OWNER)
+    assert second.told == [2]
+    assert "romeo@localhost/orchard: a stanza could not be settled" in caplog.text

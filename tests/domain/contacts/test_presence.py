@@ -227,6 +227,22 @@ async def test_directed_presence_is_bounded():
     assert [len(seen(friend)) for friend in friends] == [2, 1, 0]
 
 
+async def test_a_presence_that_goes_to_others_is_bounded():
+    stage = Stage(max_presence=1_000)
+    friend = await stage.come("romeo", "orchard")
+    own = await stage.come("juliet", "chamber")
+    client = await stage.bind("juliet", "balcony")
+    long, short = (f"<status>{'x' * size}</status>" for size in (1_000, 900))
+    for attributes in ("", f" to='{friend.jid}'", " to='romeo@localhost'", " type='unavailable'"):
+        client.send(f"<presence{attributes}>{long}</presence>")
+        (answer,) = client.take()
+        assert condition(answer) == "not-acceptable"
+    assert friend.take() == own.take() == []
+    client.send(f"<presence to='{friend.jid}'>{short}</presence>")
+    client.send(f"<presence>{short}</presence>")
+    assert len(friend.take()) == len(own.take()) == 1
+
+
 async def test_the_unavailable_presence_is_addressed_to_who_saw_it(stage):
     friend = await stage.bind("romeo", "orchard")
     client = await stage.bind("juliet", "balcony")
@@ -528,21 +544,25 @@ async def test_ten_thousand_contacts_cost_hardly_more_than_those_that_are_there(
 
 @pytest.mark.parametrize("directed", [True, False])
 @pytest.mark.parametrize(
-    ("delay", "stays"),
+    ("mark", "stays"),
     [
         (f"<delay xmlns='{ns.DELAY}' from='LOCALHOST' stamp='2000-01-01T00:00:00Z'/>", False),
         (f"<x xmlns='{ns.OLD_DELAY}' from='localhost' stamp='20000101T00:00:00'/>", False),
         ("<delay xmlns='urn:xmpp:del&#97;y' from='localhost' stamp='2000'/>", False),
+        (f"<stanza-id xmlns='{ns.STANZA_ID}' by='juliet@localhost' id='1'/>", False),
+        (f"<s:stanza-id xmlns:s='{ns.STANZA_ID}' by='LOCALHOST' id='1'/>", False),
+        ("<stanza-id xmlns='urn:xmpp:s&#105;d:0' by='romeo@localhost' id='1'/>", False),
+        (f"<stanza-id xmlns='{ns.STANZA_ID}' by='juliet@elsewhere' id='1'/>", True),
         (f"<delay xmlns='{ns.DELAY}' from='juliet@localhost/a' stamp='2000'/>", True),
         ("<status>no delay</status>", True),
     ],
 )
-async def test_nobody_dates_presence_in_the_name_of_the_domain(delay, stays, directed):
-    """XEP-0203 section 5."""
+async def test_nobody_marks_presence_in_the_name_of_the_domain(mark, stays, directed):
+    """XEP-0203 section 5 and XEP-0359 section 3."""
     stage = Stage()
     juliet = await stage.come("juliet", "a")
     other = await stage.come("juliet", "b")
     to = f" to='{other.jid}'" if directed else ""
-    juliet.send(f"<presence{to}>{delay}</presence>")
+    juliet.send(f"<presence{to}>{mark}</presence>")
     (presence,) = other.take()
     assert len(presence) == stays

@@ -183,6 +183,22 @@ async def test_a_roster_is_bounded():
     assert len(items(await juliet.ask(GET))) == 2
 
 
+async def test_so_is_all_that_is_in_it():
+    stage = Stage(roster=RosterConfig(max_size=20))
+    juliet = await stage.bind("juliet", "balcony")
+    assert (await juliet.ask(put("<item jid='a@x' name='12345678901234567'/>"))).get(
+        "type"
+    ) == "result"
+    assert condition(await juliet.ask(put("<item jid='b@x'/>"))) == "resource-constraint"
+
+
+async def test_of_many_contacts_each_is_told(stage, juliet):
+    store = stage.domain.contacts._store
+    for number in range(250):
+        await store.put("juliet", f"c{number}@x", "", ())
+    assert len(items(await juliet.ask(GET))) == 250
+
+
 async def test_an_anonymous_user_has_no_roster(stage):
     guest = await stage.bind("guest-1", "x")
     assert items(await guest.ask(GET)) == {}
@@ -256,18 +272,18 @@ async def test_an_account_that_another_program_removed_is_noticed(stage, juliet)
 
 async def test_an_answer_is_not_older_than_what_was_pushed_before_it(stage, juliet, monkeypatch):
     store = stage.domain.contacts._store
-    items_then = store.items
+    rows_then = store.rows
     reads = []
 
     async def slow(username):
-        found = await items_then(username)
+        found = await rows_then(username)
         reads.append(found[0])
         if len(reads) == 1:
             await gate.wait()
         return found
 
     gate = asyncio.Event()
-    monkeypatch.setattr(type(store), "items", lambda _self, username: slow(username))
+    monkeypatch.setattr(type(store), "rows", lambda _self, username: slow(username))
     juliet.send(GET)
     await settle()
     juliet.send(put("<item jid='a@x'/>"))

@@ -10,6 +10,7 @@ from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
 from andiron.domain.client import Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts.roster import Item, Roster, roster_of
+from andiron.domain.contacts.roster_rows import item_of, write_items
 from andiron.domain.contacts.roster_store import NoSuchContact, RosterFull, RosterStore
 from andiron.domain.contacts.subscriptions import NOBODY, Contact, Kind, State
 from andiron.domain.database.database import Database
@@ -44,26 +45,31 @@ async def befriend(store: RosterStore, one: str, other: str) -> None:
         await store.exchange(contact, f"{name}@localhost", Kind.SUBSCRIBED, TEXT)
 
 
+async def items_of(store: RosterStore, username: str) -> tuple[int, list[Item]]:
+    version, rows = await store.rows(username)
+    return version, [item_of(*row) for row in rows]
+
+
 async def states(store: RosterStore, username: str) -> dict[str, Contact]:
-    _, items = await store.items(username)
+    _, items = await items_of(store, username)
     return {item.jid: item.contact for item in items}
 
 
 async def test_contacts_are_put_changed_and_removed(store: RosterStore):
-    assert await store.items("alice") == (0, [])
+    assert await items_of(store, "alice") == (0, [])
     (change,) = await store.put("alice", "zoë@x", "Zoë <&> \U0001f525", ("a", "b & c"))
     item = Item("zoë@x", Contact(listed=True), "Zoë <&> \U0001f525", ("a", "b & c"))
     assert (change.before, change.after, change.item) == (NOBODY, item.contact, item)
-    assert await store.items("alice") == (change.version, [item])
+    assert await items_of(store, "alice") == (change.version, [item])
     (second,) = await store.put("alice", "zoë@x", "", ())
     assert second.version == change.version + 1
-    assert await store.items("alice") == (second.version, [Item("zoë@x", item.contact)])
+    assert await items_of(store, "alice") == (second.version, [Item("zoë@x", item.contact)])
     (third,) = await store.remove("alice", "zoë@x")
     assert (third.item, third.version) == (None, second.version + 1)
-    assert await store.items("alice") == (third.version, [])
+    assert await items_of(store, "alice") == (third.version, [])
     with pytest.raises(NoSuchContact):
         await store.remove("alice", "zoë@x")
-    assert await store.items("bob") == (0, [])
+    assert await items_of(store, "bob") == (0, [])
 
 
 async def test_one_stanza_changes_both_sides(store: RosterStore):
@@ -87,8 +93,38 @@ async def test_a_name_and_groups_survive_all_of_it(store: RosterStore):
     await store.put("alice", BOB, "Bob", ("Friends",))
     await befriend(store, "alice", "bob")
     await store.exchange("alice", BOB, Kind.UNSUBSCRIBE, "<x/>")
-    _, (item,) = await store.items("alice")
+    _, (item,) = await items_of(store, "alice")
     assert item == Item(BOB, Contact(State.FROM, listed=True), "Bob", ("Friends",))
+
+
+async def test_all_the_characters_of_a_roster_are_bounded(
+    database: Database, accounts: Accounts, store: RosterStore
+):
+    store = RosterStore(database, "localhost", RosterConfig(max_size=100))
+    await store.put("alice", "a@x", "\u00fc" * 57, ("b", "c", "d\U0001f525"))  # 3 + 57 + 6
+    with pytest.raises(RosterFull):
+        await store.put("alice", "b@x", "y" * 32, ())
+    await store.put("alice", "b@x", "y" * 31, ())
+    with pytest.raises(RosterFull):
+        await store.put("alice", "b@x", "y" * 31, ("z",))
+    with pytest.raises(RosterFull):
+        await store.exchange("alice", BOB, Kind.SUBSCRIBE, TEXT)
+    await store.put("alice", "a@x", "z" * 57, ("b", "c", "de"))
+    await store.put("alice", "a@x", "z" * 40, ())
+    await store.exchange("alice", BOB, Kind.SUBSCRIBE, TEXT)
+    await store.put("bob", "b@x", "y" * 90, ())
+    _, rows = await store.rows("alice")
+    assert write_items(rows).count("<item") == 3
+
+
+async def test_what_is_over_the_bound_already_may_shrink(
+    database: Database, accounts: Accounts, store: RosterStore
+):
+    await store.put("alice", "a@x", "y" * 200, ())
+    tight = RosterStore(database, "localhost", RosterConfig(max_size=100))
+    with pytest.raises(RosterFull):
+        await tight.put("alice", "a@x", "y" * 201, ())
+    await tight.put("alice", "a@x", "y" * 150, ())
 
 
 @pytest.mark.parametrize("jid", ["nobody@localhost", "bob@elsewhere", "localhost"])
@@ -238,10 +274,10 @@ async def test_a_removed_account_leaves_nothing_to_its_successor(
 ):
     await befriend(store, "alice", "bob")
     await store.exchange("carol", ALICE, Kind.SUBSCRIBED, TEXT)
-    before, _ = await store.items("bob")
+    before, _ = await items_of(store, "bob")
     await accounts.remove("alice")
     assert sorted(await store.strays()) == ["alice"]
-    assert await store.items("alice") == (0, [])
+    assert await items_of(store, "alice") == (0, [])
     changes = await store.forget("alice")
     assert [(change.username, change.kind) for change in changes] == [
         ("bob", "unsubscribe"),
@@ -249,7 +285,7 @@ async def test_a_removed_account_leaves_nothing_to_its_successor(
         ("carol", None),
     ]
     assert await store.strays() == []
-    version, (item,) = await store.items("bob")
+    version, (item,) = await items_of(store, "bob")
     assert (version, item.contact) == (before + 2, Contact(State.NONE, listed=True))
     assert await states(store, "carol") == {ALICE: Contact(State.NONE, listed=True)}
 
@@ -279,7 +315,7 @@ async def test_a_large_roster(database: Database, accounts: Accounts):
     async with asyncio.TaskGroup() as group:
         for number in range(200):
             group.create_task(store.put("alice", f"c{number:04}@x", f"C {number}", ("A", "B")))
-    version, items = await store.items("alice")
+    version, items = await items_of(store, "alice")
     assert [item.jid for item in items] == [f"c{number:04}@x" for number in range(200)]
 
     async def load(connection: AsyncConnection) -> Effect:

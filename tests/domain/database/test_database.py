@@ -1,6 +1,7 @@
 import asyncio
 import secrets
 import sys
+import threading
 import traceback
 from collections.abc import Awaitable, Callable
 
@@ -251,3 +252,26 @@ async def test_writers_in_two_processes_take_turns(lasting_url: str):
     database = await Database.open(lasting_url)
     assert len(await database.read(usernames)) == 60
     await database.close()
+
+
+def test_all_is_let_go_of_where_every_task_was_cancelled(tmp_path):
+    """As a loop does that ends early: it must find no thread that still calls it."""
+
+    async def serve(serves: asyncio.Event) -> None:
+        database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
+        await database.get_or_set_meta("a", "b")
+        serves.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await database.close()
+
+    async def main() -> asyncio.Task[None]:
+        serves = asyncio.Event()
+        serving = asyncio.create_task(serve(serves))
+        await serves.wait()
+        return serving
+
+    before = threading.active_count()
+    assert asyncio.run(main()).cancelled()
+    assert threading.active_count() == before

@@ -12,8 +12,10 @@ from andiron.domain.accounts.accounts import InvalidName
 from andiron.domain.archive.archive import Query
 from andiron.domain.archive.store import Filter
 from andiron.domain.config import RoomsConfig
+from andiron.sm.payers import Payer
 from andiron.xmpp import namespaces as ns
 
+CAUSE = Payer("romeo@localhost")
 LETTERS = string.ascii_lowercase + string.digits
 
 
@@ -165,8 +167,8 @@ async def test_the_archive(house, resource):
     archive = house.domain.archive
     romeo = await house.come("romeo", "romeo")
     juliet = await house.domain.owners.load(f"{JULIET}@localhost")
-    assert archive.add(juliet, f"{ANY}/{resource}", "<message/>", 1.0)
-    assert archive.add(juliet, f"{ANY}/{resource[:100]}", "<message/>", 2.0)
+    assert archive.add(juliet, f"{ANY}/{resource}", "<message/>", 1.0, CAUSE)
+    assert archive.add(juliet, f"{ANY}/{resource[:100]}", "<message/>", 2.0, CAUSE)
     wanted = Filter(peer=ANY, resource=resource)
     page = await archive.page(JULIET, Query(wanted, 10))
     assert [row.resource for row in page.rows] == [resource]
@@ -182,7 +184,7 @@ async def test_what_the_database_refuses_all_the_same_is_let_go(house, lasting_u
     romeo = await house.domain.owners.load("romeo@localhost")
     for number, content in enumerate(["one", "\ud800", "two", "three"]):
         peer = text(4000) if content == "two" else "juliet@localhost"
-        assert archive.add(romeo, peer, content, float(number))
+        assert archive.add(romeo, peer, content, float(number), CAUSE)
     page = await archive.page("romeo", Query(Filter(), 10))
     long = [] if lasting_url.startswith("postgresql") else ["two"]
     assert [row.text for row in page.rows] == ["one", *long, "three"]

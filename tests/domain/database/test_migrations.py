@@ -11,7 +11,7 @@ from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.credentials import verify_password
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.migrations import MIGRATIONS, SchemaError, upgrade
-from andiron.domain.messages.offline_store import OfflineStore
+from andiron.domain.messages.offline_store import OfflineFull, OfflineStore, Waiting
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Place
 from andiron.domain.rooms.store import RoomStore
@@ -55,13 +55,28 @@ async def test_what_version_1_kept_is_there_after_an_upgrade(tmp_path: Path):
     load(tmp_path / "andiron.db", 1)
     database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
     accounts = Accounts(database, "localhost")
-    messages = await OfflineStore(database).take("alice")
+    messages = (await OfflineStore(database).page("alice", 10, 10_000)).messages
     assert await accounts.names() == ["alice"]
     assert verify_password(await accounts.credentials("alice"), "pencil")
     assert [message.stamp for message in messages] == [1700000000.25, 1700000001.5]
     assert ["first" in messages[0].text, "second" in messages[1].text] == [True, True]
     assert await database.get_meta("schema_version") == str(len(MIGRATIONS))
     await database.close()
+
+
+async def test_what_waited_in_version_3_is_counted_after_an_upgrade(tmp_path: Path):
+    load(tmp_path / "andiron.db", 3)
+    database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
+    store = OfflineStore(database, bytes_per_account=200)
+    first, second = (await store.page("alice", 10, 10_000)).messages
+    assert ["ü first" in first.text, "second" in second.text] == [True, True]
+    size = len((first.text + second.text).encode())
+    refused, kept = await store.add_all(
+        "alice", [Waiting("x" * (201 - size), 0.0, "a@x"), Waiting("x" * (200 - size), 0.0, "b@x")]
+    )
+    await database.close()
+    assert isinstance(refused, OfflineFull)
+    assert kept is None
 
 
 GARDEN = {

@@ -11,7 +11,7 @@ from andiron.domain.accounts.credentials import verify_password
 from andiron.domain.database import transfer
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
-from andiron.domain.messages.offline_store import OfflineStore
+from andiron.domain.messages.offline_store import OfflineStore, Waiting
 
 
 @pytest.fixture
@@ -20,7 +20,10 @@ async def source(tmp_path: Path) -> AsyncIterator[Database]:
     await Accounts(opened, "localhost", 4096).create_many([("alice", "pencil"), ("émile", "x")])
     store = OfflineStore(opened)
     for number in range(7):
-        await store.add("alice", f"<message>{number} ü \U0001f525</message>", 1e9 + number / 8)
+        message = Waiting(
+            f"<message>{number} ü \U0001f525</message>", 1e9 + number / 8, f"{number}@x"
+        )
+        await store.add("alice", message)
     yield opened
     await opened.close()
 
@@ -59,8 +62,8 @@ async def test_everything_is_copied_and_there_and_back_again(
 async def test_what_is_added_afterwards_comes_last(source: Database, database: Database):
     await copy_all(source, database)
     store = OfflineStore(database)
-    await store.add("alice", "after", 0.0)
-    assert [message.text for message in await store.take("alice")][-2:] == [
+    await store.add("alice", Waiting("after", 0.0, "after@x"))
+    assert [each.text for each in (await store.page("alice", 10, 1000)).messages][-2:] == [
         "<message>6 ü \U0001f525</message>",
         "after",
     ]

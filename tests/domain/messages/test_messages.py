@@ -16,10 +16,13 @@ from andiron.domain.client import Owner
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.messages.keeping import stanza_id
 from andiron.sm.config import SmConfig
+from andiron.sm.payers import Payer
+from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID
 from andiron.xmpp.xml import Guard
 
+CAUSE = Payer("romeo@localhost")
 STANZA_ID = f"{{{ns.STANZA_ID}}}stanza-id"
 ROMEO, JULIET = "romeo@localhost", "juliet@localhost"
 CARBONS = f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>"
@@ -420,10 +423,10 @@ async def test_what_is_said_while_one_waits_is_not_read_before_it():
     query = Query(Filter(), 10)
     asked = asyncio.create_task(archive.page("romeo", query))
     await settle()
-    archive.add(owner, JULIET, "<message/>", 1.7e9)
+    archive.add(owner, JULIET, "<message/>", 1.7e9, CAUSE)
     ends = asyncio.create_task(archive.range("romeo"))
     await settle()
-    archive.add(owner, JULIET, "<message/>", 1.7e9)
+    archive.add(owner, JULIET, "<message/>", 1.7e9, CAUSE)
     assert not asked.done()
     stage.store.running.set()
     assert len((await asked).rows) == 1
@@ -532,11 +535,14 @@ async def test_an_archive_that_keeps_nothing_gives_no_id():
         def __init__(self) -> None:
             self.asked: list[tuple[str, str]] = []
 
-        def add(self, owner: Owner, peer: str, text: str, stamp: float) -> str:
+        def add(self, owner: Owner, peer: str, _text: str, _stamp: float, _cause: Payer) -> str:
             self.asked.append((owner.jid, peer))
             return ""
 
-        def hold(self, owner: Owner, peer: str, text: str, stamp: float) -> None:
+        def written(self, _session: Session, _ticket: int) -> bool:
+            return True
+
+        def hold(self, owner: Owner, peer: str, _text: str, _stamp: float, _cause: Payer) -> None:
             self.asked.append((owner.jid, peer))
 
     stage = Stage()

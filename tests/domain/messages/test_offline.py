@@ -3,11 +3,14 @@
 import logging
 
 import pytest
-from support.domains import AUTH, START, Stage, condition, delays, settle
+from support.domains import AUTH, START, Stage, body, condition, delays, settle
 
+from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
+from andiron.domain.messages.mailbox import PAGE_MESSAGES
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.jid import JID
 from andiron.xmpp.stanza import timestamp
 
 JULIET = "juliet@localhost"
@@ -309,19 +312,254 @@ async def test_an_available_resource_takes_over_what_was_fetched_for_one_that_le
     assert other.bodies() == ["held", "after"]
 
 
-async def test_a_queue_that_fills_while_messages_are_fetched_keeps_their_order():
-    stage = Stage(SmConfig(queue_stanzas=3))
+async def backlog(stage, number):
+    """Let so many messages wait for Juliet, in a store with room for them; return their ids."""
     romeo = await stage.bind("romeo", "orchard")
-    texts = [str(number) for number in range(6)]
+    texts = [f"s{each}" for each in range(number)]
     for text in texts:
         romeo.send(say(text))
+        await settle()
+    assert stage.store.bodies("juliet") == texts
+    return romeo, texts
+
+
+async def take(client, *, ack=True):
+    """Take what came, acknowledge it, and return the ids of the messages."""
+    came = client.take()
+    if ack and client.session.management is not None:
+        confirm(client)
     await settle()
+    return [tree.get("id") for tree in came if tree.tag.endswith("}message")]
+
+
+def confirm(client, short=0):
+    queue = client.session.management.queue
+    client.send(f"<a xmlns='{ns.SM_3}' h='{queue.sent - short}'/>")
+
+
+async def test_stored_messages_come_as_they_are_acknowledged():
+    stage = Stage()
+    romeo, texts = await backlog(stage, 2 * PAGE_MESSAGES + 1)
     juliet = await stage.bind("juliet", "balcony", sm=True)
     juliet.send("<presence/>")
     await settle()
-    assert juliet.error == "resource-constraint"
-    assert stage.store.bodies("juliet") == texts
+    assert await take(juliet, ack=False) == texts[:PAGE_MESSAGES]
+    assert stage.store.bodies("juliet") == texts, "what is not confirmed stays"
+    confirm(juliet, short=PAGE_MESSAGES - 2)
+    await settle()
+    assert stage.store.bodies("juliet") == texts[2:], "and no longer"
+    romeo.send(say("live"))
+    romeo.send(say("direct", juliet.jid))
+    confirm(juliet, short=1)
+    await settle()
+    assert juliet.bodies() == []
+    confirm(juliet)
+    await settle()
+    assert stage.store.bodies("juliet") == [*texts[PAGE_MESSAGES:], "live", "direct"]
+    assert await take(juliet) == texts[PAGE_MESSAGES : 2 * PAGE_MESSAGES]
+    assert await take(juliet, ack=False) == [*texts[-1:], "live", "direct"]
+    romeo.send(say("after"))
+    assert await take(juliet, ack=False) == ["after"]
+    confirm(juliet)
+    await settle()
+    assert stage.store.bodies("juliet") == []
+    assert max(stage.store.pages) == PAGE_MESSAGES
     assert romeo.take() == []
+
+
+async def test_without_stream_management_they_come_as_the_network_takes_them(stage):
+    _, texts = await backlog(stage, 2 * PAGE_MESSAGES)
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.transport.congested = True
+    juliet.send("<presence/>")
+    await settle()
+    assert await take(juliet) == texts[:PAGE_MESSAGES]
+    assert stage.store.bodies("juliet") == texts
+    juliet.transport.congested = False
+    juliet.session.writable(stage.now)
+    await settle()
+    assert await take(juliet) == texts[PAGE_MESSAGES:]
+    assert stage.store.bodies("juliet") == []
+
+
+@pytest.mark.parametrize("sm", [True, False])
+async def test_what_a_lost_session_did_not_take_never_left_the_store(sm):
+    """What was acknowledged is gone; nothing was written to put the rest back."""
+    stage = Stage()
+    romeo, texts = await backlog(stage, PAGE_MESSAGES + 5)
+    juliet = await stage.bind("juliet", "balcony", sm=sm)
+    juliet.transport.congested = True
+    juliet.send("<presence/>")
+    await settle()
+    writes = stage.store.writes
+    if sm:
+        confirm(juliet, short=20)
+    else:
+        juliet.transport.buffered = [
+            text for text in juliet.transport.sent if text.startswith("<message")
+        ][-20:]
+    juliet.session.close(CloseReason.CONNECTION_LOST, stage.now)
+    await settle()
+    assert stage.store.bodies("juliet") == texts[PAGE_MESSAGES - 20 :]
+    assert stage.store.writes == writes
+    assert not stage.domain.owners.get(JULIET).draining
+    romeo.send(say("later"))
+    await settle()
+    newcomer = await stage.bind("juliet", "chamber")
+    newcomer.send("<presence/>")
+    await settle()
+    assert await take(newcomer) == [*texts[PAGE_MESSAGES - 20 :], "later"]
+
+
+async def test_a_session_that_flaps_loses_and_doubles_nothing():
+    stage = Stage()
+    romeo, texts = await backlog(stage, 2 * PAGE_MESSAGES)
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    juliet.send("<presence/>")
+    await settle()
+    juliet.take()
+    juliet.lose()
+    romeo.send(say("meanwhile"))
+    await settle()
+    assert stage.store.bodies("juliet") == [*texts, "meanwhile"]
+    again = stage.connect()
+    again.open()
+    again.send(AUTH.format("juliet"))
+    await settle()
+    again.open()
+    again.take()
+    h = juliet.session.management.queue.sent - 10
+    previous = juliet.session.management.id
+    again.send(f"<resume xmlns='{ns.SM_3}' h='{h}' previd='{previous}'/>")
+    again.session = again.transport.session
+    await settle()
+    assert await take(again) == texts[PAGE_MESSAGES - 10 : PAGE_MESSAGES]
+    assert await take(again) == texts[PAGE_MESSAGES:]
+    assert await take(again) == ["meanwhile"]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_another_resource_goes_on_where_one_is_lost():
+    """Who is there takes the rest at once, what the lost one had when that ends."""
+    stage = Stage()
+    romeo, texts = await backlog(stage, 2 * PAGE_MESSAGES)
+    phone = await stage.bind("juliet", "phone", sm=True)
+    phone.send("<presence/>")
+    await settle()
+    laptop = await stage.bind("juliet", "laptop", sm=True)
+    laptop.send("<presence/>")
+    romeo.send(say("live"))
+    await settle()
+    assert await take(laptop) == []
+    phone.lose()
+    await settle()
+    assert await take(laptop) == texts[PAGE_MESSAGES:]
+    assert await take(laptop) == ["live"]
+    assert stage.store.bodies("juliet") == texts[:PAGE_MESSAGES]
+    stage.now += 1
+    phone.session.close(CloseReason.EXPIRED, stage.now)
+    romeo.send(say("last"))
+    await settle()
+    assert await take(laptop) == [*texts[:PAGE_MESSAGES], "last"]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_one_that_comes_back_goes_on_itself():
+    stage = Stage()
+    _, texts = await backlog(stage, 2 * PAGE_MESSAGES)
+    phone = await stage.bind("juliet", "phone", sm=True)
+    phone.send("<presence/>")
+    await settle()
+    assert await take(phone, ack=False) == texts[:PAGE_MESSAGES]
+    phone.send("<presence type='unavailable'/>")
+    confirm(phone)
+    await settle()
+    assert stage.store.bodies("juliet") == texts[PAGE_MESSAGES:]
+    assert await take(phone, ack=False) == []
+    phone.send("<presence/>")
+    await settle()
+    assert await take(phone) == texts[PAGE_MESSAGES:]
+
+
+async def test_what_cannot_wait_goes_on_while_stored_messages_come():
+    stage = Stage()
+    romeo, texts = await backlog(stage, PAGE_MESSAGES + 1)
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    romeo.send(say("held"))
+    romeo.send(say("all", juliet.jid, "groupchat"))
+    stage.store.running.set()
+    await settle()
+    romeo.send(say("all too", juliet.jid, "groupchat"))
+    romeo.send(f"<message to='{JULIET}' type='chat' id='typing'>{STATE}</message>")
+    stage.domain.messages.send(
+        stage.guard.read(f"<message xmlns='jabber:client' to='{JULIET}' id='word'/>"),
+        "room@conference.localhost",
+        JID("juliet@localhost"),
+        stage.wall(stage.now),
+        stage.now,
+    )
+    assert await take(juliet) == [*texts[:PAGE_MESSAGES], "all", "all too", "typing"]
+    assert await take(juliet) == [texts[-1], "held", "word"]
+
+
+async def test_who_is_available_gets_what_finds_its_way_into_the_store():
+    """A message that waits for its account to be read, and comes after the look into the store."""
+    stage = Stage()
+    romeo, juliet = await stage.come("romeo", "orchard"), await stage.come("juliet", "balcony")
+    juliet.link.owner.draining = True
+    romeo.send(say("late"))
+    juliet.link.owner.draining = False
+    await settle()
+    assert juliet.bodies() == ["late"]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_a_store_that_fails_meanwhile_loses_nothing(caplog):
+    stage = Stage()
+    romeo, texts = await backlog(stage, PAGE_MESSAGES + 1)
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    juliet.send("<presence/>")
+    await settle()
+    stage.store.error = OSError("disk full")
+    assert await take(juliet) == texts[:PAGE_MESSAGES]
+    assert "could not be fetched" in caplog.text
+    romeo.send(say("now"))
+    assert await take(juliet) == ["now"]
+    stage.store.error = None
+    juliet.send("<presence type='unavailable'/>")
+    juliet.send("<presence/>")
+    await settle()
+    assert await take(juliet) == texts[-1:]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_a_narrow_queue_takes_them_all_the_same():
+    stage = Stage(SmConfig(queue_stanzas=3, request_every=1))
+    romeo, texts = await backlog(stage, 6)
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    juliet.send("<presence/>")
+    await settle()
+    came = [await take(juliet) for _ in texts]
+    assert [each for page in came for each in page] == texts
+    assert juliet.error is None
+    assert stage.store.bodies("juliet") == []
+    assert romeo.take() == []
+
+
+async def test_the_messages_of_a_session_that_ends_are_stored_together(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    juliet = await stage.bind("juliet", "balcony")
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    for number in range(100):
+        romeo.send(say(str(number)))
+    juliet.leave()
+    stage.store.running.set()
+    await settle()
+    assert stage.store.bodies("juliet") == [str(number) for number in range(100)]
+    assert stage.store.writes == 1
 
 
 async def expire(stage, client):
@@ -394,6 +632,25 @@ async def test_what_several_got_is_not_doubled(stage):
     assert twin.bodies() == ["both"]
     await expire(stage, lost)
     assert twin.bodies() == ["mine"]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_what_several_got_is_not_doubled_when_one_after_the_other_expires(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    first = await stage.come("juliet", "first", sm=True)
+    second = await stage.come("juliet", "second", sm=True)
+    twin = await stage.come("juliet", "twin")
+    stage.now += 1
+    first.lose()
+    romeo.send(say("all"))
+    stage.now += 300
+    second.lose()
+    stage.now += 1
+    romeo.send(say("later"))
+    assert twin.bodies() == ["all", "later"]
+    await expire(stage, first)
+    await expire(stage, second)
+    assert twin.bodies() == []
     assert stage.store.bodies("juliet") == []
 
 
@@ -544,3 +801,121 @@ async def test_a_sender_cannot_forge_the_time_a_message_was_kept(stage):
     (message,) = [tree for tree in juliet.take() if tree.tag.endswith("}message")]
     (delay,) = message.findall(f"{{{ns.DELAY}}}delay")
     assert not delay.get("stamp", "").startswith("2001")
+
+
+async def said(stage, name):
+    """Return the bodies in an account's archive."""
+    archive = stage.domain.archive
+    await archive.range(name)
+    rows = await ArchiveStore(stage.database, ACCOUNTS).page(name, Filter(), 100)
+    return [body(row.text) for row in rows]
+
+
+async def keep_no_archive(client):
+    await client.ask(f"<iq type='set' id='p'><prefs xmlns='{ns.MAM}' default='never'/></iq>")
+
+
+async def lost_with_one(stage, to=""):
+    """Return who says something to one who keeps no archive, has no room, and is lost."""
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony", sm=True)
+    await keep_no_archive(juliet)
+    stage.store.limit = 0
+    juliet.lose()
+    romeo.send(say("one", to or juliet.jid))
+    return romeo, juliet
+
+
+@pytest.mark.parametrize("to", [JULIET, "juliet@localhost/balcony"])
+@pytest.mark.parametrize("written", [True, False], ids=["written", "in the backlog"])
+async def test_what_is_refused_late_is_taken_out_of_its_senders_archive(stage, written, to):
+    romeo, juliet = await lost_with_one(stage, to)
+    romeo.send(say("self", "romeo@localhost/orchard"))
+    if written:
+        assert await said(stage, "romeo") == ["one", "self"]
+    romeo.take()
+    juliet.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    (answer,) = romeo.take()
+    assert (answer.get("id"), condition(answer)) == ("one", "service-unavailable")
+    assert await said(stage, "romeo") == ["self"]
+    assert await said(stage, "juliet") == []
+
+
+async def test_what_an_anonymous_user_never_took_is_nowhere(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    guest = await stage.come("guest", "web", sm=True)
+    guest.lose()
+    romeo.send(say("one", guest.jid))
+    romeo.send(say("two", "guest@localhost"))
+    await expire(stage, guest)
+    assert [condition(a) for a in romeo.take()] == ["service-unavailable"] * 2
+    assert await said(stage, "romeo") == []
+
+
+async def test_what_was_held_and_finds_no_room_is_nowhere(stage):
+    romeo = await stage.come("romeo", "orchard")
+    juliet = await stage.come("juliet", "balcony")
+    await keep_no_archive(juliet)
+    juliet.send("<presence type='unavailable'/>")
+    stage.store.running.clear()
+    juliet.send("<presence/>")
+    romeo.send(say("held"))
+    assert await said(stage, "romeo") == ["held"]
+    juliet.leave()
+    stage.store.limit = 0
+    stage.store.running.set()
+    await settle()
+    assert [condition(answer) for answer in romeo.take()] == ["service-unavailable"]
+    assert await said(stage, "romeo") == []
+
+
+@pytest.mark.parametrize("way", ["rerouted", "inherited"])
+async def test_what_went_another_way_first_is_nowhere_when_that_ends(stage, way):
+    romeo = await stage.come("romeo", "orchard")
+    first = await stage.come("juliet", "first", 5, sm=True)
+    await keep_no_archive(first)
+    second = await stage.come("juliet", "second", 1, sm=True)
+    if way == "inherited":
+        second.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    stage.store.limit = 0
+    stage.now += 1
+    first.lose()
+    romeo.send(say("one"))
+    first.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    assert second.bodies() == ([None] if way == "inherited" else ["one"])
+    assert await said(stage, "romeo") == ["one"]
+    second.lose()
+    second.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    assert [condition(answer) for answer in romeo.take()] == ["service-unavailable"]
+    assert await said(stage, "romeo") == []
+
+
+async def test_what_another_resource_has_is_not_refused(stage):
+    romeo = await stage.come("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", sm=True)
+    await keep_no_archive(lost)
+    twin = await stage.come("juliet", "twin")
+    stage.store.limit = 0
+    stage.now += 1
+    lost.lose()
+    romeo.send(say("both"))
+    await expire(stage, lost)
+    assert (twin.bodies(), romeo.take()) == (["both"], [])
+    assert await said(stage, "romeo") == ["both"]
+
+
+@pytest.mark.parametrize("saw", [True, False])
+async def test_what_nobody_is_told_was_refused_stays(stage, saw):
+    """The sender's other resource is told if it saw the message (XEP-0280 section 6.1)."""
+    garden = await stage.come("romeo", "garden")
+    if saw:
+        garden.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    romeo, juliet = await lost_with_one(stage)
+    romeo.leave()
+    garden.take()
+    await expire(stage, juliet)
+    assert len(garden.take()) == saw
+    assert await said(stage, "romeo") == ["one"] * (not saw)

@@ -232,3 +232,73 @@ async def test_a_room_that_enters_nobody_else_is_quiet():
     juliet.take()
     await command(juliet, "block", ROOM)
     assert juliet.take() == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "payload",
+    [
+        f"<vCard xmlns='{ns.VCARD}'/>",
+        f"<query xmlns='{ns.VERSION}'/>",
+        f"<ping xmlns='{ns.PING}'/>",
+        f"<query xmlns='{ns.DISCO_INFO}'/>",
+    ],
+)
+async def test_who_is_blocked_can_ask_nothing_of_who_blocked_him(form: str, payload: str):
+    _stage, juliet, romeo = await scene()
+    vcard = f"<vCard xmlns='{ns.VCARD}'><FN>Juliet Capulet</FN></vCard>"
+    await request(juliet, "set", vcard, juliet.link.account)
+    await command(juliet, "block", form)
+    juliet.take()
+    answer = await request(romeo, "get", payload, f"{ROOM}/Juliet")
+    assert condition(answer) == "service-unavailable"
+    assert "Capulet" not in "".join(answer.itertext())
+    assert juliet.take() == []
+    refused = await request(juliet, "get", payload, ROMEO)
+    assert condition(refused) == "not-acceptable"
+    assert romeo.take() == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", ["result", "error"])
+async def test_an_answer_of_one_who_was_blocked_since_does_not_come(form: str, kind: str):
+    _stage, juliet, romeo = await scene()
+    juliet.send(f"<iq type='get' id='q' to='{ROMEO}'><query xmlns='{ns.VERSION}'/></iq>")
+    (asked,) = romeo.take()
+    await command(juliet, "block", form)
+    juliet.take()
+    romeo.send(f"<iq type='{kind}' id='{asked.get('id')}' to='{ROOM}/Juliet'/>")
+    assert juliet.take() == romeo.take() == []
+
+
+async def test_nor_does_an_error_in_the_name_of_one_who_was_blocked_since():
+    _stage, juliet, romeo = await scene()
+    juliet.send(f"<iq type='get' id='q' to='{ROMEO}'><query xmlns='{ns.VERSION}'/></iq>")
+    await command(juliet, "block", ROMEO)
+    juliet.take()
+    romeo.lose()
+    await settle()
+    assert juliet.take() == []
+
+
+@pytest.mark.parametrize("form", [ROOM, HOST])
+async def test_who_has_blocked_a_room_is_told_that_it_ends(form: str):
+    stage, juliet, romeo = await scene()
+    await command(romeo, "block", form)
+    romeo.take()
+    destroyed = f"<query xmlns='{ns.MUC_OWNER}'><destroy><reason>Over</reason></destroy></query>"
+    await request(juliet, "set", destroyed)
+    (gone,) = romeo.take()
+    assert told([gone]) == [("Romeo", "unavailable", [])]
+    assert gone.findtext(f".//{{{ns.MUC_USER}}}reason") == "Over"
+    assert not stage.has_room()
+
+
+@pytest.mark.parametrize("form", [ROOM, HOST])
+async def test_who_has_blocked_a_room_is_told_that_the_service_ends(form: str):
+    stage, _juliet, romeo = await scene()
+    await command(romeo, "block", form)
+    romeo.take()
+    assert stage.domain.rooms is not None
+    stage.domain.rooms.close(0.0)
+    assert told(romeo.take()) == [("Romeo", "unavailable", [110, 332])]

@@ -40,7 +40,7 @@ def make_room(name="garden"):
     jid = f"{name}@conference.localhost"
     room = Room(jid, CONFIG, RoomsConfig(), Outbox(), bytes(range(32)))
     room.created_by = "juliet@localhost"
-    room.subject = Subject("Love", "Juliet", 1_700_000_000.25)
+    room.subject = Subject("Love", "Juliet", 1_700_000_000.25, "en-GB")
     room.vcard = "<vCard xmlns='vcard-temp'/>"
     for bare, place in PLACES.items():
         room.settle(bare, place)
@@ -77,7 +77,7 @@ async def test_saving_again_replaces_all(store):
 async def test_what_changes_is_kept(store):
     room = make_room()
     await store.save(room)
-    room.subject = Subject("Death", "Romeo", 2.0)
+    room.subject = Subject("Morte", "Romeo", 2.0, "it")
     changed = {
         "romeo@localhost": Place(),
         "nobody@localhost": Place(Affiliation.ADMIN, "Somebody", "now somebody"),

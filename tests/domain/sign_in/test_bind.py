@@ -180,6 +180,43 @@ async def test_resources_are_bounded_for_each_account():
     assert (await try_bind(client, bind_request("c"))).get("type") == "result"
 
 
+async def test_the_oldest_that_hibernates_makes_room():
+    stage = Stage(max_resources=3)
+    live = await stage.come("juliet", "live")
+    asleep = {name: await stage.come("juliet", name, -1, sm=True) for name in ("early", "late")}
+    for name in ("early", "late"):
+        asleep[name].lose()
+        stage.now += 10.0
+    romeo = await stage.come("romeo", "here")
+    romeo.send("<message to='juliet@localhost/early'><body>hi</body></message>")
+    for wish in ("one", "two"):
+        answer = await try_bind(await stage.sign_in("juliet"), bind_request(wish))
+        assert answer.find(JID) is not None
+        full = stage.domain.router.full
+        assert ("juliet@localhost/early" in full, "juliet@localhost/late" in full) == (
+            False,
+            wish == "one",
+        )
+    assert live.bodies() == ["hi"], "what the client had not confirmed goes another way"
+    answer = await try_bind(await stage.sign_in("juliet"), bind_request("three"))
+    assert condition(answer) == "resource-constraint"
+    assert live.error is None
+
+
+async def test_who_came_back_hibernates_no_more():
+    stage = Stage(max_resources=2)
+    first = await stage.come("juliet", "first", sm=True)
+    second = await stage.come("juliet", "second", sm=True)
+    first.lose()
+    stage.now += 1.0
+    second.lose()
+    again = await stage.sign_in("juliet")
+    again.send(f"<resume xmlns='{ns.SM_3}' h='1' previd='{first.session.management.id}'/>")
+    answer = await try_bind(await stage.sign_in("juliet"), bind_request("third"))
+    assert answer.find(JID) is not None
+    assert set(stage.domain.router.full) == {"juliet@localhost/first", "juliet@localhost/third"}
+
+
 async def test_a_session_that_ended_does_not_remove_its_successor():
     stage = Stage()
     older = await stage.bind("juliet", "balcony")

@@ -1,0 +1,111 @@
+"""What is being handed out of what waits for one account, and to whom.
+
+A message that was handed out stays in the store until its resource has it. Until then it
+is *out*: nobody else is given it. When its session ends first, it is back where it was,
+since it never was away.
+"""
+
+import asyncio
+from typing import Final
+
+from andiron.domain.client import Client
+from andiron.domain.messages.offline_store import StoredMessage
+
+__all__ = ["PAGE_BYTES", "PAGE_MESSAGES", "Handed", "Mailbox", "is_there", "page_bounds"]
+
+PAGE_MESSAGES: Final = 50
+"""How many stored messages a resource is given at a time."""
+PAGE_BYTES: Final = 262_144
+"""How many bytes of them, but one message in any case."""
+_IN_MEMORY: Final = 8
+"""How many times its UTF-8 a text may take in memory, amply: see ``size_of``."""
+
+
+class Handed(str):
+    """A stored message on its way to a resource, by which it is known when it comes back."""
+
+    __slots__ = ("id",)
+
+    id: int
+    """Its place in the store."""
+
+
+class Mailbox:
+    """What is known in memory of one account's store."""
+
+    __slots__ = ("__weakref__", "_had", "_out", "coming", "lock", "removing", "taker")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        """Held by who changes what others must find in order: it serves in that of asking."""
+        self.coming = 0
+        """How many messages wait for the lock on their way into the store."""
+        self.removing = False
+        """Whether what was had is about to be removed from the store."""
+        self.taker: Client | None = None
+        """Who is given what waits."""
+        self._out: dict[int, tuple[Client, Handed]] = {}
+        self._had: dict[int, Handed] = {}
+
+    @property
+    def out(self) -> list[int]:
+        """What nobody else is given."""
+        return list(self._out)
+
+    def hand(self, client: Client, message: StoredMessage, text: str) -> Handed:
+        """Return ``text`` as that of a message that goes out to a resource."""
+        handed = Handed(text)
+        handed.id = message.id
+        self._out[message.id] = client, handed
+        return handed
+
+    def is_out(self, client: Client) -> bool:
+        """Tell whether a resource was handed something that it does not have yet."""
+        return any(holder is client for holder, _ in self._out.values())
+
+    def had(self, handed: Handed) -> None:
+        """Note that a message that is out has arrived."""
+        entry = self._out.get(handed.id)
+        if entry is not None and entry[1] is handed:
+            del self._out[handed.id]
+            self._had[handed.id] = handed
+
+    def had_all(self, client: Client) -> None:
+        """Note that a resource has all that was handed to it and is still out."""
+        for holder, handed in list(self._out.values()):
+            if holder is client:
+                self.had(handed)
+
+    def back(self, handed: Handed) -> bool:
+        """Note that a message did not arrive; tell whether it waits in the store still."""
+        entry = self._out.get(handed.id)
+        if entry is not None and entry[1] is handed:
+            del self._out[handed.id]
+            return True
+        if self._had.get(handed.id) is handed:
+            del self._had[handed.id]
+            return True
+        return False
+
+    def take_had(self) -> dict[int, Handed]:
+        """Take what is to be removed from the store now."""
+        had, self._had = self._had, {}
+        return had
+
+    def still_had(self, had: dict[int, Handed]) -> None:
+        """Note that what was to be removed could not be."""
+        self._had = had | self._had
+
+
+def is_there(client: Client | None) -> bool:
+    """Tell whether messages to an account may come to a resource, and its client listens."""
+    return client is not None and client.reachable and client.session.transport is not None
+
+
+def page_bounds(client: Client) -> tuple[int, int]:
+    """Return how many stored messages a resource may be given, and bytes of them."""
+    stanzas, memory = client.session.room
+    return (
+        max(1, min(PAGE_MESSAGES, stanzas // 2)),
+        max(1, min(PAGE_BYTES, memory // _IN_MEMORY)),
+    )

@@ -1,0 +1,75 @@
+"""What is out, what is had, and what has come back."""
+
+from typing import Any
+
+from support.domains import Stage
+
+from andiron.domain.messages.mailbox import (
+    PAGE_BYTES,
+    PAGE_MESSAGES,
+    Mailbox,
+    is_there,
+    page_bounds,
+)
+from andiron.domain.messages.offline_store import StoredMessage
+from andiron.sm.config import SmConfig
+
+JULIET: Any = object()
+NURSE: Any = object()
+
+
+async def test_what_is_out_is_had_or_comes_back():
+    box = Mailbox()
+    one, two = (box.hand(JULIET, StoredMessage("", 0, n), str(n)) for n in (1, 2))
+    three = box.hand(NURSE, StoredMessage("", 0, 3), "3")
+    assert (box.out, two) == ([1, 2, 3], "2")
+    assert box.back(one)
+    assert box.is_out(JULIET)
+    box.had(two)
+    assert not box.is_out(JULIET)
+    assert (box.out, box.take_had()) == ([3], {2: two})
+    assert not box.back(two), "it may be removed by now"
+    assert box.back(three)
+    assert (box.out, box.take_had()) == ([], {})
+
+
+async def test_what_was_had_and_is_not_removed_yet_comes_back():
+    box = Mailbox()
+    one = box.hand(JULIET, StoredMessage("", 0, 1), "1")
+    box.had_all(JULIET)
+    box.still_had(box.take_had())
+    assert box.back(one)
+    assert box.take_had() == {}
+
+
+async def test_a_place_in_the_store_is_used_again():
+    """What has it now is another message."""
+    box = Mailbox()
+    former = box.hand(JULIET, StoredMessage("", 0, 1), "1")
+    box.had_all(JULIET)
+    box.take_had()
+    later = box.hand(JULIET, StoredMessage("", 0, 1), "1")
+    assert not box.back(former)
+    assert box.back(later)
+
+
+async def test_who_listens():
+    stage = Stage()
+    juliet = await stage.come("juliet", "a", sm=True)
+    nurse = await stage.come("juliet", "b", -1)
+    assert [is_there(each) for each in (juliet.link, nurse.link, None)] == [True, False, False]
+    juliet.lose()
+    assert not is_there(juliet.link)
+
+
+async def test_a_page_fits_into_the_queue():
+    stage = Stage()
+    juliet = await stage.come("juliet", "a", sm=True)
+    assert page_bounds(juliet.link) == (PAGE_MESSAGES, PAGE_BYTES)
+    stage = Stage(SmConfig(idle_probe=0, queue_stanzas=21, queue_bytes=80_000))
+    juliet = await stage.come("juliet", "a", sm=True)
+    stanzas, size = page_bounds(juliet.link)
+    assert (stanzas, 0 < size < 10_000) == (10, True)
+    for number in range(19):
+        juliet.session.deliver(f"<message id='{number}'/>", stage.now)
+    assert page_bounds(juliet.link)[0] == 1
