@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,7 @@ async def test_a_kill_loses_nothing_that_was_stored_and_doubles_nothing_acknowle
     with running(
         andiron_serve(victim.port), victim.port, victim.log, environment=environment
     ) as process:
-        again = await Victim(victim.port, process.pid, victim.log, victim.uploads).sign_in("user0")
+        again = await replace(victim, pid=process.pid, wires=[]).sign_in("user0")
         await again.send(AVAILABLE)
         came = [await again.until("<message") for _ in range(6)]
         await again.gone()
