@@ -14,11 +14,13 @@ from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
+from andiron.domain.sign_in.site import Authenticate, Site
 from andiron.faults import told_briefly
 from andiron.outermost import Outermost
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
+from andiron.sm.link import CloseReason
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
 from andiron.web.discovery import discovery_routes, mount_path
@@ -26,8 +28,11 @@ from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies
 from andiron.web.upload import site_channel_of, upload_routes
+from andiron.web.visitors import Identify, Visitors
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
+from andiron.xmpp.errors import StreamCondition, StreamError
+from andiron.xmpp.jid import account_jid
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron")
@@ -53,15 +58,28 @@ NOT_FOUND: Final = Refusal(404, "Not found.\n")
 FAILED: Final = Refusal(500, "Internal server error.\n")
 
 
-def create_app(settings: Settings | None = None, **overrides: Any) -> "Andiron":
+def create_app(
+    settings: Settings | None = None,
+    *,
+    authenticate: Authenticate | None = None,
+    identify: Identify | None = None,
+    **overrides: Any,
+) -> "Andiron":
     """Return an independent ASGI application; several in one process do not meet.
 
     Without ``settings`` they are read from the environment and ``andiron.toml``.
-    ``overrides`` are settings by name. Raises :class:`~andiron.settings.SettingsError`.
+    ``overrides`` are settings by name.
+
+    ``identify`` is asked with each handshake and each BOSH request, a
+    :class:`starlette.requests.HTTPConnection`, for the name of the site's visitor, and returns
+    None for a stranger: visitors sign in without a password (SASL EXTERNAL).
+    ``authenticate`` is asked with a username and a password whether the site knows
+    them. Either makes accounts as they are needed (the setting ``provision``).
+
+    Raises :class:`~andiron.settings.SettingsError`.
     """
-    if settings is None:
-        return Andiron(Settings(**overrides))
-    return Andiron(settings.replaced(**overrides))
+    settings = Settings(**overrides) if settings is None else settings.replaced(**overrides)
+    return Andiron(settings, authenticate=authenticate, identify=identify)
 
 
 class Andiron:
@@ -71,8 +89,18 @@ class Andiron:
     that mounts it passes :attr:`lifespan` on, or is wrapped by :meth:`wrap`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        authenticate: Authenticate | None = None,
+        identify: Identify | None = None,
+    ) -> None:
         self.settings = settings
+        self._site = Site(authenticate, settings.provision, settings.site_timeout)
+        self._identify = identify
+        self._manager: SessionManager | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
         self._hosts = Hosts.of(settings) if settings.allowed_hosts else None
         """For which requests are taken; None leaves that to the site that this is part of."""
@@ -148,11 +176,12 @@ class Andiron:
     async def _running(self) -> AsyncIterator[Router]:
         settings = self.settings
         guard = Guard(settings.max_stanza_size, settings.max_depth, max_nodes=settings.max_nodes)
-        self.domain = domain = Domain(settings.domain_config(), guard)
+        self.domain = domain = Domain(settings.domain_config(), guard, self._site)
         self.database_lost = ""
         await domain.start(self._lose_database)
         try:
             async with self._sessions(domain) as manager:
+                self._manager, self._loop = manager, asyncio.get_running_loop()
                 loop = asyncio.get_running_loop()
                 bosh = BoshRegistry(
                     manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
@@ -164,6 +193,7 @@ class Andiron:
                     raise DatabaseError(self.database_lost)
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
+            self._manager = self._loop = None
             await domain.stop()
 
     @asynccontextmanager
@@ -201,6 +231,7 @@ class Andiron:
     def _routes(
         self, manager: SessionManager, guard: Guard, registry: BoshRegistry
     ) -> list[BaseRoute]:
+        visitors = self._visitors()
         websocket = WebSocketEndpoint(
             manager,
             self.settings.websocket_config(),
@@ -208,12 +239,14 @@ class Andiron:
             guard=guard,
             channel_of=site_channel_of(self._proxies),
             strangers=self.strangers,
+            visitor_of=None if visitors is None else visitors.name,
         )
         bosh = BoshEndpoint(
             registry,
             self.settings.bosh_config(),
             channel_of=site_channel_of(self._proxies),
             incoming=self.incoming,
+            visitors=visitors,
         )
         return [
             *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
@@ -225,6 +258,48 @@ class Andiron:
             *(Route(path, websocket) for path in ("/ws", "/ws/")),
             *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
         ]
+
+    def _visitors(self) -> Visitors | None:
+        if self._identify is None:
+            return None
+        settings = self.settings
+        origins = settings.websocket_origins + settings.bosh_origins
+        return Visitors(self._identify, origins, settings.site_timeout)
+
+    def end_sessions(self, name: str) -> int:
+        """End all streams of an account, by the name the site has for it; return how many.
+
+        For when somebody signs out of the site, or may not chat any more. They end with
+        the stream error ``not-authorized`` (RFC 6120 section 4.9.3.12), those that wait to
+        be resumed as well, and what they did not acknowledge goes where it would for one
+        who is away. May be called from any thread. Raises ValueError for a name that
+        no account can have; while the application does not run there are none to end.
+        """
+        account = account_jid(name, self.settings.domain).bare
+        loop = self._loop
+        if loop is None or self._manager is None:
+            return 0
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            here = False
+        if here:
+            return self._end_sessions(account)
+
+        async def end() -> int:
+            return self._end_sessions(account)
+
+        return asyncio.run_coroutine_threadsafe(end(), loop).result()
+
+    def _end_sessions(self, account: str) -> int:
+        manager = self._manager
+        if manager is None:
+            return 0
+        error = StreamError(StreamCondition.NOT_AUTHORIZED, "signed out")
+        own = [each for each in manager.sessions if each.link.account == account]
+        for session in own:
+            session.close(CloseReason.KICKED, manager.clock(), error)
+        return len(own)
 
     def discovery_routes(self, *, at: str = "") -> list[BaseRoute]:
         """Return the routes of ``/.well-known/host-meta`` and ``host-meta.json`` (XEP-0156).

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
 
 from andiron.bosh import body as wire
@@ -36,6 +36,7 @@ _WRONG_ORIGIN: Final = (
 )
 _ALLOW: Final = (b"allow", b"GET, POST, OPTIONS")
 _CLOSE: Final = (b"connection", b"close")
+_CREDENTIALS: Final = (b"access-control-allow-credentials", b"true")
 # Whoever is led to look at an answer as at a page must not have scripts run from it.
 _HARMLESS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -43,11 +44,22 @@ _HARMLESS: Final = (
 )
 
 
+class Visitors(Protocol):
+    """Tells who the site says makes a request."""
+
+    async def name(self, scope: Scope, /) -> str:
+        """Return the visitor's name, empty for a stranger."""
+
+    def trusted(self, scope: Scope, /) -> bool:
+        """Tell whether the page that makes it may use the visitor's cookies."""
+
+
 class BoshEndpoint:
     """An ASGI application for ``http`` scopes of one path.
 
     ``channel_of`` tells who connects and whether passwords may pass. Endpoints
-    that are given one ``incoming`` have room for so many bodies together.
+    that are given one ``incoming`` have room for so many bodies together. ``visitors``
+    tells who the site says makes a request; None: nobody can be known.
     """
 
     def __init__(
@@ -57,10 +69,12 @@ class BoshEndpoint:
         *,
         channel_of: Callable[[Scope], Channel],
         incoming: Newcomers[asyncio.Timeout] | None = None,
+        visitors: Visitors | None = None,
     ) -> None:
         self._registry = registry
         self._config = config
         self._channel_of = channel_of
+        self._visitors = visitors
         self._incoming = incoming if incoming is not None else Newcomers(registry.strangers)
         self._notices = Notices()
 
@@ -68,6 +82,8 @@ class BoshEndpoint:
         """Serve one request."""
         headers = RequestHeaders(scope)
         cors = headers.cors(self._config.origins)
+        if cors and self._visitors is not None and self._visitors.trusted(scope):
+            cors.append(_CREDENTIALS)
         if cors is None:
             self._log_wrong_origin(headers)
             await _respond(send, 403, _WRONG_ORIGIN, [(b"content-type", _TEXT)])
@@ -134,10 +150,12 @@ class BoshEndpoint:
         Where nobody waits for it any more there is an answer all the same:
         middleware that gets none takes that for a fault, and complains at length.
         """
+        visitor = None if self._visitors is None else await self._visitors.name(scope)
         connection = self._registry.receive(
             data,
             call,
             lambda: self._channel_of(scope),
+            visitor=visitor or "",
             encrypted=scope.get("scheme") == "https",
         )
         if call.text is None and scope.get("extensions", {}).get("andiron", {}).get("alone"):

@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from andiron.bosh import body as wire
@@ -62,13 +63,19 @@ class BoshRegistry:
         return self.config.max_negotiation_size if found is None else found.limit
 
     def receive(
-        self, data: bytes, call: Call, channel: Callable[[], Channel], *, encrypted: bool
+        self,
+        data: bytes,
+        call: Call,
+        channel: Callable[[], Channel],
+        *,
+        encrypted: bool,
+        visitor: str = "",
     ) -> BoshConnection | None:
         """Take a request's body; the session it belongs to is returned, where it has one.
 
         ``channel`` tells the way it came, which need not be found out for
-        every request; ``encrypted`` says that it is TLS without asking. The
-        call is answered at once or later, but always.
+        every request; ``encrypted`` says that it is TLS without asking, ``visitor``
+        who the site says makes the request. The call is answered at once or later, but always.
         """
         began = self.clock()
         try:
@@ -77,8 +84,9 @@ class BoshRegistry:
                 self._guard, data, size or self.config.max_negotiation_size, self.config.max_stanzas
             )
             if not body.sid and "sid" not in body.attributes:
-                return self._create(body, call, channel())
+                return self._create(body, call, replace(channel(), visitor=visitor))
             connection = self._session(body.sid)
+            _check_visitor(connection.channel.visitor, visitor)
             if not connection.signed_in:
                 _check_width(data, connection.limit)
             if connection.channel.secure and not encrypted:
@@ -134,6 +142,12 @@ def _check_width(data: bytes, limit: int) -> None:
     """Refuse a stranger's body that would be larger in memory than it may be."""
     if WIDE * len(data) > limit and not data.isascii():
         raise BoshError(BoshCondition.BAD_REQUEST, "too large before sign-in")
+
+
+def _check_visitor(whose: str, visitor: str) -> None:
+    """Refuse a request for the session of somebody whom the site knew, and knows no more."""
+    if whose not in ("", visitor):
+        raise BoshError(BoshCondition.ITEM_NOT_FOUND, "the session is another visitor's")
 
 
 def _check_secure(channel: Channel) -> None:

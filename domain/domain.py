@@ -49,6 +49,7 @@ from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
+from andiron.domain.sign_in.site import Site
 from andiron.domain.sign_in.turns import Turns
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.link import Channel, Link
@@ -71,8 +72,9 @@ class Domain:
     Raises ValueError for a domain that cannot be one.
     """
 
-    def __init__(self, config: DomainConfig, guard: Guard) -> None:
+    def __init__(self, config: DomainConfig, guard: Guard, site: Site = Site()) -> None:  # noqa: B008
         self.config = config
+        self.site = site
         self.name = _domain_name(config.domain)
         self.router = Router(self.name)
         self.events = Events()
@@ -148,7 +150,9 @@ class Domain:
             remembered=config.sasl_remembered,
         )
         clock = asyncio.get_running_loop().time
-        authenticator = Authenticator(accounts, Turns(config.throttle), sasl, clock=clock)
+        authenticator = Authenticator(
+            accounts, Turns(config.throttle), sasl, clock=clock, site=self.site
+        )
         authenticator.start()
         await self.run(
             database,

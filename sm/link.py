@@ -43,6 +43,8 @@ class Channel:
     secure: bool
     kind: str
     """``websocket`` or ``bosh``."""
+    visitor: str = ""
+    """The name of who the site says it is, as the site has it; empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from andiron.sm.link import Channel, StreamHeader
@@ -36,7 +37,8 @@ class WebSocketEndpoint:
     ``domain`` names the server in errors that come before a stream is open;
     ``channel_of`` tells who connects and whether passwords may pass. Endpoints
     that are given one ``strangers`` have room for so many together; ``by_hand``
-    tells of an ASGI ``send`` whether it needs no task.
+    tells of an ASGI ``send`` whether it needs no task. ``visitor_of`` tells who
+    the site says connects; None: nobody can be known.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class WebSocketEndpoint:
         channel_of: Callable[[Scope], Channel],
         strangers: Strangers | None = None,
         by_hand: Callable[[Send], bool] = needs_no_task,
+        visitor_of: Callable[[Scope], Awaitable[str]] | None = None,
     ) -> None:
         self._manager = manager
         self._config = config
@@ -56,6 +59,7 @@ class WebSocketEndpoint:
         self._guard = guard
         self._channel_of = channel_of
         self._by_hand = by_hand
+        self._visitor_of = visitor_of
         self._notices = Notices()
         self.strangers = strangers or Strangers(
             config.max_negotiating, config.max_negotiating_per_address
@@ -83,6 +87,8 @@ class WebSocketEndpoint:
             lift()
 
         try:
+            if self._visitor_of is not None:
+                channel = replace(channel, visitor=await self._visitor_of(scope))
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
             connection = WebSocketConnection(
                 send,

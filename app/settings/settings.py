@@ -250,6 +250,15 @@ class Settings(BaseSettings):
         " what comes then is not archived.",
     )
 
+    provision: bool = Field(
+        True,
+        description="Make an account for whom `authenticate=` or `identify=` lets in"
+        " and who has none.",
+    )
+    site_timeout: PositiveSeconds = Field(
+        10.0, description="How long these may take, the site's own code, to answer."
+    )
+
     rooms: bool = Field(True, description="Let people meet in rooms (XEP-0045).")
     rooms_host: RoomsHost = Field(
         "", description="The host name of the rooms; empty: `conference.` and the domain."

@@ -138,6 +138,20 @@ class Accounts:
             self._iterations_in_use.add(self._iterations)
         return usernames
 
+    async def provide(self, username: str) -> None:
+        """Make an account without a password, unless there is one: who is let in otherwise has it.
+
+        Raises :class:`InvalidName`.
+        """
+        username = self.new_username(username)
+
+        async def operation(connection: AsyncConnection) -> None:
+            if not await _exists(connection, username):
+                await connection.execute(insert(ACCOUNTS), [{"username": username}])
+                await forget_all(connection, [username], self._domain)
+
+        await self._database.write(operation)
+
     async def set_password(self, name: str, password: str) -> None:
         """Replace an account's password.
 
@@ -236,15 +250,17 @@ class Accounts:
         return Credentials(keys, plain)
 
     async def mechanisms(self) -> tuple[str, ...]:
-        """Return the SCRAM mechanisms that every account has keys for, strongest first.
+        """Return the SCRAM mechanisms that every account with a password has keys for.
+
+        The strongest is first.
 
         Some lack keys where they came from a server that kept those of one
         mechanism alone (XEP-0227). Clients take the strongest that is offered.
         """
 
         async def operation(connection: AsyncConnection) -> tuple[str, ...]:
-            count = select(func.count())
-            accounts = await connection.scalar(count.select_from(ACCOUNTS))
+            with_password = select(func.count(CREDENTIALS.c.username.distinct()))
+            accounts = await connection.scalar(with_password)
             query = select(CREDENTIALS.c.mechanism, func.count()).group_by(CREDENTIALS.c.mechanism)
             known = {row[0]: row[1] for row in await connection.execute(query)}
             return tuple(

@@ -1,4 +1,4 @@
-"""Sign-in by SASL (RFC 6120 section 6): SCRAM, PLAIN (RFC 4616) and ANONYMOUS (RFC 4505).
+"""Sign-in by SASL (RFC 6120 section 6): SCRAM, PLAIN (RFC 4616), EXTERNAL, ANONYMOUS (RFC 4505).
 
 Whether an account exists shows in nothing: for a name that has none, the same
 work is done on a decoy and the same answer given. A password, or its proof, is
@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.accounts.accounts import Accounts, InvalidName
 from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_password
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.sign_in.scram import ScramServer
+from andiron.domain.sign_in.site import Site
 from andiron.domain.sign_in.turns import Attempt, Crowded, Turns
 from andiron.domain.sign_in.verified import VerifiedPasswords
 from andiron.sm.driver import TimerDriver
@@ -35,6 +36,7 @@ __all__ = ["Authenticator", "Exchange", "SaslConfig", "Step"]
 
 _PLAIN: Final = "PLAIN"
 _ANONYMOUS: Final = "ANONYMOUS"
+_EXTERNAL: Final = "EXTERNAL"
 _LONGEST_AUTHZID: Final = 1023
 """Characters of an authorization identity that is looked at; no turn was taken yet."""
 
@@ -86,8 +88,13 @@ class Authenticator:
         config: SaslConfig,
         *,
         clock: Callable[[], float],
+        site: Site = Site(),  # noqa: B008 - it is frozen
     ) -> None:
-        """Take the parts; ``clock`` gives the present of ``now``, the loop's time."""
+        """Take the parts; ``clock`` gives the present of ``now``, the loop's time.
+
+        A ``site`` that checks passwords knows none in advance, so SCRAM is not offered then.
+        """
+        self.site = site
         self.accounts = accounts
         self.turns = turns
         self.config = config
@@ -103,10 +110,17 @@ class Authenticator:
         self._driver.start()
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
-        """Return the mechanisms to offer on ``channel``, strongest first."""
+        """Return the mechanisms to offer on ``channel``, strongest first.
+
+        A visitor whom the site knows is offered nothing else: many clients take what asks
+        for a password before EXTERNAL, and have none. They may ask for another.
+        """
+        if channel.visitor:
+            return (_EXTERNAL,)
+        scram = self.config.scram if self.site.authenticate is None else ()
         plain = (_PLAIN,) if self.config.plain and channel.secure else ()
         anonymous = (_ANONYMOUS,) if self.config.anonymous else ()
-        return (*self.config.scram, *plain, *anonymous)
+        return (*scram, *plain, *anonymous)
 
     async def is_right(self, username: str, credentials: Credentials, password: str) -> bool:
         """Tell whether a password in the clear fits, by hashing it unless it was right before."""
@@ -118,6 +132,33 @@ class Authenticator:
         if right:
             self._verified.remember(username, credentials, password)
         return right
+
+    async def check(self, username: str, password: str) -> bool:
+        """Tell whether a password in the clear is right, by the site's word or the account's own.
+
+        Who is let in has an account, if need be a new one. Raises :class:`SaslError`.
+        """
+        if await self.site.is_right(username, password):
+            await self.admit(username)
+            return True
+        credentials = await self.accounts.credentials(username)
+        return await self.is_right(username, credentials, password)
+
+    async def admit(self, username: str) -> None:
+        """See to it that one whom the site knows has an account.
+
+        Raises :class:`SaslError` ``not-authorized`` where none may be made.
+        """
+        if await self.accounts.exists(username):
+            return
+        if not self.site.provision:
+            _log.info("%s has no account, and none is made (ANDIRON_PROVISION)", username)
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        try:
+            await self.accounts.provide(username)
+        except InvalidName as error:
+            _log.warning("no account for one of the site's users: %s", error)
+            raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
 
     def exchange(self, channel: Channel) -> "Exchange":
         """Return the SASL negotiation of a new stream."""
@@ -204,7 +245,7 @@ class Exchange:
         return await self._next(message or "", now)
 
     def _begin(self, mechanism: str) -> _Next:
-        if mechanism in MECHANISMS:
+        if mechanism in MECHANISMS and self._authenticator.site.authenticate is None:
             return partial(self._scram_first, mechanism)
         if mechanism == _PLAIN and self._config.plain:
             if not self._channel.secure:
@@ -212,6 +253,8 @@ class Exchange:
                     SaslCondition.ENCRYPTION_REQUIRED, "PLAIN needs an encrypted connection"
                 )
             return self._plain
+        if mechanism == _EXTERNAL and self._channel.visitor:
+            return self._external
         if mechanism == _ANONYMOUS and self._config.anonymous:
             return self._anonymous
         raise SaslError(SaslCondition.INVALID_MECHANISM)
@@ -240,11 +283,16 @@ class Exchange:
         authzid, name, password = parts
         username = self._username(name, authzid)
         async with self._turn(username, now) as attempt:
-            credentials = await self._authenticator.accounts.credentials(username)
-            right = await self._authenticator.is_right(username, credentials, password)
+            right = await self._authenticator.check(username, password)
             attempt.right = right
         if not right:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        return _success(username)
+
+    async def _external(self, authzid: str, now: float) -> Step:  # noqa: ARG002
+        """Take the site's word (RFC 4422 appendix A); there is nothing to guess, so no turn."""
+        username = self._username(self._channel.visitor, authzid)
+        await self._authenticator.admit(username)
         return _success(username)
 
     async def _anonymous(self, message: str, now: float) -> Step:  # noqa: ARG002

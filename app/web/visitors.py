@@ -1,0 +1,71 @@
+"""Who a visitor is, as the site says that Andiron is a part of."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final, cast
+
+from starlette.requests import HTTPConnection
+
+from andiron.domain.sign_in.site import TimeLimit, within
+from andiron.sm.notices import Notices
+from andiron.sm.origin import origin_allowed, read_origin
+
+__all__ = ["Identify", "Visitors"]
+
+logger = logging.getLogger("andiron")
+
+Identify = Callable[[HTTPConnection], Awaitable[str | None]]
+"""Tells the name of a visitor from a request; None, or an empty one, for a stranger."""
+
+_ELSEWHERE: Final = frozenset({b"cross-site", b"same-site"})
+"""Words of ``Sec-Fetch-Site`` for requests that another site's page makes."""
+
+
+class Visitors:
+    """Asks the site, for requests of its own pages and of those that are listed.
+
+    A browser sends the site's cookies along whoever's page makes it ask, so nobody is known
+    to a page that may only connect because ``*`` is listed (cross-site WebSocket hijacking).
+    """
+
+    def __init__(self, identify: Identify, origins: Iterable[str], timeout: float) -> None:
+        """Take the origins that are listed, and the seconds that the site may take."""
+        self._identify = identify
+        self._origins = tuple(origin for origin in origins if origin != "*")
+        self._timeout = timeout
+        self._notices = Notices()
+
+    async def name(self, scope: Mapping[str, Any]) -> str:
+        """Return the name of who makes a request, empty where the site knows nobody."""
+        if not self.trusted(scope):
+            return ""
+        try:
+            connection = HTTPConnection(cast(MutableMapping[str, Any], scope))
+            found: object = await within(self._timeout, self._identify(connection))
+        except TimeLimit:
+            self._complain("identify= took longer than %g s (site_timeout)", self._timeout)
+            return ""
+        except Exception:  # noqa: BLE001 - whatever went wrong in the site's own code
+            self._complain("identify= failed", exc_info=True)
+            return ""
+        if found is None or isinstance(found, str):
+            return found or ""
+        self._complain("identify= returned %s, and not a name or None", type(found).__name__)
+        return ""
+
+    def trusted(self, scope: Mapping[str, Any]) -> bool:
+        """Tell whether a request comes of a page that may use the visitor's cookies, or of none."""
+        told = read_origin(scope["headers"])
+        if told is not None:
+            return origin_allowed(*told, self._origins)
+        if scope["type"] == "http" and scope["method"] != "POST":
+            return False  # Any page makes a browser get things, and it names no origin then.
+        headers = scope["headers"]
+        return not any(
+            name.lower() == b"sec-fetch-site" and value in _ELSEWHERE for name, value in headers
+        )
+
+    def _complain(self, message: str, *details: object, exc_info: bool = False) -> None:
+        first = self._notices.first(message, asyncio.get_running_loop().time())
+        logger.log(logging.ERROR if first else logging.INFO, message, *details, exc_info=exc_info)

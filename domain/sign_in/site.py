@@ -1,0 +1,71 @@
+"""The site that the domain is a part of: whom it knows, and what it says of a password."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from andiron.xmpp.errors import SaslCondition, SaslError
+
+__all__ = ["Authenticate", "Site", "TimeLimit", "within"]
+
+logger = logging.getLogger("andiron.domain")
+
+T = TypeVar("T")
+
+Authenticate = Callable[[str, str], Awaitable[bool]]
+"""Tells whether a password in the clear is that of a username, the prepared localpart."""
+
+
+class TimeLimit(Exception):  # noqa: N818
+    """The site's own code has not answered in time."""
+
+
+async def within(seconds: float, work: Awaitable[T]) -> T:
+    """Return what ``work`` returns. Raises :class:`TimeLimit` when that takes longer.
+
+    It is cancelled then, and not waited for: code that goes on all the same holds nobody up.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if task.done():
+            return task.result()
+    finally:
+        if not task.done():
+            task.add_done_callback(_let_go)
+            task.cancel()
+    raise TimeLimit
+
+
+def _let_go(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.info("what the site's own code did too late failed", exc_info=task.exception())
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the domain may ask of its site; without one, accounts are the database's alone."""
+
+    authenticate: Authenticate | None = None
+    provision: bool = True
+    """Make an account for whom the site lets in and who has none."""
+    timeout: float = 10.0
+    """Seconds that the site may take to answer."""
+
+    async def is_right(self, username: str, password: str) -> bool:
+        """Ask the site, if it can be asked.
+
+        Raises :class:`SaslError` ``temporary-auth-failure`` where it fails or takes too long.
+        """
+        if self.authenticate is None:
+            return False
+        try:
+            return await within(self.timeout, self.authenticate(username, password)) is True
+        except TimeLimit:
+            logger.warning("authenticate= took longer than %g s (site_timeout)", self.timeout)
+        except Exception:
+            # Whatever went wrong in the site's own code, the stream must hear.
+            logger.exception("authenticate= failed")
+        raise SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE)

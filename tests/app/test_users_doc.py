@@ -1,0 +1,50 @@
+"""The examples of ``docs/users.md`` run as they stand; Django's is in tests/servers."""
+
+import re
+from pathlib import Path
+
+import httpx
+from support.asgi import OPEN, AsgiClient
+
+DOC = Path(__file__).parents[2] / "docs" / "users.md"
+STARLETTE, DJANGO, FASTAPI = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
+
+
+def run(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANDIRON_SHUTDOWN_TIMEOUT", "0.05")
+    namespace = {}
+    exec(compile(code.replace("example.org", "localhost"), str(DOC), "exec"), namespace)
+    return namespace
+
+
+async def features(app, cookie=""):
+    headers = [("host", "localhost"), ("cookie", cookie)]
+    client = await AsgiClient(app, path="/chat/ws", headers=headers).connected()
+    client.send(OPEN)
+    return client, await client.until("<stream:features")
+
+
+async def test_a_visitor_of_the_site_comes_and_goes(tmp_path, monkeypatch):
+    site = run(STARLETTE, tmp_path, monkeypatch)
+    transport = httpx.ASGITransport(site["app"])
+    async with (
+        site["chat"].lifespan(),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
+    ):
+        cookie = (await http.get("/in")).headers["set-cookie"].partition(";")[0]
+        client, offered = await features(site["app"], cookie)
+        assert "EXTERNAL" in offered
+        client.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+        assert "<success" in await client.text()
+        assert (await http.get("/out")).text == "goodbye"
+        assert "<not-authorized" in await client.until("<stream:error")
+        assert "EXTERNAL" not in (await features(site["app"]))[1]
+
+
+async def test_the_site_checks_a_password(tmp_path, monkeypatch):
+    site = run(FASTAPI, tmp_path, monkeypatch)
+    assert await site["check"]("juliet", "a password that is hashed elsewhere")
+    assert not await site["check"]("juliet", "another")
+    async with site["chat"].lifespan():
+        assert "PLAIN" in (await features(site["app"]))[1]
