@@ -6,7 +6,7 @@ synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -43,7 +43,7 @@ class Channel:
     secure: bool
     kind: str
     """``websocket`` or ``bosh``."""
-    visitor: str = ""
+    visitor: str = field(default="", kw_only=True)
     """The name of who the site says it is, as the site has it; empty: nobody."""
 
 

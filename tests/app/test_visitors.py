@@ -79,6 +79,14 @@ async def test_a_stranger_is_offered_what_strangers_are():
         assert "<invalid-mechanism/>" in await client.text()
 
 
+async def test_nobody_is_a_visitor_where_the_site_is_not_asked():
+    async with serving() as chat:
+        client = dial(chat)
+        assert "EXTERNAL" not in await features(client)
+        client.send(EXTERNAL.format("="))
+        assert "<invalid-mechanism/>" in await client.text()
+
+
 @pytest.mark.parametrize(
     ("authzid", "answer"),
     [
