@@ -9,18 +9,17 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from math import inf
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from andiron.sm import nonzas
-from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound
 from andiron.sm.errands import Errand
+from andiron.sm.flow import Bounds, Flow
 from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
-from andiron.sm.payers import Payer, Payers, Rounds
+from andiron.sm.payers import Payer, Payers
 from andiron.sm.queue import UnackedQueue
-from andiron.sm.rates import Rate
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
@@ -37,15 +36,6 @@ logger = logging.getLogger("andiron.sm")
 
 T = TypeVar("T")
 
-_SIGN_IN: Final = 16_384
-"""Characters that a sign-in counts as having sent."""
-_WORK: Final = 1
-"""Nothing is read: much of what the client sent is not handled yet."""
-_TURN: Final = 2
-"""Nothing is read: others have their turns."""
-_RATE: Final = 4
-"""Nothing is read: the client sends more than it may."""
-
 
 class State(StrEnum):
     """Where in its life a session is."""
@@ -56,18 +46,12 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-class Keeper(Protocol):
+class Keeper(Bounds, Protocol):
     """What a session needs of whoever keeps it."""
 
-    config: SmConfig
     timers: Timers
     payers: Payers
-    rate: Rate
-    rounds: Rounds
     first_count: int
-
-    def clock(self) -> float:
-        """Return the present of ``now``."""
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
@@ -103,7 +87,7 @@ class Session:
     __slots__ = (
         "_awaited",
         "_config",
-        "_gates",
+        "_flow",
         "_keeper",
         "_life",
         "channel",
@@ -111,7 +95,6 @@ class Session:
         "inbound",
         "link",
         "management",
-        "payer",
         "state",
         "transport",
         "wake_at",
@@ -128,12 +111,15 @@ class Session:
         self.domain = ""
         self.inbound = Inbound()
         self.management: Management | None = None
-        self.payer: Payer = keeper.payers.network(transport.channel.address)
-        """Who pays for it: its network, from sign-in on its account."""
         self.wake_at = inf
         self._life = Liveness(self._config, now)
-        self._gates = 0
+        self._flow = Flow(keeper, keeper.payers.network(transport.channel.address), transport)
         self._awaited: deque[tuple[int, Callable[[], object]]] | None = None
+
+    @property
+    def payer(self) -> Payer:
+        """Who pays for it: its network, from sign-in on its account."""
+        return self._flow.payer
 
     def clock(self) -> float:
         """Return the present of ``now``, for code that goes on after an await."""
@@ -174,19 +160,17 @@ class Session:
             if element.namespace == ns.CLIENT and element.name in STANZA_NAMES:
                 inbound = self.inbound
                 ticket = inbound.arrive()
-                early = self._keeper.rate.charge(self.payer, len(element.text), now)
+                early = self._flow.arrived(len(element.text), now)
                 if early:
-                    self._slow_down(now + early)
+                    self._life.slow_until = now + early
+                    self._wake_by(now + early)
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
                     management = self.management
                     if management is not None and management.acks.watching:
                         self._acknowledge_progress(management)
-                elif (
-                    inbound.pending >= self._config.pending
-                    or self.payer.backlog > self._config.backlog
-                ):
-                    self._stop(_WORK)
+                else:
+                    self._flow.begun(inbound.pending)
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
             else:
@@ -207,17 +191,11 @@ class Session:
 
         Where the payer's turn is over, nothing more is read before the next.
         """
-        keeper = self._keeper
-        if keeper.rounds.used(self.payer, began, keeper.clock()):
-            self._wait_for_turn()
+        self._flow.spent(began)
 
     def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
         """Return ``work`` that goes on after a request of the client's, charged to its payer."""
         return Errand(work, self.payer, self._keeper.rounds, self._keeper.clock)
-
-    def take_turn(self) -> None:
-        """Read again: it is the payer's turn."""
-        self._go_on(_TURN)
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.
@@ -271,11 +249,7 @@ class Session:
 
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
-        if self._gates & _TURN:
-            self._keeper.rounds.leave(self.payer, self)
-            self._go_on(_TURN)
-        self.payer = self.link.payer
-        self._keeper.rate.charge(self.payer, _SIGN_IN, now)
+        self._flow.signed_in(self.link.payer, now)
         self._life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
@@ -315,7 +289,7 @@ class Session:
                 )
                 self.close(CloseReason.QUEUE_FULL, now, full)
                 return
-            if self.payer.held > self._config.account_bytes:
+            if self._flow.payer.held > self._config.account_bytes:
                 self._keeper.relieve(self, now)
         elif self.transport is not None:
             self.transport.send(text)
@@ -381,11 +355,7 @@ class Session:
                     self._finish_resume(management, now)
                 return
             self._acknowledge_progress(management)
-        if self._gates & _WORK:
-            pending = self.inbound.pending
-            some = self.payer.backlog <= self._config.backlog
-            if not pending or (some and pending <= self._config.pending // 2):
-                self._go_on(_WORK)
+        self._flow.done(self.inbound.pending)
 
     def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
         """End the session for good; what the client never confirmed goes back to the link."""
@@ -505,6 +475,7 @@ class Session:
             previous.close(StreamError(StreamCondition.CONFLICT, "resumed on another connection"))
         management.resume(h)
         self.transport = transport
+        self._flow.carry(transport)
         transport.session = self
         self.channel = transport.channel
         self.state = State.BOUND
@@ -512,7 +483,7 @@ class Session:
         if self.inbound.pending:
             self._life.negotiate(now)
             self._wake_by(self._life.negotiate_by)
-            self._stop(_WORK)
+            self._flow.wait_for_work()
         else:
             self._finish_resume(management, now)
 
@@ -527,7 +498,7 @@ class Session:
         transport.send(management.resumed())
         self.link.resumed(now)
         self._replay(management, transport, now)
-        self._go_on(_WORK)
+        self._flow.all_done()
         self._wake_for_idleness(now)
         self._tell_if_taken()
 
@@ -543,7 +514,7 @@ class Session:
         """Do what is due by ``now`` and say when to be woken next."""
         if now >= self._life.slow_until:
             self._life.slow_until = inf
-            self._go_on(_RATE)
+            self._flow.in_time()
         if now >= self._life.expires_at:
             self.close(CloseReason.EXPIRED, now)
         elif now >= self._life.negotiate_by and self.state is State.NEGOTIATING:
@@ -603,33 +574,4 @@ class Session:
         if self.management is not None:
             self.management.lost()
         self._life.lost()
-        if self._gates & _TURN:
-            self._keeper.rounds.leave(self.payer, self)
-        self._gates = 0
-
-    def _slow_down(self, until: float) -> None:
-        """Read nothing more until then: the payer sends more than its rate."""
-        if not self._gates & _RATE:
-            logger.info("%s: read from the slower: it sends too much", self.link.jid)
-            self._stop(_RATE)
-        self._life.slow_until = until
-        self._wake_by(until)
-
-    def _wait_for_turn(self) -> None:
-        """Read nothing more before the payer's next turn: others have theirs first."""
-        if self.transport is not None and not self._gates & _TURN:
-            self._stop(_TURN)
-            self._keeper.rounds.wait(self.payer, self)
-
-    def _stop(self, gate: int) -> None:
-        """Read nothing more while a gate is shut."""
-        if not self._gates and self.transport is not None:
-            self.transport.pause()
-        self._gates |= gate
-
-    def _go_on(self, gate: int) -> None:
-        """Open a gate; where no other is shut, read again."""
-        if self._gates & gate:
-            self._gates &= ~gate
-            if not self._gates and self.transport is not None:
-                self.transport.unpause()
+        self._flow.carry(None)
