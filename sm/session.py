@@ -162,6 +162,8 @@ class Session:
                 ticket = inbound.arrive()
                 early = self._flow.arrived(len(element.text), now)
                 if early:
+                    if self._life.slow_until == inf:
+                        logger.info("%s: read from the slower: it sends too much", self.link.jid)
                     self._life.slow_until = now + early
                     self._wake_by(now + early)
                 if self.link.receive(element, ticket, now):

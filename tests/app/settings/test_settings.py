@@ -70,6 +70,8 @@ NOT_OF_A_PACKAGE = {
     "trusted_proxies",
     "public_url",
     "allowed_hosts",
+    "provision",
+    "site_timeout",
     "http_keep_alive",
     "http_max_head",
     "max_depth",
