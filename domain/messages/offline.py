@@ -230,6 +230,8 @@ class Offline:
                 client.session.when_taken(mark, partial(self._taken, box, client, handed))
             if held:
                 await self._put_back(client, held)
+            if holding:
+                carbons.passed_on(client)
         if owner.draining:
             self._go_on(owner, box)
 

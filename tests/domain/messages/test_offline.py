@@ -919,3 +919,49 @@ async def test_what_nobody_is_told_was_refused_stays(stage, saw):
     await expire(stage, juliet)
     assert len(garden.take()) == saw
     assert await said(stage, "romeo") == ["one"] * (not saw)
+
+
+@pytest.mark.parametrize("sm", [True, False])
+async def test_who_has_a_copy_is_not_asked_to_answer_for_it_any_more(stage, sm):
+    """What a resource answers for takes memory, and it may stay for days."""
+    romeo = await stage.bind("romeo", "orchard")
+    heir = await stage.come("juliet", "heir", 1, sm=sm)
+    heir.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    for number in range(3):
+        stage.now += 1
+        lost = await stage.come("juliet", f"lost{number}", 5, sm=True)
+        lost.lose()
+        romeo.send(say("one"))
+        lost.session.close(CloseReason.EXPIRED, stage.now)
+        await settle()
+        assert len(heir.session.link.inherited or ()) == sm, "not while it may not have it"
+        if sm:
+            confirm(heir)
+        assert not heir.session.link.inherited
+    assert heir.bodies().count(None) == 3
+
+
+async def test_who_was_held_up_when_it_inherited_answers_until_it_has_the_copy():
+    stage = Stage()
+    romeo = await stage.bind("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", 5, sm=True)
+    heir = await stage.come("juliet", "heir", -1, sm=True)
+    heir.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    confirm(heir)
+    stage.now += 1
+    stage.store.running.clear()
+    heir.send("<presence><priority>1</priority></presence>")
+    await settle()
+    lost.lose()
+    romeo.send(say("one"))
+    lost.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    confirm(heir)
+    assert heir.session.link.inherited
+    stage.store.running.set()
+    await settle()
+    assert heir.session.link.inherited
+    confirm(heir)
+    assert not heir.session.link.inherited
+    assert heir.bodies() == [None]
+    await stage.domain.stop()
