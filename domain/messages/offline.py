@@ -9,6 +9,7 @@ resource, though another goes on with it should that be lost. Where more waits t
 page, the account is *draining*: what comes meanwhile is stored behind it.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
@@ -46,6 +47,8 @@ Settlement = Callable[[StanzaError | None], None]
 
 _RESULT: Final = f"{{{ns.MAM}}}result"
 _REQUESTS: Final = frozenset({"get", "set"})
+_AGAIN: Final = 60.0
+"""Seconds after which what could not be fetched is asked for again: each time others wait for it."""
 
 
 class Offline:
@@ -261,7 +264,16 @@ class Offline:
             # Whatever failed, the messages that are held must go on.
             logger.exception("%s: stored messages could not be fetched", client.account)
             box.still_had(had)
+            if not box.asking_again:
+                box.asking_again = True
+                again = partial(self._ask_again, box, client.account)
+                asyncio.get_running_loop().call_later(_AGAIN, again)
             return NOTHING
+
+    def _ask_again(self, box: Mailbox, account: str) -> None:
+        """Fetch what could not be fetched, for whoever is there by now."""
+        box.asking_again = False
+        self._wake(account)
 
     def _taken(self, box: Mailbox, client: Client, handed: Handed) -> None:
         """Go on: a resource has what it was handed."""

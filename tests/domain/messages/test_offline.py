@@ -6,6 +6,7 @@ import pytest
 from support.domains import AUTH, START, Stage, body, condition, delays, settle
 
 from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
+from andiron.domain.messages import offline as module
 from andiron.domain.messages.mailbox import PAGE_MESSAGES
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
@@ -530,6 +531,21 @@ async def test_a_store_that_fails_meanwhile_loses_nothing(caplog):
     stage.store.error = None
     juliet.send("<presence type='unavailable'/>")
     juliet.send("<presence/>")
+    await settle()
+    assert await take(juliet) == texts[-1:]
+    assert stage.store.bodies("juliet") == []
+
+
+async def test_who_stays_gets_what_could_not_be_fetched_when_it_can(monkeypatch):
+    monkeypatch.setattr(module, "_AGAIN", 0.0)
+    stage = Stage()
+    _, texts = await backlog(stage, PAGE_MESSAGES + 1)
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    juliet.send("<presence/>")
+    await settle()
+    stage.store.error = OSError("disk full")
+    assert await take(juliet) == texts[:PAGE_MESSAGES]
+    stage.store.error = None
     await settle()
     assert await take(juliet) == texts[-1:]
     assert stage.store.bodies("juliet") == []
