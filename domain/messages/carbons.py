@@ -211,4 +211,4 @@ def _send(how: str, client: Client, text: str, now: float, kind: str) -> None:
             now,
         )
     except StanzaError:
-        return  # A copy that one resource has no room for is nobody's error.
+        client.missed(now)  # It is nobody's error.

@@ -981,3 +981,89 @@ async def test_who_was_held_up_when_it_inherited_answers_until_it_has_the_copy()
     assert not heir.session.link.inherited
     assert heir.bodies() == [None]
     await stage.domain.stop()
+
+
+COPIES = f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>"
+
+
+async def end(stage, client):
+    """End a session that did not take what it was sent."""
+    client.lose()
+    stage.now += 1
+    client.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+
+
+async def test_who_came_in_between_has_no_copy_unless_it_is_sent_one(stage):
+    """A message that goes another way is copied anew to those who were not there before."""
+    romeo = await stage.bind("romeo", "orchard")
+    first = await stage.come("juliet", "first", 5, sm=True)
+    second = await stage.come("juliet", "second", 1, sm=True)
+    first.lose()
+    romeo.send(say("one"))
+    stage.now += 1
+    third = await stage.come("juliet", "third", sm=True)
+    third.send(COPIES)
+    third.take()
+    await end(stage, first)
+    assert second.bodies() == ["one"]
+    assert third.bodies() == [None], "a copy"
+    await end(stage, second)
+    await end(stage, third)
+    assert stage.store.bodies("juliet") == ["one"]
+
+
+@pytest.mark.parametrize("means", ["copies", "priority"])
+async def test_what_was_held_is_not_with_those_who_came_meanwhile(stage, means):
+    romeo = await stage.bind("romeo", "orchard")
+    stage.store.running.clear()
+    first = await stage.come("juliet", "first", sm=True)
+    romeo.send(say("one"))
+    stage.now += 1
+    second = await stage.come("juliet", "second", -1 if means == "copies" else 0, sm=True)
+    second.send(COPIES)
+    stage.now += 1
+    stage.store.running.set()
+    await settle()
+    second.take()
+    await end(stage, first)
+    await end(stage, second)
+    assert stage.store.bodies("juliet") == ["one"]
+
+
+async def test_what_was_stored_is_with_nobody_else(stage):
+    """One without stream management had it, as far as the network told, and it came back."""
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("one"))
+    await settle()
+    second = await stage.come("juliet", "second", -1)
+    second.send(COPIES)
+    stage.now += 1
+    first = await stage.bind("juliet", "first")
+    first.send("<presence/>")
+    await settle()
+    first.transport.buffered = [text for text in first.transport.sent if "<body>" in text]
+    assert stage.store.bodies("juliet") == []
+    await end(stage, first)
+    assert stage.store.bodies("juliet") == ["one"]
+
+
+@pytest.mark.parametrize("priority", [0, 1])
+async def test_who_had_no_room_for_a_message_does_not_have_it(priority):
+    """Be it its own, or a copy."""
+    stage = Stage(max_held=1)
+    romeo = await stage.bind("romeo", "orchard")
+    first = await stage.come("juliet", "first", priority, sm=True)
+    second = await stage.bind("juliet", "second", sm=True)
+    second.send(COPIES)
+    stage.store.running.clear()
+    second.send("<presence/>")
+    await settle()
+    for text in ("one", "two"):
+        stage.now += 1
+        romeo.send(say(text))
+    stage.store.running.set()
+    await settle()
+    assert second.bodies() == ["one" if priority == 0 else None]
+    await end(stage, first)
+    assert "two" in second.bodies()
