@@ -163,8 +163,7 @@ class Client:
     def missed(self, now: float) -> None:
         """Note that it had no room for a message, or a copy, that another resource may have."""
         self.best_since = now
-        if self.copied_since < now:
-            self.copied_since = now
+        self.copied_since = max(self.copied_since, now)
 
     def hold(self, most: int) -> bool:
         """Let messages wait from now on, ``most`` at a time; False when they do already."""

@@ -48,7 +48,7 @@ Settlement = Callable[[StanzaError | None], None]
 _RESULT: Final = f"{{{ns.MAM}}}result"
 _REQUESTS: Final = frozenset({"get", "set"})
 _AGAIN: Final = 60.0
-"""Seconds after which what could not be fetched is asked for again: each time others wait for it."""
+"""Seconds after which what could not be fetched is asked for again."""
 
 
 class Offline:
