@@ -123,7 +123,7 @@ class Client:
         self.inherited: dict[str, str] | None = None
         """Messages that ended sessions could not deliver, of which it has copies, by their text."""
         self.held: deque[tuple[str, float]] | None = None
-        """Messages that wait, with their Unix times, while stored ones are fetched."""
+        """Messages that wait, and since when, while stored ones are fetched."""
         self._most_held = 0
         self._gate: Gate | None = None
         outlet: Callable[[str, float], None] = session.deliver
@@ -160,6 +160,11 @@ class Client:
         sender = element.attributes.get("to", self.account) or self.session.domain
         return error_reply(element, error, sender=sender, to=self.jid)
 
+    def missed(self, now: float) -> None:
+        """Note that it had no room for a message, or a copy, that another resource may have."""
+        self.best_since = now
+        self.copied_since = max(self.copied_since, now)
+
     def hold(self, most: int) -> bool:
         """Let messages wait from now on, ``most`` at a time; False when they do already."""
         if self.held is not None:
@@ -174,9 +179,12 @@ class Client:
         self.held = None
         self._direct()
 
-    def pass_on(self, text: str, now: float) -> None:
-        """Deliver a message that was held, or stored: those that are held now come after it."""
-        (self._gate or self.session).deliver(text, now)
+    def pass_on(self, text: str, since: float) -> None:
+        """Deliver a message that was held, or stored: those that are held now come after it.
+
+        ``since`` is when it was accepted: who came later was not given it.
+        """
+        (self._gate or self.session).deliver(text, since)
 
     def stand_behind(self, gate: Gate | None) -> None:
         """Let stanzas come through ``gate`` from now on, or straight where there is none."""
@@ -196,7 +204,7 @@ class Client:
         assert self.held is not None
         if not self.has_room:
             raise no_room()
-        self.held.append((text, self.session.wall(now)))
+        self.held.append((text, now))
 
 
 def no_room() -> StanzaError:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.client import Owner
 from andiron.domain.database.database import Database
+from andiron.sm.payers import Payers
 
 __all__ = ["AccountError", "Effect", "Loader", "NoSuchAccount", "Owners"]
 
@@ -46,6 +47,7 @@ class Owners:
         self._known: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._kept: OrderedDict[str, Owner] = OrderedDict()
         self._loading: dict[str, _Loading] = {}
+        self._payers = Payers()
 
     def add_loader(self, loader: Loader) -> None:
         """Let ``loader`` read its part of every account that is loaded from now on."""
@@ -94,6 +96,7 @@ class Owners:
 
     async def _load(self, jid: str, loading: "_Loading") -> Owner:
         owner = Owner(jid)
+        owner.payer = self._payers.named(jid)
         try:
             if not await self._exists(owner.username):
                 raise NoSuchAccount(f"There is no account {owner.username}.")

@@ -244,5 +244,6 @@ def _spread(clients: Iterable[Client], text: str, now: float) -> None:
             taken = True
         except StanzaError as refused:
             error = refused
+            client.missed(now)
     if error is not None and not taken:
         raise error

@@ -5,7 +5,7 @@ come from. Bounds are on what a payer holds; the loop is shared out by turns.
 Pure: no clock, no loop. :class:`~andiron.sm.driver.TurnDriver` begins the rounds.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from math import inf
 from sys import getsizeof
@@ -18,6 +18,8 @@ from andiron.xmpp.xml import utf8_length
 __all__ = ["WIDE", "Payer", "Payers", "Rounds", "Taker", "size_of"]
 
 
+_REMEMBERED: Final = 10_000
+"""Payers that are known though nothing is held for them, the latest."""
 WIDE: Final = 4
 """Bytes that each character of a text takes where one of them is beyond the BMP."""
 
@@ -74,17 +76,28 @@ class Payer:
 
 
 class Payers:
-    """The networks that strangers come from, while anything is held for them."""
+    """Who pays, by name: while anything is held for them, and a good while longer.
+
+    Who has sent all that he may has not sent nothing because he hung up.
+    """
 
     def __init__(self) -> None:
-        self._networks: WeakValueDictionary[str, Payer] = WeakValueDictionary()
+        self._known: WeakValueDictionary[str, Payer] = WeakValueDictionary()
+        self._latest: OrderedDict[str, Payer] = OrderedDict()
 
     def network(self, address: str) -> Payer:
         """Return who pays for a connection from ``address`` that has not signed in."""
-        name = network_of(address)
-        payer = self._networks.get(name)
+        return self.named(network_of(address))
+
+    def named(self, name: str) -> Payer:
+        """Return the payer of a name."""
+        payer = self._known.get(name)
         if payer is None:
-            payer = self._networks[name] = Payer(name)
+            payer = self._known[name] = Payer(name)
+        self._latest[name] = payer
+        self._latest.move_to_end(name)
+        if len(self._latest) > _REMEMBERED:
+            self._latest.popitem(last=False)
         return payer
 
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from math import inf
 from typing import Final
 
@@ -155,16 +156,27 @@ def _remember(owner: Owner, identity: str) -> None:
 def bequeath(client: Client, element: Element, since: float) -> bool:
     """Tell whether a message that ``client`` could not deliver is with another resource, as a copy.
 
-    That resource answers for it from now on: see :func:`inheritance`.
+    That resource answers for it until it has the copy: see :func:`inheritance`.
     """
     heirs = [other for other in client.owner.carbons if other.copied_since < since]
     if not heirs or not eligible(element):
         return False
+    text = element.text
     for heir in heirs:
         if heir.inherited is None:
             heir.inherited = {}
-        heir.inherited[element.text] = element.text
+        heir.inherited[text] = text
+        if heir.held is None:
+            heir.session.when_taken(heir.session.mark, partial(_forget, heir, text))
     return True
+
+
+def passed_on(client: Client) -> None:
+    """Note that copies which were held for a resource are on their way to it."""
+    inherited = client.inherited
+    if inherited:
+        for text in list(inherited.values()):
+            client.session.when_taken(client.session.mark, partial(_forget, client, text))
 
 
 def inheritance(client: Client, copy_text: str) -> str:
@@ -173,6 +185,16 @@ def inheritance(client: Client, copy_text: str) -> str:
         return ""
     text = copy_text.partition(_HEAD)[2].removesuffix(_TAIL)
     return client.inherited.get(text, "")
+
+
+def _forget(heir: Client, text: str) -> None:
+    """Let a resource answer for a message no more: it has the copy.
+
+    Of two that are alike, the later one is another object.
+    """
+    if heir.inherited is not None and heir.inherited.get(text) is text:
+        del heir.inherited[text]
+        heir.inherited = heir.inherited or None
 
 
 _HEAD: Final = f"<received xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>"
@@ -189,4 +211,4 @@ def _send(how: str, client: Client, text: str, now: float, kind: str) -> None:
             now,
         )
     except StanzaError:
-        return  # A copy that one resource has no room for is nobody's error.
+        client.missed(now)  # It is nobody's error.

@@ -33,13 +33,24 @@ class Handed(str):
 class Mailbox:
     """What is known in memory of one account's store."""
 
-    __slots__ = ("__weakref__", "_had", "_out", "coming", "lock", "removing", "taker")
+    __slots__ = (
+        "__weakref__",
+        "_had",
+        "_out",
+        "asking_again",
+        "coming",
+        "lock",
+        "removing",
+        "taker",
+    )
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by who changes what others must find in order: it serves in that of asking."""
         self.coming = 0
         """How many messages wait for the lock on their way into the store."""
+        self.asking_again = False
+        """Whether a look into the store has failed, and there is to be another."""
         self.removing = False
         """Whether what was had is about to be removed from the store."""
         self.taker: Client | None = None

@@ -9,6 +9,7 @@ resource, though another goes on with it should that be lost. Where more waits t
 page, the account is *draining*: what comes meanwhile is stored behind it.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
@@ -46,6 +47,8 @@ Settlement = Callable[[StanzaError | None], None]
 
 _RESULT: Final = f"{{{ns.MAM}}}result"
 _REQUESTS: Final = frozenset({"get", "set"})
+_AGAIN: Final = 60.0
+"""Seconds after which what could not be fetched is asked for again."""
 
 
 class Offline:
@@ -217,9 +220,8 @@ class Offline:
             )
             held = client.held if holding else None
             if complete:
-                now = client.session.clock()
                 while client.reachable and held:
-                    client.pass_on(held.popleft()[0], now)
+                    client.pass_on(*held.popleft())
             if client.reachable:
                 owner.draining = not complete
                 if not complete and not is_there(box.taker):
@@ -230,6 +232,8 @@ class Offline:
                 client.session.when_taken(mark, partial(self._taken, box, client, handed))
             if held:
                 await self._put_back(client, held)
+            if holding:
+                carbons.passed_on(client)
         if owner.draining:
             self._go_on(owner, box)
 
@@ -259,7 +263,16 @@ class Offline:
             # Whatever failed, the messages that are held must go on.
             logger.exception("%s: stored messages could not be fetched", client.account)
             box.still_had(had)
+            if not box.asking_again:
+                box.asking_again = True
+                again = partial(self._ask_again, box, client.account)
+                asyncio.get_running_loop().call_later(_AGAIN, again)
             return NOTHING
+
+    def _ask_again(self, box: Mailbox, account: str) -> None:
+        """Fetch what could not be fetched, for whoever is there by now."""
+        box.asking_again = False
+        self._wake(account)
 
     def _taken(self, box: Mailbox, client: Client, handed: Handed) -> None:
         """Go on: a resource has what it was handed."""
@@ -288,9 +301,8 @@ class Offline:
 
     async def _put_back(self, client: Client, held: Iterable[tuple[str, float]]) -> None:
         """Store what was held for a resource, behind what is stored; what cannot be, goes on."""
-        now = client.session.clock()
         elements, messages = list[Element](), list[Waiting]()
-        for text, stamp in held:
+        for text, since in held:
             element = self._reader.read(text)
             if element.get("from") == client.account:
                 # As of _lost; but to who is there it can go on.
@@ -298,9 +310,10 @@ class Offline:
                 element = self._reader.read(inherited) if inherited else element
             if element.get("from") != client.account and storable(element):
                 elements.append(element)
+                stamp = client.session.wall(since)
                 messages.append(Waiting(element.text, stamp, _sender(element)))
             elif client.reachable:
-                client.pass_on(text, now)
+                client.pass_on(text, since)
             else:
                 self._bounce_if_refused(element)
         for element, error in zip(elements, await self._put(client.account, messages), strict=True):
@@ -338,16 +351,18 @@ class Offline:
                 if element.get("type") in _REQUESTS:
                     self._bouncer.bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
                 continue
-            lost = self._lost(element, stanza.since, client, shared_since)
+            lost: Element | None = element
+            if not isinstance(stanza.text, Handed):  # Of what was stored nobody else has a copy.
+                lost = self._lost(element, stanza.since, client, shared_since)
             if lost is None:
                 continue
             stamp = client.session.wall(stanza.since)
             text = with_delay(lost.text, self._router.domain, stamp)
             text = Revocable.again(lost.text, text)
             if client.held is not None:
-                waiting.append((text, stamp))
+                waiting.append((text, stanza.since))
             else:
-                self._reroute_message(lost, text, stamp, now, store=store)
+                self._reroute_message(lost, text, stamp, client.owner, now, store=store)
         if client.held is not None:
             client.held.extendleft(reversed(waiting))
 
@@ -379,13 +394,15 @@ class Offline:
         if element.get("from") == client.account:
             # The domain's own word to this resource alone, but for copies it answers for.
             text = carbons.inheritance(client, element.text)
-            return self._reader.read(text) if text else None
-        if since > shared_since and prepared(element.get("to")) != client.jid:
+            if not text:
+                return None
+            element = self._reader.read(text)
+        elif since > shared_since and prepared(element.get("to")) != client.jid:
             return None
         return None if carbons.bequeath(client, element, since) else element
 
     def _reroute_message(
-        self, element: Element, text: str, stamp: float, now: float, *, store: bool
+        self, element: Element, text: str, stamp: float, owner: Owner, now: float, *, store: bool
     ) -> None:
         try:
             if element.get("type") == "headline" or not worth_keeping(element):
@@ -395,7 +412,12 @@ class Offline:
             if store or (best and best[0].owner.draining):
                 account = jid.bare if _is_storable(element) else ""
             else:
+                target = self._router.full.get(jid.full)
+                got = best if target is None else (target,)
                 account = self._router.message(element, text, jid, now)
+                if not account and owner.carbons and carbons.eligible(element):
+                    # Who has a copy by now answers for it: who came later is to have one, too.
+                    carbons.copy(None, owner, got, element, text, now)
         except StanzaError as error:
             self._bouncer.bounce(element, error)
             return

@@ -252,3 +252,14 @@ async def test_an_anonymous_user_is_known_while_there():
     del guest, again
     gc.collect()
     assert world.owners.get("guest@localhost") is None
+
+
+async def test_who_is_forgotten_for_a_while_has_sent_what_he_sent(monkeypatch):
+    monkeypatch.setattr(module, "_KEPT", 1)
+    world = World()
+    world.rows["romeo"] = 1
+    payer = (await world.owners.load(JULIET)).payer
+    await world.owners.load("romeo@localhost")
+    gc.collect()
+    assert world.owners.get(JULIET) is None
+    assert (await world.owners.load(JULIET)).payer is payer

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from andiron.sm import payers as module
 from andiron.sm.payers import Payer, Payers, Rounds, size_of
+from andiron.sm.rates import Rate
 
 SLICE = 0.002
 
@@ -135,15 +137,34 @@ def test_who_leaves_is_not_called():
     assert len(turns) == 0
 
 
-def test_one_network_pays_for_all_its_strangers_while_there_are_any():
+def test_one_network_pays_for_all_its_strangers():
     payers = Payers()
     payer = payers.network("2001:db8::1")
     assert payers.network("2001:db8::ffff") is payer
     assert payers.network("192.0.2.1") is not payer
-    payer.held = 5
-    del payer
+
+
+def test_who_hangs_up_has_sent_what_he_sent():
+    payers, rate = Payers(), Rate(rate=1000, burst=10_000, patience=600)
+    for _ in range(20):
+        rate.charge(payers.network("192.0.2.1"), 0, 5.0)
+        gc.collect()
+    assert rate.charge(payers.network("192.0.2.1"), 0, 5.0) > 0
+
+
+def test_payers_are_forgotten_in_the_end(monkeypatch):
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    payers = Payers()
+    first = payers.named("first")
+    first.held = 5
+    for name in ("second", "third", "fourth"):
+        payers.named(name)
+    assert payers.named("first") is first, "something is held for it still"
+    del first
+    for name in ("second", "third"):
+        payers.named(name)
     gc.collect()
-    assert payers.network("2001:db8::1").held == 0
+    assert payers.named("first").held == 0
 
 
 def test_a_text_is_as_large_as_in_memory():

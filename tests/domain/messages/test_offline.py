@@ -6,6 +6,7 @@ import pytest
 from support.domains import AUTH, START, Stage, body, condition, delays, settle
 
 from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
+from andiron.domain.messages import offline as module
 from andiron.domain.messages.mailbox import PAGE_MESSAGES
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
@@ -535,6 +536,21 @@ async def test_a_store_that_fails_meanwhile_loses_nothing(caplog):
     assert stage.store.bodies("juliet") == []
 
 
+async def test_who_stays_gets_what_could_not_be_fetched_when_it_can(monkeypatch):
+    monkeypatch.setattr(module, "_AGAIN", 0.0)
+    stage = Stage()
+    _, texts = await backlog(stage, PAGE_MESSAGES + 1)
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    juliet.send("<presence/>")
+    await settle()
+    stage.store.error = OSError("disk full")
+    assert await take(juliet) == texts[:PAGE_MESSAGES]
+    stage.store.error = None
+    await settle()
+    assert await take(juliet) == texts[-1:]
+    assert stage.store.bodies("juliet") == []
+
+
 async def test_a_narrow_queue_takes_them_all_the_same():
     stage = Stage(SmConfig(queue_stanzas=3, request_every=1))
     romeo, texts = await backlog(stage, 6)
@@ -919,3 +935,135 @@ async def test_what_nobody_is_told_was_refused_stays(stage, saw):
     await expire(stage, juliet)
     assert len(garden.take()) == saw
     assert await said(stage, "romeo") == ["one"] * (not saw)
+
+
+@pytest.mark.parametrize("sm", [True, False])
+async def test_who_has_a_copy_is_not_asked_to_answer_for_it_any_more(stage, sm):
+    """What a resource answers for takes memory, and it may stay for days."""
+    romeo = await stage.bind("romeo", "orchard")
+    heir = await stage.come("juliet", "heir", 1, sm=sm)
+    heir.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    for number in range(3):
+        stage.now += 1
+        lost = await stage.come("juliet", f"lost{number}", 5, sm=True)
+        lost.lose()
+        romeo.send(say("one"))
+        lost.session.close(CloseReason.EXPIRED, stage.now)
+        await settle()
+        assert len(heir.session.link.inherited or ()) == sm, "not while it may not have it"
+        if sm:
+            confirm(heir)
+        assert not heir.session.link.inherited
+    assert heir.bodies().count(None) == 3
+
+
+async def test_who_was_held_up_when_it_inherited_answers_until_it_has_the_copy():
+    stage = Stage()
+    romeo = await stage.bind("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", 5, sm=True)
+    heir = await stage.come("juliet", "heir", -1, sm=True)
+    heir.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    confirm(heir)
+    stage.now += 1
+    stage.store.running.clear()
+    heir.send("<presence><priority>1</priority></presence>")
+    await settle()
+    lost.lose()
+    romeo.send(say("one"))
+    lost.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+    confirm(heir)
+    assert heir.session.link.inherited
+    stage.store.running.set()
+    await settle()
+    assert heir.session.link.inherited
+    confirm(heir)
+    assert not heir.session.link.inherited
+    assert heir.bodies() == [None]
+    await stage.domain.stop()
+
+
+COPIES = f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>"
+
+
+async def end(stage, client):
+    """End a session that did not take what it was sent."""
+    client.lose()
+    stage.now += 1
+    client.session.close(CloseReason.EXPIRED, stage.now)
+    await settle()
+
+
+async def test_who_came_in_between_has_no_copy_unless_it_is_sent_one(stage):
+    """A message that goes another way is copied anew to those who were not there before."""
+    romeo = await stage.bind("romeo", "orchard")
+    first = await stage.come("juliet", "first", 5, sm=True)
+    second = await stage.come("juliet", "second", 1, sm=True)
+    first.lose()
+    romeo.send(say("one"))
+    stage.now += 1
+    third = await stage.come("juliet", "third", sm=True)
+    third.send(COPIES)
+    third.take()
+    await end(stage, first)
+    assert second.bodies() == ["one"]
+    assert third.bodies() == [None], "a copy"
+    await end(stage, second)
+    await end(stage, third)
+    assert stage.store.bodies("juliet") == ["one"]
+
+
+@pytest.mark.parametrize("means", ["copies", "priority"])
+async def test_what_was_held_is_not_with_those_who_came_meanwhile(stage, means):
+    romeo = await stage.bind("romeo", "orchard")
+    stage.store.running.clear()
+    first = await stage.come("juliet", "first", sm=True)
+    romeo.send(say("one"))
+    stage.now += 1
+    second = await stage.come("juliet", "second", -1 if means == "copies" else 0, sm=True)
+    second.send(COPIES)
+    stage.now += 1
+    stage.store.running.set()
+    await settle()
+    second.take()
+    await end(stage, first)
+    await end(stage, second)
+    assert stage.store.bodies("juliet") == ["one"]
+
+
+async def test_what_was_stored_is_with_nobody_else(stage):
+    """One without stream management had it, as far as the network told, and it came back."""
+    romeo = await stage.bind("romeo", "orchard")
+    romeo.send(say("one"))
+    await settle()
+    second = await stage.come("juliet", "second", -1)
+    second.send(COPIES)
+    stage.now += 1
+    first = await stage.bind("juliet", "first")
+    first.send("<presence/>")
+    await settle()
+    first.transport.buffered = [text for text in first.transport.sent if "<body>" in text]
+    assert stage.store.bodies("juliet") == []
+    await end(stage, first)
+    assert stage.store.bodies("juliet") == ["one"]
+
+
+@pytest.mark.parametrize("priority", [0, 1])
+async def test_who_had_no_room_for_a_message_does_not_have_it(priority):
+    """Be it its own, or a copy."""
+    stage = Stage(max_held=1)
+    romeo = await stage.bind("romeo", "orchard")
+    first = await stage.come("juliet", "first", priority, sm=True)
+    second = await stage.bind("juliet", "second", sm=True)
+    second.send(COPIES)
+    stage.store.running.clear()
+    second.send("<presence/>")
+    await settle()
+    for text in ("one", "two"):
+        stage.now += 1
+        romeo.send(say(text))
+    stage.store.running.set()
+    await settle()
+    assert second.bodies() == ["one" if priority == 0 else None]
+    await end(stage, first)
+    assert "two" in second.bodies()
