@@ -25,16 +25,13 @@ _SHOWN: Final = get_profile("NicknameCasePreserved")
 _COMPARED: Final = get_profile("NicknameCaseMapped")
 _MARK: Final = "\u200e"
 _BLANKS: Final = dict.fromkeys(
-    map(
-        ord,
-        (
-            "\N{BRAILLE PATTERN BLANK}",
-            "\N{OBJECT REPLACEMENT CHARACTER}",
-            "\N{EGYPTIAN HIEROGLYPH FULL BLANK}",
-            "\N{EGYPTIAN HIEROGLYPH HALF BLANK}",
-            "\N{KHITAN SMALL SCRIPT FILLER}",
-            "\N{MUSICAL SYMBOL NULL NOTEHEAD}",
-        ),
+    (
+        0x2800,  # BRAILLE PATTERN BLANK
+        0xFFFC,  # OBJECT REPLACEMENT CHARACTER
+        0x13441,  # EGYPTIAN HIEROGLYPH FULL BLANK, by number: Python 3.11 has no such name
+        0x13442,  # EGYPTIAN HIEROGLYPH HALF BLANK
+        0x16FE4,  # KHITAN SMALL SCRIPT FILLER
+        0x1D159,  # MUSICAL SYMBOL NULL NOTEHEAD
     ),
     " ",
 )

@@ -80,7 +80,7 @@ def test_no_sign_that_cannot_be_seen_makes_another_nickname():
     ]
     others = {names[each] for each in unseen if "al" not in (_keys(f"al{each}") or {"al"})}
     assert len(unseen) > 100
-    assert others == VISIBLE_ALL_THE_SAME
+    assert others == VISIBLE_ALL_THE_SAME.intersection(names.values())  # of this Python
 
 
 def _keys(nick):
@@ -116,7 +116,7 @@ def _keys(nick):
         ("al", "al\N{BRAILLE PATTERN BLANK}"),
         ("al", "\N{BRAILLE PATTERN BLANK}al\N{MUSICAL SYMBOL NULL NOTEHEAD}"),
         ("al x", "al\N{OBJECT REPLACEMENT CHARACTER} x"),
-        ("AL", f"{AL}\N{EGYPTIAN HIEROGLYPH HALF BLANK}"),
+        ("AL", f"{AL}\N{KHITAN SMALL SCRIPT FILLER}"),
         ("al", "al\N{SIGNWRITING FILL MODIFIER-2}"),
         ("al", "a\N{BRAHMI NUMBER JOINER}l"),
         ("al", "al\N{MYANMAR SIGN VIRAMA}"),
