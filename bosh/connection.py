@@ -281,10 +281,12 @@ class BoshConnection:
 
     def _flush(self) -> None:
         """Answer every request that must be, with what waits."""
-        self._flushing = False
         if self._closed:
             return
         now, window = self._host.clock(), self._window
+        if self._outbox.texts and window.due(now, ready=True) is not None:
+            self.session.handing_over(now)
+        self._flushing = False
         while (held := window.due(now, ready=bool(self._outbox.texts))) is not None:
             call = held.call
             attributes = self._creation() if held.rid == self._first else ""

@@ -93,6 +93,9 @@ class Carried(Protocol):
     def writable(self, now: float) -> None:
         """Go on sending: the transport is congested no more."""
 
+    def handing_over(self, now: float) -> None:
+        """Ask for the acknowledgement that is due: what was sent goes to the client now."""
+
     def client_closed(self, now: float) -> None:
         """Take the client's clean end of the stream."""
 

@@ -249,6 +249,15 @@ class Session:
 
     # From the link
 
+    def handing_over(self, now: float) -> None:
+        """Ask for the acknowledgement that is due: what was sent goes to the client now.
+
+        For a transport that hands over by answers: a client that leaves right after one
+        can say then what it has of it (XEP-0198 section 4).
+        """
+        if self.management is not None and self._life.quiet_at != inf:
+            self._request(self.management, now)
+
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
         self._flow.signed_in(self.link.payer, now)

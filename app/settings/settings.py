@@ -487,7 +487,11 @@ class Settings(BaseSettings):
         25, description="Ask `<r/>` after so many stanzas sent since the last answer."
     )
     stream_management_request_quiet: PositiveSeconds = Field(
-        1.0, description="Ask `<r/>` when something unacknowledged has waited so long."
+        1.0,
+        description=(
+            "Ask `<r/>` when something unacknowledged has waited so long; over BOSH, with the"
+            " answer that carries it."
+        ),
     )
     stream_management_request_timeout: PositiveSeconds = Field(
         60.0, description="How long `<r/>` may stay unanswered before the connection is dropped."

@@ -698,6 +698,22 @@ def test_a_dropped_connection_answers_what_it_held():
     assert held.text == terminal("item-not-found")
 
 
+def test_who_leaves_right_after_an_answer_can_say_what_it_has_of_it():
+    """libpurple signs out so; the next client had what this one had shown."""
+    world = BoshWorld()
+    client = world.bound(sm=True)
+    held = client.send()
+    world.deliver("1", "2")
+    *messages, request = held.children()
+    assert ids(messages) == ["1", "2"]
+    assert request == "<r xmlns='urn:xmpp:sm:3'/>"
+    held = client.send()
+    world.deliver("3")
+    assert ids(held.children()) == ["3"], "it was asked already, and is to answer"
+    client.send("<a xmlns='urn:xmpp:sm:3' h='2'/>", type="terminate")
+    assert ids(world.undelivered()) == ["3"]
+
+
 def test_a_replay_goes_as_fast_as_the_client_fetches_it():
     world = BoshWorld(answer_bytes=300)
     client = world.bound(sm=True)
