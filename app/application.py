@@ -20,7 +20,6 @@ from andiron.outermost import Outermost
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
-from andiron.sm.link import CloseReason
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
 from andiron.web.discovery import discovery_routes, mount_path
@@ -31,7 +30,6 @@ from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
-from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.jid import account_jid
 from andiron.xmpp.xml import Guard
 
@@ -99,8 +97,7 @@ class Andiron:
         self.settings = settings
         self._site = Site(authenticate, settings.provision, settings.site_timeout)
         self._identify = identify
-        self._manager: SessionManager | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
         self._hosts = Hosts.of(settings) if settings.allowed_hosts else None
         """For which requests are taken; None leaves that to the site that this is part of."""
@@ -181,8 +178,8 @@ class Andiron:
         await domain.start(self._lose_database)
         try:
             async with self._sessions(domain) as manager:
-                self._manager, self._loop = manager, asyncio.get_running_loop()
                 loop = asyncio.get_running_loop()
+                self._serving = manager, loop
                 bosh = BoshRegistry(
                     manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
                 )
@@ -193,7 +190,7 @@ class Andiron:
                     raise DatabaseError(self.database_lost)
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
-            self._manager = self._loop = None
+            self._serving = None
             await domain.stop()
 
     @asynccontextmanager
@@ -276,30 +273,20 @@ class Andiron:
         no account can have; while the application does not run there are none to end.
         """
         account = account_jid(name, self.settings.domain).bare
-        loop = self._loop
-        if loop is None or self._manager is None:
+        if self._serving is None:
             return 0
+        manager, loop = self._serving
         try:
             here = asyncio.get_running_loop() is loop
         except RuntimeError:
             here = False
         if here:
-            return self._end_sessions(account)
+            return manager.kick(account, manager.clock(), "signed out")
 
         async def end() -> int:
-            return self._end_sessions(account)
+            return manager.kick(account, manager.clock(), "signed out")
 
         return asyncio.run_coroutine_threadsafe(end(), loop).result()
-
-    def _end_sessions(self, account: str) -> int:
-        manager = self._manager
-        if manager is None:
-            return 0
-        error = StreamError(StreamCondition.NOT_AUTHORIZED, "signed out")
-        own = [each for each in manager.sessions if each.link.account == account]
-        for session in own:
-            session.close(CloseReason.KICKED, manager.clock(), error)
-        return len(own)
 
     def discovery_routes(self, *, at: str = "") -> list[BaseRoute]:
         """Return the routes of ``/.well-known/host-meta`` and ``host-meta.json`` (XEP-0156).

@@ -127,17 +127,9 @@ class Iqs:
         raised here is the caller's to sign.
         """
         if len(element.text) > _HASTE and not element.text.isascii():
-            work = _answer_later(client, element, _unhurried(element, call), ticket, by)
-            self._spawn(client.session.errand(work))
-            return False
-        try:
-            payload = call()
-        except StanzaError:
-            raise
-        except Exception:
-            # A request is answered whatever happens in a handler, and its stream goes on.
-            logger.exception("%s: a handler failed", client.jid)
-            raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
+            payload: str | Awaitable[str] = _unhurried(element, call)
+        else:
+            payload = _called(client, call)
         if isinstance(payload, str):
             _deliver_result(client, element, payload, now)
             return True
@@ -172,6 +164,17 @@ class Iqs:
     def _refusal(self, request: IqRequest) -> StanzaError:
         refusals = self._registry.refusals
         return StanzaError(refusals.get(request.payload.tag, StanzaCondition.SERVICE_UNAVAILABLE))
+
+
+def _called(client: Client, call: Callable[[], str | Awaitable[str]]) -> str | Awaitable[str]:
+    """Call a handler: a request is answered whatever happens in it, and its stream goes on."""
+    try:
+        return call()
+    except StanzaError:
+        raise
+    except Exception:
+        logger.exception("%s: a handler failed", client.jid)
+        raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
 
 
 def only_payload(element: Element) -> Tree:

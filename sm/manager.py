@@ -180,14 +180,14 @@ class SessionManager:
 
     # The operator's and the application's end
 
-    def kick(self, jid: str, now: float) -> int:
+    def kick(self, jid: str, now: float, why: str = "ended by an administrator") -> int:
         """End the sessions of an account or a full JID and return how many those were."""
         ended = [s for s in self.sessions if jid in (s.link.jid, s.link.account)]
         for session in ended:
             session.close(
                 CloseReason.KICKED,
                 now,
-                StreamError(StreamCondition.NOT_AUTHORIZED, "ended by an administrator"),
+                StreamError(StreamCondition.NOT_AUTHORIZED, why),
             )
         return len(ended)
 

@@ -4,7 +4,7 @@ Every page is a range of an index, however long the archive is: by its id, or
 by the correspondent and the id. The id tells the time, too (:mod:`.archive_id`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -201,11 +201,8 @@ class ArchiveStore:
 
     async def sweep(self, lowest: int) -> None:
         """Remove all messages with an id below ``lowest``, a part at a time."""
-        owner = await self.following("")
-        while owner is not None:
-            while await self._remove_below(owner, lowest - 1):
-                pass
-            owner = await self.following(owner)
+        async for owner in self.owners():
+            await self.remove_through(owner, lowest - 1)
 
     async def sizes(self, owner: str, above: int) -> list[tuple[int, int]]:
         """Return some of an archive's messages from an id on, each with the bytes of its text."""
@@ -251,8 +248,14 @@ class ArchiveStore:
         await self._database.write(operation)
         return len(found) == _SWEPT
 
-    async def following(self, owner: str) -> str | None:
-        """Return the name of the archive after ``owner``, in the order of the index."""
+    async def owners(self) -> AsyncIterator[str]:
+        """Yield the name of every archive in which something is, in the order of the index."""
+        owner = await self._following("")
+        while owner is not None:
+            yield owner
+            owner = await self._following(owner)
+
+    async def _following(self, owner: str) -> str | None:
         query = select(func.min(self._table.c.owner)).where(self._table.c.owner > owner)
 
         async def operation(connection: AsyncConnection) -> str | None:

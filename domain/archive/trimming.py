@@ -22,12 +22,7 @@ class Trimming:
         """Look at every archive once. Raises :class:`DatabaseError`."""
         if not self._most:
             return
-        counted: dict[str, tuple[int, int]] = {}
-        owner = await self._store.following("")
-        while owner is not None:
-            counted[owner] = await self._trim(owner)
-            owner = await self._store.following(owner)
-        self._counted = counted
+        self._counted = {owner: await self._trim(owner) async for owner in self._store.owners()}
 
     async def _trim(self, owner: str) -> tuple[int, int]:
         """Return the last message that was counted, and the bytes of all."""

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from andiron.domain.archive.ids import write_id
 from andiron.domain.archive.store import ArchiveStore, Row, Withdrawal
@@ -31,6 +31,13 @@ _LEAST: Final = 65_536
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
 """Seconds to wait before a batch that failed is tried again; twice as long each time."""
+
+
+class _Caused(NamedTuple):
+    """A row, and who pays for it as long as it waits."""
+
+    row: Row
+    cause: Payer
 
 
 class Held:
@@ -67,7 +74,7 @@ class ArchiveWriter:
         self._store = store
         self._bound = bound
         self._share = share
-        self._pending: list[tuple[Row | Withdrawal | None, Payer | None]] = []
+        self._pending: list[_Caused | Withdrawal | None] = []
         self._size = 0
         self._put = 0
         self._settled = 0
@@ -85,7 +92,7 @@ class ArchiveWriter:
         if not self._charge(row, cause):
             return False
         self._put += 1
-        self._pending.append((row, cause))
+        self._pending.append(_Caused(row, cause))
         if self._task is None:
             self._start()
         return True
@@ -108,7 +115,7 @@ class ArchiveWriter:
         self._undecided.remove(held)
         if keep:
             self._put += 1
-            self._pending.append((held.row, held.cause))
+            self._pending.append(_Caused(held.row, held.cause))
             if self._task is None:
                 self._start()
         else:
@@ -125,7 +132,7 @@ class ArchiveWriter:
         """
         self._size += _OVERHEAD
         self._put += 1
-        self._pending.append((withdrawal, None))
+        self._pending.append(withdrawal)
         if self._task is None:
             self._start()
 
@@ -159,10 +166,10 @@ class ArchiveWriter:
         """Write nothing more of an archive that was removed."""
         for held in [held for held in self._undecided if held.row.owner == owner]:
             held.drop()
-        for number, (row, cause) in enumerate(self._pending):
-            if isinstance(row, Row) and cause is not None and row.owner == owner:
-                self._pending[number] = None, None
-                self._release(row, cause)
+        for number, each in enumerate(self._pending):
+            if isinstance(each, _Caused) and each.row.owner == owner:
+                self._pending[number] = None
+                self._release(each.row, each.cause)
 
     async def close(self) -> None:
         """Write what waits, in one attempt; take nothing any more."""
@@ -177,17 +184,16 @@ class ArchiveWriter:
         while self._pending:
             batch = self._pending[:_BATCH]
             del self._pending[:_BATCH]
-            rows = [row for row, _ in batch if isinstance(row, Row)]
+            rows = [each for each in batch if isinstance(each, _Caused)]
             if rows:
-                await self._write(rows)
+                await self._write([each.row for each in rows])
             # Each comes after its row.
-            gone = [row for row, _ in batch if isinstance(row, Withdrawal)]
+            gone = [each for each in batch if isinstance(each, Withdrawal)]
             if gone:
                 await self._remove(gone)
             self._size -= len(gone) * _OVERHEAD
-            for row, cause in batch:
-                if isinstance(row, Row) and cause is not None:
-                    self._release(row, cause)
+            for row, cause in rows:
+                self._release(row, cause)
             self._settle(len(batch))
         self._task = None
 
@@ -219,9 +225,10 @@ class ArchiveWriter:
         while True:
             try:
                 await act()
-            except RefusedError:
-                raise
-            except DatabaseError as error:
+            except Exception as error:
+                if not isinstance(error, DatabaseError) or isinstance(error, RefusedError):
+                    self._failing = False  # It was there to refuse them.
+                    raise
                 if self._closing.is_set():
                     logger.exception("%d messages are lost to the archive", rows)
                     return

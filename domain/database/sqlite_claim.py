@@ -150,6 +150,7 @@ class FileClaim:
         return True
 
     async def _keep(self, served: os.stat_result) -> None:
+        told = False
         while True:
             await asyncio.sleep(_PULSE)
             if not _is_at(self._database, served):
@@ -158,12 +159,23 @@ class FileClaim:
                     " what is written to the former file is lost."
                 )
                 return
-            if self._file is not None and not _is_at(self._path, os.fstat(self._file)):
+            if self._file is not None and _is_at(self._path, os.fstat(self._file)):
+                continue
+            if self._file is not None:
                 logger.warning("%s was removed, though the database is served", self._path)
                 self._unlock()
-                if (holder := self._lock()) is not None:
-                    self._lost(f"The lock of the database {self.name} is gone; {holder.refusal()}.")
-                    return
+            try:
+                holder = self._lock()
+            except DatabaseError as error:
+                # Another server may come in, where the database itself cannot be locked.
+                if not told:
+                    logger.error("%s", error)  # noqa: TRY400 - it is a sentence for the operator
+                told = True
+                continue
+            told = False
+            if holder is not None:
+                self._lost(f"The lock of the database {self.name} is gone; {holder.refusal()}.")
+                return
 
     def _failure(self, error: OSError) -> DatabaseError:
         return DatabaseError(

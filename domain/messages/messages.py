@@ -184,18 +184,16 @@ class Messages:
         if target.held is not None and not target.has_room:
             raise no_room()
         sent = text
-        archive = self._archive
-        archived = (target.priority is not None or client.priority is not None) and (
-            archive is not None and ((plain and shows_body(text)) or archivable(element))
-        )
-        if archived:
-            text, sent = self._archived(
-                client, text, recipient, target.jid, client.session.wall(now)
-            )
+        speaks = target.priority is not None or client.priority is not None
+        kept = speaks and ((plain and shows_body(text)) or archivable(element))
+        archive = self._archive if kept else None
+        if archive is not None:
+            stamp = client.session.wall(now)
+            text, sent = _archived(archive, client, text, recipient, target.jid, stamp)
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
             carbons.copy(client, recipient, (target,), element, text, now, sent)
-        return not archived or archive is None or archive.written(client.session, ticket)
+        return archive is None or archive.written(client.session, ticket)
 
     def _to_account(
         self,
@@ -224,7 +222,7 @@ class Messages:
                 raise no_room()
             archive = self._archive if archivable(element) else None
             if archive is not None:
-                text, sent = self._archived(client, text, recipient, jid.full, stamp)
+                text, sent = _archived(archive, client, text, recipient, jid.full, stamp)
             router.message(element, text, jid, now)
             if (client.owner.carbons or recipient.carbons) and carbons.eligible(element):
                 carbons.copy(client, recipient, best, element, text, now, sent)
@@ -247,10 +245,12 @@ class Messages:
         stamp: float,
     ) -> None:
         """Have a message stored; it is archived, copied and handled when that is certain."""
-        posting: Posting | None = None
         archive = self._archive if archivable(element) else None
-        if archive is not None:
-            posting = Posting(archive, self._owners, client, to, account, text, stamp)
+        posting = (
+            None
+            if archive is None
+            else Posting(archive, self._owners, client, to, account, text, stamp)
+        )
 
         async def admit() -> str:
             if posting is not None:
@@ -270,24 +270,6 @@ class Messages:
                 client.session.handled(ticket, now)
 
         self._offline.keep(account, Waiting(text, stamp, client.account), settle, admit)
-
-    def _archived(
-        self, client: Client, text: str, recipient: Owner, to: str, stamp: float
-    ) -> tuple[str, str]:
-        """Keep a message in both archives; return it with the recipient's id, and the sender's.
-
-        Neither may see the other's (XEP-0313 section 3.4).
-        """
-        archive, sender = self._archive, client.owner
-        assert archive is not None
-        theirs = archive.add(recipient, client.jid, text, stamp, sender.payer)
-        received = _identified(text, theirs, recipient)
-        if sender is recipient:
-            return received, received
-        identity = archive.add(sender, to, text, stamp, sender.payer)
-        if identity and not theirs:
-            received = Revocable(text, identity)
-        return received, _identified(text, identity, sender) if sender.carbons else text
 
     def _cleaned(self, element: Element) -> Element:
         """Return a message without what only servers may say.
@@ -325,3 +307,21 @@ def _is_kept_out(owner: Owner, sender: str, element: Element) -> bool:
 
 def _nothing(_error: StanzaError | None) -> None:
     return
+
+
+def _archived(
+    archive: Archive, client: Client, text: str, recipient: Owner, to: str, stamp: float
+) -> tuple[str, str]:
+    """Keep a message in both archives; return it with the recipient's id, and the sender's.
+
+    Neither may see the other's (XEP-0313 section 3.4).
+    """
+    sender = client.owner
+    theirs = archive.add(recipient, client.jid, text, stamp, sender.payer)
+    received = _identified(text, theirs, recipient)
+    if sender is recipient:
+        return received, received
+    identity = archive.add(sender, to, text, stamp, sender.payer)
+    if identity and not theirs:
+        received = Revocable(text, identity)
+    return received, _identified(text, identity, sender) if sender.carbons else text

@@ -135,7 +135,7 @@ class Offline:
         """Let what was just stored be fetched, if there is who takes it and nobody is about to."""
         best = self._router.best(account)
         if best and not best[0].owner.draining and all(each.held is None for each in best):
-            self.load(next(filter(is_there, best), best[0]))
+            self.load(_most_there(best))
 
     # Out of the store
 
@@ -183,7 +183,7 @@ class Offline:
     def _load_elsewhere(self, owner: Owner) -> None:
         best = self._router.best(owner.jid)
         if best:
-            self.load(next(filter(is_there, best), best[0]))
+            self.load(_most_there(best))
         else:
             owner.draining = False  # What comes is stored as long as nobody is there.
 
@@ -256,9 +256,8 @@ class Offline:
         """Read the next page for a resource, and remove what the account has by now."""
         had = box.take_had()
         most, size = page_bounds(client)
-        username = client.account.partition("@")[0]
         try:
-            return await self._store.page(username, most, size, had=had, out=box.out)
+            return await self._store.page(client.owner.username, most, size, had=had, out=box.out)
         except Exception:
             # Whatever failed, the messages that are held must go on.
             logger.exception("%s: stored messages could not be fetched", client.account)
@@ -305,7 +304,7 @@ class Offline:
         for text, since in held:
             element = self._reader.read(text)
             if element.get("from") == client.account:
-                # As of _lost; but to who is there it can go on.
+                # To who is there, it can go on as the copy that it is.
                 inherited = "" if client.reachable else carbons.inheritance(client, text)
                 element = self._reader.read(inherited) if inherited else element
             if element.get("from") != client.account and storable(element):
@@ -447,6 +446,11 @@ def storable(element: Element) -> bool:
     return message_row(element)[Situation.OFFLINE] is Action.STORE and worth_keeping(element)
 
 
+def _most_there(best: Sequence[Client]) -> Client:
+    """Return the first that has a connection, or the first where none has."""
+    return next(filter(is_there, best), best[0])
+
+
 def _may_take(box: Mailbox, client: Client) -> bool:
     """Tell whether a resource may be given what waits now."""
     if not client.owner.draining:
@@ -471,7 +475,7 @@ def _is_storable(element: Element) -> bool:
     """Tell whether a message may wait in the store, by the table; raises what it answers."""
     action = message_row(element)[Situation.OFFLINE]
     refuse(action)
-    return action is Action.STORE and worth_keeping(element)
+    return storable(element)
 
 
 def _is_from_archive(element: Element) -> bool:

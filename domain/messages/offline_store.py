@@ -30,9 +30,18 @@ from andiron.domain.database.database import Database
 from andiron.domain.owners import NoSuchAccount
 from andiron.xmpp.xml import utf8_length
 
-__all__ = ["NOTHING", "OfflineFull", "OfflineStore", "Page", "StoredMessage", "Waiting"]
+__all__ = [
+    "MESSAGES",
+    "NOTHING",
+    "OfflineFull",
+    "OfflineStore",
+    "Page",
+    "StoredMessage",
+    "Waiting",
+    "row",
+]
 
-_MESSAGES: Final = table(
+MESSAGES: Final = table(
     "offline_messages",
     column("id", Integer),
     column("username", Text),
@@ -58,6 +67,11 @@ class Waiting(NamedTuple):
     """When it was accepted, in Unix seconds."""
     sender: str = ""
     """The bare JID of whose it is, by which the account's room is shared out."""
+
+
+def row(username: str, message: Waiting) -> dict[str, str | float]:
+    """Return the row of a message that waits for an account."""
+    return {"username": username, "size": utf8_length(message.text), **message._asdict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +132,12 @@ class OfflineStore:
             room = await self._room(connection, username, senders)
             refusals = [room.take(message) for message in messages]
             rows = [
-                {
-                    "username": username,
-                    "stamp": message.stamp,
-                    "text": message.text,
-                    "sender": message.sender,
-                    "size": utf8_length(message.text),
-                }
+                row(username, message)
                 for message, refusal in zip(messages, refusals, strict=True)
                 if refusal is None
             ]
             if rows:
-                await connection.execute(insert(_MESSAGES), rows)
+                await connection.execute(insert(MESSAGES), rows)
             return refusals
 
         try:
@@ -151,7 +159,7 @@ class OfflineStore:
         Those that the account ``had`` are removed before; those that are ``out`` are
         passed over.
         """
-        columns = _MESSAGES.c
+        columns = MESSAGES.c
         waiting = columns.username == username
         if out:
             waiting &= columns.id.not_in(list(out))
@@ -181,7 +189,7 @@ class OfflineStore:
         """Return how many messages wait for an account."""
 
         async def operation(connection: AsyncConnection) -> int:
-            query = select(func.count()).where(_MESSAGES.c.username == username)
+            query = select(func.count()).where(MESSAGES.c.username == username)
             return await connection.scalar(query) or 0
 
         return await self._database.read(operation)
@@ -189,7 +197,7 @@ class OfflineStore:
     async def _room(
         self, connection: AsyncConnection, username: str, senders: Collection[str]
     ) -> "_Room":
-        columns = _MESSAGES.c
+        columns = MESSAGES.c
         used = select(columns.sender, func.count(), func.sum(columns.size))
         used = used.where(columns.username == username).group_by(columns.sender)
         room = _Room(self._limit, self._bytes)
@@ -231,7 +239,7 @@ class _Room:
 
 async def _remove(connection: AsyncConnection, username: str, had: Collection[int]) -> None:
     if had:
-        gone = delete(_MESSAGES).where(
-            _MESSAGES.c.username == username, _MESSAGES.c.id == bindparam("gone")
+        gone = delete(MESSAGES).where(
+            MESSAGES.c.username == username, MESSAGES.c.id == bindparam("gone")
         )
         await connection.execute(gone, [{"gone": identity} for identity in had])

@@ -14,15 +14,9 @@ from andiron.domain.archive.preferences import Policy, Preferences, write_prefer
 from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
 from andiron.domain.contacts import roster_rows
 from andiron.domain.database.database import Database
+from andiron.domain.messages.offline_store import MESSAGES
 from andiron.domain.portability.canonical import canonical_text
-from andiron.domain.portability.tables import (
-    BLOCKED,
-    OFFLINE,
-    PREFERENCES,
-    PRIVATE,
-    SEEN,
-    VCARDS,
-)
+from andiron.domain.portability.tables import BLOCKED, PREFERENCES, PRIVATE, SEEN, VCARDS
 from andiron.domain.pubsub.config import NODE_CONFIG
 from andiron.domain.pubsub.items import ITEMS
 from andiron.domain.pubsub.nodes import Node, find_nodes
@@ -136,7 +130,7 @@ class Exporter:
             write("</archive>\n")
 
     async def _waiting(self, username: str, after: int) -> Sequence[Any]:
-        columns = OFFLINE.c
+        columns = MESSAGES.c
         query = select(columns.id, columns.stamp, columns.text).where(
             columns.username == username, columns.id > after
         )

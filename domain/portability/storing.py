@@ -16,16 +16,11 @@ from andiron.domain.config import PubSubConfig
 from andiron.domain.contacts import roster_rows
 from andiron.domain.contacts.subscriptions import State
 from andiron.domain.database.database import Database
+from andiron.domain.messages import offline_store
+from andiron.domain.messages.offline_store import Waiting
 from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.content import Content, NodeContent
-from andiron.domain.portability.tables import (
-    BLOCKED,
-    OFFLINE,
-    PREFERENCES,
-    PRIVATE,
-    SEEN,
-    VCARDS,
-)
+from andiron.domain.portability.tables import BLOCKED, PREFERENCES, PRIVATE, SEEN, VCARDS
 from andiron.domain.pubsub.items import ITEMS
 from andiron.domain.pubsub.nodes import (
     ENTITIES,
@@ -35,7 +30,6 @@ from andiron.domain.pubsub.nodes import (
     insert_node,
     update_node,
 )
-from andiron.xmpp.xml import utf8_length
 
 __all__ = ["Counts", "add", "merge"]
 
@@ -150,26 +144,20 @@ async def _forget_strays(connection: AsyncConnection, content: Content, domain: 
 
 
 async def _offline(connection: AsyncConnection, content: Content) -> int:
-    own = OFFLINE.c.username == content.username
-    query = select(OFFLINE.c.text, OFFLINE.c.stamp).where(own)
+    columns = offline_store.MESSAGES.c
+    query = select(columns.text, columns.stamp).where(columns.username == content.username)
     known = {
         (canonical_text(text), round(stamp, 3)) for text, stamp in await connection.execute(query)
     }
     count = 0
     for rows in _batches(content.offline):
         new = [
-            {
-                "username": content.username,
-                "text": text,
-                "stamp": stamp,
-                "sender": "",
-                "size": utf8_length(text),
-            }
+            offline_store.row(content.username, Waiting(text, stamp))
             for text, stamp in rows
             if (text, stamp) not in known
         ]
         if new:
-            await connection.execute(insert(OFFLINE), new)
+            await connection.execute(insert(offline_store.MESSAGES), new)
         count += len(new)
     return count
 

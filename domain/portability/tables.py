@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Double, Integer, Text, column, table
+from sqlalchemy import Double, Text, column, table
 
-__all__ = ["BLOCKED", "OFFLINE", "PREFERENCES", "PRIVATE", "SEEN", "VCARDS"]
+__all__ = ["BLOCKED", "PREFERENCES", "PRIVATE", "SEEN", "VCARDS"]
 
 BLOCKED: Final = table("blocked", column("username", Text), column("jid", Text))
 PRIVATE: Final = table(
@@ -12,15 +12,6 @@ PRIVATE: Final = table(
 )
 VCARDS: Final = table(
     "vcards", column("username", Text), column("text", Text), column("photo", Text)
-)
-OFFLINE: Final = table(
-    "offline_messages",
-    column("id", Integer),
-    column("username", Text),
-    column("stamp", Double),
-    column("text", Text),
-    column("sender", Text),
-    column("size", BigInteger),
 )
 PREFERENCES: Final = table(
     "archive_preferences",

@@ -445,3 +445,20 @@ async def test_what_fails_for_one_session_keeps_no_other_waiting(caplog):
     await writer.flushed(OWNER)
     assert second.told == [2]
     assert "romeo@localhost/orchard: a stanza could not be settled" in caplog.text
+
+
+async def test_what_a_database_refuses_that_was_away_shows_that_it_is_there_again():
+    store, writer = start()
+    session: Any = Asking()
+    store.errors = [DatabaseError("gone"), RefusedError("not that one")]
+    writer.put(row(1), CAUSE)
+    while store.errors:
+        await settle()
+    await writer.flushed(OWNER)
+    store.running.clear()
+    writer.put(row(2), CAUSE)
+    assert not writer.written(session, 1)
+    store.running.set()
+    await writer.flushed(OWNER)
+    assert store.batches == [[2]]
+    assert session.told == [1]

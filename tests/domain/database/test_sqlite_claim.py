@@ -56,6 +56,24 @@ async def test_a_lock_that_is_removed_is_made_again(
     await (await claim_database(url)).release()
 
 
+async def test_a_lock_that_cannot_be_made_again_is_tried_until_it_can(
+    tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture
+):
+    sentences: list[str] = []
+    claim = await claim_database(url, 0, sentences.append)
+    lock = tmp_path / "andiron.db-lock"
+    lock.unlink()
+    lock.mkdir()
+    await until(lambda: "cannot be locked (Is a directory)" in caplog.text, "a word")
+    lock.rmdir()
+    await until(lock.exists, "the lock")
+    with pytest.raises(ServedAlready):
+        await claim_database(url)
+    await claim.release()
+    assert sentences == []
+    assert caplog.text.count("cannot be locked") == 1
+
+
 def without_locks_within(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a file system without locks of open file descriptions."""
 
