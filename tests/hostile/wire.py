@@ -55,9 +55,13 @@ class Wire:
         connection.setblocking(False)
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        connection.bind((source, 0))
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
-        return cls(*await asyncio.open_connection(sock=connection, limit=2**22))
+        try:
+            connection.bind((source, 0))
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+            return cls(*await asyncio.open_connection(sock=connection, limit=2**22))
+        except BaseException:  # the attack may be over meanwhile
+            connection.close()
+            raise
 
     def ask(self, port: int, *headers: str, path: str = "/ws") -> None:
         """Send a handshake, with ``headers`` added."""
