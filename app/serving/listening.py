@@ -65,6 +65,9 @@ def _listen(family: int, address: tuple[Any, ...]) -> socket.socket:
     both = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
     listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
     listener.set_inheritable(True)
+    # What it accepts has it from here: asyncio does not know these for TCP, and two small
+    # writes in a row would have the second wait for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import stat
+import sys
 
 import pytest
 
@@ -89,6 +90,16 @@ def test_a_name_means_all_of_its_addresses_on_one_port(monkeypatch):
         names = [listener.getsockname() for listener in listeners]
     assert [address for address, _ in names] == ["127.0.0.1", "127.0.0.2"]
     assert len({port for _, port in names}) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what is accepted inherits nothing there")
+def test_no_small_answer_waits_for_an_acknowledgement():
+    """asyncio sees to that only where it made the socket, or knows it for TCP."""
+    (listener,) = listen("127.0.0.1", 0)
+    with listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_address_that_the_machine_lacks_is_left_out_where_there_are_others(monkeypatch):
