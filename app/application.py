@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -196,7 +197,8 @@ class Andiron:
     @asynccontextmanager
     async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
         loop = asyncio.get_running_loop()
-        manager = SessionManager(self.settings.sm_config(), domain, clock=loop.time)
+        # uvloop's time has milliseconds only, and what an account may use at a time are few.
+        manager = SessionManager(self.settings.sm_config(), domain, clock=time.monotonic)
         driver = Driver(manager.timers, manager.rounds)
         driver.start()
 

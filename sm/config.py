@@ -37,8 +37,10 @@ class SmConfig:
     """How large a stanza may be, as clients are told (XEP-0478)."""
     negotiation_bytes: int = 16_384
     """How large an element may be before sign-in, as they are told."""
-    turn: float = 0.002
+    turn: float = 0.0005
     """Seconds of the event loop that one account has at a time while others wait."""
+    courtesy: float = 0.002
+    """Seconds between two such turns while there are others who use little of the loop."""
     share: float = 0.2
     """The part of the event loop's time that an account may use without waiting for turns."""
     negotiation_timeout: float = 30.0

@@ -1,7 +1,6 @@
 """Wakes what has deadlines, and what waits for its turn, on an asyncio event loop."""
 
 import asyncio
-from functools import partial
 from math import inf
 
 from andiron.sm.payers import Rounds
@@ -53,7 +52,15 @@ class Driver(TimerDriver):
     def start(self) -> None:
         """Begin waking, and the rounds, on the running loop."""
         loop = asyncio.get_running_loop()
-        self._rounds.on_wait = partial(loop.call_soon, self._rounds.next_round)
+        begin = self._rounds.next_round
+
+        def on_wait(delay: float) -> None:
+            if delay:
+                loop.call_later(delay, begin)
+            else:
+                loop.call_soon(begin)
+
+        self._rounds.on_wait = on_wait
         super().start()
 
     def stop(self) -> None:

@@ -78,6 +78,9 @@ class Undelivered:
 class Carried(Protocol):
     """What a transport carries and tells what it hears: a session."""
 
+    def clock(self) -> float:
+        """Return the present, for :meth:`spent`."""
+
     def open_stream(self, opening: StreamOpen, now: float) -> None:
         """Begin or restart the stream."""
 

@@ -57,7 +57,7 @@ class SessionManager:
         self.timers = Timers()
         self.payers = Payers()
         self.rate = Rate(config.rate, config.burst, config.patience)
-        self.rounds = Rounds(config.turn, config.share)
+        self.rounds = Rounds(config.turn, config.share, config.courtesy)
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()

@@ -18,6 +18,8 @@ from andiron.xmpp.xml import utf8_length
 __all__ = ["WIDE", "Payer", "Payers", "Rounds", "Taker", "size_of"]
 
 
+_CALM: Final = 1.0
+"""Seconds after which one who had more than its turn counts as using little again."""
 _REMEMBERED: Final = 10_000
 """Payers that are known though nothing is held for them, the latest."""
 WIDE: Final = 4
@@ -49,6 +51,7 @@ class Payer:
         "backlog",
         "drawn",
         "held",
+        "late_at",
         "name",
         "network",
         "over_since",
@@ -71,6 +74,8 @@ class Payer:
         self.owed = 0.0
         """Seconds of the loop that it has used beyond its share, as of ``at``."""
         self.at = 0.0
+        self.late_at = -inf
+        """When it last had more than its turn."""
         self.waiting: deque[Taker] | None = None
         """What waits for its next turns, in order."""
 
@@ -108,12 +113,19 @@ class Rounds:
     that uses more goes on in slices of ``slice`` seconds, one a round, whichever
     and however many of its connections want to; a round is one run of the loop
     over whatever else is ready. So alone it has the whole loop, and with others
-    it costs each of them one slice.
+    it costs each of them one slice. While there are others who use little of the
+    loop, rounds begin some time after one another, so that most of what those
+    do meets nobody's slice, and all of them together go on at about their share.
     """
 
-    def __init__(self, slice: float, share: float) -> None:  # noqa: A002
-        self.on_wait: Callable[[], object] | None = None
-        """Told once for each round that is to come: something waits. None: nothing need wait."""
+    def __init__(self, slice: float, share: float, courtesy: float = 0.0) -> None:  # noqa: A002
+        """``courtesy`` is how many seconds are between two rounds while others use little."""
+        self.on_wait: Callable[[float], object] | None = None
+        """Told once for each round that is to come, in so many seconds: something waits.
+        None: nothing need wait."""
+        self._courtesy = courtesy
+        self._modest_at = -inf
+        """When somebody who uses little last did something."""
         self._slice = slice
         self._share = share
         self._waiting: dict[Payer, None] = {}
@@ -129,7 +141,12 @@ class Rounds:
         owed = payer.owed + now - began - (now - payer.at) * self._share
         payer.owed = owed if owed > 0.0 else 0.0
         payer.at = now
-        return owed > self._slice and self.on_wait is not None
+        if owed > self._slice:
+            payer.late_at = now
+            return self.on_wait is not None
+        if now - payer.late_at > _CALM:
+            self._modest_at = now
+        return False
 
     def wait(self, payer: Payer, taker: Taker) -> None:
         """Let ``taker`` go on when it is the payer's turn again; it has stopped."""
@@ -172,7 +189,9 @@ class Rounds:
     def _ask(self) -> None:
         if not self._to_come and self.on_wait is not None:
             self._to_come = True
-            self.on_wait()
+            # All who wait had more than their turn since.
+            late_at = max(payer.late_at for payer in self._waiting)
+            self.on_wait(self._courtesy if late_at - self._modest_at < _CALM else 0.0)
 
     def _tidy(self, payer: Payer) -> None:
         if not payer.waiting:

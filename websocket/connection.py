@@ -131,7 +131,7 @@ class WebSocketConnection:
         if message["type"] == "websocket.disconnect":
             self._disconnected(message.get("code"))
             return False
-        began = self._loop.time()
+        began = self.session.clock()
         text = message.get("text")
         if text is None:
             self._fail(StreamError(StreamCondition.BAD_FORMAT, "frames are text (RFC 7395)"))

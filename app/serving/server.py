@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
@@ -50,6 +51,8 @@ class Server(uvicorn.Server):
             # What is there by now stays: looking for garbage in it would slow every sign-in.
             gc.collect()
             gc.freeze()
+            # Threads that read the database for one let the loop go on with the others.
+            sys.setswitchinterval(0.0005)
             try:
                 await self._on_started()
             except Exception as error:  # noqa: BLE001 - raised when all has ended in order

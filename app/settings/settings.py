@@ -461,7 +461,7 @@ class Settings(BaseSettings):
         description="How long on end it may try to send more than that, before its stream ends.",
     )
     account_turn: PositiveSeconds = Field(
-        0.002,
+        0.0005,
         description="How long one account may keep all others waiting before it is their turn.",
     )
     account_share: Annotated[float, Field(ge=0, le=1)] = Field(

@@ -4,6 +4,7 @@ An account's archive is its own alone to read. A room's module answers with
 :func:`answer` for the archive of the room, by its own rules.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,8 @@ FORM: Final = (
 """The fields that a query may have (section 4.1.5)."""
 
 _FIELDS: Final = frozenset({FORM_TYPE, "with", "start", "end", "before-id", "after-id", "ids"})
+_AT_ONCE: Final = 10
+"""Messages of a page that are sent before others have their turns."""
 _USUAL_PAGE: Final = 50
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -146,14 +149,17 @@ async def answer(
         f"<message xmlns='{ns.CLIENT}' from='{escape(sender)}' to='{escape(client.jid)}'>"
         f"<result xmlns='{ns.MAM}'{queryid} id='"
     )
-    now = client.session.clock()
-    for row in filter(shown, rows):
+    for number, row in enumerate(filter(shown, rows)):
+        if number and not number % _AT_ONCE:
+            await asyncio.sleep(0)  # Others have their turns.
+            if not client.bound:
+                break
         # Not as messages that may be held: all must be there before the answer.
         client.forward(
             f"{head}{write_id(row.id)}'><forwarded xmlns='{ns.FORWARD}'>"
             f"<delay xmlns='{ns.DELAY}' stamp='{timestamp(time_of(row.id))}'/>"
             f"{row.text}</forwarded></result></message>",
-            now,
+            client.session.clock(),
         )
     return _fin(page)
 

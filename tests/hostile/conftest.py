@@ -5,7 +5,7 @@ import contextlib
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,7 @@ def maltreated(
     *,
     started: str = "Serving",
     people: int = 0,
+    more: Sequence[str] = (),
     again: bool = False,
     **settings: str,
 ) -> Iterator[Victim]:
@@ -165,13 +166,13 @@ def maltreated(
     ``again``: it has run in this directory before, and has its accounts.
 
     Settings are names without ``ANDIRON_``. ``people`` is for how many others,
-    ``user0`` and on, there are accounts.
+    ``user0`` and on, there are accounts; ``more`` are the names of still others.
     """
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
     if not again:
         accounts = directory / "accounts"
-        names = ["alice", "bob", *(f"user{number}" for number in range(people))]
+        names = ["alice", "bob", *more, *(f"user{number}" for number in range(people))]
         accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
         subprocess.run(
             [andiron_command(), "user", "add", "--from-file", str(accounts)],

@@ -17,7 +17,7 @@ class House:
     def __init__(self) -> None:
         self.now = 1000.0
         self.rounds = Rounds(SLICE, 0.0)
-        self.rounds.on_wait = lambda: None
+        self.rounds.on_wait = lambda _delay: None
         self.payer = Payer("mallory@localhost")
         self.steps = 0
 

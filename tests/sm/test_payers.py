@@ -41,7 +41,7 @@ class House:
         self.begun = 0
         self.turns.on_wait = self._count
 
-    def _count(self) -> None:
+    def _count(self, _delay: float) -> None:
         self.begun += 1
 
 
@@ -83,7 +83,7 @@ def test_each_payer_has_the_same_time(costs):
 
 def test_a_costly_piece_is_worked_off_in_rounds():
     turns, payer, taken = Rounds(SLICE, 0.0), Payer("m"), []
-    turns.on_wait = list
+    turns.on_wait = lambda _delay: None
 
     class Taker:
         def take_turn(self) -> None:
@@ -173,7 +173,7 @@ def test_a_text_is_as_large_as_in_memory():
 
 def test_one_round_is_to_come_at_a_time_whoever_leaves_and_joins():
     rounds, payer, to_come = Rounds(SLICE, 0.0), Payer("m"), []
-    rounds.on_wait = lambda: to_come.append(rounds.next_round)
+    rounds.on_wait = lambda _delay: to_come.append(rounds.next_round)
 
     class Taker:
         def take_turn(self) -> None:
@@ -193,5 +193,33 @@ def test_one_round_is_to_come_at_a_time_whoever_leaves_and_joins():
 def test_nothing_waits_where_nobody_begins_the_rounds():
     rounds, payer = Rounds(SLICE, 0.0), Payer("m")
     assert not rounds.used(payer, 0.0, 100 * SLICE)
-    rounds.on_wait = list
+    rounds.on_wait = lambda _delay: None
     assert rounds.used(payer, 0.0, 100 * SLICE)
+
+
+def test_rounds_are_apart_while_others_use_little_and_not_for_one_alone():
+    rounds, busy, modest, delays = Rounds(SLICE, 0.0, 0.5), Payer("m"), Payer("j"), []
+    rounds.on_wait = delays.append
+
+    class Taker:
+        def take_turn(self) -> None:
+            return
+
+    def over(now: float) -> float:
+        assert rounds.used(busy, now - 2 * SLICE, now)
+        rounds.wait(busy, Taker())
+        (delay,) = delays
+        delays.clear()
+        while len(rounds):
+            rounds.next_round()
+        delays.clear()
+        return delay
+
+    assert over(100.0) == 0.0, "it is alone"
+    assert not rounds.used(modest, 101.0, 101.0)
+    assert over(101.5) == 0.5
+    assert over(103.0) == 0.0, "the other is gone"
+    assert rounds.used(modest, 103.0 - 2 * SLICE, 103.0), "who had more than a turn"
+    modest.owed = 0.0
+    assert not rounds.used(modest, 103.5, 103.5)
+    assert over(103.6) == 0.0, "is not modest yet"
