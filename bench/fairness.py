@@ -20,6 +20,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,9 @@ def pin(processor: int, nice: int = 0) -> Callable[[], None]:
 async def messages(victim: Victim, seconds: float, seen: Seen) -> None:
     bob, friend = await victim.sign_in("bob"), await victim.sign_in("friend")
     for wire in (bob, friend):
+        # asyncio does it for sockets that it makes itself.
+        connection = wire.writer.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await wire.send("<presence xmlns='jabber:client'/>")
         await wire.until("<presence")
     end = time.perf_counter() + seconds

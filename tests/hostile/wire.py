@@ -53,8 +53,6 @@ class Wire:
         """Connect and say nothing; ``source`` is any address of 127.0.0.0/8."""
         connection = socket.socket()
         connection.setblocking(False)
-        # asyncio does it for sockets that it makes itself.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:

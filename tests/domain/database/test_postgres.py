@@ -195,7 +195,7 @@ async def test_tables_may_change_under_statements_that_are_prepared(
     await database.close()
 
 
-@pytest.mark.parametrize("value", ["a\0b", 17])
+@pytest.mark.parametrize("value", ["a\0b", 1_234_567_890])
 async def test_what_postgresql_cannot_keep_harms_no_neighbour(postgres_url: str, value: Any):
     database = await Database.open(postgres_url)
     outcomes = await asyncio.gather(
@@ -205,7 +205,7 @@ async def test_what_postgresql_cannot_keep_harms_no_neighbour(postgres_url: str,
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), RefusedError, type(None)]
-    assert "17" not in str(outcomes[1])
+    assert "1234567890" not in str(outcomes[1])
     assert "\n" not in str(outcomes[1])
     assert [await database.get_meta(key) for key in ("before", "wrong", "after")] == [
         "1",
