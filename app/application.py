@@ -196,15 +196,14 @@ class Andiron:
 
     @asynccontextmanager
     async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
-        loop = asyncio.get_running_loop()
         # uvloop's time has milliseconds only, and what an account may use at a time are few.
         manager = SessionManager(self.settings.sm_config(), domain, clock=time.monotonic)
         driver = Driver(manager.timers, manager.rounds)
         driver.start()
 
         def shutdown() -> None:
-            domain.close(loop.time())
-            manager.shutdown(loop.time())
+            domain.close(manager.clock())
+            manager.shutdown(manager.clock())
 
         self._shutdown = shutdown
         try:

@@ -79,7 +79,7 @@ class Carried(Protocol):
     """What a transport carries and tells what it hears: a session."""
 
     def clock(self) -> float:
-        """Return the present, for :meth:`spent`."""
+        """Return the present of ``now``."""
 
     def open_stream(self, opening: StreamOpen, now: float) -> None:
         """Begin or restart the stream."""

@@ -2,7 +2,7 @@
 
 A *payer* is an account, or, for those who have not signed in, the network they
 come from. Bounds are on what a payer holds; the loop is shared out by turns.
-Pure: no clock, no loop. :class:`~andiron.sm.driver.TurnDriver` begins the rounds.
+Pure: no clock, no loop. :class:`~andiron.sm.driver.Driver` begins the rounds.
 """
 
 from collections import OrderedDict, deque

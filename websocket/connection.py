@@ -118,7 +118,7 @@ class WebSocketConnection:
                 self._timer.cancel()
             self._lost = True
             self._writer.cancel()
-            self.session.transport_lost(self, self._loop.time())
+            self.session.transport_lost(self, self.session.clock())
 
     async def _read(self, receive: Receive) -> None:
         # No name for what came: it would keep the last frame until the next one.
@@ -186,16 +186,16 @@ class WebSocketConnection:
         condition = _BROKEN.get(code or 0)
         if condition is not None and not ended:
             error = StreamError(condition, f"WebSocket closed with {code}")
-            self.session.close(CloseReason.STREAM_ERROR, self._loop.time(), error)
+            self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
 
     def _fail(self, error: StreamError) -> None:
         if not self._closing:
-            self.session.close(CloseReason.STREAM_ERROR, self._loop.time(), error)
+            self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
 
     def _redirect(self) -> None:
         self.open(self._header())
         self._farewell(redirect_frame(self._config.see_other_uri))
-        self.session.close(CloseReason.REDIRECTED, self._loop.time())
+        self.session.close(CloseReason.REDIRECTED, self.session.clock())
 
     # Writing: the Transport protocol
 
@@ -293,7 +293,7 @@ class WebSocketConnection:
     def drained(self) -> None:
         """Go on: the network has taken what waited."""
         if not self._closing:
-            self.session.writable(self._loop.time())
+            self.session.writable(self.session.clock())
 
     def failed(self, error: Exception | None) -> None:
         """Drop the connection, of which the client does not read or the server does not write."""
@@ -307,5 +307,5 @@ class WebSocketConnection:
             address = self.channel.address
             logger.warning("%s: a frame could not be sent (%s)", address, said, exc_info=traceback)
         if not self._closing:
-            self.session.transport_lost(self, self._loop.time(), reason)
+            self.session.transport_lost(self, self.session.clock(), reason)
         self.abort()

@@ -16,6 +16,7 @@ from andiron.xmpp.stanza import timestamp
 
 JULIET = "juliet@localhost"
 STATE = "<active xmlns='http://jabber.org/protocol/chatstates'/>"
+COPIES = f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>"
 
 
 def say(text, to=JULIET, kind="chat"):
@@ -893,7 +894,7 @@ async def test_what_went_another_way_first_is_nowhere_when_that_ends(stage, way)
     await keep_no_archive(first)
     second = await stage.come("juliet", "second", 1, sm=True)
     if way == "inherited":
-        second.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+        second.send(COPIES)
     stage.store.limit = 0
     stage.now += 1
     first.lose()
@@ -928,7 +929,7 @@ async def test_what_nobody_is_told_was_refused_stays(stage, saw):
     """The sender's other resource is told if it saw the message (XEP-0280 section 6.1)."""
     garden = await stage.come("romeo", "garden")
     if saw:
-        garden.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+        garden.send(COPIES)
     romeo, juliet = await lost_with_one(stage)
     romeo.leave()
     garden.take()
@@ -942,7 +943,7 @@ async def test_who_has_a_copy_is_not_asked_to_answer_for_it_any_more(stage, sm):
     """What a resource answers for takes memory, and it may stay for days."""
     romeo = await stage.bind("romeo", "orchard")
     heir = await stage.come("juliet", "heir", 1, sm=sm)
-    heir.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    heir.send(COPIES)
     for number in range(3):
         stage.now += 1
         lost = await stage.come("juliet", f"lost{number}", 5, sm=True)
@@ -962,7 +963,7 @@ async def test_who_was_held_up_when_it_inherited_answers_until_it_has_the_copy()
     romeo = await stage.bind("romeo", "orchard")
     lost = await stage.come("juliet", "lost", 5, sm=True)
     heir = await stage.come("juliet", "heir", -1, sm=True)
-    heir.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    heir.send(COPIES)
     confirm(heir)
     stage.now += 1
     stage.store.running.clear()
@@ -981,9 +982,6 @@ async def test_who_was_held_up_when_it_inherited_answers_until_it_has_the_copy()
     assert not heir.session.link.inherited
     assert heir.bodies() == [None]
     await stage.domain.stop()
-
-
-COPIES = f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>"
 
 
 async def end(stage, client):
