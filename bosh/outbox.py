@@ -1,5 +1,6 @@
 """What waits for a client's next request to carry it away."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from andiron.xmpp.xml import utf8_length
@@ -52,6 +53,6 @@ class Outbox:
         return taken
 
 
-def stanzas(texts: list[str]) -> list[str]:
+def stanzas(texts: Sequence[str]) -> list[str]:
     """Return the stanzas among some elements."""
     return [text for text in texts if text.startswith(_STANZAS)]

@@ -12,6 +12,7 @@ from math import inf
 from typing import Final, Generic, TypeVar
 
 from andiron.bosh.body import Body
+from andiron.bosh.outbox import stanzas
 from andiron.bosh.terms import Terms
 from andiron.xmpp.errors import BoshCondition, BoshError
 
@@ -20,6 +21,8 @@ C = TypeVar("C")
 _REPORT_AFTER: Final = 1.0
 """Seconds after which an answer that is not acknowledged is reported (section 9.2)."""
 _LONGEST_TIME: Final = 65_535
+_CROSSING: Final = 0.1
+"""Seconds for which stanzas wait while the answer with those before them may be on its way."""
 _HASTY: Final = 4
 """How many empty requests in a row may come too soon: a page that is reloaded sends one."""
 
@@ -75,6 +78,8 @@ class Window(Generic[C]):
         "_acks",
         "_answers",
         "_arrived",
+        "_crossing",
+        "_crossing_until",
         "_eager",
         "_early",
         "_empty",
@@ -107,6 +112,8 @@ class Window(Generic[C]):
         self._empty = False
         self._hasty = 0
         self._arrived = now
+        self._crossing = 0
+        self._crossing_until = 0.0
         self._idle_since = now
         self._patience = float(terms.inactivity)
         self._release = 0
@@ -278,6 +285,11 @@ class Window(Generic[C]):
         """Return the oldest request if it must be answered now; ``ready``: something waits.
 
         Give its ``call`` what waits, unless that is None or a ``pause``.
+
+        Each answer comes over a connection of its own, and some clients read
+        them as they come, not by ``rid``. So what waits lets an answer with
+        stanzas that was given while this request was out already go ahead,
+        until the client is seen to have it or for a tenth of a second.
         """
         held = self.held
         if not held:
@@ -286,8 +298,12 @@ class Window(Generic[C]):
         if len(held) > self._terms.hold or self._release or self._report is not None:
             return first
         # One that nobody waits for any more goes, empty, before a later one can be answered.
-        wanted = ready and any(other.call is not None for other in held)
-        return first if wanted or any(other.due <= now for other in held) else None
+        waiting = next((other for other in held if other.call is not None), None)
+        if ready and waiting is not None:
+            if self._crossing <= self.confirmed:
+                return first
+            waiting.due = min(waiting.due, self._crossing_until)
+        return first if any(other.due <= now for other in held) else None
 
     def answer(self, held: Held[C], payload: Sequence[str], now: float, attributes: str) -> Answer:
         """Answer the oldest request, which :meth:`due` returned; and keep the answer."""
@@ -302,6 +318,9 @@ class Window(Generic[C]):
             attributes += f" report='{missing.rid}' time='{passed}'"
         kept = Answer(held, attributes, payload, now)
         self._answers[held.rid] = kept
+        if self.held and held.call is not None and stanzas(payload):
+            self._crossing = held.rid
+            self._crossing_until = now + _CROSSING
         self._forget()
         if held.call is not None and not self._unanswered():
             self._idle_since = now

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
+# What these find is shown as it is in a test.
+pytest.register_assert_rewrite("tests.interop.conversation", "tests.interop.steps")
+
 # A busy machine makes no test fail.
 settings.register_profile("andiron", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("andiron")

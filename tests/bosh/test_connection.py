@@ -55,6 +55,34 @@ def test_one_more_than_hold_is_answered_at_once_in_order(world):
     assert (first.text, second.waits, third.waits) == (EMPTY, True, True)
 
 
+@pytest.mark.parametrize("tells", ["nothing", "the next request"])
+def test_stanzas_do_not_overtake_those_in_an_answer_before(tells, world):
+    """Answers may arrive in another order, and some clients read them as they come."""
+    client = world.bound(hold=2, ack=1)
+    first, second = client.send(), client.send()
+    world.deliver("a")
+    world.deliver("b")
+    assert ids(first.children()) == ["a"]
+    assert second.waits
+    if tells == "nothing":
+        world.pass_time(0.09)
+        assert second.waits
+        world.pass_time(0.02)
+    else:
+        client.send(ack=client.rid - 1)
+    assert ids(second.children()) == ["b"]
+
+
+def test_stanzas_need_not_wait_for_an_answer_that_carried_none(world):
+    """What was there to say was that a request has come, or how much arrived."""
+    client = world.bound(hold=1, sm=True)
+    first = client.send()
+    second = client.send(message("up"), "<r xmlns='urn:xmpp:sm:3'/>")
+    assert first.children() == ["<a xmlns='urn:xmpp:sm:3' h='1'/>"]
+    world.deliver("a")
+    assert ids(second.children()) == ["a"]
+
+
 def test_what_comes_in_one_turn_shares_an_answer(world):
     client = world.bound()
     held = client.send()

@@ -30,6 +30,8 @@ T = TypeVar("T")
 AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='TEST' name='{}'/>"
 CLIENT = "{jabber:client}"
 START = 1_000.0
+_PATIENCE = 20_000
+"""Milliseconds within which a thread must have ended; on a healthy machine it is one or two."""
 STANZA = re.compile("^<(message|presence|iq)")
 
 
@@ -178,10 +180,14 @@ class Client:
         self.session.receive(self.stage.guard.read(text), self.stage.now)
 
     async def ask(self, text: str) -> Tree:
-        """Send an iq request and return its one answer."""
+        """Send an iq request and return its one answer, which a thread may have to make."""
         self.transport.take()
         self.send(text)
         await settle()
+        for _ in range(_PATIENCE):
+            if self.transport.sent:
+                break
+            await asyncio.sleep(0.001)
         (answer,) = self.take()
         return answer
 
