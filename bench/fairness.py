@@ -2,13 +2,14 @@
 # ruff: noqa: ASYNC220, E402, PLW1509 - a script of its own, which finds the tests beside it
 """What others notice while one account floods.
 
-    bench/fairness.py [KIND[:STREAMS] ...] [--seconds 4] [--rate N]
+    bench/fairness.py [KIND[:STREAMS] ...] [--seconds 4] [--ordinary 500] [--rate N]
 
 For each flood of tests/hostile/flood.py there is a fresh `andiron serve`, on the first
 processor; everything else has the last, the flood at the lowest priority. Bob, who is
 honest, sends a message to himself and one to a friend, again and again with a pause;
 people sign in by PLAIN for the first time and again (remembered), and by SCRAM. Both
-before the flood and during it, in one run: what counts is the ratio.
+before the flood and during it, in one run: what counts is the ratio. Meanwhile others
+send each other so many ordinary messages a second; 0 leaves Bob and the flood alone.
 
 A hundred others are subscribed to the flooder's presence and in a room, all the time.
 The rate of an account is off, unless one is given, so that the flood is as large as
@@ -36,7 +37,7 @@ from scramp import ScramClient
 
 from tests.hostile.conftest import PASSWORD, Victim, andiron_serve, maltreated
 from tests.hostile.flood import KINDS
-from tests.hostile.wire import OPEN, SASL
+from tests.hostile.wire import OPEN, SASL, Wire
 
 CROWD = 100
 MESSAGE = "<message xmlns='jabber:client' type='chat' to='{}' id='{}'><body>{}</body></message>"
@@ -48,7 +49,9 @@ PATIENT = {
     "WEBSOCKET_PING_INTERVAL": "600",
     "LOG_LEVEL": "warning",
 }
+ORDINARY = [f"ordinary{number}" for number in range(20)]
 PAUSE = 0.008
+TICK = 0.01
 SIGN_INS = 25
 
 
@@ -135,10 +138,33 @@ async def sign_ins(victim: Victim, first: int, seen: Seen) -> None:
         seen.sign_ins[kind] = SIGN_INS / (time.perf_counter() - began)
 
 
-async def look(victim: Victim, seconds: float, first: int) -> Seen:
+async def ordinary(wires: list[Wire], rate: float) -> None:
+    """Let each write to the next, so many messages a second of all together."""
+    began, sent = time.perf_counter(), 0
+    while True:
+        due = rate * (time.perf_counter() - began)
+        while sent < due:
+            sent += 1
+            to = wires[(sent + 1) % len(wires)].jid
+            await wires[sent % len(wires)].send(MESSAGE.format(to, f"o{sent}", "x" * 100))
+        await asyncio.sleep(TICK)
+
+
+async def hear(wire: Wire) -> None:
+    while await wire.reader.read(2**18):
+        pass
+
+
+async def look(victim: Victim, seconds: float, first: int, rate: float) -> Seen:
     seen = Seen()
-    await messages(victim, seconds, seen)
-    await sign_ins(victim, first, seen)
+    wires = [await victim.sign_in(name) for name in ORDINARY]
+    async with asyncio.TaskGroup() as group:
+        others = [group.create_task(hear(wire)) for wire in wires]
+        others.append(group.create_task(ordinary(wires, rate)))
+        await messages(victim, seconds, seen)
+        await sign_ins(victim, first, seen)
+        for other in others:
+            other.cancel()
     await victim.hang_up()
     return seen
 
@@ -161,7 +187,12 @@ async def measure(kind: str, connections: int, options: argparse.Namespace) -> t
         people = CROWD + 4 * SIGN_INS
         victim = on.enter_context(
             maltreated(
-                Path(name), serve, started="", people=people, more=["friend", "dave"], **settings
+                Path(name),
+                serve,
+                started="",
+                people=people,
+                more=["friend", "dave", *ORDINARY],
+                **settings,
             )
         )
         command = [sys.executable, "-m", "tests.hostile.flood", str(victim.port), kind]
@@ -178,13 +209,13 @@ async def measure(kind: str, connections: int, options: argparse.Namespace) -> t
         pin(-1)()
         try:
             say(process, "there")
-            await look(victim, 0.5, CROWD)
-            without = await look(victim, options.seconds, CROWD + SIGN_INS)
+            await look(victim, 0.5, CROWD, options.ordinary)
+            without = await look(victim, options.seconds, CROWD + SIGN_INS, options.ordinary)
             process.stdin.write(b"x")
             process.stdin.flush()
             say(process, "flooding")
             await asyncio.sleep(0.5)
-            seen = await look(victim, options.seconds, CROWD + 2 * SIGN_INS)
+            seen = await look(victim, options.seconds, CROWD + 2 * SIGN_INS, options.ordinary)
         finally:
             process.stdin.close()
             process.kill()
@@ -210,6 +241,7 @@ def main() -> None:
     )
     parser.add_argument("floods", nargs="*", metavar="KIND[:STREAMS]")
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--ordinary", type=float, default=500, help="messages a second of others")
     parser.add_argument("--rate", type=int, default=0, help="ANDIRON_ACCOUNT_RATE")
     parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE")
     options = parser.parse_args()

@@ -9,6 +9,7 @@ the former cannot happen; the latter can.
 import asyncio
 import logging
 from http import HTTPStatus
+from math import inf
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -18,6 +19,7 @@ from websockets.http11 import Request
 from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
 from andiron.serving.unhurried import UnhurriedProtocol
+from andiron.sm.payers import WIDE
 
 logger = logging.getLogger("andiron")
 
@@ -195,6 +197,7 @@ class WebSocketProtocol(UnhurriedProtocol):
         # What is somewhat larger than it may be is answered by the stream's own error.
         most = max_negotiation_size + _TOLERANCE
         self.conn.max_message_size = min(most, self.config.ws_max_size)
+        self._most_wide: float = max_negotiation_size // WIDE + _TOLERANCE
         self._fragments = 0
         self._pong = b""
 
@@ -222,6 +225,7 @@ class WebSocketProtocol(UnhurriedProtocol):
     def signed_in(self) -> None:
         """Lift the limits for strangers."""
         self.conn.max_message_size = self.config.ws_max_size
+        self._most_wide = inf
         self.transport.set_write_buffer_limits()
 
     def handle_ping(self) -> None:
@@ -238,6 +242,14 @@ class WebSocketProtocol(UnhurriedProtocol):
             self.transport.write(self._pong)
         self._pong = b""
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message over, but a stranger's that would take much more as a text than it has."""
+        size = sum(map(len, self.frames))
+        if size > self._most_wide and not all(part.isascii() for part in self.frames):
+            self._refuse("too large before sign-in")
+        else:
+            super().send_receive_event_to_app()
+
     def handle_cont(self, event: Frame) -> None:
         """Keep a fragment, within bounds."""
         if self.conn.close_sent is not None:
@@ -248,6 +260,9 @@ class WebSocketProtocol(UnhurriedProtocol):
             if len(self.frames) > _LOOSE:
                 self.frames = [b"".join(self.frames)]
             return
+        self._refuse("too many fragments")
+
+    def _refuse(self, reason: str) -> None:
         self.frames = []
-        self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+        self.conn.fail(CloseCode.MESSAGE_TOO_BIG, reason)
         self.handle_parser_exception()

@@ -91,7 +91,7 @@ def ejabberd(tmp_path, program):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )
         assert done.returncode == 0, done.stdout
