@@ -19,6 +19,7 @@ from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig, RoomsConfig
 from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
+from andiron.domain.contacts.fanout import Fanouts
 from andiron.domain.contacts.presence import Presences
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
@@ -196,6 +197,7 @@ class Domain:
             self.router,
             self.events,
             self.contacts,
+            Fanouts(self.spawn),
             announced,
             self.config.max_directed,
             self.config.max_presence,

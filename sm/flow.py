@@ -17,6 +17,8 @@ _TURN: Final = 2
 """Others have their turns."""
 _RATE: Final = 4
 """The client sends more than it may."""
+_ORDER: Final = 8
+"""What the client sent must have its whole effect before what it sends next."""
 
 
 class Bounds(Protocol):
@@ -119,6 +121,16 @@ class Flow:
     def all_done(self) -> None:
         """Go on: nothing has to be waited for."""
         self._go_on(_WORK)
+
+    # In which order
+
+    def hold(self) -> None:
+        """Stop until :meth:`go_on`."""
+        self._stop(_ORDER)
+
+    def go_on(self) -> None:
+        """Go on: what came last has had its effect."""
+        self._go_on(_ORDER)
 
     def _stop(self, reason: int) -> None:
         if not self._stopped and self._transport is not None:

@@ -195,6 +195,14 @@ class Session:
         """
         self._flow.spent(began)
 
+    def hold(self) -> None:
+        """Read nothing more until :meth:`go_on`: what came last takes effect bit by bit."""
+        self._flow.hold()
+
+    def go_on(self) -> None:
+        """Read on."""
+        self._flow.go_on()
+
     def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
         """Return ``work`` that goes on after a request of the client's, charged to its payer."""
         return Errand(work, self.payer, self._keeper.rounds, self._keeper.clock)

@@ -6,13 +6,15 @@ leaves, however its session ends; a hibernating one has not left.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.blocking import refuse_to_blocked
 from andiron.domain.contacts.contacts import Contacts
+from andiron.domain.contacts.fanout import Fanouts, Steps
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.subscriptions import Kind, stanza
 from andiron.domain.contacts.visibility import (
@@ -48,6 +50,7 @@ class Presences:
         router: Router,
         events: Events,
         contacts: Contacts,
+        fanouts: Fanouts,
         announced: Callable[[Owner, Element], Element],
         max_directed: int,
         max_size: int,
@@ -60,6 +63,7 @@ class Presences:
         self._router = router
         self._events = events
         self._contacts = contacts
+        self._fanouts = fanouts
         self._announced = announced
         self._max_directed = max_directed
         self._max_size = max_size
@@ -79,15 +83,20 @@ class Presences:
         if kind == "":
             element = self._announced(client.owner, element)
         if to is not None:
-            return self._send(client, element, parse_jid(to), ticket, now)
+            jid = parse_jid(to)
+            if self._fanouts.under_way(client.account):
+                return self._fanouts.begin(client, self._sent(client, element, jid, ticket), ticket)
+            return self._send(client, element, jid, ticket, now)
         self._check_size(element)
         if kind == "":
-            self._available(client, element, now)
+            steps = self._available(client, element, read_priority(element))
         elif kind == "unavailable":
-            self._unavailable(client, element, now)
+            steps = self._unavailable(client, element)
         elif kind in _NEED_RECIPIENT:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "whom?")
-        return True
+        else:
+            return True
+        return self._fanouts.begin(client, steps, ticket)
 
     def leave(self, client: Client, now: float) -> None:
         """Tell those who saw the resource that it is gone (sections 4.5.2 and 4.6.3).
@@ -98,55 +107,80 @@ class Presences:
         if client.priority is not None:
             for tell in self._events.unavailable:
                 tell(client, now)
-        for address, seers in seers_of(self._router, client):
-            text = gone(client.jid, address)
-            for seer in seers:
-                seer.inform(text, now)
+        seers = seers_of(self._router, client)
+        self._fanouts.begin(client, _tell_all(client, seers, lambda to: gone(client.jid, to)))
 
-    def _available(self, client: Client, element: Element, now: float) -> None:
+    def _available(self, client: Client, element: Element, priority: int) -> Steps:
         """Broadcast to the account's available resources, the sender too, and to its contacts.
 
         Sections 4.2.2 and 4.4.2. The first time, the contacts' presence comes back:
         they are of this domain, so a look takes the place of a probe.
         """
-        priority = read_priority(element)
+        if not client.bound:
+            return True
+        clock = client.session.clock
         initial = client.priority is None
         client.presence = with_addresses(element, client.jid, client.account)
-        self._set_priority(client, priority, now)
+        self._set_priority(client, priority, clock())
         own = self._router.available(client.account)
-        for address, seers in [(client.account, own), *watchers_of(self._router, client)]:
+        for address, seers in chain([(client.account, own)], watchers_of(self._router, client)):
             text = shown(client, address)
             for seer in seers:
-                seer.inform(text, now)
+                seer.inform(text, clock())
                 if client.priority is None:
-                    return  # Its own queue was full; that it is gone is the last word.
+                    return True  # Its own queue was full; that it is gone is the last word.
+            yield
+            if client.priority is None:
+                return True  # It left meanwhile.
         if initial:
-            for other in (*own, *watched_by(self._router, client)):
-                if other is not client and other.priority is not None:
-                    client.inform(shown(other, client.account), now)
+            yield from self._look_around(client, own)
+            if client.priority is None:
+                return True
             self._contacts.remind(client)
         for tell in self._events.available:
-            tell(client, element, initial, now)
+            tell(client, element, initial, clock())
+        return True
 
-    def _unavailable(self, client: Client, element: Element, now: float) -> None:
+    def _look_around(self, client: Client, own: list[Client]) -> Iterator[None]:
+        """Tell a resource that has come of the account's others and of its contacts'."""
+        for other in chain(own, watched_by(self._router, client)):
+            if other is not client and other.priority is not None:
+                client.inform(shown(other, client.account), client.session.clock())
+                yield
+                if client.priority is None:
+                    return
+
+    def _unavailable(self, client: Client, element: Element) -> Steps:
         """Tell those who saw the resource, and itself (section 4.5.2)."""
+        if not client.bound:
+            return True
+        now = client.session.clock()
         was_available = client.priority is not None
         if was_available:
             client.inform(with_addresses(element, client.jid, client.account), now)
             if client.priority is None:
-                return  # Its own queue was full; all have been told.
+                return True  # Its own queue was full; all have been told.
         seers = seers_of(self._router, client)
         self._tell_services(client, now)
         client.presence = ""
         client.directed = None
         self._set_priority(client, None, now)
-        for address, each in seers:
-            text = with_addresses(element, client.jid, address)
-            for seer in each:
-                seer.inform(text, now)
+        yield from _tell_all(client, seers, lambda to: with_addresses(element, client.jid, to))
         if was_available:
             for tell in self._events.unavailable:
-                tell(client, now)
+                tell(client, client.session.clock())
+        return True
+
+    def _sent(self, client: Client, element: Element, jid: JID, ticket: int) -> Steps:
+        """Send a presence with an address after what is under way."""
+        yield
+        if client.bound:
+            now = client.session.clock()
+            try:
+                return self._send(client, element, jid, ticket, now)
+            except StanzaError as error:
+                client.refuse(element, error, now)
+        return True
 
     def _check_size(self, element: Element) -> None:
         """Refuse what many would get, and each of their sessions hold, without having asked."""
@@ -232,6 +266,19 @@ class Presences:
         if seer.jid not in directed and len(directed) >= self._max_directed:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "directed presence to too many")
         directed[seer.jid] = seer
+
+
+def _tell_all(
+    client: Client, seers: list[tuple[str, list[Client]]], write: Callable[[str], str]
+) -> Steps:
+    """Send everyone what ``write`` makes for his address."""
+    for address, each in seers:
+        text = write(address)
+        for seer in each:
+            if seer.bound:
+                seer.inform(text, client.session.clock())
+        yield
+    return True
 
 
 def read_priority(element: Element) -> int:

@@ -128,10 +128,14 @@ def _online(router: Router, client: Client) -> list[str]:
 
 
 def watchers_of(router: Router, client: Client) -> Iterator[tuple[str, list[Client]]]:
-    """Yield the contacts that see the account, and their available resources."""
+    """Yield the contacts that see the account, and their available resources.
+
+    This and :func:`watched_by` look at each when its turn comes.
+    """
     contacts = roster_of(client.owner).contacts
     for jid in _online(router, client):
-        if contacts[jid].state.is_seen:
+        contact = contacts.get(jid)
+        if contact is not None and contact.state.is_seen:
             there = router.available(jid)
             watchers = [watcher for watcher in there if _is_visible(client, watcher)]
             if watchers:
@@ -142,7 +146,8 @@ def watched_by(router: Router, client: Client) -> Iterator[Client]:
     """Yield the available resources of the contacts whom the account sees."""
     contacts = roster_of(client.owner).contacts
     for jid in _online(router, client):
-        if contacts[jid].state.sees:
+        contact = contacts.get(jid)
+        if contact is not None and contact.state.sees:
             for watched in router.available(jid):
                 if _is_seen(watched, client):
                     yield watched
