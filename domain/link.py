@@ -4,12 +4,13 @@ Before sign-in it takes SASL only, after it one bind request, then stanzas: RFC
 6120 sections 4.3.2, 6 and 7. What may come when stands in a table.
 """
 
+import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from enum import StrEnum
 from math import inf
 from sys import intern
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.contacts import FEATURES
@@ -39,6 +40,7 @@ from andiron.xmpp.stanza import (
     unprefixed,
     with_language,
 )
+from andiron.xmpp.tree import is_bulky, parse_slowly
 from andiron.xmpp.xml import Element, Guard
 
 _LONGEST_NAME: Final = 255
@@ -84,6 +86,9 @@ class Host(SignInHost, Protocol):
 
     def new_stream_id(self) -> str:
         """Return an unguessable stream id."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the sessions."""
 
     def tell_of_unknown_host(self, name: str) -> None:
         """Let the operator know which domain a client asked for."""
@@ -170,6 +175,10 @@ class DomainLink(Client):
         attributes = element.attributes
         if "from" in attributes:
             self._check_sender(attributes["from"])
+        if is_bulky(element) and element.name != "presence":
+            self.session.hold()
+            self._domain.spawn(self.session.errand(self._unhurried(element, ticket)))
+            return False
         try:
             if element.name == "message":
                 return self._messages.receive(self, element, ticket, now)
@@ -181,6 +190,16 @@ class DomainLink(Client):
         except StanzaError as error:
             self.refuse(element, error, now)
         return True
+
+    async def _unhurried(self, element: Element, ticket: int) -> None:
+        """Take a stanza whose tree takes long to make, with pauses meanwhile."""
+        session = self.session
+        try:
+            for _ in parse_slowly(element):
+                await asyncio.sleep(0)
+            session.take_up(element, ticket)
+        finally:
+            session.go_on()
 
     def detached(self, now: float) -> None:  # noqa: ARG002
         """Let another resource go on with stored messages; a hibernating one stays available."""

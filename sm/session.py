@@ -177,16 +177,29 @@ class Session:
                 self._receive_nonza(element, now)
             else:
                 self.link.receive(element, 0, now)
-        except StreamError as error:
-            self.close(CloseReason.STREAM_ERROR, now, error)
-        except Exception:
+        except Exception as error:  # noqa: BLE001
+            self._failed(element, error, now)
+
+    def take_up(self, element: Element, ticket: int) -> None:
+        """Give the link once more a stanza that it has put off, to which it said False."""
+        if self.state is State.CLOSED:
+            return
+        now = self.clock()
+        try:
+            if self.link.receive(element, ticket, now):
+                self.handled(ticket, now)
+        except Exception as error:  # noqa: BLE001
+            self._failed(element, error, now)
+
+    def _failed(self, element: Element, error: Exception, now: float) -> None:
+        """End the stream for what an element led to."""
+        if not isinstance(error, StreamError):
             # What the backend failed on is never settled: kept, the session could not be resumed.
-            logger.exception("%s: the backend failed on <%s/>", self.link.jid, element.name)
-            self.close(
-                CloseReason.STREAM_ERROR,
-                now,
-                StreamError(StreamCondition.INTERNAL_SERVER_ERROR),
+            logger.error(
+                "%s: the backend failed on <%s/>", self.link.jid, element.name, exc_info=error
             )
+            error = StreamError(StreamCondition.INTERNAL_SERVER_ERROR)
+        self.close(CloseReason.STREAM_ERROR, now, error)
 
     def spent(self, began: float) -> None:
         """Charge the time since ``began``, when its transport began to work on what came.

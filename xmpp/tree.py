@@ -1,18 +1,22 @@
 """Trees, for the few stanzas that Andiron itself must understand."""
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import ParseError
 
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser, fromstring
 
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.xml import Element
 
-__all__ = ["Tree", "children", "parse_text", "parse_tree", "serialise"]
+__all__ = ["Tree", "children", "is_bulky", "parse_slowly", "parse_text", "parse_tree", "serialise"]
 
+_BULKY: Final = 800
+"""Elements that take about a millisecond to make a tree of."""
+_PIECE: Final = 2048
 _XML_PREFIX: Final = "{" + ns.XML + "}"
 
 
@@ -26,6 +30,29 @@ def parse_tree(element: Element) -> Tree:
     if made is None:
         made = element.tree = parse_text(element.text)
     return made
+
+
+def is_bulky(element: Element) -> bool:
+    """Tell whether to make an element's tree takes long, and it is not made yet."""
+    text = element.text
+    return (
+        len(text) > 4 * _BULKY
+        and text.count("<") > _BULKY
+        and getattr(element, "tree", None) is None
+    )
+
+
+def parse_slowly(element: Element) -> Iterator[None]:
+    """Prepare :func:`parse_tree`, which need not parse then; pause after each piece."""
+    parser: Any = DefusedXMLParser(forbid_dtd=True)
+    text = element.text
+    try:
+        for at in range(0, len(text), _PIECE):
+            parser.feed(text[at : at + _PIECE])
+            yield
+        element.tree = parser.close()
+    except ParseError:
+        raise StreamError(StreamCondition.NOT_WELL_FORMED) from None
 
 
 def parse_text(text: str) -> Tree:
@@ -45,6 +72,7 @@ def children(element: Element) -> list[Tree]:
 def serialise(tree: Tree, parent_namespace: str = "") -> str:
     """Write a tree with default namespaces only, as XMPP clients expect."""
     parts: list[str] = []
+    names: dict[str, tuple[str, str]] = {}
     # Not by recursion: how deep an element may nest is a setting, Python's stack is not.
     todo: list[str | tuple[Tree, str]] = [(tree, parent_namespace)]
     while todo:
@@ -53,16 +81,21 @@ def serialise(tree: Tree, parent_namespace: str = "") -> str:
             parts.append(item)
             continue
         element, outer = item
-        namespace, name = _split(element.tag)
+        tag = element.tag
+        if tag not in names:
+            names[tag] = _split(tag)
+        namespace, name = names[tag]
         declared = "" if namespace == outer else f" xmlns='{escape(namespace)}'"
-        parts.append(f"<{name}{declared}{_attributes(element)}")
-        if not (element.text or len(element)):
-            parts.append("/>")
+        attributes = _attributes(element) if element.attrib else ""
+        text = element.text
+        if not (text or len(element)):
+            parts.append(f"<{name}{declared}{attributes}/>")
             continue
-        parts.append(">" + escape_text(element.text or ""))
+        parts.append(f"<{name}{declared}{attributes}>{escape_text(text) if text else ''}")
         todo.append(f"</{name}>")
         for child in reversed(element):
-            todo.append(escape_text(child.tail or ""))
+            if child.tail:
+                todo.append(escape_text(child.tail))
             todo.append((child, namespace))
     return "".join(parts)
 

@@ -36,6 +36,12 @@ _SEPARATOR: Final = "}"
 # element that has a handler. Below this length that costs nothing worth a check.
 _SMALL: Final = 1024
 
+_DECLARED: Final = "xmlns"
+_FEW: Final = 50
+
+# What a handler refuses, expat reads on to the end of what it was given.
+_PIECE: Final = 16_384
+
 # The fewest characters that one more level, "<a></a>", and one more node, "<a/>", take.
 _LEVEL: Final = 7
 _NODE: Final = 4
@@ -104,7 +110,7 @@ class Guard:
         over = f"{{{max_namespace + 1}}}"
         self._long_namespace = re.compile(
             rf"""xmlns(?::[^\s=:]*)?\s*=\s*(?:"[^"]{over}|'[^']{over})"""
-        ).search
+        )
 
     def read(self, text: str, max_size: int = 0) -> Element:
         """Check one whole element and return it with its root tag read.
@@ -135,7 +141,7 @@ class Guard:
         limit = max_size or self.max_size
         if size > limit or (size * 4 > limit and utf8_length(text) > limit):
             raise _over(limit)
-        if size > _SMALL and self._long_namespace(text):
+        if size > _SMALL and self._has_long_namespace(text):
             raise StreamError(
                 StreamCondition.POLICY_VIOLATION,
                 f"a namespace name longer than {self.max_namespace} characters",
@@ -150,6 +156,17 @@ class Guard:
             parser.ProcessingInstructionHandler = _refuse_instruction
             parser.XmlDeclHandler = _refuse_declaration
         return parser
+
+    def _has_long_namespace(self, text: str) -> bool:
+        if text.count(_DECLARED) > _FEW:
+            return self._long_namespace.search(text) is not None
+        # To look for a word is several times as fast as for an expression.
+        at = text.find(_DECLARED)
+        while at >= 0:
+            if self._long_namespace.match(text, at):
+                return True
+            at = text.find(_DECLARED, at + 1)
+        return False
 
     def _bounded(self, parser: XMLParserType, text: str) -> "_Root | _Bounds":
         """Return what reads the root tag, and counts where so much text may exceed a bound."""
@@ -232,6 +249,10 @@ class _Bounds:
 def parse(parser: XMLParserType, text: str) -> None:
     """Let ``parser`` read the whole of ``text``; raise what is wrong as a :class:`StreamError`."""
     try:
+        if parser.EndElementHandler is not None:
+            while len(text) > _PIECE:
+                parser.Parse(text[:_PIECE], False)
+                text = text[_PIECE:]
         parser.Parse(text, True)
     except ExpatError as error:
         parser.StartElementHandler = None  # it may refer to the parser

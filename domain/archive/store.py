@@ -110,6 +110,8 @@ class ArchiveStore:
         """Take which archives it is for: :data:`ACCOUNTS` or :data:`ROOMS`."""
         self._database = database
         self._table = archives
+        self._insertion = ""
+        """The statement that adds rows, once it is known for which engine."""
         # What the index by correspondent begins with. To say instead whose archive it is
         # would lead PostgreSQL to the other index, to pass over all other conversations.
         self._conversation: ColumnElement[str] = literal_column("(owner || ' ' || peer)", Text)
@@ -287,9 +289,11 @@ class ArchiveStore:
     def _insert_many(self, connection: Connection, rows: list[Row]) -> None:
         # The rows are tuples in the order of the columns already: past SQLAlchemy they cost
         # a fifth less.
-        names = list(Row._fields)
-        statement = insert(self._table).compile(dialect=connection.dialect, column_keys=names)
-        connection.exec_driver_sql(str(statement), list(rows))
+        if not self._insertion:
+            names = list(Row._fields)
+            statement = insert(self._table).compile(dialect=connection.dialect, column_keys=names)
+            self._insertion = str(statement)
+        connection.exec_driver_sql(self._insertion, list(rows))
 
     async def _insert_owned(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
         owners = {row.owner for row in rows}

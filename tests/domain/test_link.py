@@ -315,3 +315,52 @@ async def test_nameless_guests_of_one_network_pay_together():
     assert one.network is not None
     assert juliet.network is None
     await stage.domain.stop()
+
+
+BULKY = "<iq type='{}' id='bulky'><query xmlns='jabber:iq:private'>{}</query></iq>"
+
+
+async def test_what_is_a_large_tree_is_taken_in_pieces_and_in_order(stage):
+    juliet = await stage.come("juliet", sm=True)
+    settled = juliet.session.inbound.settled
+    juliet.send(BULKY.format("set", "<a xmlns='u'>" + "<b/>" * 1000 + "</a>"))
+    assert juliet.transport.paused
+    assert (juliet.take(), juliet.session.inbound.settled) == ([], settled)
+    await settle()
+    assert [(tree.get("id"), tree.get("type")) for tree in juliet.take()] == [("bulky", "result")]
+    assert not juliet.transport.paused
+    assert juliet.session.inbound.settled == settled + 1
+    answer = await juliet.ask(BULKY.format("get", "<a xmlns='u'/>"))
+    assert len(answer[0][0]) == 1000
+
+
+async def test_a_large_tree_that_is_wrong(stage):
+    juliet = await stage.come("juliet")
+    juliet.send(BULKY.format("set", "<a/>" * 1000).replace("jabber:iq:private", "urn:example:none"))
+    await settle()
+    assert [tree.get("type") for tree in juliet.take()] == ["error"]
+    juliet.send("<message to='romeo@localhost/x'>" + "<a xmlns='u'/>" * 1000 + "</message>")
+    await settle()
+    assert juliet.session.inbound.pending == 0
+    assert not juliet.transport.paused
+
+
+async def test_who_leaves_while_a_large_tree_is_made(stage):
+    juliet = await stage.come("juliet")
+    juliet.send(BULKY.format("set", "<a xmlns='u'>" + "<b/>" * 1000 + "</a>"))
+    juliet.leave()
+    await settle()
+    assert juliet.take() == []
+
+
+async def test_a_handler_that_fails_on_a_large_tree_ends_the_stream(stage, monkeypatch, caplog):
+    juliet = await stage.come("juliet")
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(stage.domain.messages), "receive", fail)
+    with caplog.at_level("CRITICAL", "andiron.sm"):
+        juliet.send("<message>" + "<a xmlns='u'/>" * 1000 + "</message>")
+        await settle()
+    assert juliet.error == "internal-server-error"

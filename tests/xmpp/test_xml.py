@@ -548,3 +548,26 @@ def test_random_input_is_read_or_refused_as_a_stream_error(given_):
 @given(st.text(st.characters(codec=None)))
 def test_utf8_length(text):
     assert utf8_length(text) == len(text.encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("before", [0, 49, 50, 51, 200])
+def test_a_long_namespace_name_after_so_many_short_ones(guard, before):
+    """However many there are, for which there are two ways to look."""
+    short = "<b xmlns='u'/>" * before
+    with pytest.raises(StreamError, match="namespace name longer"):
+        guard.read(f"<a>xmlns {short}<b xmlns = '{'u' * 256}'/>{'x' * 1024}</a>")
+    guard.read(f"<a>xmlns {short}<b xmlns = '{'u' * 255}'/>{'x' * 1024}</a>")
+
+
+@pytest.mark.parametrize("letters", ["x", "\xe4", "\u4e00", "\U0001f434"])
+def test_what_is_counted_is_read_in_pieces_as_if_whole(guard, letters):
+    """Also where a piece ends within a tag, a reference or a character of many bytes."""
+    inner = f"<b c='{letters}'>&#228;{letters}</b>" * 1200
+    text = f"<a xmlns='u'>{inner}</a>"
+    assert len(text) > 16_384
+    assert guard.read(text).name == "a"
+    for wrong in (text[:-1], text.replace("</a>", "</b>"), text.replace("</b></a>", "</c></a>")):
+        with pytest.raises(StreamError, match="not-well-formed"):
+            guard.read(wrong)
+    with pytest.raises(StreamError, match="more than"):
+        guard.read(text.replace("</a>", "<b/>" * 2000 + "</a>"))
