@@ -12,7 +12,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element
 
-__all__ = ["BODY", "has_body", "may_name", "shows_body", "tags"]
+__all__ = ["BODY", "has_body", "may_name", "may_refer", "shows_body", "tags"]
 
 BODY: Final = f"{{{ns.CLIENT}}}body"
 
@@ -26,7 +26,12 @@ _shows_body = re.compile(
 
 def may_name(text: str, namespace: str) -> bool:
     """Tell whether a namespace may be that of an element in a text; False is certain."""
-    return namespace in text or "&#" in text
+    return namespace in text or may_refer(text)
+
+
+def may_refer(text: str) -> bool:
+    """Tell whether a text may hold a character reference; one letter is sooner looked for."""
+    return "&" in text and "&#" in text
 
 
 def shows_body(text: str) -> bool:

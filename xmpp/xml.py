@@ -36,8 +36,8 @@ _SEPARATOR: Final = "}"
 # element that has a handler. Below this length that costs nothing worth a check.
 _SMALL: Final = 1024
 
-_DECLARED: Final = "xmlns"
 _FEW: Final = 50
+_tag = re.compile(r"""<[^<>"']*+(?:(?:"[^"<]*+"|'[^'<]*+')[^<>"']*+)*+>""").match
 
 # What a handler refuses, expat reads on to the end of what it was given.
 _PIECE: Final = 16_384
@@ -158,14 +158,18 @@ class Guard:
         return parser
 
     def _has_long_namespace(self, text: str) -> bool:
-        if text.count(_DECLARED) > _FEW:
-            return self._long_namespace.search(text) is not None
-        # To look for a word is several times as fast as for an expression.
-        at = text.find(_DECLARED)
+        search = self._long_namespace.search
+        if text.count("<") > _FEW:
+            return search(text) is not None
+        # Declarations stand in tags only, which are little of a long text.
+        at = text.find("<")
         while at >= 0:
-            if self._long_namespace.match(text, at):
+            tag = _tag(text, at)
+            if tag is None:
+                return search(text) is not None
+            if search(text, at, tag.end()):
                 return True
-            at = text.find(_DECLARED, at + 1)
+            at = text.find("<", tag.end())
         return False
 
     def _bounded(self, parser: XMLParserType, text: str) -> "_Root | _Bounds":

@@ -24,7 +24,7 @@ from andiron.domain.messages.offline_store import Waiting
 from andiron.domain.owners import Owners
 from andiron.domain.router import Action, Router, message_row
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.content import shows_body
+from andiron.xmpp.content import may_refer, shows_body
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import with_addresses, with_child, with_sender, without
@@ -55,7 +55,7 @@ class Messages:
         """
         text = element.text
         # Names of ours may hide behind character references.
-        plain = not (_OURS in text or "&#" in text or ns.OLD_DELAY in text)
+        plain = not (_OURS in text or may_refer(text) or ns.OLD_DELAY in text)
         if not plain:
             element = self._cleaned(element)
         to = element.attributes.get("to")

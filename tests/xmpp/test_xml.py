@@ -417,10 +417,22 @@ def test_the_limit_of_namespace_names_is_a_setting():
         "xmlns:xmlnsxmlns\n=\n'{}'",
         "xmlns:p='{}xmlns:'",
         "xmlns:p='xmlns:q=\"{}'",
+        "b='>' xmlns:p='{}'",
+        "b=\"'>\" c='\">' xmlns:p='{}'",
+        "b='' c=\"\" xmlns:p = '{}' d='>'",
     ],
 )
-def test_long_namespace_names_cannot_hide(guard, hidden):
-    text = f"<a {hidden.format('u' * 256)}>{'x' * 1000}</a>"
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<a {}>{}</a>",
+        "<b>><a {}/>{}</b>",
+        "<b><![CDATA[ ' > \" ]]><a {}/>{}</b>",
+        "<b>'<a {}/>\"{}</b>",
+    ],
+)
+def test_long_namespace_names_cannot_hide(guard, hidden, around):
+    text = around.format(hidden.format("u" * 256), "x" * 1000)
     assert refused(guard.read, text) == POLICY
 
 
