@@ -29,6 +29,8 @@ logger = logging.getLogger("andiron.websocket")
 Receive = Callable[[], Awaitable[Message]]
 
 _NORMAL: Final = 1000
+_LONGEST_CLOSE: Final = 1024
+"""Characters of what may be ``<close/>``; what is longer is not looked at once that is awaited."""
 # Codes with which a server reports that the client broke the WebSocket protocol
 # (RFC 6455 section 7.4.1): bad frames, bad UTF-8, a frame over the limit.
 _BROKEN: Final = {
@@ -141,6 +143,8 @@ class WebSocketConnection:
         return True
 
     def _receive(self, text: str, now: float) -> None:
+        if self._closing and len(text) > _LONGEST_CLOSE:
+            return
         try:
             element = self._guard.read(
                 undeclared(text) if text.startswith("<?xml") else text,

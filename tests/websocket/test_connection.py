@@ -290,6 +290,18 @@ async def test_what_comes_after_close_is_not_heard(place):
     assert client.take() == []
 
 
+async def test_large_frames_after_close_are_not_even_read(place, monkeypatch):
+    client = await place.bind()
+    place.manager.kick("juliet@localhost", now())
+    await client.texts(2)
+    read = Guard.read
+    sizes = []
+    monkeypatch.setattr(Guard, "read", lambda *a: sizes.append(len(a[1])) or read(*a))
+    client.send(*["<iq>" + "<a/>" * 1000 + "</iq>"] * 3, f"<close xmlns='{ns.FRAMING}' a='b'/>")
+    assert await client.event() == {"type": "websocket.close", "code": 1000}
+    assert max(sizes) < 100
+
+
 async def test_an_ended_stream_ends_once(place):
     client = await place.connect()
     client.send(OPEN, CLOSE, CLOSE, CLOSE, "<wrong", OPEN)
