@@ -6,7 +6,6 @@ looked at when the attempt's turn has come (:mod:`.turns`), and not before.
 """
 
 import asyncio
-import base64
 import logging
 import os
 import secrets
@@ -22,6 +21,7 @@ from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.sign_in.scram import ScramServer
 from andiron.domain.sign_in.site import Site
+from andiron.domain.sign_in.steps import Step, challenge, element_of, malformed, message_of, success
 from andiron.domain.sign_in.turns import Attempt, Crowded, Turns
 from andiron.domain.sign_in.verified import VerifiedPasswords
 from andiron.sm.driver import TimerDriver
@@ -29,7 +29,6 @@ from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
 from andiron.xmpp.jid import JID, InvalidJID, account_jid
-from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element
 
 __all__ = ["Authenticator", "Exchange", "SaslConfig", "Step"]
@@ -60,18 +59,6 @@ class SaslConfig:
     """Characters of one SASL element; longer ones are not decoded."""
     remembered: int = 10_000
     """Accounts whose right password in the clear is known again; see :mod:`.verified`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The answer to one SASL element."""
-
-    xml: str
-    username: str | None = None
-    """The prepared localpart signed in as, once ``done``."""
-    done: bool = False
-    anonymous: bool = False
-    """Whether the username was made up, for somebody who has no account."""
 
 
 _Next = Callable[[str, float], Awaitable[Step]]
@@ -228,20 +215,20 @@ class Exchange:
 
     async def _advance(self, element: Element, now: float) -> Step:
         if element.namespace != ns.SASL:
-            raise _malformed("not a SASL element")
+            raise malformed("not a SASL element")
         if element.name == "abort":
             raise SaslError(SaslCondition.ABORTED)
         if element.name == "response":
             if self._next is None:
-                raise _malformed("no response was asked for")
-            return await self._next(self._message(element) or "", now)
+                raise malformed("no response was asked for")
+            return await self._next(message_of(element, self._config.max_message) or "", now)
         if element.name != "auth" or self._next is not None:
-            raise _malformed(f"<{element.name}/> was not expected")
+            raise malformed(f"<{element.name}/> was not expected")
         mechanism = element.get("mechanism")
         self._next = self._begin(mechanism)
-        message = self._message(element)
+        message = message_of(element, self._config.max_message)
         if message is None and mechanism != _ANONYMOUS:
-            return _challenge()
+            return challenge()
         return await self._next(message or "", now)
 
     def _begin(self, mechanism: str) -> _Next:
@@ -264,7 +251,7 @@ class Exchange:
         username = self._username(server.name, server.authzid)
         credentials = await self._authenticator.accounts.credentials(username)
         self._next = partial(self._scram_final, server, username)
-        return _challenge(server.challenge(credentials))
+        return challenge(server.challenge(credentials))
 
     async def _scram_final(
         self, server: ScramServer, username: str, message: str, now: float
@@ -274,12 +261,12 @@ class Exchange:
             attempt.right = confirmation is not None
         if confirmation is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return _success(username, confirmation)
+        return success(username, confirmation)
 
     async def _plain(self, message: str, now: float) -> Step:
         parts = message.split("\0")
         if len(parts) != 3 or not parts[1] or not parts[2]:
-            raise _malformed("not a PLAIN message")
+            raise malformed("not a PLAIN message")
         authzid, name, password = parts
         username = self._username(name, authzid)
         async with self._turn(username, now) as attempt:
@@ -287,17 +274,17 @@ class Exchange:
             attempt.right = right
         if not right:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return _success(username)
+        return success(username)
 
     async def _external(self, authzid: str, now: float) -> Step:  # noqa: ARG002
         """Take the site's word (RFC 4422 appendix A); there is nothing to guess, so no turn."""
         username = self._username(self._channel.visitor, authzid)
         await self._authenticator.admit(username)
-        return _success(username)
+        return success(username)
 
     async def _anonymous(self, message: str, now: float) -> Step:  # noqa: ARG002
         # The message is trace information (RFC 4505 section 2), which nobody here looks at.
-        return Step(_element("success"), secrets.token_hex(16), done=True, anonymous=True)
+        return Step(element_of("success"), secrets.token_hex(16), done=True, anonymous=True)
 
     def _username(self, name: str, authzid: str) -> str:
         """Prepare the name, and refuse to let its bearer in as somebody else."""
@@ -340,48 +327,6 @@ class Exchange:
             self._attempt = None
             attempt.end(self._authenticator.clock())
 
-    def _message(self, element: Element) -> str | None:
-        """Decode an element's content; None where it has none (RFC 6120 section 6.4.2)."""
-        if len(element.text) > self._config.max_message:
-            raise _malformed(f"longer than {self._config.max_message} characters")
-        tree = parse_tree(element)
-        if len(tree):
-            raise _malformed("a SASL element holds text alone")
-        content = tree.text
-        if not content:
-            return None
-        if content == "=":
-            return ""
-        try:
-            data = base64.b64decode(content, validate=True)
-        except ValueError:
-            data = b""
-        # The decoder forgives stray bits and padding; RFC 6120 section 13.9.1 does not.
-        if base64.b64encode(data).decode() != content:
-            raise SaslError(SaslCondition.INCORRECT_ENCODING)
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            raise _malformed("not UTF-8") from None
-
 
 def _later() -> SaslError:
     return SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE, "too many sign-ins wait; try later")
-
-
-def _success(username: str, confirmation: str = "") -> Step:
-    return Step(_element("success", confirmation), username, done=True)
-
-
-def _challenge(message: str = "") -> Step:
-    return Step(_element("challenge", message))
-
-
-def _element(name: str, message: str = "") -> str:
-    if not message:
-        return f"<{name} xmlns='{ns.SASL}'/>"
-    return f"<{name} xmlns='{ns.SASL}'>{base64.b64encode(message.encode()).decode()}</{name}>"
-
-
-def _malformed(reason: str) -> SaslError:
-    return SaslError(SaslCondition.MALFORMED_REQUEST, reason)
