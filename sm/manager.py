@@ -115,7 +115,7 @@ class SessionManager:
         self.timers.cancel(asking)
         self.resumed += 1
         management.namespace = element.namespace
-        session.adopt(transport, h, now)
+        session.adopt(transport, h, asking.ends_at, now)
         logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
 
     def _find(self, sm_id: str, account: str) -> tuple[Session, Management]:

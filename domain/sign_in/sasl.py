@@ -1,8 +1,11 @@
-"""Sign-in by SASL (RFC 6120 section 6): SCRAM, PLAIN (RFC 4616), EXTERNAL, ANONYMOUS (RFC 4505).
+"""Sign-in by SASL (RFC 6120 section 6).
+
+SCRAM, PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), EXTERNAL and ANONYMOUS (RFC 4505).
 
 Whether an account exists shows in nothing: for a name that has none, the same
 work is done on a decoy and the same answer given. A password, or its proof, is
-looked at when the attempt's turn has come (:mod:`.turns`), and not before.
+looked at when the attempt's turn has come (:mod:`.turns`), and not before. A
+signed token, which proves itself, needs no turn where it is right.
 """
 
 import asyncio
@@ -19,9 +22,11 @@ from typing import Final
 from andiron.domain.accounts.accounts import Accounts, InvalidName
 from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_password
 from andiron.domain.database.database import DatabaseError
+from andiron.domain.sign_in import oauthbearer
 from andiron.domain.sign_in.scram import ScramServer
 from andiron.domain.sign_in.site import Site
 from andiron.domain.sign_in.steps import Step, challenge, element_of, malformed, message_of, success
+from andiron.domain.sign_in.tokens import Grant, account_of, has_form_of_jwt
 from andiron.domain.sign_in.turns import Attempt, Crowded, Turns
 from andiron.domain.sign_in.verified import VerifiedPasswords
 from andiron.sm.driver import TimerDriver
@@ -100,14 +105,19 @@ class Authenticator:
         """Return the mechanisms to offer on ``channel``, strongest first.
 
         A visitor whom the site knows is offered nothing else: many clients take what asks
-        for a password before EXTERNAL, and have none. They may ask for another.
+        for a password before EXTERNAL, and have none. Nor is SCRAM offered where a token may
+        stand for a password: clients would take it, and prove that they know another than the
+        account's. They may ask for what is not offered.
         """
         if channel.visitor:
             return (_EXTERNAL,)
-        scram = self.config.scram if self.site.authenticate is None else ()
+        bearer = (oauthbearer.MECHANISM,) if self.site.takes_tokens and channel.secure else ()
         plain = (_PLAIN,) if self.config.plain and channel.secure else ()
+        scram = self.config.scram
+        if self.site.authenticate is not None or (bearer and plain):
+            scram = ()
         anonymous = (_ANONYMOUS,) if self.config.anonymous else ()
-        return (*scram, *plain, *anonymous)
+        return (*scram, *bearer, *plain, *anonymous)
 
     async def is_right(self, username: str, credentials: Credentials, password: str) -> bool:
         """Tell whether a password in the clear fits, by hashing it unless it was right before."""
@@ -123,9 +133,15 @@ class Authenticator:
     async def check(self, username: str, password: str) -> bool:
         """Tell whether a password in the clear is right, by the site's word or the account's own.
 
-        Who is let in has an account, if need be a new one. Raises :class:`SaslError`.
+        It may be a token of theirs. Who is let in has an account, if need be a new one.
+        Raises :class:`SaslError`.
         """
-        if await self.site.is_right(username, password):
+        owner = await self.site.owner(password)
+        if owner is not None:
+            right = account_of(owner.name, self.config.domain) == username
+        else:
+            right = await self.site.is_right(username, password)
+        if right:
             await self.admit(username)
             return True
         credentials = await self.accounts.credentials(username)
@@ -240,6 +256,12 @@ class Exchange:
                     SaslCondition.ENCRYPTION_REQUIRED, "PLAIN needs an encrypted connection"
                 )
             return self._plain
+        if mechanism == oauthbearer.MECHANISM and self._authenticator.site.takes_tokens:
+            if not self._channel.secure:
+                raise SaslError(
+                    SaslCondition.ENCRYPTION_REQUIRED, "a token needs an encrypted connection"
+                )
+            return self._bearer
         if mechanism == _EXTERNAL and self._channel.visitor:
             return self._external
         if mechanism == _ANONYMOUS and self._config.anonymous:
@@ -269,12 +291,51 @@ class Exchange:
             raise malformed("not a PLAIN message")
         authzid, name, password = parts
         username = self._username(name, authzid)
+        if self._authenticator.site.signed is not None and has_form_of_jwt(password):
+            return await self._by_grant(username, await self._owner_of(password, now))
         async with self._turn(username, now) as attempt:
             right = await self._authenticator.check(username, password)
             attempt.right = right
         if not right:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         return success(username)
+
+    async def _bearer(self, message: str, now: float) -> Step:
+        """Take a bearer token (RFC 7628 section 3.1)."""
+        authzid, token = oauthbearer.read_message(message)
+        try:
+            owner = await self._owner_of(token, now)
+            return await self._by_grant(self._username(owner.name, authzid), owner)
+        except SaslError as error:
+            if error.condition != SaslCondition.NOT_AUTHORIZED:
+                raise
+        self._next = self._bearer_refused
+        return challenge(oauthbearer.INVALID)
+
+    async def _bearer_refused(self, _message: str, _now: float) -> Step:
+        """End what failed, now that the client has read why (RFC 7628 section 3.2.3)."""
+        raise SaslError(SaslCondition.NOT_AUTHORIZED)
+
+    async def _owner_of(self, token: str, now: float) -> Grant:
+        """Return who owns a token, by the prepared localpart. Raises :class:`SaslError`."""
+        site = self._authenticator.site
+        grant = site.proven(token) if token else None
+        if grant is None and token:
+            # What is not verified names nobody, so no account pays for a wrong token: only
+            # the address does, and those who try this very token again.
+            async with self._turn(f"token\0{token}", now) as attempt:
+                grant = await site.owner(token)
+                attempt.right = grant is not None
+        name = None if grant is None else account_of(grant.name, self._config.domain)
+        if grant is None or name is None:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        return Grant(name, grant.until)
+
+    async def _by_grant(self, username: str, owner: Grant) -> Step:
+        if owner.name != username:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        await self._authenticator.admit(username)
+        return success(username, until=owner.until)
 
     async def _external(self, authzid: str, now: float) -> Step:  # noqa: ARG002
         """Take the site's word (RFC 4422 appendix A); there is nothing to guess, so no turn."""
