@@ -2,29 +2,30 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
 import jwt
 
-from andiron.domain.sign_in.tokens import Grant
+from andiron.domain.sign_in.tokens import Grant, UnfitToken
 from andiron.tokens.keys import Key
 
 __all__ = ["Expected", "JsonWebTokens", "sign"]
 
 logger = logging.getLogger("andiron")
 
-_WORDS: Final = (
-    (jwt.ExpiredSignatureError, "it has expired"),
-    (jwt.ImmatureSignatureError, "it is not valid yet"),
-    (jwt.InvalidIssuerError, "it is of another issuer (token_issuer)"),
-    (jwt.InvalidAudienceError, "it is for another audience (token_audience)"),
-    (jwt.InvalidAlgorithmError, "it is signed by an algorithm of no key here (token_algorithms)"),
-    (jwt.InvalidSignatureError, "its signature is of no key here"),
-)
-"""What is told of a token in the log; nothing that stands in it is."""
+_UNFIT: Final[Mapping[type[jwt.PyJWTError], str]] = {
+    jwt.ExpiredSignatureError: "it has expired",
+    jwt.ImmatureSignatureError: "it is not valid yet",
+    jwt.InvalidIssuerError: "it is of another issuer (token_issuer)",
+    jwt.InvalidAudienceError: "it is for another audience (token_audience)",
+}
+"""What can be wrong with a token whose signature is right: that is looked at first.
+
+The words are for the log, which is told nothing that stands in a token.
+"""
 _LATEST: Final = 2**40
 """A Unix time that no clock will show."""
 
@@ -64,14 +65,24 @@ class JsonWebTokens:
         }
 
     def read(self, token: str) -> Grant | None:
-        """Return what a token says, None where it is not right; the log has why."""
+        """Return what a token says, None where no key here signed it; the log has why.
+
+        Raises :class:`UnfitToken`.
+        """
         try:
             return self._grant(self._claims(token))
         except jwt.MissingRequiredClaimError as error:
-            why = f"it lacks the claim {error.claim}"
-        except jwt.PyJWTError as error:
-            why = next((words for kind, words in _WORDS if isinstance(error, kind)), "it is none")
-        except (ValueError, TypeError, OverflowError, RecursionError):
+            logger.info("a token was refused: it lacks the claim %s, or it is empty", error.claim)
+            raise UnfitToken from None
+        except tuple(_UNFIT) as error:
+            words = next(words for kind, words in _UNFIT.items() if isinstance(error, kind))
+            logger.info("a token was refused: %s", words)
+            raise UnfitToken from None
+        except jwt.InvalidAlgorithmError:
+            why = "it is signed by an algorithm of no key here (token_algorithms)"
+        except jwt.InvalidSignatureError:
+            why = "its signature is of no key here"
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             why = "it is none"
         logger.info("a token was refused: %s", why)
         return None

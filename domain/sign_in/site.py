@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from andiron.domain.sign_in.tokens import Grant, SignedTokens, VerifyToken
+from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
 __all__ = ["Authenticate", "Site", "TimeLimit", "within"]
@@ -75,8 +75,14 @@ class Site:
         return await self._ask("authenticate=", self.authenticate(username, password)) is True
 
     def proven(self, token: str) -> Grant | None:
-        """Return what a token says that proves itself; None for any other."""
-        return None if self.signed is None else self.signed.read(token)
+        """Return what a token says that proves itself; None for any other.
+
+        Raises :class:`SaslError` ``not-authorized`` for one that is too old or not for here.
+        """
+        try:
+            return None if self.signed is None else self.signed.read(token)
+        except UnfitToken:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
 
     async def owner(self, token: str) -> Grant | None:
         """Ask the site whose token it is, if it can be asked.

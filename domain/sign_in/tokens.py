@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from andiron.xmpp.jid import InvalidJID, account_jid, domainpart
 
-__all__ = ["Grant", "SignedTokens", "VerifyToken", "account_of", "has_form_of_jwt"]
+__all__ = ["Grant", "SignedTokens", "UnfitToken", "VerifyToken", "account_of", "has_form_of_jwt"]
 
 logger = logging.getLogger("andiron.domain")
 
@@ -30,11 +30,18 @@ class Grant:
     """The Unix time until which it lets somebody in."""
 
 
+class UnfitToken(Exception):  # noqa: N818
+    """A token is signed as it should be and lets nobody in, as one that has expired."""
+
+
 class SignedTokens(Protocol):
     """Tells of tokens that prove themselves, at once and without asking anybody."""
 
     def read(self, token: str) -> Grant | None:
-        """Return what a token says, None where it is not right."""
+        """Return what a token says, None where no key here signed it.
+
+        Raises :class:`UnfitToken`: nobody guesses such a one.
+        """
 
 
 def has_form_of_jwt(text: str) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.keys import KEYS, SECRET
 
-from andiron.domain.sign_in.tokens import has_form_of_jwt
+from andiron.domain.sign_in.tokens import UnfitToken, has_form_of_jwt
 from andiron.tokens.keys import of_jwks, of_pem, of_private_pem, of_secret
 from andiron.tokens.signed import Expected, JsonWebTokens, sign
 
@@ -21,8 +21,18 @@ HOUR = 3600
 LATER = int(time.time()) + 10 * HOUR
 
 
+class Reader(JsonWebTokens):
+    """Lets in whom a token lets in, and tells no two kinds of others apart."""
+
+    def read(self, token):
+        try:
+            return super().read(token)
+        except UnfitToken:
+            return None
+
+
 def reader(*keys, **expected):
-    return JsonWebTokens(lambda: keys or (of_secret(SECRET, ()),), Expected(**expected))
+    return Reader(lambda: keys or (of_secret(SECRET, ()),), Expected(**expected))
 
 
 def claims(**more):
@@ -220,6 +230,18 @@ def test_a_token_for_ever_is_for_longer_than_any_clock_goes(exp):
 def test_a_number_that_is_none_is_no_time(exp):
     payload = b'{"sub":"juliet","exp":' + exp + b"}"
     assert reader().read(by_hand({"alg": "HS256"}, payload)) is None
+
+
+@pytest.mark.parametrize(
+    "more", [{"exp": 1}, {"exp": None}, {"nbf": LATER}, {"iss": "b"}, {"aud": "d"}, {"sub": 7}]
+)
+def test_a_token_that_a_key_signed_is_unfit_and_no_guess(more):
+    sound = {"iss": "a", "aud": "c"}
+    ours = JsonWebTokens(lambda: (of_secret(SECRET, ()),), Expected(issuer="a", audience=("c",)))
+    assert ours.read(by_hand({"alg": "HS256"}, claims(**sound))).name == "juliet"
+    with pytest.raises(UnfitToken):
+        ours.read(by_hand({"alg": "HS256"}, claims(**sound | more)))
+    assert ours.read(by_hand({"alg": "HS256"}, claims(**sound | more), b"guess")) is None
 
 
 # Whatever else comes

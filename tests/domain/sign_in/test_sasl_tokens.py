@@ -8,13 +8,15 @@ from collections.abc import Awaitable
 from math import inf
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from andiron.domain.accounts.accounts import Accounts, InvalidName
 from andiron.domain.accounts.credentials import Credentials, decoy, derive
 from andiron.domain.config import ThrottleConfig
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig, Step
 from andiron.domain.sign_in.site import Site
-from andiron.domain.sign_in.tokens import Grant
+from andiron.domain.sign_in.tokens import Grant, UnfitToken
 from andiron.domain.sign_in.turns import Turns
 from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns
@@ -35,11 +37,14 @@ SIGNED = {
     JWT.format("elsewhere"): Grant("juliet@elsewhere.example"),
     JWT.format("unable"): Grant("ju liet"),
 }
+EXPIRED = JWT.format("expired")
 OPAQUE = {"opaque-juliet": "juliet", "opaque-romeo": "romeo@localhost"}
 
 
 class Signed:
     def read(self, token: str) -> Grant | None:
+        if token == EXPIRED:
+            raise UnfitToken
         return SIGNED.get(token)
 
 
@@ -238,7 +243,7 @@ async def test_whom_this_domain_cannot_have(bench, token):
     assert await failure(bench.stream().plain("juliet", token)) == SaslCondition.NOT_AUTHORIZED
 
 
-@pytest.mark.parametrize("token", [JWT.format("forged"), "opaque-juliet"])
+@pytest.mark.parametrize("token", [JWT.format("forged"), EXPIRED, "opaque-juliet"])
 async def test_a_wrong_token(bench, token):
     await refused(bench().stream(), token)
 
@@ -310,7 +315,17 @@ async def test_a_wrong_token_costs_no_account_its_turn(bench, wrong):
     assert (await bench.stream(ELSEWHERE).bearer("opaque-romeo")).done
 
 
-async def test_an_expired_token_in_place_of_a_password_costs_no_account_its_turn(bench):
+async def test_who_comes_with_an_expired_token_has_guessed_nothing(bench):
+    bench = bench(opaque=True)
+    for _ in range(3):
+        await refused(bench.stream(), EXPIRED)
+        attempt = bench.stream().plain("juliet", EXPIRED)
+        assert await failure(attempt) == SaslCondition.NOT_AUTHORIZED
+    assert (await bench.stream().plain("juliet", "pencil")).done
+    assert EXPIRED not in bench.asked
+
+
+async def test_a_forged_token_in_place_of_a_password_costs_no_account_its_turn(bench):
     bench = bench()
     attempt = bench.stream().plain("juliet", JWT.format("forged"))
     assert await failure(attempt) == SaslCondition.NOT_AUTHORIZED
@@ -337,6 +352,41 @@ async def test_a_token_that_was_right_waits_for_nobody_who_guesses_others(bench)
     await refused(bench.stream(), "guess")
     assert (await bench.stream().bearer("opaque-juliet")).done
     assert await waits(bench.stream().bearer("opaque-romeo"))
+
+
+# Whatever else comes
+
+
+MESSAGES = st.one_of(
+    st.text(st.sampled_from("n,ya=\x01\0juliet Ber.@"), max_size=40),
+    st.sampled_from([EXPIRED, JWT.format("elsewhere"), "opaque-guess", "", "é"]).map(
+        "n,,\x01auth=Bearer {}\x01\x01".format
+    ),
+    st.sampled_from([EXPIRED, JWT.format("romeo"), "opaque-guess"]).map("\0juliet\0{}".format),
+)
+STEPS = st.tuples(
+    st.sampled_from(["auth", "auth", "response", "abort"]),
+    st.none() | MESSAGES,
+    st.sampled_from(["OAUTHBEARER", "PLAIN"]),
+)
+
+
+@given(st.lists(STEPS, max_size=4))
+async def test_no_input_causes_anything_but_an_xmpp_error(steps):
+    bench = Bench(opaque=True, max_attempts=2)
+    stream = bench.stream()
+    for name, message, mechanism in steps:
+        try:
+            async with asyncio.timeout(0.01):
+                step = await stream.say(name, message, mechanism)
+        except TimeoutError:
+            break
+        except (SaslError, StreamError) as error:
+            Guard().read(error.to_xml())
+        else:
+            assert not step.done
+            assert Guard().read(step.xml).name == "challenge"
+    bench.authenticator.close()
 
 
 # The log
