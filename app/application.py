@@ -16,6 +16,7 @@ from andiron.bosh.registry import BoshRegistry
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import Authenticate, Site
+from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.outermost import Outermost
 from andiron.settings import Settings
@@ -23,6 +24,7 @@ from andiron.signals import before_exit
 from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
+from andiron.tokens.configured import signed_tokens
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
@@ -62,6 +64,7 @@ def create_app(
     *,
     authenticate: Authenticate | None = None,
     identify: Identify | None = None,
+    verify_token: VerifyToken | None = None,
     **overrides: Any,
 ) -> "Andiron":
     """Return an independent ASGI application; several in one process do not meet.
@@ -73,12 +76,15 @@ def create_app(
     :class:`starlette.requests.HTTPConnection`, for the name of the site's visitor, and returns
     None for a stranger: visitors sign in without a password (SASL EXTERNAL).
     ``authenticate`` is asked with a username and a password whether the site knows
-    them. Either makes accounts as they are needed (the setting ``provision``).
+    them, ``verify_token`` with a token for the name of whose it is. Each makes accounts as they
+    are needed (the setting ``provision``).
 
     Raises :class:`~andiron.settings.SettingsError`.
     """
     settings = Settings(**overrides) if settings is None else settings.replaced(**overrides)
-    return Andiron(settings, authenticate=authenticate, identify=identify)
+    return Andiron(
+        settings, authenticate=authenticate, identify=identify, verify_token=verify_token
+    )
 
 
 class Andiron:
@@ -94,9 +100,16 @@ class Andiron:
         *,
         authenticate: Authenticate | None = None,
         identify: Identify | None = None,
+        verify_token: VerifyToken | None = None,
     ) -> None:
         self.settings = settings
-        self._site = Site(authenticate, settings.provision, settings.site_timeout)
+        self._site = Site(
+            authenticate,
+            settings.provision,
+            settings.site_timeout,
+            signed_tokens(settings),
+            verify_token,
+        )
         self._identify = identify
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)

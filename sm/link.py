@@ -22,6 +22,7 @@ class CloseReason(StrEnum):
     CONNECTION_LOST = "connection-lost"
     REPLACED = "replaced"
     EXPIRED = "expired"
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105
     NEGOTIATION_TIMEOUT = "negotiation-timeout"
     DEAD_PEER = "dead-peer"
     SLOW_READER = "slow-reader"

@@ -12,12 +12,13 @@ class Liveness:
     have signed in, or the backend have settled for a resumption, ``quiet_at``
     when to ask for an acknowledgement, ``request_by`` when that must have come,
     ``expires_at`` until when a lost client may come back, ``slow_until`` until when
-    nothing is read from it.
+    nothing is read from it, ``ends_at`` when all ends whatever the client does.
     """
 
     __slots__ = (
         "_config",
         "_probed_at",
+        "ends_at",
         "expires_at",
         "heard_at",
         "negotiate_by",
@@ -28,6 +29,7 @@ class Liveness:
 
     def __init__(self, config: SmConfig, now: float) -> None:
         self._config = config
+        self.ends_at = inf
         self.lost()
         self.found(now)
         self.negotiate(now)
@@ -88,6 +90,7 @@ class Liveness:
     def next_deadline(self) -> float:
         """Return the nearest of all."""
         return min(
+            self.ends_at,
             self.expires_at,
             self.negotiate_by,
             self.request_by,

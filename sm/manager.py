@@ -25,6 +25,10 @@ from andiron.xmpp.xml import Element
 logger = logging.getLogger("andiron.sm")
 
 _SELECTOR_LENGTH: Final = 12
+_REMEMBERED: Final = frozenset(
+    {CloseReason.EXPIRED, CloseReason.QUEUE_FULL, CloseReason.TOKEN_EXPIRED}
+)
+"""Ends that a client is told of when it comes to resume: what was handled it need not repeat."""
 
 
 class Backend(Protocol):
@@ -115,7 +119,7 @@ class SessionManager:
         self.timers.cancel(asking)
         self.resumed += 1
         management.namespace = element.namespace
-        session.adopt(transport, h, now)
+        session.adopt(transport, h, asking.ends_at, now)
         logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
 
     def _find(self, sm_id: str, account: str) -> tuple[Session, Management]:
@@ -167,7 +171,7 @@ class SessionManager:
             selector = sm_id[:_SELECTOR_LENGTH]
             if self._resumable.get(selector) is session:
                 del self._resumable[selector]
-            if reason is CloseReason.EXPIRED or reason is CloseReason.QUEUE_FULL:
+            if reason in _REMEMBERED:
                 self._expired[selector] = (sm_id, session.link.account, session.inbound)
                 while len(self._expired) > self.config.remember_expired:
                     self._expired.popitem(last=False)

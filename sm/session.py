@@ -255,6 +255,11 @@ class Session:
         self._wake_by(self._life.expires_at)
 
     @property
+    def ends_at(self) -> float:
+        """When it ends, whatever its client does; infinite unless :meth:`end_by` said."""
+        return self._life.ends_at
+
+    @property
     def hibernates_until(self) -> float:
         """Until when it waits to be resumed; infinite while it has a connection, or ended."""
         return self._life.expires_at if self.state is State.DETACHED else inf
@@ -285,6 +290,17 @@ class Session:
         self._life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
+
+    def end_by(self, until: float) -> None:
+        """End at that Unix time, unless something earlier was said before."""
+        if until != inf:
+            now = self.clock()
+            self._end_by(now + until - self.wall(now))
+
+    def _end_by(self, at: float) -> None:
+        if at < self._life.ends_at:
+            self._life.ends_at = at
+            self._wake_by(at)
 
     def bound(self, now: float) -> None:
         """Note that the client has bound its resource."""
@@ -492,10 +508,11 @@ class Session:
         self.link.abandoned()
         return transport
 
-    def adopt(self, transport: Transport, h: int, now: float) -> None:
+    def adopt(self, transport: Transport, h: int, ends_at: float, now: float) -> None:
         """Go on over a new connection (XEP-0198 section 5); ``h`` was checked.
 
-        ``<resumed/>`` waits until the backend has settled what it holds of
+        It keeps the time at which it ends, and outlives not the new sign-in either, which
+        says ``ends_at``. ``<resumed/>`` waits until the backend has settled what it holds of
         this session, because the count in it decides what the client repeats.
         """
         management = self.management
@@ -512,6 +529,7 @@ class Session:
         self.channel = transport.channel
         self.state = State.BOUND
         self._life.found(now)
+        self._end_by(ends_at)
         if self.inbound.pending:
             self._life.negotiate(now)
             self._wake_by(self._life.negotiate_by)
@@ -547,7 +565,13 @@ class Session:
         if now >= self._life.slow_until:
             self._life.slow_until = inf
             self._flow.in_time()
-        if now >= self._life.expires_at:
+        if now >= self._life.ends_at:
+            self.close(
+                CloseReason.TOKEN_EXPIRED,
+                now,
+                StreamError(StreamCondition.NOT_AUTHORIZED, "the token has expired"),
+            )
+        elif now >= self._life.expires_at:
             self.close(CloseReason.EXPIRED, now)
         elif now >= self._life.negotiate_by and self.state is State.NEGOTIATING:
             self.close(

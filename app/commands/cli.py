@@ -1,4 +1,4 @@
-"""The command line: ``andiron serve``, ``andiron user …``, ``andiron config …``."""
+"""The command line: ``andiron serve``, ``andiron user …``, ``andiron config …`` and others."""
 
 import asyncio
 import sys
@@ -12,6 +12,7 @@ from andiron.commands.account_file import AccountFileError, read_accounts
 from andiron.commands.check import check_database
 from andiron.commands.health import health
 from andiron.commands.portability import export_users, import_users, run
+from andiron.commands.token import make_token
 from andiron.domain.accounts.accounts import AccountError, Accounts
 from andiron.domain.accounts.credentials import check_password
 from andiron.domain.database.claims import claim_database
@@ -22,6 +23,7 @@ from andiron.domain.database.urls import check as check_url
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
+from andiron.tokens.configured import signed_tokens
 from andiron.version import __version__
 
 
@@ -221,6 +223,7 @@ def import_database(url: str) -> None:
 
 
 main.add_command(health)
+main.add_command(make_token)
 database.add_command(check_database)
 user.add_command(export_users)
 user.add_command(import_users)
@@ -238,7 +241,9 @@ def check_config() -> None:
     That the database could be opened or made is part of it; nothing is, and no
     PostgreSQL server is asked.
     """
-    check_url(Settings().database)
+    settings = Settings()
+    check_url(settings.database)
+    signed_tokens(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")
 

@@ -99,7 +99,12 @@ def run(settings: Settings) -> None:
             accounts = Accounts(database, settings.domain, settings.auth_iterations)
             if settings.demo:
                 click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
-            elif not (settings.registration or settings.auth_anonymous or await accounts.names()):
+            elif not (
+                settings.registration
+                or settings.auth_anonymous
+                or (settings.provision and andiron.domain.site.takes_tokens)
+                or await accounts.names()
+            ):
                 logger.warning(
                     "Nobody can sign in: the database has no account yet. In this folder"
                     " 'andiron user add NAME' makes one"

@@ -26,6 +26,7 @@ from andiron.domain.config import (
 )
 from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
+    Algorithms,
     AnyCase,
     AtLeastOne,
     Bytes,
@@ -41,6 +42,8 @@ from andiron.settings.types import (
     PublicUrl,
     RoomsHost,
     Seconds,
+    Secret,
+    Texts,
     Unit,
     Uri,
     Uris,
@@ -252,11 +255,51 @@ class Settings(BaseSettings):
 
     provision: bool = Field(
         True,
-        description="Make an account for whom `authenticate=` or `identify=` lets in"
+        description="Make an account for whom `authenticate=`, `identify=` or a token lets in"
         " and who has none.",
     )
     site_timeout: PositiveSeconds = Field(
         10.0, description="How long these may take, the site's own code, to answer."
+    )
+
+    token_secret: Secret = Field(
+        "",
+        repr=False,
+        description="The secret by which JSON Web Tokens are signed (HS256, HS384, HS512), of 32"
+        " bytes or more; empty: none is.",
+    )
+    token_key_file: str = Field(
+        "",
+        description="Or a file with the public key that they are checked by, in PEM; read again"
+        " when it changes.",
+    )
+    token_jwks_file: str = Field(
+        "",
+        description="Or a file with several such keys, as a JWK Set; read again when it changes.",
+    )
+    token_algorithms: Algorithms = Field(
+        (),
+        description="The algorithms that tokens may be signed by; none: all that the key is fit"
+        " for.",
+    )
+    token_issuer: str = Field(
+        "", description="Who must have issued a token (`iss`); empty: anybody with the key."
+    )
+    token_audience: Texts = Field(
+        (),
+        description="For whom a token must be (`aud`), for one of these; none: a token that says"
+        " for whom it is is refused.",
+    )
+    token_claim: str = Field(
+        "sub",
+        min_length=1,
+        description="The claim of a token that names the account, with or without the domain.",
+    )
+    token_skew: Seconds = Field(
+        10.0, description="How far the clock of who issues tokens may be from this one's."
+    )
+    token_outlives: bool = Field(
+        False, description="Let a session go on when the token that it signed in with has expired."
     )
 
     rooms: bool = Field(True, description="Let people meet in rooms (XEP-0045).")

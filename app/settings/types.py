@@ -4,7 +4,7 @@ import ipaddress
 import re
 import string
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -14,12 +14,22 @@ from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.domain.uploads.slot import media_type
 from andiron.xmpp.jid import InvalidJID, dns_name, domainpart
 
+_ALGORITHMS: Final = (
+    *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+"""Of RFC 7518 section 3.1 and RFC 8037 section 3.1; a token that is not signed has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """What a number counts, for the reader."""
 
     name: str
+
+
+class Masked:
+    """Marks a text of which nothing may be shown."""
 
 
 def _domain(value: str) -> str:
@@ -148,6 +158,12 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _algorithm(value: str) -> str:
+    if value not in _ALGORITHMS:
+        raise ValueError(f"algorithms of {', '.join(_ALGORITHMS)}")
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -165,10 +181,13 @@ Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
 HostNames = tuple[Annotated[str, AfterValidator(_host_name)], ...]
 MediaRanges = tuple[Annotated[str, AfterValidator(_media_range)], ...]
 Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
+Texts = tuple[Annotated[str, Field(min_length=1)], ...]
+Algorithms = tuple[Annotated[str, AfterValidator(_algorithm)], ...]
 Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
 DomainName = Annotated[str, AfterValidator(_domain)]
 RoomsHost = Annotated[str, AfterValidator(_rooms_host)]
 FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
+Secret = Annotated[str, Masked()]
 Uri = Annotated[str, AfterValidator(_uri)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

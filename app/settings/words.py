@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from andiron.settings.types import Unit
+from andiron.settings.types import Masked, Unit
 
 _KINDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -42,8 +42,11 @@ def unit(field: FieldInfo) -> str:
 def shown_value(settings: BaseSettings, name: str) -> str:
     """Return a setting's value for an operator's eyes: a secret is masked."""
     value = getattr(settings, name)
-    if type(settings).model_fields[name].repr:
+    field = type(settings).model_fields[name]
+    if field.repr:
         return value_text(value)
+    if any(isinstance(item, Masked) for item in field.metadata):
+        return "***" if value else value_text(value)
     return re.sub(r"(://[^:/]*:).*@", r"\1***@", str(value))
 
 

@@ -1,12 +1,14 @@
-"""Sign-in by SASL (RFC 6120 section 6): SCRAM, PLAIN (RFC 4616), EXTERNAL, ANONYMOUS (RFC 4505).
+"""Sign-in by SASL (RFC 6120 section 6).
+
+SCRAM, PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), EXTERNAL and ANONYMOUS (RFC 4505).
 
 Whether an account exists shows in nothing: for a name that has none, the same
 work is done on a decoy and the same answer given. A password, or its proof, is
-looked at when the attempt's turn has come (:mod:`.turns`), and not before.
+looked at when the attempt's turn has come (:mod:`.turns`), and not before. A
+signed token, which proves itself, needs no turn where it is right.
 """
 
 import asyncio
-import base64
 import logging
 import os
 import secrets
@@ -20,8 +22,11 @@ from typing import Final
 from andiron.domain.accounts.accounts import Accounts, InvalidName
 from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_password
 from andiron.domain.database.database import DatabaseError
+from andiron.domain.sign_in import oauthbearer
 from andiron.domain.sign_in.scram import ScramServer
 from andiron.domain.sign_in.site import Site
+from andiron.domain.sign_in.steps import Step, challenge, element_of, malformed, message_of, success
+from andiron.domain.sign_in.tokens import Grant, account_of, has_form_of_jwt
 from andiron.domain.sign_in.turns import Attempt, Crowded, Turns
 from andiron.domain.sign_in.verified import VerifiedPasswords
 from andiron.sm.driver import TimerDriver
@@ -29,7 +34,6 @@ from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
 from andiron.xmpp.jid import JID, InvalidJID, account_jid
-from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element
 
 __all__ = ["Authenticator", "Exchange", "SaslConfig", "Step"]
@@ -60,18 +64,6 @@ class SaslConfig:
     """Characters of one SASL element; longer ones are not decoded."""
     remembered: int = 10_000
     """Accounts whose right password in the clear is known again; see :mod:`.verified`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The answer to one SASL element."""
-
-    xml: str
-    username: str | None = None
-    """The prepared localpart signed in as, once ``done``."""
-    done: bool = False
-    anonymous: bool = False
-    """Whether the username was made up, for somebody who has no account."""
 
 
 _Next = Callable[[str, float], Awaitable[Step]]
@@ -113,14 +105,19 @@ class Authenticator:
         """Return the mechanisms to offer on ``channel``, strongest first.
 
         A visitor whom the site knows is offered nothing else: many clients take what asks
-        for a password before EXTERNAL, and have none. They may ask for another.
+        for a password before EXTERNAL, and have none. Nor is SCRAM offered where a token may
+        stand for a password: clients would take it, and prove that they know another than the
+        account's. They may ask for what is not offered.
         """
         if channel.visitor:
             return (_EXTERNAL,)
-        scram = self.config.scram if self.site.authenticate is None else ()
+        bearer = (oauthbearer.MECHANISM,) if self.site.takes_tokens and channel.secure else ()
         plain = (_PLAIN,) if self.config.plain and channel.secure else ()
+        scram = self.config.scram
+        if self.site.authenticate is not None or (bearer and plain):
+            scram = ()
         anonymous = (_ANONYMOUS,) if self.config.anonymous else ()
-        return (*scram, *plain, *anonymous)
+        return (*scram, *bearer, *plain, *anonymous)
 
     async def is_right(self, username: str, credentials: Credentials, password: str) -> bool:
         """Tell whether a password in the clear fits, by hashing it unless it was right before."""
@@ -136,9 +133,15 @@ class Authenticator:
     async def check(self, username: str, password: str) -> bool:
         """Tell whether a password in the clear is right, by the site's word or the account's own.
 
-        Who is let in has an account, if need be a new one. Raises :class:`SaslError`.
+        It may be a token of theirs. Who is let in has an account, if need be a new one.
+        Raises :class:`SaslError`.
         """
-        if await self.site.is_right(username, password):
+        owner = await self.site.owner(password)
+        if owner is not None:
+            right = account_of(owner.name, self.config.domain) == username
+        else:
+            right = await self.site.is_right(username, password)
+        if right:
             await self.admit(username)
             return True
         credentials = await self.accounts.credentials(username)
@@ -228,20 +231,20 @@ class Exchange:
 
     async def _advance(self, element: Element, now: float) -> Step:
         if element.namespace != ns.SASL:
-            raise _malformed("not a SASL element")
+            raise malformed("not a SASL element")
         if element.name == "abort":
             raise SaslError(SaslCondition.ABORTED)
         if element.name == "response":
             if self._next is None:
-                raise _malformed("no response was asked for")
-            return await self._next(self._message(element) or "", now)
+                raise malformed("no response was asked for")
+            return await self._next(message_of(element, self._config.max_message) or "", now)
         if element.name != "auth" or self._next is not None:
-            raise _malformed(f"<{element.name}/> was not expected")
+            raise malformed(f"<{element.name}/> was not expected")
         mechanism = element.get("mechanism")
         self._next = self._begin(mechanism)
-        message = self._message(element)
+        message = message_of(element, self._config.max_message)
         if message is None and mechanism != _ANONYMOUS:
-            return _challenge()
+            return challenge()
         return await self._next(message or "", now)
 
     def _begin(self, mechanism: str) -> _Next:
@@ -253,6 +256,12 @@ class Exchange:
                     SaslCondition.ENCRYPTION_REQUIRED, "PLAIN needs an encrypted connection"
                 )
             return self._plain
+        if mechanism == oauthbearer.MECHANISM and self._authenticator.site.takes_tokens:
+            if not self._channel.secure:
+                raise SaslError(
+                    SaslCondition.ENCRYPTION_REQUIRED, "a token needs an encrypted connection"
+                )
+            return self._bearer
         if mechanism == _EXTERNAL and self._channel.visitor:
             return self._external
         if mechanism == _ANONYMOUS and self._config.anonymous:
@@ -264,7 +273,7 @@ class Exchange:
         username = self._username(server.name, server.authzid)
         credentials = await self._authenticator.accounts.credentials(username)
         self._next = partial(self._scram_final, server, username)
-        return _challenge(server.challenge(credentials))
+        return challenge(server.challenge(credentials))
 
     async def _scram_final(
         self, server: ScramServer, username: str, message: str, now: float
@@ -274,30 +283,69 @@ class Exchange:
             attempt.right = confirmation is not None
         if confirmation is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return _success(username, confirmation)
+        return success(username, confirmation)
 
     async def _plain(self, message: str, now: float) -> Step:
         parts = message.split("\0")
         if len(parts) != 3 or not parts[1] or not parts[2]:
-            raise _malformed("not a PLAIN message")
+            raise malformed("not a PLAIN message")
         authzid, name, password = parts
         username = self._username(name, authzid)
+        if self._authenticator.site.signed is not None and has_form_of_jwt(password):
+            return await self._by_grant(username, await self._owner_of(password, now))
         async with self._turn(username, now) as attempt:
             right = await self._authenticator.check(username, password)
             attempt.right = right
         if not right:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return _success(username)
+        return success(username)
+
+    async def _bearer(self, message: str, now: float) -> Step:
+        """Take a bearer token (RFC 7628 section 3.1)."""
+        authzid, token = oauthbearer.read_message(message)
+        try:
+            owner = await self._owner_of(token, now)
+            return await self._by_grant(self._username(owner.name, authzid), owner)
+        except SaslError as error:
+            if error.condition != SaslCondition.NOT_AUTHORIZED:
+                raise
+        self._next = self._bearer_refused
+        return challenge(oauthbearer.INVALID)
+
+    async def _bearer_refused(self, _message: str, _now: float) -> Step:
+        """End what failed, now that the client has read why (RFC 7628 section 3.2.3)."""
+        raise SaslError(SaslCondition.NOT_AUTHORIZED)
+
+    async def _owner_of(self, token: str, now: float) -> Grant:
+        """Return who owns a token, by the prepared localpart. Raises :class:`SaslError`."""
+        site = self._authenticator.site
+        grant = site.proven(token) if token else None
+        if grant is None and token:
+            # What is not verified names nobody, so no account pays for a wrong token: only
+            # the address does, and those who try this very token again.
+            async with self._turn(f"token\0{token}", now) as attempt:
+                grant = await site.owner(token)
+                attempt.right = grant is not None
+        name = None if grant is None else account_of(grant.name, self._config.domain)
+        if grant is None or name is None:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        return Grant(name, grant.until)
+
+    async def _by_grant(self, username: str, owner: Grant) -> Step:
+        if owner.name != username:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        await self._authenticator.admit(username)
+        return success(username, until=owner.until)
 
     async def _external(self, authzid: str, now: float) -> Step:  # noqa: ARG002
         """Take the site's word (RFC 4422 appendix A); there is nothing to guess, so no turn."""
         username = self._username(self._channel.visitor, authzid)
         await self._authenticator.admit(username)
-        return _success(username)
+        return success(username)
 
     async def _anonymous(self, message: str, now: float) -> Step:  # noqa: ARG002
         # The message is trace information (RFC 4505 section 2), which nobody here looks at.
-        return Step(_element("success"), secrets.token_hex(16), done=True, anonymous=True)
+        return Step(element_of("success"), secrets.token_hex(16), done=True, anonymous=True)
 
     def _username(self, name: str, authzid: str) -> str:
         """Prepare the name, and refuse to let its bearer in as somebody else."""
@@ -340,48 +388,6 @@ class Exchange:
             self._attempt = None
             attempt.end(self._authenticator.clock())
 
-    def _message(self, element: Element) -> str | None:
-        """Decode an element's content; None where it has none (RFC 6120 section 6.4.2)."""
-        if len(element.text) > self._config.max_message:
-            raise _malformed(f"longer than {self._config.max_message} characters")
-        tree = parse_tree(element)
-        if len(tree):
-            raise _malformed("a SASL element holds text alone")
-        content = tree.text
-        if not content:
-            return None
-        if content == "=":
-            return ""
-        try:
-            data = base64.b64decode(content, validate=True)
-        except ValueError:
-            data = b""
-        # The decoder forgives stray bits and padding; RFC 6120 section 13.9.1 does not.
-        if base64.b64encode(data).decode() != content:
-            raise SaslError(SaslCondition.INCORRECT_ENCODING)
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            raise _malformed("not UTF-8") from None
-
 
 def _later() -> SaslError:
     return SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE, "too many sign-ins wait; try later")
-
-
-def _success(username: str, confirmation: str = "") -> Step:
-    return Step(_element("success", confirmation), username, done=True)
-
-
-def _challenge(message: str = "") -> Step:
-    return Step(_element("challenge", message))
-
-
-def _element(name: str, message: str = "") -> str:
-    if not message:
-        return f"<{name} xmlns='{ns.SASL}'/>"
-    return f"<{name} xmlns='{ns.SASL}'>{base64.b64encode(message.encode()).decode()}</{name}>"
-
-
-def _malformed(reason: str) -> SaslError:
-    return SaslError(SaslCondition.MALFORMED_REQUEST, reason)

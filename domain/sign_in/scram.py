@@ -15,7 +15,7 @@ from typing import Final
 from andiron.domain.accounts.credentials import MECHANISMS, Credentials
 from andiron.xmpp.errors import SaslCondition, SaslError
 
-__all__ = ["ScramServer"]
+__all__ = ["ScramServer", "saslname"]
 
 _VALUE = r"[^,\x00]+"
 _NONCE = r"[!-+\--~]+"
@@ -45,8 +45,8 @@ class ScramServer:
             raise _malformed("not a SCRAM client-first-message")
         if match["binding"].startswith("p"):
             raise _malformed("channel binding is not offered here")
-        self.name = _saslname(match["name"])
-        self.authzid = _saslname(match["authzid"] or "")
+        self.name = saslname(match["name"])
+        self.authzid = saslname(match["authzid"] or "")
         self._hash = MECHANISMS[mechanism]
         self._mechanism = mechanism
         self._header = match["header"]
@@ -90,7 +90,8 @@ class ScramServer:
         return hmac.compare_digest(stored_key, self._keys.stored_key)
 
 
-def _saslname(text: str) -> str:
+def saslname(text: str) -> str:
+    """Return what a saslname stands for (RFC 5801 section 4). Raises :class:`SaslError`."""
     if _SASLNAME.fullmatch(text) is None:
         raise _malformed("an equals sign in a name stands for itself only as =3D")
     return text.replace("=2C", ",").replace("=3D", "=")

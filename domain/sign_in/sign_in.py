@@ -124,6 +124,7 @@ class SignIn:
             return
         if owner is not None:
             self._newcomer.signed_in(owner)
+            session.end_by(step.until)
         session.send(step.xml)
         if owner is not None:
             session.authenticated(session.clock())

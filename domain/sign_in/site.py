@@ -1,4 +1,4 @@
-"""The site that the domain is a part of: whom it knows, and what it says of a password."""
+"""The site that the domain is a part of: whom it knows, and what it says of a password or token."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
 __all__ = ["Authenticate", "Site", "TimeLimit", "within"]
@@ -54,6 +55,16 @@ class Site:
     timeout: float = 10.0
     """Seconds that the site may take to answer."""
 
+    signed: SignedTokens | None = None
+    """Tells of JSON Web Tokens; None where none are taken."""
+    verify_token: VerifyToken | None = None
+    """Tells of tokens that say nothing by themselves."""
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether one may sign in by a token."""
+        return self.signed is not None or self.verify_token is not None
+
     async def is_right(self, username: str, password: str) -> bool:
         """Ask the site, if it can be asked.
 
@@ -61,11 +72,34 @@ class Site:
         """
         if self.authenticate is None:
             return False
+        return await self._ask("authenticate=", self.authenticate(username, password)) is True
+
+    def proven(self, token: str) -> Grant | None:
+        """Return what a token says that proves itself; None for any other.
+
+        Raises :class:`SaslError` ``not-authorized`` for one that is too old or not for here.
+        """
         try:
-            return await within(self.timeout, self.authenticate(username, password)) is True
+            return None if self.signed is None else self.signed.read(token)
+        except UnfitToken:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
+
+    async def owner(self, token: str) -> Grant | None:
+        """Ask the site whose token it is, if it can be asked.
+
+        Raises :class:`SaslError` ``temporary-auth-failure`` where it fails or takes too long.
+        """
+        if self.verify_token is None:
+            return None
+        name = await self._ask("verify_token=", self.verify_token(token))
+        return Grant(name) if isinstance(name, str) and name else None
+
+    async def _ask(self, what: str, work: Awaitable[T]) -> T:
+        try:
+            return await within(self.timeout, work)
         except TimeLimit:
-            logger.warning("authenticate= took longer than %g s (site_timeout)", self.timeout)
+            logger.warning("%s took longer than %g s (site_timeout)", what, self.timeout)
         except Exception:
             # Whatever went wrong in the site's own code, the stream must hear.
-            logger.exception("authenticate= failed")
+            logger.exception("%s failed", what)
         raise SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE)

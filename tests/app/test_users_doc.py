@@ -5,9 +5,15 @@ from pathlib import Path
 
 import httpx
 from support.asgi import OPEN, AsgiClient
+from support.keys import SECRET
+
+from andiron.settings import Settings
+from andiron.tokens.configured import signed_tokens
 
 DOC = Path(__file__).parents[2] / "docs" / "users.md"
-STARLETTE, DJANGO, FASTAPI = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
+STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS = re.findall(
+    r"```python\n(.*?)```", DOC.read_text(), re.DOTALL
+)
 
 
 def run(code, tmp_path, monkeypatch):
@@ -48,3 +54,16 @@ async def test_the_site_checks_a_password(tmp_path, monkeypatch):
     assert not await site["check"]("juliet", "another")
     async with site["chat"].lifespan():
         assert "PLAIN" in (await features(site["app"]))[1]
+
+
+async def test_the_site_signs_a_token(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANDIRON_TOKEN_SECRET", SECRET)
+    token = run(SIGNING, tmp_path, monkeypatch)["token"]
+    assert signed_tokens(Settings()).read(token).name == "juliet"
+
+
+async def test_the_site_looks_a_token_up(tmp_path, monkeypatch):
+    site = run(TOKENS, tmp_path, monkeypatch)
+    assert await site["verify"]("a random text") == "juliet"
+    async with site["chat"].lifespan():
+        assert "OAUTHBEARER" in (await features(site["app"]))[1]

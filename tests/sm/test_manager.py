@@ -13,6 +13,7 @@ from support.sessions import MemoryTransport, World
 
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
+from andiron.sm.manager import SessionManager
 from andiron.sm.session import State
 
 RESUMABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
@@ -209,3 +210,81 @@ def test_wall_tells_the_unix_time_of_an_instant(monkeypatch):
     world = World()
     assert world.manager.wall(world.now) == 5_000_000.0
     assert world.manager.wall(world.now - 60) == 5_000_000.0 - 60
+
+
+# Sessions that end at a time that their sign-in said
+
+
+def until(world, seconds):
+    """Return the Unix time in so many seconds."""
+    return world.manager.wall(world.now) + seconds
+
+
+RESUME = "<resume xmlns='urn:xmpp:sm:3' previd='{}' h='0'/>"
+
+
+@pytest.fixture
+def still(monkeypatch):
+    """Let Unix time go by the clock that the test turns."""
+    monkeypatch.setattr(SessionManager, "wall", lambda _self, now: 1_000_000 + now)
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("stage", ["sign_in", "bind"])
+def test_a_session_ends_when_its_sign_in_does(stage):
+    world = World(SmConfig(negotiation_timeout=500, idle_probe=0))
+    transport = getattr(world, stage)()
+    transport.session.end_by(until(world, 100))
+    transport.session.end_by(until(world, 200))
+    world.pass_time(99)
+    assert transport.closed is False
+    world.pass_time(1)
+    assert transport.closed.condition == "not-authorized"
+    assert world.manager.closed == {CloseReason.TOKEN_EXPIRED: 1}
+
+
+@pytest.mark.usefixtures("still")
+def test_a_time_that_is_over_ends_it_at_once():
+    world = World()
+    transport = world.bind()
+    transport.session.end_by(until(world, -1))
+    world.pass_time(0)
+    assert transport.closed.condition == "not-authorized"
+
+
+def test_without_such_a_time_it_does_not_end():
+    world = World(SmConfig(idle_probe=0))
+    transport = world.bind()
+    transport.session.end_by(inf)
+    world.pass_time(1_000_000)
+    assert transport.closed is False
+
+
+@pytest.mark.usefixtures("still")
+def test_a_hibernating_session_ends_when_its_sign_in_does():
+    juliet = resumable()
+    world = juliet.world
+    juliet.transport.session.end_by(until(world, 100))
+    world.lose(juliet.transport)
+    world.pass_time(100)
+    assert world.manager.closed == {CloseReason.TOKEN_EXPIRED: 1}
+    back = world.sign_in()
+    world.receive(back, RESUME.format(juliet.known["sm"]))
+    assert "item-not-found" in back.take()[0]
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize(("first", "second"), [(100, inf), (inf, 100), (100, 200), (200, 100)])
+def test_a_resumed_session_outlives_neither_sign_in(first, second):
+    juliet = resumable(SmConfig(idle_probe=0))
+    world = juliet.world
+    juliet.transport.session.end_by(until(world, first))
+    world.lose(juliet.transport)
+    back = world.sign_in()
+    back.session.end_by(until(world, second))
+    world.receive(back, RESUME.format(juliet.known["sm"]))
+    assert "<resumed" in back.take()[0]
+    world.pass_time(99)
+    assert back.closed is False
+    world.pass_time(1)
+    assert back.closed.condition == "not-authorized"

@@ -65,6 +65,7 @@ def test_the_commands_that_there_are():
         "",
         "health",
         "serve",
+        "token",
         "user",
         "user add",
         "user password",

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 import websockets
+from support.keys import SECRET
 
 from andiron.application import create_app
 from andiron.domain.database.database import DatabaseError
@@ -186,6 +187,8 @@ async def test_a_socket_file(process, tmp_path, monkeypatch, settings):
         ({}, True),
         ({"ANDIRON_REGISTRATION": "true"}, False),
         ({"ANDIRON_AUTH_ANONYMOUS": "1"}, False),
+        ({"ANDIRON_TOKEN_SECRET": SECRET}, False),
+        ({"ANDIRON_TOKEN_SECRET": SECRET, "ANDIRON_PROVISION": "false"}, True),
     ],
 )
 async def test_a_server_that_lets_nobody_in_says_so(tmp_path, variables, told):

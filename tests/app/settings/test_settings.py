@@ -83,6 +83,9 @@ NOT_OF_A_PACKAGE = {
 }
 
 
+NOT_OF_A_PACKAGE |= {name for name in Settings.model_fields if name.startswith("token_")}
+
+
 @pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - NOT_OF_A_PACKAGE))
 def test_each_setting_reaches_a_package(name):
     settings = Settings(**{name: other_value(name, Settings.model_fields[name].default)})
@@ -521,6 +524,19 @@ def test_a_database_url_is_never_shown():
     with pytest.raises(SettingsError, match="mysql:// is not supported") as caught:
         Settings(database="mysql://me:secret@db/andiron")
     assert "secret" not in str(caught.value)
+
+
+def test_nothing_of_the_secret_for_tokens_is_shown():
+    settings = Settings(token_secret="s3cret://" * 8)
+    assert shown_value(settings, "token_secret") == "***"
+    assert shown_value(Settings(), "token_secret") == "empty"
+    assert "s3cret" not in repr(settings)
+
+
+def test_an_algorithm_that_there_is_not_is_refused():
+    for name in ("none", "hs256", "RS265"):
+        with pytest.raises(SettingsError, match="must be algorithms of HS256, "):
+            Settings(token_algorithms=(name,))
 
 
 def test_what_is_wrong_with_a_database_url_is_named(monkeypatch):
