@@ -253,11 +253,12 @@ class _Bounds:
 def parse(parser: XMLParserType, text: str) -> None:
     """Let ``parser`` read the whole of ``text``; raise what is wrong as a :class:`StreamError`."""
     try:
+        at = 0
         if parser.EndElementHandler is not None:
-            while len(text) > _PIECE:
-                parser.Parse(text[:_PIECE], False)
-                text = text[_PIECE:]
-        parser.Parse(text, True)
+            while len(text) - at > _PIECE:
+                parser.Parse(text[at : at + _PIECE], False)
+                at += _PIECE
+        parser.Parse(text[at:], True)
     except ExpatError as error:
         parser.StartElementHandler = None  # it may refer to the parser
         raise _stream_error(error) from None

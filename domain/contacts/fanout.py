@@ -49,11 +49,13 @@ class Fanouts:
         The result is that of :meth:`Link.receive`; ``ticket`` is of the stanza that caused
         it. Steps must look for themselves whether the client and who is told are still there.
         """
-        line = self._lines.get(client.account)
-        if line is None:
+        if not self.under_way(client.account):
             done = _advance(steps)
             if done is not None:
                 return done
+        # The steps may have ended another resource, which tells that it left.
+        line = self._lines.get(client.account)
+        if line is None:
             line = self._lines[client.account] = deque()
             self._spawn(client.session.errand(self._run(client.account, line)))
         line.append(_Waiting(client, steps, ticket))

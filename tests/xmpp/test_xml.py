@@ -11,7 +11,7 @@ from support.trees import flat, written
 
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.tree import parse_tree
-from andiron.xmpp.xml import Element, Guard, utf8_length
+from andiron.xmpp.xml import Element, Guard, parse, utf8_length
 
 C = "xmlns='jabber:client'"
 MALFORMED = StreamCondition.NOT_WELL_FORMED
@@ -583,3 +583,24 @@ def test_what_is_counted_is_read_in_pieces_as_if_whole(guard, letters):
             guard.read(wrong)
     with pytest.raises(StreamError, match="more than"):
         guard.read(text.replace("</a>", "<b/>" * 2000 + "</a>"))
+
+
+class Measured(str):
+    """A text that knows how much of it was copied."""
+
+    __slots__ = ()
+    copied = 0
+
+    def __getitem__(self, key):
+        part = Measured(super().__getitem__(key))
+        Measured.copied += len(part)
+        return part
+
+
+def test_pieces_copy_a_text_once(guard):
+    text = Measured(f"<a>{'x' * 1_000_000}</a>")
+    parser = guard.parser(text, len(text))
+    parser.EndElementHandler = lambda _name: None
+    Measured.copied = 0
+    parse(parser, text)
+    assert Measured.copied == len(text)

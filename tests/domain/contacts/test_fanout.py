@@ -5,12 +5,15 @@ import logging
 import pytest
 from support.domains import Stage, settle
 
+from andiron.sm.config import SmConfig
+
 MANY = 50
+QUEUE = 3 * MANY
 
 
 @pytest.fixture
 async def stage():
-    return Stage()
+    return Stage(SmConfig(idle_probe=0, queue_stanzas=QUEUE))
 
 
 @pytest.fixture
@@ -139,3 +142,25 @@ async def test_one_that_fails_holds_up_nobody_else(stage, crowd, caplog):
     juliet.send("<presence><status>on</status></presence>")
     await settle()
     assert {heard(one)[-1] for one in crowd} == {"on"}
+
+
+async def test_another_resource_whose_queue_that_fills_leaves_in_its_turn(stage, crowd, caplog):
+    juliet = await stage.bind("juliet", "x")
+    other = await stage.come("juliet", "other", sm=True)
+    other.lose()
+    queue = other.session.management.queue
+    while len(queue) < QUEUE:
+        crowd[0].send(f"<message to='{other.jid}'><body>hi</body></message>")
+    for one in crowd:
+        one.take()
+    with caplog.at_level(logging.ERROR):
+        juliet.send("<presence><status>here</status></presence>")
+        assert not other.link.bound
+        juliet.leave()
+        await settle()
+        await settle()
+    assert not caplog.records
+    for one in crowd:
+        assert heard(one)[-1] == "unavailable"
+    again = await stage.come("juliet", "x")
+    assert not again.transport.paused
