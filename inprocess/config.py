@@ -13,6 +13,8 @@ class InprocessConfig:
     """The largest element before sign-in."""
     buffer_bytes: int = 1_048_576
     """How much may wait for a client that does not read before it is dropped."""
+    patience: float = 1.0
+    """How long a client may read nothing while more than that waits."""
     unsent_bytes: int = 67_108_864
     """How much memory a client's own stanzas may take that are not read yet."""
     close_timeout: float = 5.0

@@ -21,6 +21,8 @@ __all__ = ["MemoryConnection"]
 
 _ALLOWANCE: Final = 65_536
 """Bytes that may be on their way, as in a socket's buffers, before an end counts as slow."""
+_MANY: Final = 16
+"""How many times the bytes that may wait may be there for a moment."""
 _HEAD: Final = f"<stream xmlns='{ns.CLIENT}' xmlns:stream='{ns.STREAMS}'>"
 _FOOT: Final = "</stream>"
 
@@ -39,7 +41,7 @@ class MemoryConnection:
     came by :meth:`take` until that returns None; ``heard`` is then called, from the event loop,
     when there is more, or :attr:`over`, or when it may go on writing. ``header`` makes the
     stream header for errors that come before the stream is open; ``on_over`` is called once,
-    when nothing is left of the connection.
+    when nothing is left of the connection and the client has heard that.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class MemoryConnection:
         "_guard",
         "_header",
         "_heard",
+        "_judgement",
         "_limit",
         "_loop",
         "_lost",
@@ -56,6 +59,7 @@ class MemoryConnection:
         "_open",
         "_paused",
         "_reading",
+        "_taken",
         "_telling",
         "_timer",
         "_to_client",
@@ -91,6 +95,8 @@ class MemoryConnection:
         self._unread = 0
         self._to_client: deque[StreamHeader | str | _End] = deque()
         self._unsent = 0
+        self._taken = 0
+        self._judgement: asyncio.TimerHandle | None = None
         self._open = False
         self._answered = False
         self._paused = False
@@ -153,6 +159,7 @@ class MemoryConnection:
         if isinstance(item, _End):
             self._finish()
             return None
+        self._taken += 1
         if isinstance(item, str):
             self._unsent -= utf8_length(item)
         if congested and not self.congested:
@@ -234,8 +241,9 @@ class MemoryConnection:
     def open(self, header: StreamHeader) -> None:
         """Answer the client's stream header."""
         self._answered = True
-        self._to_client.append(header)
-        self._tell()
+        if not self._deaf:
+            self._to_client.append(header)
+            self._tell()
 
     def send(self, text: str) -> None:
         """Send one element, or buffer it until the client reads."""
@@ -245,8 +253,27 @@ class MemoryConnection:
         self._to_client.append(text)
         self._unsent += utf8_length(text)
         if congested and self._unsent > self._config.buffer_bytes:
-            self._loop.call_soon(self.drop, CloseReason.SLOW_READER)
+            self._too_much()
         self._tell()
+
+    def _too_much(self) -> None:
+        """Drop a client that does not read.
+
+        What comes at one time may be more than it could have read so far: nothing stands
+        between it and the server that would have taken some, as a network does.
+        """
+        if self._unsent > _MANY * self._config.buffer_bytes:
+            self._loop.call_soon(self.drop, CloseReason.SLOW_READER)
+        elif self._judgement is None:
+            self._judgement = self._loop.call_later(self._config.patience, self._judge, self._taken)
+
+    def _judge(self, taken: int) -> None:
+        self._judgement = None
+        if self._unsent > self._config.buffer_bytes:
+            if self._taken == taken:
+                self.drop(CloseReason.SLOW_READER)
+            else:
+                self._too_much()
 
     def unsent(self) -> list[str]:
         """Take back the elements that the client did not take, if it does not keep up."""
@@ -300,6 +327,8 @@ class MemoryConnection:
     def _told(self) -> None:
         self._telling = False
         self._heard()
+        if self.over:
+            self._on_over()
 
     def _drained(self) -> None:
         if not self._deaf:
@@ -309,10 +338,10 @@ class MemoryConnection:
         if self.over:
             return
         self.over = self._closing = self._lost = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._judgement):
+            if timer is not None:
+                timer.cancel()
         self._to_client.clear()
         self._to_session.clear()
         self._unread = self._unsent = 0
         self._tell()
-        self._on_over()

@@ -74,29 +74,28 @@ class Line(asyncio.Transport):
 
     def _heard(self) -> None:
         self._writable.set()
-        self._read_soon()
+        if not self._connection.over:
+            self._read_soon()
+        elif not self._over:
+            self._over = True
+            self._client.connection_lost(None)
 
     def _read_soon(self) -> None:
-        if not self._reading and not self._over:
+        if not self._reading:
             self._reading = True
             self._client.loop.call_soon(self._read)
 
     def _read(self) -> None:
         self._reading = False
-        if self._over:
+        connection = self._connection
+        if connection.over or (self._held and not connection.closing):
             return
-        if self._connection.over:
-            self._over = True
-            self._client.connection_lost(None)
-            return
-        if self._held and not self._connection.closing:
-            return
-        item = self._connection.take()
+        item = connection.take()
         if isinstance(item, StreamHeader):
             self._client.data_received(_header(item))
         elif item is not None:
             self._client.data_received(item)
-        elif self._connection.over:
+        elif connection.over:
             # The parser closes the stream, and slixmpp the connection.
             self._client.data_received(_FOOTER)
         else:

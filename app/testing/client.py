@@ -95,9 +95,7 @@ class ChatClient:
 
     async def receive(self, *, within: float = _PATIENCE) -> Stanza:
         """Return the next message that says something."""
-        return await self.next(
-            lambda one: one.name == "message" and bool(one.body), within=within
-        )
+        return await self.next(lambda one: one.name == "message" and bool(one.body), within=within)
 
     async def join(self, room: str, nick: str = "") -> str:
         """Enter a room (XEP-0045 section 7.2), make it if need be, and return its address.
@@ -118,9 +116,7 @@ class ChatClient:
             raise PermissionError(f"{self.name} may not enter {address}: {answer.condition}")
         if answer.tree.find(_MADE) is not None:
             form = f"<x xmlns='{ns.DATA}' type='submit'/>"
-            await self.ask(
-                f"<query xmlns='{ns.MUC_OWNER}'>{form}</query>", to=address, kind="set"
-            )
+            await self.ask(f"<query xmlns='{ns.MUC_OWNER}'>{form}</query>", to=address, kind="set")
         return address
 
     async def say(self, room: str, body: str) -> None:

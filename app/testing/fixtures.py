@@ -18,7 +18,7 @@ def chat() -> Andiron:
 
 
 @pytest_asyncio.fixture
-async def chat_client(chat: Andiron) -> AsyncIterator[SignIn]:  # noqa: F811 - the fixture
+async def chat_client(chat: Andiron) -> AsyncIterator[SignIn]:
     """Run ``chat`` in memory; ``await chat_client("alice")`` is a client of alice's."""
     async with running(chat) as coming:
         yield coming
