@@ -88,7 +88,7 @@ class Line(asyncio.Transport):
     def _read(self) -> None:
         self._reading = False
         connection = self._connection
-        if connection.over or (self._held and not connection.closing):
+        if self._over or (self._held and not connection.closing):
             return
         item = connection.take()
         if isinstance(item, StreamHeader):

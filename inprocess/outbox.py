@@ -37,9 +37,9 @@ class Outbox(asyncio.Queue[Any]):
     def _put(self, item: Any) -> None:
         size = OBJECT + len(str(item[0]))
         self._bytes += size
-        super()._put((size, item))  # type: ignore[misc]
+        super()._put((size, item))
 
     def _get(self) -> Any:
-        size, item = super()._get()  # type: ignore[misc]
+        size, item = super()._get()
         self._bytes -= size
         return item

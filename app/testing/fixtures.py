@@ -19,6 +19,6 @@ def chat() -> Andiron:
 
 @pytest_asyncio.fixture
 async def chat_client(chat: Andiron) -> AsyncIterator[SignIn]:
-    """Run ``chat`` in memory; ``await chat_client("alice")`` is a client of alice's."""
+    """Run ``chat`` in memory and return what signs in: ``await chat_client("alice")``."""
     async with running(chat) as coming:
         yield coming
