@@ -8,7 +8,8 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
-from slixmpp import ClientXMPP
+from slixmpp import ClientXMPP, Message, Presence
+from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from andiron.inprocess.entrance import Entrance
 from andiron.inprocess.line import Line
@@ -37,13 +38,15 @@ class Bot(ClientXMPP):
         """When it last connected."""
         self._line: Line | None = None
         self._worked_on = 0
+        self._limit = entrance().config.unsent_bytes
+        self._kept = 0
         self._counted: dict[Callable[..., Any], Callable[..., Any]] = {}
         # No certificates are read: there is nothing to encrypt.
         super().__init__(account.bare, "", ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self.enable_direct_tls = self.enable_starttls = False
         self.enable_plaintext = True
         self.whitespace_keepalive = False
-        self._outbox = self.waiting_queue = Outbox(entrance().config.unsent_bytes)
+        self._outbox = self.waiting_queue = Outbox(self._limit)
 
     def connect(self, host: str | None = None, port: int | None = None) -> "asyncio.Future[Any]":
         """Connect and sign in; ``session_start`` tells when that is done.
@@ -92,6 +95,19 @@ class Bot(ClientXMPP):
             self._run_out_filters.cancel()
             self._run_out_filters = None
         super().connection_lost(exception)
+
+    def send(self, data: StanzaBase | str, use_filters: bool = True) -> None:
+        """Send a stanza; what is sent before the session has started waits for that.
+
+        Raises :class:`asyncio.QueueFull` where more than ``account_burst`` waits.
+        """
+        if self._session_started:
+            self._kept = 0
+        elif self.transport is None or isinstance(data, Message | Presence | str):
+            if self._kept > self._limit:
+                raise asyncio.QueueFull
+            self._kept += OBJECT + len(str(data))
+        super().send(data, use_filters)
 
     # Handlers that take their time
 

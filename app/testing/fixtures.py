@@ -19,6 +19,6 @@ def chat() -> Andiron:
 
 @pytest_asyncio.fixture
 async def chat_client(chat: Andiron) -> AsyncIterator[SignIn]:
-    """Run ``chat`` in memory and return what signs in: ``await chat_client("alice")``."""
+    """Run ``chat`` in memory and give the function that signs somebody in."""
     async with running(chat) as coming:
         yield coming

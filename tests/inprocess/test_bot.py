@@ -139,13 +139,18 @@ async def flood(bot):
             await asyncio.sleep(0)
 
 
+async def flooded(bot):
+    """Send far too much without a pause."""
+    for _ in range(1000):
+        bot.send_message("carol@localhost", "x" * 10_000)
+
+
 async def test_one_that_floods_is_slowed_and_others_go_on():
     chat = create_app(account_rate=10_000, account_burst=1_048_576)
     async with running(chat) as client:
         alice, bob = await client("alice"), await client("bob")
         bot = await started(chat.client("flood"))
-        manager, _ = chat._serving
-        payer = manager.payers.named("flood@localhost")
+        payer = bot._line._connection.session.payer
         flooding = asyncio.ensure_future(flood(bot))
         await until(lambda: payer.over_since < inf)
         for _ in range(5):
@@ -166,6 +171,8 @@ async def test_one_that_floods_for_too_long_is_ended():
         await bot.wait_until("disconnected")
         flooding.cancel()
         assert reasons(chat)[CloseReason.STREAM_ERROR] == 1
+        with pytest.raises(asyncio.QueueFull):
+            await flooded(bot)
         await alice.send("alice", "still here")
         assert (await alice.receive()).body == "still here"
 

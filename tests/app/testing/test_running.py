@@ -60,9 +60,7 @@ async def test_who_waits_in_vain_is_told_what_came():
         alice, bob = await client("alice"), await client("bob")
         await bob.write(f"<presence to='{alice.jid}'/>")
         assert (await alice.next()).sender == bob.jid
-        with pytest.raises(
-            TimeoutError, match=r"alice waited 0\.01 s in vain; what came is nothing"
-        ):
+        with pytest.raises(TimeoutError, match=r"alice waited 0\.01 s .* is nothing"):
             await alice.receive(within=0.01)
 
 
