@@ -313,6 +313,7 @@ class Andiron:
         its event loop. Raises :class:`RuntimeError` otherwise, and ValueError for a name that
         no account can have.
         """
+        self.entrance()
         from andiron.inprocess.bot import Bot  # noqa: PLC0415 - sites without bots need no slixmpp
 
         return Bot(account_jid(name, self.settings.domain), self.entrance)
