@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
@@ -13,11 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
+from andiron.connections import Connections
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import Authenticate, Site
 from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
+from andiron.inprocess.entrance import Entrance
 from andiron.outermost import Outermost
 from andiron.settings import Settings
 from andiron.signals import before_exit
@@ -35,6 +37,9 @@ from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_we
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.jid import account_jid
 from andiron.xmpp.xml import Guard
+
+if TYPE_CHECKING:
+    from andiron.inprocess.bot import Bot
 
 logger = logging.getLogger("andiron")
 
@@ -124,6 +129,7 @@ class Andiron:
         self.running = False
         """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
+        self._entrance: Entrance | None = None
         self.strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
         """The connections that are signing in."""
         self.incoming: Newcomers[asyncio.Timeout] = Newcomers(self.strangers)
@@ -191,7 +197,7 @@ class Andiron:
         self.database_lost = ""
         await domain.start(self._lose_database)
         try:
-            async with self._sessions(domain) as manager:
+            async with self._sessions(domain, guard) as manager:
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
                 bosh = BoshRegistry(
@@ -208,13 +214,22 @@ class Andiron:
             await domain.stop()
 
     @asynccontextmanager
-    async def _sessions(self, domain: Domain) -> AsyncIterator[SessionManager]:
+    async def _sessions(self, domain: Domain, guard: Guard) -> AsyncIterator[SessionManager]:
         # uvloop's time has milliseconds only, and what an account may use at a time are few.
         manager = SessionManager(self.settings.sm_config(), domain, clock=time.monotonic)
         driver = Driver(manager.timers, manager.rounds)
         driver.start()
 
+        self._entrance = Entrance(
+            manager,
+            self.settings.inprocess_config(),
+            guard,
+            domain=domain.name,
+            serving=self._connections.one,
+        )
+
         def shutdown() -> None:
+            self._entrance = None
             domain.close(manager.clock())
             manager.shutdown(manager.clock())
 
@@ -302,6 +317,37 @@ class Andiron:
 
         return asyncio.run_coroutine_threadsafe(end(), loop).result()
 
+    def client(self, name: str) -> "Bot":
+        """Return a :class:`slixmpp.ClientXMPP` of an account, for the site's own code: a bot.
+
+        It is to be given plugins and handlers and then to ``connect()``, which needs no
+        address: it signs in here, in memory, without a password. Who has no account gets
+        one (the setting ``provision``). To be called while the application runs, on
+        its event loop. Raises :class:`RuntimeError` otherwise, and ValueError for a name that
+        no account can have.
+        """
+        self.entrance()
+        from andiron.inprocess.bot import Bot  # noqa: PLC0415 - sites without bots need no slixmpp
+
+        return Bot(account_jid(name, self.settings.domain), self.entrance)
+
+    def entrance(self) -> Entrance:
+        """Return where clients of this process come in.
+
+        Raises :class:`RuntimeError` while the application does not run, or on another loop.
+        """
+        if self._entrance is None or self._serving is None:
+            raise RuntimeError(
+                "this Andiron does not run: clients in the process can be made within its lifespan"
+                " (async with chat.lifespan(): …), see docs/bots.md"
+            )
+        if self._serving[1] is not asyncio.get_running_loop():
+            raise RuntimeError(
+                "this Andiron runs on another event loop: make clients there, as by"
+                " asyncio.run_coroutine_threadsafe, see docs/bots.md"
+            )
+        return self._entrance
+
     def discovery_routes(self, *, at: str = "") -> list[BaseRoute]:
         """Return the routes of ``/.well-known/host-meta`` and ``host-meta.json`` (XEP-0156).
 
@@ -357,40 +403,6 @@ class Andiron:
             await send({"type": f"lifespan.{stage}.failed", "message": f"andiron: {stage} failed"})
         else:
             await send({"type": "lifespan.shutdown.complete"})
-
-
-class Connections:
-    """Counts what is being served, so that an end can wait for it."""
-
-    __slots__ = ("_count", "_idle")
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._idle: asyncio.Event | None = None
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Count one more while the block runs."""
-        self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count and self._idle is not None:
-                self._idle.set()
-
-    async def ended(self, patience: float) -> None:
-        """Return when nothing is being served, after ``patience`` seconds at the latest."""
-        if not self._count:
-            return
-        self._idle = asyncio.Event()
-        try:
-            async with asyncio.timeout(patience):
-                await self._idle.wait()
-        except TimeoutError:
-            logger.warning("%d connections did not end in time", self._count)
-        finally:
-            self._idle = None
 
 
 async def _serve_http(router: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,7 @@ from andiron.domain.config import (
     ThrottleConfig,
     UploadConfig,
 )
+from andiron.inprocess.config import InprocessConfig
 from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
     Algorithms,
@@ -795,6 +796,16 @@ class Settings(BaseSettings):
             buffer_bytes=self.websocket_buffer_bytes,
             close_timeout=self.websocket_close_timeout,
             see_other_uri=self.websocket_see_other_uri,
+        )
+
+    def inprocess_config(self) -> InprocessConfig:
+        """Return what bounds clients in the process: as much as those outside."""
+        return InprocessConfig(
+            max_stanza_size=self.max_stanza_size,
+            max_negotiation_size=self.max_negotiation_size,
+            buffer_bytes=self.websocket_buffer_bytes,
+            unsent_bytes=self.account_burst,
+            close_timeout=self.websocket_close_timeout,
         )
 
     def bosh_config(self) -> BoshConfig:

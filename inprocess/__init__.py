@@ -1,0 +1,1 @@
+"""Clients inside the site's own process, over a transport in memory."""
