@@ -118,6 +118,16 @@ async def test_it_ends_with_the_application_even_if_it_always_comes_back(chat, c
         await started(bot)
 
 
+async def test_it_has_one_connection_at_a_time(chat):
+    async with chat.lifespan():
+        bot = await started(chat.client("helper"))
+        await bot.connect()
+        assert bot.is_connected()
+        assert not bot.is_connecting()
+        manager, _ = chat._serving
+        assert len(manager.sessions) == 1
+
+
 async def test_it_does_not_come_back_too_fast(chat, monkeypatch):
     monkeypatch.setattr(module, "_PAUSE", 60.0)
     async with chat.lifespan():
