@@ -140,6 +140,19 @@ async def test_it_does_not_come_back_too_fast(chat, monkeypatch):
         coming.cancel()
 
 
+async def test_one_that_waits_to_come_back_stays_away_when_the_application_has_ended(
+    chat, monkeypatch
+):
+    async with chat.lifespan():
+        bot = await started(chat.client("helper"))
+        await bot.disconnect()
+        monkeypatch.setattr(module, "_PAUSE", 0.2)
+        coming = bot.connect()
+    await coming
+    assert not bot.is_connected()
+    assert not bot.is_connecting()
+
+
 async def flood(bot):
     """Send as much as can be sent, and more, for ever."""
     while True:
