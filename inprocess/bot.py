@@ -45,7 +45,6 @@ class Bot(ClientXMPP):
         super().__init__(account.bare, "", ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self.enable_direct_tls = self.enable_starttls = False
         self.enable_plaintext = True
-        self.whitespace_keepalive = False
         self._outbox = self.waiting_queue = Outbox(self._limit)
 
     def connect(self, host: str | None = None, port: int | None = None) -> "asyncio.Future[Any]":
@@ -72,6 +71,9 @@ class Bot(ClientXMPP):
     ) -> bool:
         """Do in memory what slixmpp does by a socket; return whether there is a connection."""
         del host, port, tls, server_hostname
+        if self._line is not None:
+            self._current_connection_attempt = None
+            return True
         if self._last is not None:
             await asyncio.sleep(self._last + _PAUSE - self.loop.time())
         try:

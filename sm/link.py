@@ -43,7 +43,7 @@ class Channel:
     address: str
     secure: bool
     kind: str
-    """``websocket`` or ``bosh``."""
+    """``websocket``, ``bosh`` or ``in-process``."""
     visitor: str = field(default="", kw_only=True)
     """The name of who the site says it is, as the site has it; empty: nobody."""
 
@@ -113,7 +113,7 @@ class Carried(Protocol):
 
 
 class Transport(Protocol):
-    """One connection's writing end; ``websocket`` and ``bosh`` implement it.
+    """One connection's writing end; ``websocket``, ``bosh`` and ``inprocess`` implement it.
 
     It calls its ``session``, which a resumption replaces under it; once it has
     reported its own loss or was told to close, it calls no more. None of

@@ -118,6 +118,16 @@ async def test_it_ends_with_the_application_even_if_it_always_comes_back(chat, c
         await started(bot)
 
 
+async def test_it_has_one_connection_at_a_time(chat):
+    async with chat.lifespan():
+        bot = await started(chat.client("helper"))
+        await bot.connect()
+        assert bot.is_connected()
+        assert not bot.is_connecting()
+        manager, _ = chat._serving
+        assert len(manager.sessions) == 1
+
+
 async def test_it_does_not_come_back_too_fast(chat, monkeypatch):
     monkeypatch.setattr(module, "_PAUSE", 60.0)
     async with chat.lifespan():
@@ -128,6 +138,19 @@ async def test_it_does_not_come_back_too_fast(chat, monkeypatch):
         assert not coming.done()
         assert not bot.is_connected()
         coming.cancel()
+
+
+async def test_one_that_waits_to_come_back_stays_away_when_the_application_has_ended(
+    chat, monkeypatch
+):
+    async with chat.lifespan():
+        bot = await started(chat.client("helper"))
+        await bot.disconnect()
+        monkeypatch.setattr(module, "_PAUSE", 0.2)
+        coming = bot.connect()
+    await coming
+    assert not bot.is_connected()
+    assert not bot.is_connecting()
 
 
 async def flood(bot):

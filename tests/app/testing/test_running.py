@@ -113,3 +113,13 @@ async def test_an_answer_may_be_an_error():
         alice = await client("alice")
         answer = await alice.ask("<query xmlns='nothing:that:is'/>", to="localhost")
         assert (answer.kind, answer.condition) == ("error", "service-unavailable")
+
+
+async def test_pings_are_answered_while_somebody_waits():
+    async with running(create_app()) as client:
+        alice, bob = await client("alice"), await client("bob")
+        waiting = asyncio.ensure_future(alice.receive())
+        answer = await bob.ask("<ping xmlns='urn:xmpp:ping'/>", to=alice.jid)
+        assert (answer.kind, answer.sender) == ("result", alice.jid)
+        await bob.send(alice.jid, "just asking")
+        assert (await waiting).body == "just asking"
