@@ -288,8 +288,8 @@ class Window(Generic[C]):
 
         Each answer comes over a connection of its own, and some clients read
         them as they come, not by ``rid``. So what waits lets an answer with
-        stanzas that was given while this request was out already go ahead,
-        until the client is seen to have it or for a tenth of a second.
+        stanzas that was given while this request was out already, as far as is
+        known, go ahead until the client is seen to have it or for a tenth of a second.
         """
         held = self.held
         if not held:
@@ -318,7 +318,8 @@ class Window(Generic[C]):
             attributes += f" report='{missing.rid}' time='{passed}'"
         kept = Answer(held, attributes, payload, now)
         self._answers[held.rid] = kept
-        if self.held and held.call is not None and stanzas(payload):
+        # Without acknowledgements, of a request that comes later nobody knows when it was sent.
+        if (self.held or self._acks) and held.call is not None and stanzas(payload):
             self._crossing = held.rid
             self._crossing_until = now + _CROSSING
         self._forget()

@@ -73,6 +73,22 @@ def test_stanzas_do_not_overtake_those_in_an_answer_before(tells, world):
     assert ids(second.children()) == ["b"]
 
 
+def test_stanzas_do_not_overtake_an_answer_that_crosses_their_request(world):
+    """The client says in it that it has not had the one before."""
+    client = world.bound(ack=1)
+    first = client.send()
+    world.deliver("a")
+    assert ids(first.children()) == ["a"]
+    crossing = client.send(message("up"), ack=client.rid - 1)
+    world.deliver("b")
+    assert crossing.waits
+    world.pass_time(0.1)
+    assert ids(crossing.children()) == ["b"]
+    later = client.send(message("up"))
+    world.deliver("c")
+    assert ids(later.children()) == ["c"]
+
+
 def test_stanzas_need_not_wait_for_an_answer_that_carried_none(world):
     """What was there to say was that a request has come, or how much arrived."""
     client = world.bound(hold=1, sm=True)
