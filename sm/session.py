@@ -293,11 +293,8 @@ class Session:
 
     def end_by(self, until: float) -> None:
         """End at that Unix time, unless something earlier was said before."""
-        if until != inf:
-            now = self.clock()
-            self._end_by(now + until - self.wall(now))
-
-    def _end_by(self, at: float) -> None:
+        now = self.clock()
+        at = now + until - self.wall(now)
         if at < self._life.ends_at:
             self._life.ends_at = at
             self._wake_by(at)
@@ -511,9 +508,9 @@ class Session:
     def adopt(self, transport: Transport, h: int, ends_at: float, now: float) -> None:
         """Go on over a new connection (XEP-0198 section 5); ``h`` was checked.
 
-        It keeps the time at which it ends, and outlives not the new sign-in either, which
-        says ``ends_at``. ``<resumed/>`` waits until the backend has settled what it holds of
-        this session, because the count in it decides what the client repeats.
+        It ends when the new sign-in says, at ``ends_at``. ``<resumed/>`` waits until the
+        backend has settled what it holds of this session, because the count in it decides
+        what the client repeats.
         """
         management = self.management
         assert management is not None
@@ -529,7 +526,8 @@ class Session:
         self.channel = transport.channel
         self.state = State.BOUND
         self._life.found(now)
-        self._end_by(ends_at)
+        self._life.ends_at = ends_at
+        self._wake_by(ends_at)
         if self.inbound.pending:
             self._life.negotiate(now)
             self._wake_by(self._life.negotiate_by)

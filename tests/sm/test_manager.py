@@ -274,8 +274,8 @@ def test_a_hibernating_session_ends_when_its_sign_in_does():
 
 
 @pytest.mark.usefixtures("still")
-@pytest.mark.parametrize(("first", "second"), [(100, inf), (inf, 100), (100, 200), (200, 100)])
-def test_a_resumed_session_outlives_neither_sign_in(first, second):
+@pytest.mark.parametrize(("first", "second"), [(inf, 100), (50, 100), (200, 100)])
+def test_a_resumed_session_ends_when_the_sign_in_does_that_resumed_it(first, second):
     juliet = resumable(SmConfig(idle_probe=0))
     world = juliet.world
     juliet.transport.session.end_by(until(world, first))
@@ -288,3 +288,15 @@ def test_a_resumed_session_outlives_neither_sign_in(first, second):
     assert back.closed is False
     world.pass_time(1)
     assert back.closed.condition == "not-authorized"
+
+
+@pytest.mark.usefixtures("still")
+def test_one_resumed_by_a_sign_in_without_an_end_has_none():
+    juliet = resumable(SmConfig(idle_probe=0))
+    world = juliet.world
+    juliet.transport.session.end_by(until(world, 100))
+    world.lose(juliet.transport)
+    back = world.sign_in()
+    world.receive(back, RESUME.format(juliet.known["sm"]))
+    world.pass_time(200)
+    assert back.closed is False
