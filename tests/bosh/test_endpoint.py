@@ -29,7 +29,7 @@ class Site:
 
     def __init__(self, scheme="http", *, most=100, most_per_address=100, **config):
         loop = asyncio.get_running_loop()
-        self.manager = SessionManager(SmConfig(), MemoryBackend(), clock=loop.time)
+        self.manager = SessionManager(SmConfig(turn=60.0), MemoryBackend(), clock=loop.time)
         self.config = BoshConfig(**config)
         self.registry = BoshRegistry(
             self.manager, self.config, GUARD, Strangers(most, most_per_address), loop.call_soon

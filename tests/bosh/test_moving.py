@@ -33,7 +33,7 @@ class Place:
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.backend = MemoryBackend()
-        self.manager = SessionManager(SmConfig(), self.backend, clock=loop.time)
+        self.manager = SessionManager(SmConfig(turn=60.0), self.backend, clock=loop.time)
         strangers = Strangers(100, 100)
         config = BoshConfig()
         registry = BoshRegistry(self.manager, config, GUARD, strangers, loop.call_soon)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ class Place:
     def __init__(self, sm: SmConfig | None, *, by_hand: bool, **config: Any) -> None:
         loop = asyncio.get_running_loop()
         self.backend = MemoryBackend()
-        self.manager = SessionManager(sm or SmConfig(), self.backend, clock=loop.time)
+        # On a slow machine a turn would be over before the test's client has sent all.
+        unhurried = replace(sm or SmConfig(), turn=60.0)
+        self.manager = SessionManager(unhurried, self.backend, clock=loop.time)
         self.driver = Driver(self.manager.timers, self.manager.rounds)
         self.driver.start()
         self.endpoint = WebSocketEndpoint(
