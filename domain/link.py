@@ -6,11 +6,11 @@ Before sign-in it takes SASL only, after it one bind request, then stanzas: RFC
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from math import inf
 from sys import intern
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.contacts import FEATURES
@@ -86,9 +86,6 @@ class Host(SignInHost, Protocol):
 
     def new_stream_id(self) -> str:
         """Return an unguessable stream id."""
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the sessions."""
 
     def tell_of_unknown_host(self, name: str) -> None:
         """Let the operator know which domain a client asked for."""

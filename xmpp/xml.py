@@ -110,7 +110,7 @@ class Guard:
         over = f"{{{max_namespace + 1}}}"
         self._long_namespace = re.compile(
             rf"""xmlns(?::[^\s=:]*)?\s*=\s*(?:"[^"]{over}|'[^']{over})"""
-        )
+        ).search
 
     def read(self, text: str, max_size: int = 0) -> Element:
         """Check one whole element and return it with its root tag read.
@@ -158,7 +158,7 @@ class Guard:
         return parser
 
     def _has_long_namespace(self, text: str) -> bool:
-        search = self._long_namespace.search
+        search = self._long_namespace
         if text.count("<") > _FEW:
             return search(text) is not None
         # Declarations stand in tags only, which are little of a long text.

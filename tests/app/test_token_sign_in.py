@@ -163,31 +163,33 @@ async def test_a_stream_may_outlive_its_token(short_lived):
         assert "id='p'" in await client.text()
 
 
+async def left_behind(chat, made):
+    """Leave a session that signed in by a token; return what resumes it."""
+    client, _ = await bound(chat, bearer(made))
+    client.send(ENABLE)
+    sm_id = re.search(" id='([^']+)'", await client.until("<enabled"))[1]
+    client.leave()
+    await client.task
+    return f"<resume xmlns='urn:xmpp:sm:3' previd='{sm_id}' h='0'/>"
+
+
 async def test_a_session_that_hibernates_ends_with_its_token(short_lived):
     made, _ = short_lived
     async with serving(token_secret=SECRET) as chat:
-        client, _ = await bound(chat, bearer(made))
-        client.send(ENABLE)
-        sm_id = re.search(" id='([^']+)'", await client.until("<enabled"))[1]
-        client.leave()
-        await client.task
+        resume = await left_behind(chat, made)
         manager, _ = chat._serving
         await until(lambda: not manager.sessions)
         again = await signed_in(chat, bearer(token()))
-        again.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{sm_id}' h='0'/>")
+        again.send(resume)
         assert "item-not-found" in await again.text()
 
 
 async def test_a_session_that_is_resumed_by_a_fresh_token_goes_on(short_lived):
     made, end = short_lived
     async with serving(token_secret=SECRET) as chat:
-        client, _ = await bound(chat, bearer(made))
-        client.send(ENABLE)
-        sm_id = re.search(" id='([^']+)'", await client.until("<enabled"))[1]
-        client.leave()
-        await client.task
+        resume = await left_behind(chat, made)
         again = await signed_in(chat, bearer(token()))
-        again.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{sm_id}' h='0'/>")
+        again.send(resume)
         await again.until("<resumed")
         await asyncio.sleep(max(0.0, end - time.time()) + 0.1)
         again.send(PING)
