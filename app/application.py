@@ -265,7 +265,7 @@ class Andiron:
             guard=guard,
             channel_of=site_channel_of(self._proxies),
             strangers=self.strangers,
-            visitor_of=None if visitors is None else visitors.name,
+            visitor_of=None if visitors is None else visitors.find,
         )
         bosh = BoshEndpoint(
             registry,

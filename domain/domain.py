@@ -11,6 +11,7 @@ from typing import Any, Final
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
 from andiron.domain.about.disco import Disco
 from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.accounts.person import Person
 from andiron.domain.accounts.registration import Registration
 from andiron.domain.accounts.removal import Removal
 from andiron.domain.archive.archive import Archive
@@ -35,6 +36,7 @@ from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.owners import Owners
 from andiron.domain.profile.avatars import Avatars
+from andiron.domain.profile.introductions import Introductions
 from andiron.domain.profile.last_activity import LastActivity
 from andiron.domain.profile.photo import announced
 from andiron.domain.profile.private_storage import PrivateStorage
@@ -107,6 +109,7 @@ class Domain:
         """What was said; None where nothing is kept."""
         self.pubsub: PersonalEventing
         """What accounts publish."""
+        self.introductions: Introductions
         self.rooms: Rooms | None = None
         """The rooms; None where there are none."""
         self.uploads: Uploads | None = None
@@ -252,6 +255,10 @@ class Domain:
         """
         await self.removal.remove(name)
 
+    async def introduce(self, owner: Owner, person: Person) -> None:
+        """Let an account show what the site says of its owner, who signs in."""
+        await self.introductions.take(owner, person)
+
     def connect(self, session: Session, channel: Channel) -> Link:  # noqa: ARG002
         """Return the link for a new session."""
         if self.database is None:
@@ -330,7 +337,11 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     domain.pubsub.register(registry, disco, domain.events)
     vcards = VCards(domain.database, domain.owners, config.max_vcard)
     vcards.register(registry)
-    Avatars(vcards, domain.pubsub).register(registry)
+    avatars = Avatars(vcards, domain.pubsub)
+    avatars.register(registry)
+    most = min(config.max_vcard, config.pubsub.max_item_size)
+    max_photo = most * 2 // 3  # In Base64, with a name beside it.
+    domain.introductions = Introductions(domain.database, vcards, avatars, domain.pubsub, max_photo)
     domain.registration.register(registry)
     last_activity = LastActivity(domain.database, domain.owners, domain.router, domain.spawn_store)
     last_activity.register(registry, domain.events)

@@ -296,6 +296,11 @@ class Settings(BaseSettings):
         min_length=1,
         description="The claim of a token that names the account, with or without the domain.",
     )
+    token_name_claim: str = Field(
+        "name",
+        description="The claim of a token that says what people call its user, taken into the"
+        " vCard; empty: none does.",
+    )
     token_skew: Seconds = Field(
         10.0, description="How far the clock of who issues tokens may be from this one's."
     )

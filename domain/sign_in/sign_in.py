@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
+from andiron.domain.accounts.person import Person
 from andiron.domain.accounts.registration import Registration, SignUp
 from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig
@@ -37,6 +38,9 @@ class Host(Protocol):
     authenticator: Authenticator
     registration: Registration
     owners: Owners
+
+    async def introduce(self, owner: Owner, person: Person) -> None:
+        """Let an account show what the site says of its owner, who signs in."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
@@ -137,9 +141,12 @@ class SignIn:
         if step.anonymous:
             return owners.add(Owner(account, registered=False))
         try:
-            return await owners.load(account)
+            owner = await owners.load(account)
         except NoSuchAccount:
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
+        if step.person is not None:
+            await self._domain.introduce(owner, step.person)
+        return owner
 
     def _end(self, error: StreamError) -> None:
         session = self._newcomer.session

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from andiron.domain.accounts.person import Person
 from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
@@ -15,8 +16,10 @@ logger = logging.getLogger("andiron.domain")
 
 T = TypeVar("T")
 
-Authenticate = Callable[[str, str], Awaitable[bool]]
-"""Tells whether a password in the clear is that of a username, the prepared localpart."""
+Authenticate = Callable[[str, str], Awaitable[bool | Person]]
+"""Tells whether a password in the clear is that of a username, the prepared localpart.
+
+Where it is, it may say who that is."""
 
 
 class TimeLimit(Exception):  # noqa: N818
@@ -65,14 +68,15 @@ class Site:
         """Whether one may sign in by a token."""
         return self.signed is not None or self.verify_token is not None
 
-    async def is_right(self, username: str, password: str) -> bool:
-        """Ask the site, if it can be asked.
+    async def is_right(self, username: str, password: str) -> bool | Person:
+        """Ask the site, if it can be asked; it may say who that is.
 
         Raises :class:`SaslError` ``temporary-auth-failure`` where it fails or takes too long.
         """
         if self.authenticate is None:
             return False
-        return await self._ask("authenticate=", self.authenticate(username, password)) is True
+        said = await self._ask("authenticate=", self.authenticate(username, password))
+        return said if isinstance(said, Person) else said is True
 
     def proven(self, token: str) -> Grant | None:
         """Return what a token says that proves itself; None for any other.
@@ -91,8 +95,10 @@ class Site:
         """
         if self.verify_token is None:
             return None
-        name = await self._ask("verify_token=", self.verify_token(token))
-        return Grant(name) if isinstance(name, str) and name else None
+        said = await self._ask("verify_token=", self.verify_token(token))
+        if isinstance(said, Person):
+            return Grant(said.name, person=said) if said.name else None
+        return Grant(said) if isinstance(said, str) and said else None
 
     async def _ask(self, what: str, work: Awaitable[T]) -> T:
         try:

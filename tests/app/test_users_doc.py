@@ -2,16 +2,18 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 from support.asgi import OPEN, AsgiClient
 from support.keys import SECRET
 
+from andiron import Person
 from andiron.settings import Settings
 from andiron.tokens.configured import signed_tokens
 
 DOC = Path(__file__).parents[2] / "docs" / "users.md"
-STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS = re.findall(
+STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS, PEOPLE = re.findall(
     r"```python\n(.*?)```", DOC.read_text(), re.DOTALL
 )
 
@@ -67,3 +69,10 @@ async def test_the_site_looks_a_token_up(tmp_path, monkeypatch):
     assert await site["verify"]("a random text") == "juliet"
     async with site["chat"].lifespan():
         assert "OAUTHBEARER" in (await features(site["app"]))[1]
+
+
+async def test_the_site_says_what_people_are_called(tmp_path, monkeypatch):
+    site = run(PEOPLE, tmp_path, monkeypatch)
+    visitor = SimpleNamespace(session={"user": {"name": "juliet", "full_name": "Juliet C."}})
+    assert await site["visitor"](visitor) == Person("juliet", "Juliet C.")
+    assert await site["visitor"](SimpleNamespace(session={})) is None
