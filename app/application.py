@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.connections import Connections
+from andiron.domain.contacts.permissions import MayContact
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import Authenticate, Site
@@ -21,6 +22,7 @@ from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.inprocess.entrance import Entrance
 from andiron.outermost import Outermost
+from andiron.people import People
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
@@ -70,6 +72,7 @@ def create_app(
     authenticate: Authenticate | None = None,
     identify: Identify | None = None,
     verify_token: VerifyToken | None = None,
+    may_contact: MayContact | None = None,
     **overrides: Any,
 ) -> "Andiron":
     """Return an independent ASGI application; several in one process do not meet.
@@ -82,13 +85,18 @@ def create_app(
     None for a stranger: visitors sign in without a password (SASL EXTERNAL).
     ``authenticate`` is asked with a username and a password whether the site knows
     them, ``verify_token`` with a token for the name of whose it is. Each makes accounts as they
-    are needed (the setting ``provision``).
+    are needed (the setting ``provision``), and may return a :class:`~andiron.Person`.
+    ``may_contact`` is asked with two names whether the first may contact the second.
 
     Raises :class:`~andiron.settings.SettingsError`.
     """
     settings = Settings(**overrides) if settings is None else settings.replaced(**overrides)
     return Andiron(
-        settings, authenticate=authenticate, identify=identify, verify_token=verify_token
+        settings,
+        authenticate=authenticate,
+        identify=identify,
+        verify_token=verify_token,
+        may_contact=may_contact,
     )
 
 
@@ -106,6 +114,7 @@ class Andiron:
         authenticate: Authenticate | None = None,
         identify: Identify | None = None,
         verify_token: VerifyToken | None = None,
+        may_contact: MayContact | None = None,
     ) -> None:
         self.settings = settings
         self._site = Site(
@@ -114,6 +123,7 @@ class Andiron:
             settings.site_timeout,
             signed_tokens(settings),
             verify_token,
+            may_contact,
         )
         self._identify = identify
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
@@ -316,6 +326,12 @@ class Andiron:
             return manager.kick(account, manager.clock(), "signed out")
 
         return asyncio.run_coroutine_threadsafe(end(), loop).result()
+
+    @property
+    def people(self) -> People:
+        """The accounts as the site sees them: who is disabled, who may contact whom."""
+        serving = self._serving
+        return People(self.settings.domain, (self.domain, serving[1]) if serving else None)
 
     def client(self, name: str) -> "Bot":
         """Return a :class:`slixmpp.ClientXMPP` of an account, for the site's own code: a bot.

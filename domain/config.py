@@ -234,6 +234,8 @@ class DomainConfig:
     """The bytes of one of them."""
     max_vcard: int = 196_608
     """The bytes of one account's vCard, its picture among them (XEP-0054)."""
+    permission_lifetime: float = 60.0
+    """Seconds for which the site's word holds on who may contact whom."""
     roster: RosterConfig = field(default_factory=RosterConfig)
     """The bounds of rosters."""
     pubsub: PubSubConfig = field(default_factory=PubSubConfig)

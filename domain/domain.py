@@ -21,6 +21,7 @@ from andiron.domain.config import DomainConfig, RoomsConfig
 from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.fanout import Fanouts
+from andiron.domain.contacts.permissions import Permissions
 from andiron.domain.contacts.presence import Presences
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
@@ -28,6 +29,7 @@ from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database
 from andiron.domain.database.failure_log import FAILURE_LOG
 from andiron.domain.events import Events
+from andiron.domain.guarded import GuardedLink
 from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink
 from andiron.domain.messages import carbons
@@ -84,6 +86,12 @@ class Domain:
         self.registry = Registry()
         self.questions = Questions(self.name)
         self.interests = Interests(self.questions)
+        self.permissions: Permissions | None = None
+        """Who may talk to whom; None where everybody may."""
+        if site.may_contact is not None:
+            self.permissions = Permissions(
+                site.may_contact, site.timeout, config.permission_lifetime
+            )
         self.caps = ""
         """The stream feature of XEP-0115; there once started."""
         self._guard = guard
@@ -263,7 +271,7 @@ class Domain:
         """Return the link for a new session."""
         if self.database is None:
             raise RuntimeError("the domain is not started")
-        return DomainLink(self, session)
+        return (DomainLink if self.permissions is None else GuardedLink)(self, session)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the sessions; :meth:`stop` cancels it."""

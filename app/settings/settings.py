@@ -260,9 +260,13 @@ class Settings(BaseSettings):
         " and who has none.",
     )
     site_timeout: PositiveSeconds = Field(
-        10.0, description="How long these may take, the site's own code, to answer."
+        10.0, description="How long these may take, and the site's other code, to answer."
     )
 
+    contact_cache: Seconds = Field(
+        60.0,
+        description="How long an answer of `may_contact=` holds; 0 asks about each stanza.",
+    )
     token_secret: Secret = Field(
         "",
         repr=False,
@@ -660,6 +664,7 @@ class Settings(BaseSettings):
             sasl_remembered=self.auth_remembered,
             sasl_queue=self.auth_queue,
             scram_iterations=self.auth_iterations,
+            permission_lifetime=self.contact_cache,
             registration=RegistrationConfig(
                 enabled=self.registration,
                 per_address=self.registration_per_address,

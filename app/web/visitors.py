@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from starlette.requests import HTTPConnection
 
 from andiron.domain.accounts.person import Person
-from andiron.domain.sign_in.site import TimeLimit, within
+from andiron.domain.patience import TimeLimit, within
 from andiron.sm.link import STRANGER, Visitor
 from andiron.sm.notices import Notices
 from andiron.sm.origin import origin_allowed, read_origin

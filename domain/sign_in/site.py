@@ -1,16 +1,17 @@
 """The site that the domain is a part of: whom it knows, and what it says of a password or token."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from andiron.domain.accounts.person import Person
+from andiron.domain.contacts.permissions import MayContact
+from andiron.domain.patience import TimeLimit, within
 from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
-__all__ = ["Authenticate", "Site", "TimeLimit", "within"]
+__all__ = ["Authenticate", "Site"]
 
 logger = logging.getLogger("andiron.domain")
 
@@ -20,32 +21,6 @@ Authenticate = Callable[[str, str], Awaitable[bool | Person]]
 """Tells whether a password in the clear is that of a username, the prepared localpart.
 
 Where it is, it may say who that is."""
-
-
-class TimeLimit(Exception):  # noqa: N818
-    """The site's own code has not answered in time."""
-
-
-async def within(seconds: float, work: Awaitable[T]) -> T:
-    """Return what ``work`` returns. Raises :class:`TimeLimit` when that takes longer.
-
-    It is cancelled then, and not waited for: code that goes on all the same holds nobody up.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait([task], timeout=seconds)
-        if task.done():
-            return task.result()
-    finally:
-        if not task.done():
-            task.add_done_callback(_let_go)
-            task.cancel()
-    raise TimeLimit
-
-
-def _let_go(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.info("what the site's own code did too late failed", exc_info=task.exception())
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +37,8 @@ class Site:
     """Tells of JSON Web Tokens; None where none are taken."""
     verify_token: VerifyToken | None = None
     """Tells of tokens that say nothing by themselves."""
+    may_contact: MayContact | None = None
+    """Tells who may talk to whom; None: everybody to everybody."""
 
     @property
     def takes_tokens(self) -> bool:

@@ -10,10 +10,11 @@ from support.keys import SECRET
 
 from andiron import Person
 from andiron.settings import Settings
+from andiron.testing import running
 from andiron.tokens.configured import signed_tokens
 
 DOC = Path(__file__).parents[2] / "docs" / "users.md"
-STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS, PEOPLE = re.findall(
+STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS, PEOPLE, MAY_CONTACT = re.findall(
     r"```python\n(.*?)```", DOC.read_text(), re.DOTALL
 )
 
@@ -76,3 +77,15 @@ async def test_the_site_says_what_people_are_called(tmp_path, monkeypatch):
     visitor = SimpleNamespace(session={"user": {"name": "juliet", "full_name": "Juliet C."}})
     assert await site["visitor"](visitor) == Person("juliet", "Juliet C.")
     assert await site["visitor"](SimpleNamespace(session={})) is None
+
+
+async def test_the_site_says_who_may_talk_to_whom(tmp_path, monkeypatch):
+    site = run(MAY_CONTACT, tmp_path, monkeypatch)
+    async with running(site["chat"]) as sign_in:
+        romeo, juliet, nurse = [await sign_in(name) for name in ("romeo", "juliet", "nurse")]
+        await romeo.send("juliet", "Hi")
+        await romeo.send("nurse", "Hi")
+        assert (await nurse.receive()).body == "Hi"
+        assert (await romeo.next(lambda one: one.kind == "error")).condition == "forbidden"
+        await juliet.send("nurse", "Hi")
+        assert (await nurse.receive()).sender.startswith("juliet@")
