@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.connections import Connections
+from andiron.domain.contacts.groups import AskGroups
 from andiron.domain.contacts.permissions import MayContact
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
@@ -73,6 +74,7 @@ def create_app(
     identify: Identify | None = None,
     verify_token: VerifyToken | None = None,
     may_contact: MayContact | None = None,
+    groups: AskGroups | None = None,
     **overrides: Any,
 ) -> "Andiron":
     """Return an independent ASGI application; several in one process do not meet.
@@ -86,7 +88,9 @@ def create_app(
     ``authenticate`` is asked with a username and a password whether the site knows
     them, ``verify_token`` with a token for the name of whose it is. Each makes accounts as they
     are needed (the setting ``provision``), and may return a :class:`~andiron.Person`.
-    ``may_contact`` is asked with two names whether the first may contact the second.
+    ``may_contact`` is asked with two names whether the first may contact the second,
+    ``groups`` with one at each sign-in for its groups, pairs of a name and the members, who are
+    in each other's contact lists.
 
     Raises :class:`~andiron.settings.SettingsError`.
     """
@@ -97,6 +101,7 @@ def create_app(
         identify=identify,
         verify_token=verify_token,
         may_contact=may_contact,
+        groups=groups,
     )
 
 
@@ -115,6 +120,7 @@ class Andiron:
         identify: Identify | None = None,
         verify_token: VerifyToken | None = None,
         may_contact: MayContact | None = None,
+        groups: AskGroups | None = None,
     ) -> None:
         self.settings = settings
         self._site = Site(
@@ -124,6 +130,7 @@ class Andiron:
             signed_tokens(settings),
             verify_token,
             may_contact,
+            groups,
         )
         self._identify = identify
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None

@@ -11,7 +11,6 @@ from typing import Any, Final
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
 from andiron.domain.about.disco import Disco
 from andiron.domain.accounts.accounts import Accounts
-from andiron.domain.accounts.person import Person
 from andiron.domain.accounts.registration import Registration
 from andiron.domain.accounts.removal import Removal
 from andiron.domain.archive.archive import Archive
@@ -21,12 +20,15 @@ from andiron.domain.config import DomainConfig, RoomsConfig
 from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.fanout import Fanouts
+from andiron.domain.contacts.group_changes import GroupChanges
+from andiron.domain.contacts.group_store import GroupStore
+from andiron.domain.contacts.groups import GroupConfig, SharedGroups
 from andiron.domain.contacts.permissions import Permissions
 from andiron.domain.contacts.presence import Presences
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
 from andiron.domain.database.claims import claim_database
-from andiron.domain.database.database import Database
+from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.failure_log import FAILURE_LOG
 from andiron.domain.events import Events
 from andiron.domain.guarded import GuardedLink
@@ -37,6 +39,7 @@ from andiron.domain.messages.messages import Messages
 from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.owners import Owners
+from andiron.domain.person import Person
 from andiron.domain.profile.avatars import Avatars
 from andiron.domain.profile.introductions import Introductions
 from andiron.domain.profile.last_activity import LastActivity
@@ -117,6 +120,8 @@ class Domain:
         """What was said; None where nothing is kept."""
         self.pubsub: PersonalEventing
         """What accounts publish."""
+        self.groups: SharedGroups
+        """Those whose members are in each other's contact lists."""
         self.introductions: Introductions
         self.rooms: Rooms | None = None
         """The rooms; None where there are none."""
@@ -196,14 +201,29 @@ class Domain:
         )
         self.events.reachable.append(self.offline.load)
         self.events.unreachable.append(self.offline.left)
+        rosters = RosterStore(database, self.name, self.config.roster)
         self.contacts = Contacts(
-            RosterStore(database, self.name, self.config.roster),
+            rosters,
             self.router,
             self.owners,
             self.events,
             self.config.roster,
             self.spawn,
         )
+        self.groups = SharedGroups(
+            GroupStore(database),
+            self.owners,
+            GroupChanges(rosters, self.router, self.owners, self.events, self.spawn),
+            self.name,
+            self.spawn,
+            GroupConfig(
+                self.site.groups,
+                self.site.timeout,
+                self.config.permission_lifetime,
+                self.config.roster.max_contacts,
+            ),
+        )
+        self.events.removed.append(self.groups.forget_account)
         self.presences = Presences(
             self.router,
             self.events,
@@ -229,6 +249,7 @@ class Domain:
         self.caps = _register(self, self.config)
         self.spawn(self.removal.run())
         self.spawn(self.contacts.sweep())
+        self.spawn(self.groups.run())
         if self.archive is not None:
             self.spawn(self.archive.run())
         if self.uploads is not None:
@@ -263,9 +284,18 @@ class Domain:
         """
         await self.removal.remove(name)
 
-    async def introduce(self, owner: Owner, person: Person) -> None:
-        """Let an account show what the site says of its owner, who signs in."""
-        await self.introductions.take(owner, person)
+    async def welcome(self, owner: Owner, person: Person | None) -> None:
+        """Take in what the site says of an account whose owner signs in."""
+        try:
+            if person is not None:
+                called = await self.introductions.take(owner, person)
+                if person.groups is not None:
+                    await self.groups.set_said(owner, tuple(person.groups))
+                if called:
+                    await self.groups.renamed(owner, called)
+            await self.groups.ask(owner)
+        except DatabaseError as error:
+            logger.warning("the groups of %s could not be read or kept: %s", owner.jid, error)
 
     def connect(self, session: Session, channel: Channel) -> Link:  # noqa: ARG002
         """Return the link for a new session."""
@@ -366,7 +396,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
 
 
 def _in_roster(owner: Owner, jid: str) -> bool:
-    contact = roster_of(owner).contacts.get(jid)
+    contact = roster_of(owner).contact(jid)
     return contact is not None and contact.listed
 
 

@@ -10,6 +10,7 @@ import click
 
 from andiron.commands.account_file import AccountFileError, read_accounts
 from andiron.commands.check import check_database
+from andiron.commands.groups import group
 from andiron.commands.health import health
 from andiron.commands.portability import export_users, import_users, run
 from andiron.commands.token import make_token
@@ -222,6 +223,7 @@ def import_database(url: str) -> None:
     click.echo(f"Rows copied: {asyncio.run(copy())}")
 
 
+main.add_command(group)
 main.add_command(health)
 main.add_command(make_token)
 database.add_command(check_database)

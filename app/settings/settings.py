@@ -265,7 +265,8 @@ class Settings(BaseSettings):
 
     contact_cache: Seconds = Field(
         60.0,
-        description="How long an answer of `may_contact=` holds; 0 asks about each stanza.",
+        description="How long an answer of `may_contact=` or `groups=` holds; 0 asks about each"
+        " stanza, and at each sign-in.",
     )
     token_secret: Secret = Field(
         "",
@@ -304,6 +305,11 @@ class Settings(BaseSettings):
         "name",
         description="The claim of a token that says what people call its user, taken into the"
         " vCard; empty: none does.",
+    )
+    token_groups_claim: str = Field(
+        "",
+        description="The claim of a token that lists the shared groups its user is in; empty: none"
+        " does.",
     )
     token_skew: Seconds = Field(
         10.0, description="How far the clock of who issues tokens may be from this one's."

@@ -112,6 +112,7 @@ def _expected(settings: Settings) -> "Expected":
         audience=settings.token_audience,
         claim=settings.token_claim,
         name_claim=settings.token_name_claim,
+        groups_claim=settings.token_groups_claim,
         skew=settings.token_skew,
         outlives=settings.token_outlives,
     )

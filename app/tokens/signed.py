@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jwt
 
-from andiron.domain.accounts.person import Person
+from andiron.domain.person import Person
 from andiron.domain.sign_in.tokens import Grant, UnfitToken
 from andiron.tokens.keys import Key
 

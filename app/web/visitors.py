@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 
 from starlette.requests import HTTPConnection
 
-from andiron.domain.accounts.person import Person
 from andiron.domain.patience import TimeLimit, within
+from andiron.domain.person import Person
 from andiron.sm.link import STRANGER, Visitor
 from andiron.sm.notices import Notices
 from andiron.sm.origin import origin_allowed, read_origin

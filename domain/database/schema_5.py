@@ -1,6 +1,6 @@
 """What schema version 5 adds: what the site says of its people."""
 
-from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, MetaData, Table, Text
 
 __all__ = ["create"]
 
@@ -8,6 +8,7 @@ __all__ = ["create"]
 def create(metadata: MetaData) -> None:
     """Declare all new tables; ``metadata`` knows that of the accounts."""
     _introductions(metadata)
+    _shared_groups(metadata)
 
 
 def _introductions(metadata: MetaData) -> None:
@@ -18,3 +19,14 @@ def _introductions(metadata: MetaData) -> None:
         Column("name", Text, nullable=False),
         Column("photo", Text, nullable=False),
     )
+
+
+def _shared_groups(metadata: MetaData) -> None:
+    groups = Table(
+        "shared_groups",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("said", Boolean, primary_key=True),
+    )
+    Index("shared_groups_by_account", groups.c.username)

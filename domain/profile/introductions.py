@@ -17,9 +17,9 @@ from weakref import WeakValueDictionary
 from sqlalchemy import Text, column, delete, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.person import MAX_NAME, Person
 from andiron.domain.client import Owner
 from andiron.domain.database.database import Database, DatabaseError
+from andiron.domain.person import Person, shown_name
 from andiron.domain.profile.avatars import Avatars
 from andiron.domain.profile.photo import Photo, photo_from, photo_of, with_photo
 from andiron.domain.profile.vcards import VCards
@@ -29,7 +29,7 @@ from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.escape import escape_text
 from andiron.xmpp.tree import Tree, parse_text, serialise
 
-__all__ = ["Introductions", "shown_name"]
+__all__ = ["Introductions"]
 
 logger = logging.getLogger("andiron.domain")
 
@@ -40,7 +40,6 @@ _NAMES: Final = tuple(f"{{{ns.VCARD}}}{name}" for name in ("FN", "NICKNAME"))
 _EMPTY: Final = f"<vCard xmlns='{ns.VCARD}'/>"
 _ITEM: Final = "current"
 _NO_AVATAR: Final = f"<metadata xmlns='{ns.AVATAR_METADATA}'/>"
-_JOINERS: Final = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +78,20 @@ class Introductions:
         self._max_photo = max_photo
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def take(self, owner: Owner, person: Person) -> None:
+    async def take(self, owner: Owner, person: Person) -> str:
         """Let an account show what the site says of its owner, but for what he changed himself.
 
-        What cannot be kept is logged, and left out.
+        Returns what the site calls him now. What cannot be kept is logged, and left out.
         """
         turn = self._turns.setdefault(owner.jid, asyncio.Lock())
         async with turn:
             try:
-                await self._take(owner, person)
+                return await self._take(owner, person)
             except (StanzaError, DatabaseError) as error:
                 logger.warning("what the site says of %s could not be kept: %s", owner.jid, error)
+                return ""
 
-    async def _take(self, owner: Owner, person: Person) -> None:
+    async def _take(self, owner: Owner, person: Person) -> str:
         said = await self._database.read(lambda connection: _read(connection, owner.username))
         image = person.avatar
         if image is not None and len(image) > self._max_photo:
@@ -102,7 +102,7 @@ class Introductions:
             said.photo if image is None else _id_of(image),
         )
         if word == said:
-            return
+            return word.name
         photo = photo_from(image) if image and word.photo != said.photo else None
         if image and photo is None and word.photo != said.photo:
             logger.info("the picture of %s is none that is known here", owner.jid)
@@ -115,6 +115,7 @@ class Introductions:
             await self._avatars.to_pubsub(owner.jid, photo, stamp)
         elif outcome.photo_changed:
             await self._pubsub.publish(owner.jid, ns.AVATAR_METADATA, "", _NO_AVATAR, {}, stamp)
+        return word.name
 
     async def _keep(self, owner: Owner, word: _Word, photo: Photo | None) -> _Outcome:
         """Change the vCard where it shows what the site said before, and keep what it says now."""
@@ -144,14 +145,6 @@ class Introductions:
         if shown == before:
             payload = f"<nick xmlns='{ns.NICK}'>{escape_text(name)}</nick>"
             await self._avatars.publish(owner.jid, ns.NICK, _ITEM, payload, stamp)
-
-
-def shown_name(text: str) -> str:
-    """Return a name as it may be shown: on one line, without what cannot be seen, not too long."""
-    seen = (
-        char if char.isprintable() or char in _JOINERS else " " for char in text[: 4 * MAX_NAME]
-    )
-    return " ".join("".join(seen).split())[:MAX_NAME].strip()
 
 
 def _rename(vcard: Tree, before: str, name: str) -> bool:

@@ -21,8 +21,8 @@ from typing import Final
 
 from andiron.domain.accounts.accounts import Accounts, InvalidName
 from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_password
-from andiron.domain.accounts.person import Person
 from andiron.domain.database.database import DatabaseError
+from andiron.domain.person import Person
 from andiron.domain.sign_in import oauthbearer
 from andiron.domain.sign_in.scram import ScramServer
 from andiron.domain.sign_in.site import Site

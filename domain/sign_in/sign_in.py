@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
-from andiron.domain.accounts.person import Person
 from andiron.domain.accounts.registration import Registration, SignUp
 from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig
 from andiron.domain.owners import NoSuchAccount, Owners
+from andiron.domain.person import Person
 from andiron.domain.sign_in.sasl import Authenticator, Exchange, Step
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import size_of
@@ -39,8 +39,8 @@ class Host(Protocol):
     registration: Registration
     owners: Owners
 
-    async def introduce(self, owner: Owner, person: Person) -> None:
-        """Let an account show what the site says of its owner, who signs in."""
+    async def welcome(self, owner: Owner, person: Person | None) -> None:
+        """Take in what the site says of an account whose owner signs in."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
@@ -144,8 +144,7 @@ class SignIn:
             owner = await owners.load(account)
         except NoSuchAccount:
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
-        if step.person is not None:
-            await self._domain.introduce(owner, step.person)
+        await self._domain.welcome(owner, step.person)
         return owner
 
     def _end(self, error: StreamError) -> None:

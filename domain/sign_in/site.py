@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from andiron.domain.accounts.person import Person
+from andiron.domain.contacts.groups import AskGroups
 from andiron.domain.contacts.permissions import MayContact
 from andiron.domain.patience import TimeLimit, within
+from andiron.domain.person import Person
 from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
@@ -39,6 +40,8 @@ class Site:
     """Tells of tokens that say nothing by themselves."""
     may_contact: MayContact | None = None
     """Tells who may talk to whom; None: everybody to everybody."""
+    groups: AskGroups | None = None
+    """Tells who is in a group with whom; None: nobody but by the table."""
 
     @property
     def takes_tokens(self) -> bool:

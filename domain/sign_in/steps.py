@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from math import inf
 
-from andiron.domain.accounts.person import Person
+from andiron.domain.person import Person
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError
 from andiron.xmpp.tree import parse_tree

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Protocol
 
-from andiron.domain.accounts.person import Person
+from andiron.domain.person import Person
 from andiron.xmpp.jid import InvalidJID, account_jid, domainpart
 
 __all__ = ["Grant", "SignedTokens", "UnfitToken", "VerifyToken", "account_of", "has_form_of_jwt"]

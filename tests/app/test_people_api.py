@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from andiron import create_app
+from andiron.domain.owners import NoSuchAccount
 from andiron.testing import running
 
 
@@ -40,3 +41,49 @@ async def test_where_everybody_may_contact_everybody_nothing_changes():
     chat = create_app()
     async with running(chat):
         chat.people.contacts_changed()
+
+
+async def test_groups_are_managed_on_the_loop_and_from_a_thread():
+    chat = create_app()
+    people = None
+
+    def in_a_thread():
+        people.wait(people.add_to_group("House", "Juliet", "nurse"))
+        return people.wait(people.members("House"))
+
+    async with running(chat) as sign_in:
+        juliet, _nurse = await sign_in("juliet"), await sign_in("nurse")
+        people = chat.people
+        assert await asyncio.to_thread(in_a_thread) == ["juliet", "nurse"]
+        nurse = await juliet.next(lambda one: one.name == "presence" and "nurse" in one.sender)
+        assert nurse.kind == ""
+        assert await people.groups() == {"House": 2}
+        await people.remove_from_group("House", "nurse")
+        assert await people.groups() == {"House": 1}
+        await people.delete_group("House")
+        assert await people.groups() == {}
+        with pytest.raises(ValueError, match="cannot be called"):
+            await people.add_to_group("", "juliet")
+        with pytest.raises(NoSuchAccount):
+            await people.add_to_group("House", "nobody")
+        with pytest.raises(RuntimeError, match="await it"):
+            people.wait(people.groups())
+    with pytest.raises(RuntimeError, match="does not run"):
+        await chat.people.groups()
+    with pytest.raises(RuntimeError, match="does not run"):
+        chat.people.wait(chat.people.groups())
+
+
+async def test_the_groups_of_a_site_change():
+    members = {"juliet"}
+
+    async def groups(_name):
+        return [("House", members)]
+
+    chat = create_app(groups=groups)
+    async with running(chat) as sign_in:
+        juliet, nurse = await sign_in("juliet"), await sign_in("nurse")
+        members.add("nurse")
+        chat.people.contacts_changed("juliet")
+        came = await juliet.next(lambda one: one.name == "presence" and "nurse" in one.sender)
+        assert came.sender == nurse.jid

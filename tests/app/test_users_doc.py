@@ -12,9 +12,10 @@ from andiron import Person
 from andiron.settings import Settings
 from andiron.testing import running
 from andiron.tokens.configured import signed_tokens
+from andiron.xmpp import namespaces as ns
 
 DOC = Path(__file__).parents[2] / "docs" / "users.md"
-STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS, PEOPLE, MAY_CONTACT = re.findall(
+STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS, PEOPLE, MAY_CONTACT, GROUPS = re.findall(
     r"```python\n(.*?)```", DOC.read_text(), re.DOTALL
 )
 
@@ -89,3 +90,12 @@ async def test_the_site_says_who_may_talk_to_whom(tmp_path, monkeypatch):
         assert (await romeo.next(lambda one: one.kind == "error")).condition == "forbidden"
         await juliet.send("nurse", "Hi")
         assert (await nurse.receive()).sender.startswith("juliet@")
+
+
+async def test_the_site_says_who_is_in_a_group(tmp_path, monkeypatch):
+    site = run(GROUPS, tmp_path, monkeypatch)
+    async with running(site["chat"]) as sign_in:
+        romeo, mercutio = await sign_in("romeo"), await sign_in("mercutio")
+        roster = await romeo.ask(f"<query xmlns='{ns.ROSTER}'/>")
+        assert mercutio.account in roster.text
+        assert "Romeo&apos;s class" in roster.text or "Romeo's class" in roster.text

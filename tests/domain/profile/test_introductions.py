@@ -9,7 +9,7 @@ from support.domains import CLIENT, Stage
 from andiron import Person
 from andiron.domain.config import PubSubConfig
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.profile.introductions import shown_name
+from andiron.domain.person import shown_name
 from andiron.xmpp import namespaces as ns
 
 VCARD = f"{{{ns.VCARD}}}"
@@ -33,7 +33,7 @@ async def stage():
 
 async def introduce(stage, **said):
     owner = await stage.domain.owners.load(JULIET)
-    await stage.domain.introduce(owner, Person("juliet", **said))
+    await stage.domain.welcome(owner, Person("juliet", **said))
 
 
 async def ask(stage, payload, kind="get", to=""):
@@ -160,7 +160,7 @@ async def test_a_card_that_has_no_room_is_logged(stage, caplog):
 async def test_a_database_that_fails_is_logged_and_nobody_is_kept_out(stage, caplog):
     owner = await stage.domain.owners.load(JULIET)
     stage.database.error = DatabaseError("gone")
-    await stage.domain.introduce(owner, Person("juliet", "Juliet"))
+    await stage.domain.welcome(owner, Person("juliet", "Juliet"))
     assert "what the site says of juliet@localhost could not be kept: gone" in caplog.text
 
 

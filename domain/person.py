@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["MAX_GROUPS", "MAX_NAME", "Person"]
+__all__ = ["MAX_GROUPS", "MAX_NAME", "Person", "shown_name"]
 
 MAX_NAME: Final = 200
 """The characters of a display name, and of a group's name; what exceeds them is cut off."""
 MAX_GROUPS: Final = 100
 """In how many groups the site can say that one is; what exceeds them is left out."""
+_JOINERS: Final = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,11 @@ class Person:
         if not all(isinstance(group, str) for group in groups):
             raise TypeError("the names of a Person's groups are text")
         object.__setattr__(self, "groups", groups)
+
+
+def shown_name(text: str) -> str:
+    """Return a name as it may be shown: on one line, without what cannot be seen, not too long."""
+    seen = (
+        char if char.isprintable() or char in _JOINERS else " " for char in text[: 4 * MAX_NAME]
+    )
+    return " ".join("".join(seen).split())[:MAX_NAME].strip()
