@@ -338,7 +338,7 @@ class Andiron:
     def people(self) -> People:
         """The accounts as the site sees them: who is disabled, who may contact whom."""
         serving = self._serving
-        return People(self.settings.domain, (self.domain, serving[1]) if serving else None)
+        return People(self.settings.domain, (self.domain, *serving) if serving else None)
 
     def client(self, name: str) -> "Bot":
         """Return a :class:`slixmpp.ClientXMPP` of an account, for the site's own code: a bot.

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from andiron.domain.accounts.removal import DISABLED
 from andiron.domain.domain import Domain
 from andiron.domain.person import shown_name
+from andiron.sm.manager import SessionManager
 from andiron.xmpp.jid import account_jid
 
 __all__ = ["People"]
@@ -26,11 +28,37 @@ class People:
     """
 
     def __init__(
-        self, domain: str, serving: tuple[Domain, asyncio.AbstractEventLoop] | None
+        self,
+        domain: str,
+        serving: tuple[Domain, SessionManager, asyncio.AbstractEventLoop] | None,
     ) -> None:
-        """Take what serves them, and on which loop; None while nothing does."""
+        """Take what serves them, their sessions, and on which loop; None while nothing does."""
         self._name = domain
         self._serving = serving
+
+    # Who may sign in
+
+    async def disable(self, name: str) -> int:
+        """Let nobody sign in to an account, and end its streams; return how many those were.
+
+        All that it has stays, and messages to it wait. Who proves to be its owner is told
+        ``account-disabled``, whichever way he signs in; the site's own clients are, too.
+        """
+        username = self._username(name)
+        domain = self._domain()
+        await domain.accounts.disabled.disable(username)
+        assert self._serving is not None
+        manager = self._serving[1]
+        return manager.kick(f"{username}@{domain.name}", manager.clock(), DISABLED)
+
+    async def enable(self, name: str) -> None:
+        """Let the owner of an account sign in again."""
+        await self._domain().accounts.disabled.enable(self._username(name))
+
+    async def disabled(self) -> list[str]:
+        """Return the names of the accounts that are disabled."""
+        accounts = self._domain().accounts
+        return sorted(await accounts.disabled.among(await accounts.names()))
 
     # Groups
 
@@ -90,7 +118,7 @@ class People:
         if self._here():
             work.close()
             raise RuntimeError("await it: this thread runs the application")
-        return asyncio.run_coroutine_threadsafe(work, self._serving[1]).result()
+        return asyncio.run_coroutine_threadsafe(work, self._serving[2]).result()
 
     def _domain(self) -> Domain:
         if self._serving is None:
@@ -103,7 +131,7 @@ class People:
 
     def _here(self) -> bool:
         try:
-            return self._serving is not None and asyncio.get_running_loop() is self._serving[1]
+            return self._serving is not None and asyncio.get_running_loop() is self._serving[2]
         except RuntimeError:
             return False
 
@@ -113,7 +141,7 @@ class People:
         if self._here():
             call()
         else:
-            self._serving[1].call_soon_threadsafe(call)
+            self._serving[2].call_soon_threadsafe(call)
 
 
 def _not_running() -> RuntimeError:

@@ -163,14 +163,46 @@ def change_password(name: str, password_stdin: bool) -> None:
 
 @user.command("list")
 def list_users() -> None:
-    """Print the address of every account, one on a line."""
+    """Print the address of every account, one on a line; disabled ones are marked."""
     settings = Settings()
 
-    async def names(_database: Database, accounts: Accounts) -> list[str]:
-        return await accounts.names()
+    async def lines(_database: Database, accounts: Accounts) -> list[str]:
+        names = await accounts.names()
+        disabled = await accounts.disabled.among(names)
+        return [
+            f"{name}@{settings.domain}" + ("\tdisabled" if name in disabled else "")
+            for name in names
+        ]
 
-    for name in run(settings, names):
-        click.echo(f"{name}@{settings.domain}")
+    for line in run(settings, lines):
+        click.echo(line)
+
+
+@user.command("disable")
+@click.argument("name")
+def disable_user(name: str) -> None:
+    """Let nobody sign in to the account NAME; all that it has stays.
+
+    A running server ends its streams within half a minute.
+    """
+
+    async def disable(_database: Database, accounts: Accounts) -> None:
+        await accounts.disabled.disable(await accounts.stored_username(name))
+
+    run(Settings(), disable)
+    click.echo("Account disabled.")
+
+
+@user.command("enable")
+@click.argument("name")
+def enable_user(name: str) -> None:
+    """Let the owner of the account NAME sign in again."""
+
+    async def enable(_database: Database, accounts: Accounts) -> None:
+        await accounts.disabled.enable(await accounts.stored_username(name))
+
+    run(Settings(), enable)
+    click.echo("Account enabled.")
 
 
 @user.command("remove")

@@ -7,8 +7,17 @@ __all__ = ["create"]
 
 def create(metadata: MetaData) -> None:
     """Declare all new tables; ``metadata`` knows that of the accounts."""
+    _disabled_accounts(metadata)
     _introductions(metadata)
     _shared_groups(metadata)
+
+
+def _disabled_accounts(metadata: MetaData) -> None:
+    Table(
+        "disabled_accounts",
+        metadata,
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+    )
 
 
 def _introductions(metadata: MetaData) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.accounts.accounts import insert_accounts
 from andiron.domain.accounts.credentials import Credentials
+from andiron.domain.accounts.disabling import write_disabled
 from andiron.domain.archive.ids import ID_BITS, first_at, last_at
 from andiron.domain.archive.store import ACCOUNTS as ARCHIVE
 from andiron.domain.config import PubSubConfig
@@ -54,6 +55,8 @@ async def add(
 
     async def operation(connection: AsyncConnection) -> Counts:
         await insert_accounts(connection, [(username, credentials)])
+        if content.disabled:
+            await write_disabled(connection, username)
         counts = await _write(connection, content, bounds)
         await _forget_strays(connection, content, domain)
         return counts

@@ -167,6 +167,14 @@ class Authenticator:
             _log.warning("no account for one of the site's users: %s", error)
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
 
+    async def refuse_disabled(self, username: str) -> None:
+        """Let in nobody whose account is disabled, and tell him, who has proved who he is.
+
+        Raises :class:`SaslError` ``account-disabled`` (RFC 6120 section 6.5.2).
+        """
+        if await self.accounts.is_disabled(username):
+            raise SaslError(SaslCondition.ACCOUNT_DISABLED)
+
     def exchange(self, channel: Channel) -> "Exchange":
         """Return the SASL negotiation of a new stream."""
         return Exchange(self, channel)
@@ -212,6 +220,8 @@ class Exchange:
         self._busy = True
         try:
             step = await self._advance(element, now)
+            if step.username is not None and not step.anonymous:
+                await self._authenticator.refuse_disabled(step.username)
         except SaslError as error:
             raise self._fail(error) from None
         except DatabaseError:

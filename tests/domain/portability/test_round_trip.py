@@ -241,6 +241,7 @@ def full_content():
     content.requests["p@q"] = (
         f"<presence {CLIENT} from='p@q' to='juliet@localhost' type='subscribe'/>"
     )
+    content.disabled = True
     content.blocked.add("tybalt@localhost")
     content.private["{urn:x}x"] = "<x xmlns='urn:x'/>"
     content.vcard = "<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>"
