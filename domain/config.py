@@ -186,6 +186,16 @@ class RegistrationConfig:
     """Let accounts change their password and remove themselves."""
 
 
+class SearchScope(StrEnum):
+    """Among whom people are found (XEP-0055)."""
+
+    NOBODY = "nobody"
+    """There is no search."""
+    GROUPS = "groups"
+    """Those who are in a shared group with the asker."""
+    EVERYBODY = "everybody"
+
+
 @dataclass(frozen=True, slots=True)
 class DomainConfig:
     """The embedded domain's settings and bounds."""
@@ -248,6 +258,9 @@ class DomainConfig:
     """How many stanzas may be held back from one client that is inactive."""
     rooms: RoomsConfig | None = None
     """Let people meet in rooms; None: not."""
+    search: SearchScope = SearchScope.NOBODY
+    max_found: int = 50
+    """How many people one search finds."""
     contact_addresses: ContactAddresses = field(default_factory=ContactAddresses)
     """Told to who asks the domain."""
     software_name: str = "Andiron"

@@ -16,7 +16,7 @@ from andiron.domain.accounts.removal import Removal
 from andiron.domain.archive.archive import Archive
 from andiron.domain.archive.mam import Mam
 from andiron.domain.client import Owner
-from andiron.domain.config import DomainConfig, RoomsConfig
+from andiron.domain.config import DomainConfig, RoomsConfig, SearchScope
 from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.fanout import Fanouts
@@ -41,6 +41,7 @@ from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.owners import Owners
 from andiron.domain.person import Person
 from andiron.domain.profile.avatars import Avatars
+from andiron.domain.profile.directory import Directory
 from andiron.domain.profile.introductions import Introductions
 from andiron.domain.profile.last_activity import LastActivity
 from andiron.domain.profile.photo import announced
@@ -55,6 +56,7 @@ from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
+from andiron.domain.search import SearchService
 from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
 from andiron.domain.sign_in.site import Site
@@ -240,6 +242,8 @@ class Domain:
             self.router.services[self.rooms.host] = RoomService(
                 self.rooms, self.iqs, self.spawn_store
             )
+        if self.config.search is not SearchScope.NOBODY:
+            self._add_search(Directory(database))
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
@@ -334,6 +338,16 @@ class Domain:
         if self.archive is not None and self.config.archive is not None:
             archives = RoomArchives(self.archive, self.config.archive.page, self.spawn_store)
         return Rooms(host, config, RoomStore(database, self.name), archives, post)
+
+    def _add_search(self, directory: Directory) -> None:
+        host, config = f"search.{self.name}", self.config
+        if self.rooms is not None and self.rooms.host == host:
+            raise DatabaseError(f"The rooms are at {host} (rooms_host), where search shall be.")
+        self.router.services[host] = SearchService(
+            host, config.search, config.max_found, directory, self.iqs, self.permissions
+        )
+        self.registry.items.append((host, "User search"))
+        self.spawn(directory.complete())
 
     def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that :meth:`stop` waits for."""

@@ -21,6 +21,7 @@ from andiron.domain.config import (
     RoomCreators,
     RoomsConfig,
     RosterConfig,
+    SearchScope,
     ThrottleConfig,
     UploadConfig,
 )
@@ -395,6 +396,15 @@ class Settings(BaseSettings):
         50, description="How many uploads an account may announce before it makes them."
     )
 
+    search: Annotated[Literal["nobody", "groups", "everybody"], AnyCase] = Field(
+        "nobody",
+        description="Whom people find by name (XEP-0055), at `search.` and the domain: those in a"
+        " shared group with them, or everybody; of these whom `may_contact=` allows. `nobody`:"
+        " there is no search.",
+    )
+    search_results: Annotated[int, Field(ge=1, le=1000)] = Field(
+        50, description="How many people one search finds."
+    )
     blocked_limit: Count = Field(
         1_000, description="The most addresses an account may block (XEP-0191)."
     )
@@ -671,6 +681,8 @@ class Settings(BaseSettings):
             sasl_queue=self.auth_queue,
             scram_iterations=self.auth_iterations,
             permission_lifetime=self.contact_cache,
+            search=SearchScope(self.search),
+            max_found=self.search_results,
             registration=RegistrationConfig(
                 enabled=self.registration,
                 per_address=self.registration_per_address,

@@ -7,9 +7,21 @@ __all__ = ["create"]
 
 def create(metadata: MetaData) -> None:
     """Declare all new tables; ``metadata`` knows that of the accounts."""
+    _directory(metadata)
     _disabled_accounts(metadata)
     _introductions(metadata)
     _shared_groups(metadata)
+
+
+def _directory(metadata: MetaData) -> None:
+    directory = Table(
+        "directory",
+        metadata,
+        Column("entry", Text, primary_key=True),
+        Column("username", ForeignKey("accounts.username", ondelete="CASCADE"), primary_key=True),
+        Column("shown", Text, nullable=False),
+    )
+    Index("directory_by_account", directory.c.username)
 
 
 def _disabled_accounts(metadata: MetaData) -> None:

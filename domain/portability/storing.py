@@ -22,6 +22,7 @@ from andiron.domain.messages.offline_store import Waiting
 from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.content import Content, NodeContent
 from andiron.domain.portability.tables import BLOCKED, PREFERENCES, PRIVATE, SEEN, VCARDS
+from andiron.domain.profile.directory import list_names
 from andiron.domain.pubsub.items import ITEMS
 from andiron.domain.pubsub.nodes import (
     ENTITIES,
@@ -89,6 +90,8 @@ async def _write(connection: AsyncConnection, content: Content, bounds: PubSubCo
     if content.vcard:
         row = {"text": content.vcard, "photo": content.photo}
         await _add_missing(connection, VCARDS, username, "username", [row])
+        kept = select(VCARDS.c.text).where(VCARDS.c.username == username)
+        await list_names(connection, username, await connection.scalar(kept) or "")
     if content.last_seen is not None:
         row_seen = {"stamp": content.last_seen}
         await _add_missing(connection, SEEN, username, "username", [row_seen])

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from andiron.domain.client import Owner
 from andiron.domain.database.database import Database
 from andiron.domain.owners import Effect, Owners
+from andiron.domain.profile.directory import list_names
 from andiron.domain.profile.photo import Photo, photo_of, with_photo
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
@@ -71,6 +72,7 @@ class VCards:
         if text:
             row = {"username": username, "text": text, "photo": photo}
             await connection.execute(insert(_VCARDS), [row])
+        await list_names(connection, username, text)
 
     def name_photo(self, account: str, photo: str) -> None:
         """Let an account's presence tell of its picture from now on."""

@@ -36,6 +36,7 @@ def test_defaults_are_those_of_the_packages():
 
 
 OTHER = {
+    "search": "groups",
     "archive_default": "never",
     "rooms_create": "anyone",
     "rooms_host": "rooms.example.org",
