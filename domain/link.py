@@ -195,6 +195,8 @@ class DomainLink(Client):
             for _ in parse_slowly(element):
                 await asyncio.sleep(0)
             session.take_up(element, ticket)
+        except StreamError as error:
+            session.close(CloseReason.STREAM_ERROR, session.clock(), error)
         finally:
             session.go_on()
 
