@@ -348,7 +348,7 @@ async def test_a_large_tree_that_is_wrong(stage):
 
 async def test_a_large_tree_that_cannot_be_made_ends_the_stream(stage):
     juliet = await stage.come("juliet")
-    broken = Element("<iq>" + "<a>" * 1000 + "</iq>", ns.CLIENT, "iq", {"type": "set", "id": "1"})
+    broken = Element("<iq>" + "<a>" * 2000 + "</iq>", ns.CLIENT, "iq", {"type": "set", "id": "1"})
     juliet.session.receive(broken, juliet.session.clock())
     await settle()
     assert juliet.error == "not-well-formed"
