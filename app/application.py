@@ -31,6 +31,7 @@ from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies, may_tell_secrets
+from andiron.web.readiness import Readiness
 from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
@@ -278,6 +279,7 @@ class Andiron:
         return [
             *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
             Route("/healthz", healthy),
+            Route("/readyz", self._readiness(manager).answer),
             *self.discovery_routes(),
             *upload_routes(
                 self.domain.uploads, self.settings.websocket_origins + self.settings.bosh_origins
@@ -285,6 +287,11 @@ class Andiron:
             *(Route(path, websocket) for path in ("/ws", "/ws/")),
             *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
         ]
+
+    def _readiness(self, manager: SessionManager) -> Readiness:
+        database = self.domain.database
+        assert database is not None
+        return Readiness(lambda: database.get_meta(""), lambda: manager.closing)
 
     def _visitors(self) -> Visitors | None:
         if self._identify is None:
