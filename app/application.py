@@ -11,6 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from andiron.api.access import Access
+from andiron.api.api import Api
+from andiron.api.parts import Parts
+from andiron.api.sync import SyncApi
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.connections import Connections
@@ -130,6 +134,11 @@ class Andiron:
         """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
         self._entrance: Entrance | None = None
+        self._access = Access()
+        self.api = Api(self._access)
+        """What the site's own code may do, in async code."""
+        self.sync = SyncApi(self.api, self._access)
+        """The same for sync code, in other threads."""
         self.strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
         """The connections that are signing in."""
         self.incoming: Newcomers[asyncio.Timeout] = Newcomers(self.strangers)
@@ -200,6 +209,7 @@ class Andiron:
             async with self._sessions(domain, guard) as manager:
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
+                self._access.open(Parts(domain, manager))
                 bosh = BoshRegistry(
                     manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
                 )
@@ -211,6 +221,7 @@ class Andiron:
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             self._serving = None
+            self._access.close()
             await domain.stop()
 
     @asynccontextmanager

@@ -95,6 +95,7 @@ class Session:
         "inbound",
         "link",
         "management",
+        "since",
         "state",
         "transport",
         "wake_at",
@@ -108,6 +109,8 @@ class Session:
         self.transport: Transport | None = transport
         self.channel = transport.channel
         self.state = State.NEGOTIATING
+        self.since = now
+        """When it began, in monotonic seconds."""
         self.domain = ""
         self.inbound = Inbound()
         self.management: Management | None = None

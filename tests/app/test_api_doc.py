@@ -1,0 +1,24 @@
+"""The examples of ``docs/api.md`` run as they stand; Django's is in tests/servers."""
+
+import re
+from pathlib import Path
+
+import httpx
+
+DOC = Path(__file__).parents[2] / "docs" / "api.md"
+FASTAPI, DJANGO = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
+
+
+async def test_an_async_view_sends_and_looks_who_is_there():
+    site = {}
+    exec(compile(FASTAPI, str(DOC), "exec"), site)
+    app, chat = site["app"], site["chat"]
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
+    ):
+        told = (await http.post("/orders/7/shipped/juliet")).json()
+        (kept,) = (await chat.api.archive("juliet")).messages
+        assert (kept.id, kept.body) == (told["message"], "Order 7 is on its way.")
+        assert (await http.get("/people/juliet")).json() == {"online": False, "status": ""}
