@@ -23,6 +23,8 @@ from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import Authenticate, Site
 from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
+from andiron.hooks.attached import attached
+from andiron.hooks.hooks import Hooks
 from andiron.inprocess.entrance import Entrance
 from andiron.outermost import Outermost
 from andiron.settings import Settings
@@ -74,6 +76,7 @@ def create_app(
     authenticate: Authenticate | None = None,
     identify: Identify | None = None,
     verify_token: VerifyToken | None = None,
+    hooks: Hooks | None = None,
     **overrides: Any,
 ) -> "Andiron":
     """Return an independent ASGI application; several in one process do not meet.
@@ -88,11 +91,18 @@ def create_app(
     them, ``verify_token`` with a token for the name of whose it is. Each makes accounts as they
     are needed (the setting ``provision``).
 
+    ``hooks`` are told of what happens, and decide about messages; more may be added to
+    :attr:`Andiron.hooks` before the start.
+
     Raises :class:`~andiron.settings.SettingsError`.
     """
     settings = Settings(**overrides) if settings is None else settings.replaced(**overrides)
     return Andiron(
-        settings, authenticate=authenticate, identify=identify, verify_token=verify_token
+        settings,
+        authenticate=authenticate,
+        identify=identify,
+        verify_token=verify_token,
+        hooks=hooks,
     )
 
 
@@ -110,8 +120,11 @@ class Andiron:
         authenticate: Authenticate | None = None,
         identify: Identify | None = None,
         verify_token: VerifyToken | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings
+        self.hooks = hooks if hooks is not None else Hooks()
+        """The site's functions that are told of what happens; to be added to before the start."""
         self._site = Site(
             authenticate,
             settings.provision,
@@ -206,7 +219,8 @@ class Andiron:
         self.database_lost = ""
         await domain.start(self._lose_database)
         try:
-            async with self._sessions(domain, guard) as manager:
+            hooked = attached(self.hooks, domain, settings.hook_timeout, settings.hook_queue)
+            async with hooked, self._sessions(domain, guard) as manager:
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
                 self._access.open(Parts(domain, manager))

@@ -263,6 +263,17 @@ class Settings(BaseSettings):
         10.0, description="How long these may take, the site's own code, to answer."
     )
 
+    hook_timeout: PositiveSeconds = Field(
+        5.0,
+        description="How long a hook of the site's own code may take. A message that one has not"
+        " decided about by then is refused, unless the hook says otherwise.",
+    )
+    hook_queue: AtLeastOne = Field(
+        1_000,
+        description="How many events may wait for each hook that is told of them; more are lost"
+        " to it.",
+    )
+
     token_secret: Secret = Field(
         "",
         repr=False,

@@ -94,7 +94,7 @@ class RoomManagement:
 
         def keep(room: Room, occupant: Occupant, text: str, wall: float, cause: Payer) -> str:
             nonlocal identity
-            identity = self._rooms.archive(room, occupant, text, wall, cause)
+            identity = self._rooms.keep(room, occupant, text, wall, cause)
             return identity
 
         changed = speak(room, occupant, element, keep, payer, self._wall())

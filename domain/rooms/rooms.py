@@ -23,8 +23,9 @@ from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
 from andiron.domain.rooms.picture import give_vcard
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.room import Room, RoomEvents
 from andiron.domain.rooms.ruling import Change, change_affiliations
+from andiron.domain.rooms.speaking import Keep
 from andiron.domain.rooms.store import RoomStore, StoredRoom
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
@@ -63,6 +64,9 @@ class Rooms:
         self._archives = archives
         self._post = post
         self._made: Counter[str] = Counter()
+        self.events = RoomEvents()
+        self.keep: Keep = self.archive
+        """How what is said is put into the archive; who is to know of it stands before that."""
 
     async def load(self) -> None:
         """Bring back the rooms that are kept. Raises :class:`DatabaseError`."""
@@ -242,6 +246,8 @@ class Rooms:
         """Have a room from now on."""
         self.by_name[room.node] = room
         self._made[room.created_by] += 1
+        for tell in self.events.created:
+            tell(room)
 
     def discard(self, room: Room) -> None:
         """Have a room no more that nobody has entered, and that is not kept."""
@@ -255,10 +261,20 @@ class Rooms:
         if not self._made[room.created_by]:
             del self._made[room.created_by]
         self._remove_archive(room)
+        for tell in self.events.destroyed:
+            tell(room)
 
     def _room(self, jid: str, config: RoomConfig, secret: bytes) -> Room:
         archiving = self._archives is not None
-        return Room(jid, config, self.config, self.outbox, secret, archiving=archiving)
+        return Room(
+            jid,
+            config,
+            self.config,
+            self.outbox,
+            secret,
+            archiving=archiving,
+            events=self.events,
+        )
 
     def _revive(self, stored: StoredRoom) -> Room:
         jid = f"{stored.name}@{self.host}"

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import httpx
 
+from andiron.testing import running
+
 DOC = Path(__file__).parents[2] / "docs" / "api.md"
-FASTAPI, DJANGO = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
+FASTAPI, DJANGO, HOOKS = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
 
 
 async def test_an_async_view_sends_and_looks_who_is_there():
@@ -22,3 +24,16 @@ async def test_an_async_view_sends_and_looks_who_is_there():
         (kept,) = (await chat.api.archive("juliet")).messages
         assert (kept.id, kept.body) == (told["message"], "Order 7 is on its way.")
         assert (await http.get("/people/juliet")).json() == {"online": False, "status": ""}
+
+
+async def test_hooks_moderate_and_greet():
+    site = {}
+    exec(compile(HOOKS, str(DOC), "exec"), site)
+    async with running(site["chat"]) as client:
+        alice, bob = await client("alice"), await client("bob")
+        for body in ("a casino", "darn"):
+            await alice.send("bob", body)
+        refused = await alice.next(lambda one: one.kind == "error")
+        assert "No advertising, please." in refused.text
+        assert (await bob.next(lambda one: one.sender == alice.jid)).body == "****"
+        await alice.next(lambda one: one.body == "Welcome back.")

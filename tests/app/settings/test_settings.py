@@ -61,6 +61,8 @@ def other_value(name, default):
 
 
 NOT_OF_A_PACKAGE = {
+    "hook_queue",
+    "hook_timeout",
     "host",
     "port",
     "socket",
