@@ -25,6 +25,8 @@ from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.hooks.attached import attached
 from andiron.hooks.hooks import Hooks
+from andiron.http_api.endpoint import api_routes
+from andiron.http_api.tokens import Doorkeeper, api_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.outermost import Outermost
 from andiron.settings import Settings
@@ -36,7 +38,7 @@ from andiron.tokens.configured import signed_tokens
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
-from andiron.web.proxy import Proxies
+from andiron.web.proxy import Proxies, channel
 from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
@@ -132,6 +134,7 @@ class Andiron:
             signed_tokens(settings),
             verify_token,
         )
+        self._api_tokens = api_tokens(settings)
         self._identify = identify
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
@@ -303,12 +306,25 @@ class Andiron:
             *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
             Route("/healthz", healthy),
             *self.discovery_routes(),
+            *self._api_routes(manager),
             *upload_routes(
                 self.domain.uploads, self.settings.websocket_origins + self.settings.bosh_origins
             ),
             *(Route(path, websocket) for path in ("/ws", "/ws/")),
             *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
         ]
+
+    def _api_routes(self, manager: SessionManager) -> list[BaseRoute]:
+        """Return the routes of the API over HTTP: none where no token is set."""
+        if not self._api_tokens:
+            return []
+        doorkeeper = Doorkeeper(
+            self._api_tokens,
+            self.domain.config.throttle,
+            lambda request: channel(request.scope, self._proxies).address,
+            manager.clock,
+        )
+        return [*api_routes(self.api, doorkeeper, 4 * self.settings.max_stanza_size)]
 
     def _visitors(self) -> Visitors | None:
         if self._identify is None:
