@@ -11,13 +11,19 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 from urllib.parse import quote
 
-import httpx
 from pydantic import ValidationError
 
 from andiron.api.api import Api
 from andiron.api.errors import InvalidError, UnavailableError
 from andiron.http_api.operations import PREFIX, Operation, operation_of
 from andiron.http_api.problems import error_of
+
+try:
+    import httpx
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "andiron.remote needs httpx; install it with: pip install 'andiron[remote]'"
+    ) from None
 
 __all__ = ["AsyncChat", "Chat"]
 

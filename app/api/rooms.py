@@ -121,10 +121,7 @@ class RoomsApi:
         text_of(subject, "The subject", rooms.config.max_subject)
         standings = dict.fromkeys((self._people.jid(one).bare for one in members), Standing.MEMBER)
         standings |= dict.fromkeys((self._people.jid(one).bare for one in owners), Standing.OWNER)
-        made = await management.create(jid, config, standings)
-        if subject:
-            await self.set_subject(made.jid, subject)
-        return _info(made)
+        return _info(await management.create(jid, config, standings, subject))
 
     async def change(self, room: str, options: RoomOptions) -> RoomInfo:
         """Set a room up anew."""

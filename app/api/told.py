@@ -1,5 +1,7 @@
 """What the caller of the API is told of what went wrong below it."""
 
+import logging
+
 from andiron.api.errors import (
     ApiError,
     BusyError,
@@ -15,6 +17,8 @@ from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import InvalidJID
 
 __all__ = ["told"]
+
+logger = logging.getLogger("andiron")
 
 _C = StanzaCondition
 _MEANINGS = {
@@ -38,5 +42,7 @@ def told(error: Exception) -> ApiError | None:
     if isinstance(error, InvalidName | InvalidJID):
         return InvalidError(str(error))
     if isinstance(error, DatabaseError):
-        return UnavailableError(f"The database cannot be used: {error}")
+        # What it says of the database is for the operator.
+        logger.error("The API could not use the database: %s", error)
+        return UnavailableError("The database cannot be used now; the server's log says why.")
     return None

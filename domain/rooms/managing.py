@@ -8,7 +8,7 @@ from andiron.domain.rooms.naming import check_nick, check_reservations, prepared
 from andiron.domain.rooms.occupant import Occupant, occupant_id
 from andiron.domain.rooms.owning import Destruction, NewConfig
 from andiron.domain.rooms.privileges import RANK, Affiliation, Role
-from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.room import Room, Subject
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.ruling import Change, change_affiliations, check_affiliations
 from andiron.domain.rooms.speaking import speak
@@ -37,7 +37,11 @@ class RoomManagement:
         self._wall = wall
 
     async def create(
-        self, jid: JID, config: RoomConfig, affiliations: Mapping[str, Affiliation]
+        self,
+        jid: JID,
+        config: RoomConfig,
+        affiliations: Mapping[str, Affiliation],
+        subject: str = "",
     ) -> Room:
         """Make a room; the site owns it where nobody else does."""
         rooms = self._rooms
@@ -49,6 +53,8 @@ class RoomManagement:
         if Affiliation.OWNER not in affiliations.values():
             room.affiliations[self._site] = Affiliation.OWNER
         check_affiliations(room, affiliations)
+        if subject:
+            room.subject = Subject(subject, stamp=self._wall())
         rooms.add(room)
         try:
             await _done(rooms.configure(room, NewConfig(config, dict(affiliations)), ""))

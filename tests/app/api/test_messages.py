@@ -47,9 +47,14 @@ async def test_what_is_for_one_who_is_away_waits(chat):
 
 
 async def test_a_note_to_oneself_survives_the_loss_of_its_session(chat):
-    await chat.api.send("alice", "note", sender="alice")
     alice = await chat.client_of("alice")
-    assert (await alice.receive()).body == "note"
+    await alice.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    await alice.next(lambda one: one.name == "enabled")
+    alice.cut()
+    await chat.api.send("alice", "note", sender="alice")
+    assert await chat.api.end_sessions("alice") == 1
+    again = await chat.client_of("alice")
+    assert (await again.receive()).body == "note"
 
 
 async def test_a_notification_reaches_who_is_there_and_stays_nowhere(chat):
