@@ -38,7 +38,7 @@ from andiron.tokens.configured import signed_tokens
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
-from andiron.web.proxy import Proxies, channel
+from andiron.web.proxy import Proxies, channel, may_tell_secrets
 from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
@@ -299,6 +299,7 @@ class Andiron:
             registry,
             self.settings.bosh_config(),
             channel_of=site_channel_of(self._proxies),
+            secure=lambda scope: may_tell_secrets(scope, self._proxies),
             incoming=self.incoming,
             visitors=visitors,
         )

@@ -40,7 +40,7 @@ from andiron.xmpp.stanza import (
     unprefixed,
     with_language,
 )
-from andiron.xmpp.tree import is_bulky, parse_slowly
+from andiron.xmpp.tree import SLIGHT, is_bulky, parse_slowly
 from andiron.xmpp.xml import Element, Guard
 
 _LONGEST_NAME: Final = 255
@@ -183,7 +183,7 @@ class DomainLink(Client):
         attributes = element.attributes
         if "from" in attributes:
             self._check_sender(attributes["from"])
-        if is_bulky(element) and element.name != "presence":
+        if len(element.text) > SLIGHT and is_bulky(element) and element.name != "presence":
             self.session.hold()
             self._domain.spawn(self.session.errand(self._unhurried(element, ticket)))
             return False
@@ -206,6 +206,8 @@ class DomainLink(Client):
             for _ in parse_slowly(element):
                 await asyncio.sleep(0)
             session.take_up(element, ticket)
+        except StreamError as error:
+            session.close(CloseReason.STREAM_ERROR, session.clock(), error)
         finally:
             session.go_on()
 

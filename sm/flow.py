@@ -79,16 +79,21 @@ class Flow:
 
     # Whose turn
 
-    def spent(self, began: float) -> None:
-        """Charge the time since ``began``; where the payer's turn is over, wait for the next."""
+    def spent(self, began: float) -> float:
+        """Charge the time since ``began``; where the payer's turn is over, wait for the next.
+
+        Returns the present.
+        """
         bounds = self._bounds
+        now = bounds.clock()
         if (
-            bounds.rounds.used(self.payer, began, bounds.clock())
+            bounds.rounds.used(self.payer, began, now)
             and self._transport is not None
             and not self._stopped & _TURN
         ):
             self._stop(_TURN)
             bounds.rounds.wait(self.payer, self)
+        return now
 
     def take_turn(self) -> None:
         """Go on: it is the payer's turn."""

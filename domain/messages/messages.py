@@ -34,6 +34,8 @@ from andiron.xmpp.xml import Element
 
 _OURS: Final = "urn:xmpp:"
 """How the names of what servers say begin, but for :data:`ns.OLD_DELAY`."""
+_TAGS: Final = 4
+"""Of a message and a body in it."""
 _SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent", "&#")
 
 
@@ -55,8 +57,11 @@ class Messages:
         Raises :class:`StanzaError` for it.
         """
         text = element.text
-        # Names of ours may hide behind character references.
-        plain = not (_OURS in text or may_refer(text) or ns.OLD_DELAY in text)
+        # With so few tags there is nothing but a body, and one letter is sooner looked for than
+        # a name. Names of ours may hide behind character references.
+        plain = (text.count("<") == _TAGS and text.startswith("<body>", text.find("<", 1))) or not (
+            _OURS in text or may_refer(text) or ns.OLD_DELAY in text
+        )
         if not plain:
             element = self._cleaned(element)
         to = element.attributes.get("to")
