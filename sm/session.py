@@ -96,6 +96,7 @@ class Session:
         "inbound",
         "link",
         "management",
+        "since",
         "spent",
         "state",
         "transport",
@@ -118,6 +119,8 @@ class Session:
         self.transport: Transport | None = transport
         self.channel = transport.channel
         self.state = State.NEGOTIATING
+        self.since = now
+        """When it began, in monotonic seconds."""
         self.domain = ""
         self.inbound = Inbound()
         self.management: Management | None = None
@@ -185,7 +188,7 @@ class Session:
             else:
                 self.link.receive(element, 0, now)
         except Exception as error:  # noqa: BLE001
-            self._failed(element, error, now)
+            self.failed(element, error, now)
 
     def take_up(self, element: Element, ticket: int) -> None:
         """Give the link once more a stanza that it has put off, to which it said False."""
@@ -196,10 +199,10 @@ class Session:
             if self.link.receive(element, ticket, now):
                 self.handled(ticket, now)
         except Exception as error:  # noqa: BLE001
-            self._failed(element, error, now)
+            self.failed(element, error, now)
 
-    def _failed(self, element: Element, error: Exception, now: float) -> None:
-        """End the stream for what an element led to."""
+    def failed(self, element: Element, error: Exception, now: float) -> None:
+        """End the stream for what an element led to, unless it has ended."""
         if not isinstance(error, StreamError):
             # What the backend failed on is never settled: kept, the session could not be resumed.
             logger.error(
@@ -209,7 +212,7 @@ class Session:
         self.close(CloseReason.STREAM_ERROR, now, error)
 
     def hold(self) -> None:
-        """Read nothing more until :meth:`go_on`: what came last takes effect bit by bit."""
+        """Read nothing more until as many :meth:`go_on`: what came last takes effect bit by bit."""
         self._flow.hold()
 
     def go_on(self) -> None:
