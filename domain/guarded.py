@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from andiron.domain.contacts.permissions import Permissions
 from andiron.domain.link import DomainLink, Host, State
+from andiron.domain.messages.messages import Messages
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import parse_jid
@@ -31,17 +32,19 @@ class GuardedHost(Host, Protocol):
     """What such a link needs of its domain."""
 
     permissions: Permissions | None
+    messages: Messages
 
 
 class GuardedLink(DomainLink):
     """One session's end in a domain whose site says who may talk to whom."""
 
-    __slots__ = ("_permissions", "_verdict")
+    __slots__ = ("_permissions", "_refused", "_verdict")
 
     def __init__(self, domain: GuardedHost, session: Session) -> None:
         super().__init__(domain, session)
         assert domain.permissions is not None
         self._permissions = domain.permissions
+        self._refused = domain.messages
         self._verdict: bool | None = None
         """What the site has said of the stanza that is taken up now."""
 
@@ -110,5 +113,5 @@ class GuardedLink(DomainLink):
             return
         error = StanzaError(StanzaCondition.FORBIDDEN, "you may not contact this person")
         if element.name == "message":
-            self._messages.copy_sent(self, element, now, error)
+            self._refused.copy_sent(self, element, now, error)
         self.refuse(element, error, now)
