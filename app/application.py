@@ -30,6 +30,7 @@ from andiron.hooks.hooks import Hooks
 from andiron.http_api.endpoint import api_routes
 from andiron.http_api.tokens import Doorkeeper, api_tokens
 from andiron.inprocess.entrance import Entrance
+from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
 from andiron.people import People
 from andiron.settings import Settings
@@ -141,7 +142,7 @@ class Andiron:
         self.hooks = hooks if hooks is not None else Hooks()
         """The site's functions that are told of what happens; to be added to before the start."""
         self._site = Site(
-            authenticate,
+            ldap_authenticate(settings, authenticate),
             settings.provision,
             settings.site_timeout,
             signed_tokens(settings),
