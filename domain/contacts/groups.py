@@ -111,8 +111,11 @@ class SharedGroups:
 
     async def run(self) -> None:
         """Look now and then for what another process changed in the table, until cancelled."""
+        known = False  # What was changed before is read with the accounts that it concerns.
         while True:
             try:
+                if not known:
+                    self._count, known = await self.store.changes(), True
                 await self.look()
             except DatabaseError as error:
                 logger.warning("changes of shared groups could not be looked for: %s", error)
