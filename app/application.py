@@ -39,6 +39,7 @@ from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies, channel, may_tell_secrets
+from andiron.web.readiness import Readiness
 from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
@@ -306,6 +307,7 @@ class Andiron:
         return [
             *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
             Route("/healthz", healthy),
+            Route("/readyz", self._readiness(manager).answer),
             *self.discovery_routes(),
             *self._api_routes(manager),
             *upload_routes(
@@ -314,6 +316,11 @@ class Andiron:
             *(Route(path, websocket) for path in ("/ws", "/ws/")),
             *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
         ]
+
+    def _readiness(self, manager: SessionManager) -> Readiness:
+        database = self.domain.database
+        assert database is not None
+        return Readiness(lambda: database.get_meta(""), lambda: manager.closing)
 
     def _api_routes(self, manager: SessionManager) -> list[BaseRoute]:
         """Return the routes of the API over HTTP: none where no token is set."""
