@@ -33,6 +33,7 @@ from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies
 from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
+from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.jid import account_jid
@@ -204,6 +205,8 @@ class Andiron:
                     manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
                 )
                 routes = self._routes(manager, guard, bosh)
+                if settings.widget or settings.demo:
+                    routes += widget_routes(domain)
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
                 if self.database_lost:
