@@ -22,6 +22,8 @@ import { bare } from './xml.js';
 const BASE = new URL('./', import.meta.url);
 const STYLE = new URL('widget.css', BASE).href;
 const RENEWAL = 60_000; // ms before a token expires
+const CLOCKS = 10_000; // ms by which clocks may differ
+const LATEST = 2 ** 31 - 1; // ms, the longest that a timer can wait
 
 /**
  * Make `<andiron-chat>` known. `domain` is the server's, `rooms` where its rooms are, empty where
@@ -49,7 +51,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     #getToken = null;
     #begun = false;
     #wasOnline = false;
-    #renewed = false;
+    #token = ''; // the last that a page's getToken gave
     #renewal = 0;
     #unread = 0;
     #abort = null;
@@ -215,11 +217,16 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
         return;
       }
       this.#begun = true;
-      this.#renewed = false;
       this.#gate.hide();
       this.#pin();
       if (this.#kept) this.session.restore(this.#kept.session);
-      this.session.signIn(account);
+      this.session.signIn(account.getToken ? { getToken: () => this.#ask() } : account);
+    }
+
+    async #ask() {
+      this.#token = '';
+      this.#token = String((await this.#getToken()) || '');
+      return this.#token;
     }
 
     #suspend() {
@@ -284,12 +291,8 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     /** Come back with a fresh token before the present one has expired. */
     #renewLater() {
       clearTimeout(this.#renewal);
-      const ask = this.#getToken;
-      if (!ask) return;
-      void Promise.resolve(ask()).then((token) => {
-        const left = expiryOf(String(token)) - RENEWAL - Date.now();
-        if (this.#begun && left > 0) this.#renewal = setTimeout(() => this.session.move(), left);
-      }, () => {});
+      const left = expiryOf(this.#token) - RENEWAL - Date.now();
+      if (left > 0) this.#renewal = setTimeout(() => this.session.move(), Math.min(left, LATEST));
     }
 
     // --- What the stream's state means
@@ -329,10 +332,9 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       }
     }
 
-    /** The site has ended the session; with a fresh token another may begin. */
+    /** The site has ended the session; where only a token has expired, another may begin. */
     #ended() {
-      if (this.#getToken && !this.#renewed) {
-        this.#renewed = true;
+      if (expiryOf(this.#token) <= Date.now() + CLOCKS) {
         queueMicrotask(() => this.session.start());
         return;
       }
