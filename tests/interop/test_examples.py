@@ -1,52 +1,19 @@
-"""The sites in examples/, installed as their README says, with two people who chat on each."""
+"""The sites in examples/, installed as their README says, with two people who chat on each.
 
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+What ``<andiron-chat>`` does beyond that is tried on the first of them.
+"""
+
 from pathlib import Path
 
 import pytest
 
 from tests.interop import server as servers
+from tests.interop.sites import EXAMPLES, TARGETS, site
 from tests.interop.steps import screenshots, take
 
 pytestmark = pytest.mark.peer
 
 HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[1] / "examples"
-TARGETS = {
-    "starlette": "mysite:app",
-    "fastapi_jwt": "mysite:app",
-    "django": "mysite.asgi:application",
-}
-USERS = (
-    "from django.contrib.auth.models import User;"
-    "User.objects.create_user('juliet', password='capulet');"
-    "User.objects.create_user('romeo', password='montague')"
-)
-
-
-@contextmanager
-def site(name: str, fresh: Path, directory: Path, **settings: str) -> Iterator[str]:
-    """Run an example with the packages of a fresh environment; its address."""
-    environment = servers.andiron_environment(directory) | {
-        "CONVERSE": str(HERE / "node_modules/converse.js/dist"),
-        "DATABASE": str(directory / "site.db"),
-        **settings,
-    }
-    if name == "django":
-        _make_users(fresh, environment)
-    port, log = servers.free_port(), directory / "site.log"
-    uvicorn = [str(fresh / "bin" / "uvicorn"), TARGETS[name], "--app-dir", str(EXAMPLES / name)]
-    command = [*uvicorn, "--port", str(port), "--ws", "websockets-sansio"]
-    with servers.running(command, port, log, environment=environment):
-        yield f"http://127.0.0.1:{port}/"
-
-
-def _make_users(fresh: Path, environment: Mapping[str, str]) -> None:
-    manage = [str(fresh / "bin" / "python"), str(EXAMPLES / "django" / "manage.py")]
-    for command in (["migrate"], ["shell", "-c", USERS]):
-        subprocess.run([*manage, *command], check=True, env=environment, capture_output=True)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -58,6 +25,13 @@ async def test_two_people_chat_on_the_site(
         command = [node, "examples.mjs", *arguments]
         steps = await take(HERE / "examples", *command, chromium=chromium)
     assert len(steps) == 8
+
+
+async def test_the_component(node: str, chromium: str, fresh: Path, tmp_path: Path) -> None:
+    with site("starlette", fresh, tmp_path, ANDIRON_AUTH_ANONYMOUS="true") as address:
+        command = [node, "component.mjs", address, screenshots(tmp_path)]
+        steps = await take(HERE / "examples", *command, chromium=chromium)
+    assert len(steps) > 10
 
 
 @pytest.mark.parametrize("name", TARGETS)

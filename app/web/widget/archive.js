@@ -4,9 +4,10 @@ import { isFull } from './conversation.js';
 import { forwarded, readMessage } from './reading.js';
 import { bare, child, NS, newId, xml } from './xml.js';
 
-const PAGE = 30; // messages
+const PAGE = 50; // messages
 const RECENT = 100; // messages of all conversations that a new session begins with
-const PAGES = 5; // to look through for something new
+// To look through for something that somebody wrote: other clients have their receipts archived, too.
+const PAGES = 20;
 
 export class Archive {
   #chat;

@@ -99,7 +99,7 @@ export class Chat extends EventTarget {
     conversation.unread = 0;
     const last = conversation.messages.findLast(({ own, markable }) => !own && markable);
     if (last) {
-      const text = xml`<message xmlns='${NS.client}' to='${conversation.jid}' type='chat' id='${newId()}'><displayed xmlns='${NS.markers}' id='${last.id}'/><store xmlns='${NS.hints}'/></message>`;
+      const text = xml`<message xmlns='${NS.client}' to='${conversation.jid}' type='chat' id='${newId()}'><displayed xmlns='${NS.markers}' id='${last.id}'/><no-permanent-store xmlns='${NS.hints}'/></message>`;
       last.markable = false;
       this.#session.send({ id: '', text, keep: true });
     }
@@ -208,7 +208,7 @@ export class Chat extends EventTarget {
   }
 
   #receipt(to, id) {
-    const text = xml`<message xmlns='${NS.client}' to='${to}' type='chat' id='${newId()}'><received xmlns='${NS.receipts}' id='${id}'/></message>`;
+    const text = xml`<message xmlns='${NS.client}' to='${to}' type='chat' id='${newId()}'><received xmlns='${NS.receipts}' id='${id}'/><no-permanent-store xmlns='${NS.hints}'/></message>`;
     this.#session.send({ id: '', text, keep: true });
   }
 

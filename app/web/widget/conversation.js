@@ -52,8 +52,9 @@ export class Conversation {
     return best ?? (this.heard ? 'offline' : null);
   }
 
+  /** The message with this id, ours, or of this author's in a room. */
   find(own, id, author = '') {
-    return this.#byKey.get(`${own} ${author} ${id}`);
+    return this.#byKey.get(key({ own, id, author }));
   }
 
   /** Take one more message; one out of the past goes where it belongs. Returns whether that is the end. */

@@ -365,11 +365,10 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     /** Show the one room, or person, that the page wants, and nothing beside it. */
     #pin() {
-      this.#part('people').hidden = this.#part('open-people').hidden = Boolean(this.#pinned);
+      this.#part('app').classList.toggle('pinned', Boolean(this.#pinned));
       const room = this.getAttribute('room');
       if (room) this.join(room);
       else if (this.hasAttribute('with')) this.open(this.getAttribute('with'));
-      if (this.#pinned) this.#part('leave').hidden = true;
     }
 
     /** Where there is room for both, list and conversation, some conversation is shown. */
@@ -385,7 +384,6 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#people.select(conversation);
       this.#composer.select(conversation);
       this.#show(true);
-      if (this.#pinned) this.#part('leave').hidden = true;
     }
 
     /** In a narrow place, show the conversation or the list. */

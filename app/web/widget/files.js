@@ -24,6 +24,16 @@ export async function upload(requests, domain, file, progress) {
   return url;
 }
 
+/** The name of a file, as its URL ends. */
+export function fileName(url) {
+  const last = url.split(/[?#]/)[0].split('/').at(-1);
+  try {
+    return decodeURIComponent(last) || url;
+  } catch {
+    return last;
+  }
+}
+
 // fetch() tells nothing of what has gone.
 function send(url, file, headers, progress) {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 /** The list of conversations, and of those who ask to be in it. */
 
 import { h } from './dom.js';
+import { fileName } from './files.js';
 
 const HUES = 6;
 
@@ -85,7 +86,7 @@ export class People {
     item.dataset.presence = isRoom ? '' : (presence ?? '');
     part('.avatar').textContent = isRoom ? '#' : [...name][0]?.toUpperCase();
     part('.conversation-name').textContent = name;
-    part('.presence-word').textContent = isRoom ? `, ${say('room')}` : presence && `, ${say(`presence.${presence}`)}`;
+    part('.presence-word').textContent = isRoom ? say('room') : presence && say(`presence.${presence}`);
     part('.conversation-last').textContent = typing ? say('typing', { name: typing }) : lastWords(conversation, say);
     const badge = part('.badge');
     badge.hidden = !unread;
@@ -147,6 +148,7 @@ function hue(jid) {
 function lastWords({ messages, isRoom, subject, domain }, say) {
   const last = messages.at(-1);
   if (!last) return isRoom ? subject || say('room') : domain;
-  if (last.own) return `${say('you')}${last.text}`;
-  return last.author ? `${last.author}: ${last.text}` : last.text;
+  const text = last.file ? fileName(last.file) : last.text;
+  if (last.own) return `${say('you')}${text}`;
+  return last.author ? `${last.author}: ${text}` : text;
 }

@@ -133,7 +133,8 @@ export class Rooms {
   }
 
   #take(conversation, said, nick, own) {
-    const message = { ...said, own, author: nick, ...(own && { state: 'delivered' }) };
+    // What a room sends to who comes in was late for nobody.
+    const message = { ...said, delayed: false, own, author: nick, ...(own && { state: 'delivered' }) };
     this.#chat.take(conversation, message, { fresh: !said.delayed && Boolean(nick) });
   }
 }

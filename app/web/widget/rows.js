@@ -1,6 +1,7 @@
 /** One message, or one day, as the list shows it. */
 
 import { h, tick } from './dom.js';
+import { fileName } from './files.js';
 import { autolink } from './links.js';
 
 const IMAGES = /\.(avif|gif|jpe?g|png|webp)$/i;
@@ -56,7 +57,7 @@ export class Rows {
     if (!file || !URL.canParse(file)) return autolink(text);
     const url = new URL(file);
     if (!['http:', 'https:'].includes(url.protocol)) return [text];
-    const name = fileName(url);
+    const name = fileName(file);
     const link = h('a', { href: url.href, target: '_blank', rel: 'noopener noreferrer', class: 'file' });
     if (url.href.startsWith(this.#uploads) && IMAGES.test(url.pathname)) {
       link.append(h('img', { src: url.href, alt: name, loading: 'lazy', referrerpolicy: 'no-referrer' }));
@@ -69,13 +70,4 @@ export class Rows {
 
 export function sameDay(one, other) {
   return new Date(one).toDateString() === new Date(other).toDateString();
-}
-
-function fileName(url) {
-  const last = url.pathname.split('/').at(-1);
-  try {
-    return decodeURIComponent(last) || url.href;
-  } catch {
-    return last;
-  }
 }

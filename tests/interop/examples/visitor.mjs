@@ -63,7 +63,7 @@ export class Visitor {
 
   /** Choose a conversation from the list. */
   async choose(name) {
-    await this.page.locator('.conversation', { hasText: name }).click();
+    await this.page.click(`.conversation[title^="${name}@"]`);
   }
 
   shown(page = this.page) {
