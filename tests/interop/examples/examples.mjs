@@ -31,9 +31,34 @@ await step('who is not signed in is told to do so', async () => {
   await juliet.screenshot(`${name}-stranger`);
 });
 
+/** Where the site keeps who is signed in; null for one that has no cookie. */
+const COOKIE = { starlette: 'session', django: 'sessionid', fastapi_jwt: null }[name];
+
+/** Whether somebody else's browser with this cookie is taken for who was given it. */
+async function worth(value) {
+  const context = await browser.newContext();
+  await context.addCookies([{ name: COOKIE, value, url: site }]);
+  const page = await context.newPage();
+  await page.goto(site);
+  const known = await page.locator('andiron-chat').count();
+  const [offered] = await page.evaluate(() => new Promise((done) => {
+    const socket = new WebSocket(`ws://${location.host}/chat/ws`, 'xmpp');
+    socket.onopen = () => socket.send("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>");
+    socket.onmessage = ({ data }) => data.includes('features') && done([data.includes('EXTERNAL')]);
+  }));
+  await context.close();
+  assert.equal(Boolean(known), offered, 'site and chat do not agree who this is');
+  return offered;
+}
+
+const cookieOf = async ({ context }) => (await context.cookies(site)).find(({ name: one }) => one === COOKIE)?.value;
+const planted = 'e30='.padEnd(32, 'x');
+let stolen;
+
 await step('both sign in to the site, and the chat knows them', async () => {
   await juliet.signIn();
   await romeo.open();
+  if (COOKIE) await romeo.context.addCookies([{ name: COOKIE, value: planted, url: site }]);
   await romeo.signIn();
   assert.equal(await juliet.page.textContent('#self-name'), 'juliet');
   assert.equal(await romeo.page.textContent('#self-name'), 'romeo');
@@ -112,6 +137,14 @@ await step('a page of another origin gets nothing', async () => {
   server.closeAllConnections();
 });
 
+await step('a cookie that was planted is worth nothing, and a stolen one what it is worth on the site', async () => {
+  if (!COOKIE) return;
+  stolen = await cookieOf(romeo);
+  assert.notEqual(stolen, planted);
+  assert.equal(await worth(planted), false);
+  assert.equal(await worth(stolen), true);
+});
+
 await step('who signs out of the site loses the stream, in every window', async () => {
   const [first] = romeo.pages;
   let second = first;
@@ -126,6 +159,11 @@ await step('who signs out of the site loses the stream, in every window', async 
   romeo.page = second;
   await romeo.screenshot(`${name}-signed-out`);
   assert.ok(romeo.frames.some((frame) => /^< .*<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/.test(frame)));
+});
+
+await step('where the site forgets a session, a stolen cookie is worth nothing any more', async () => {
+  // Starlette's cookie is the session itself, and lasts as long as it was made for.
+  if (name === 'django') assert.equal(await worth(stolen), false);
 });
 
 await browser.close();
