@@ -11,6 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from andiron.api.access import Access
+from andiron.api.api import Api
+from andiron.api.parts import Parts
+from andiron.api.sync import SyncApi
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.connections import Connections
@@ -19,6 +23,10 @@ from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import Authenticate, Site
 from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
+from andiron.hooks.attached import attached
+from andiron.hooks.hooks import Hooks
+from andiron.http_api.endpoint import api_routes
+from andiron.http_api.tokens import Doorkeeper, api_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.outermost import Outermost
 from andiron.settings import Settings
@@ -30,7 +38,8 @@ from andiron.tokens.configured import signed_tokens
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.pages import demo_routes, healthy
-from andiron.web.proxy import Proxies
+from andiron.web.proxy import Proxies, channel, may_tell_secrets
+from andiron.web.readiness import Readiness
 from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
 from andiron.web.widget import widget_routes
@@ -71,6 +80,7 @@ def create_app(
     authenticate: Authenticate | None = None,
     identify: Identify | None = None,
     verify_token: VerifyToken | None = None,
+    hooks: Hooks | None = None,
     **overrides: Any,
 ) -> "Andiron":
     """Return an independent ASGI application; several in one process do not meet.
@@ -85,11 +95,18 @@ def create_app(
     them, ``verify_token`` with a token for the name of whose it is. Each makes accounts as they
     are needed (the setting ``provision``).
 
+    ``hooks`` are told of what happens, and decide about messages; more may be added to
+    :attr:`Andiron.hooks` before the start.
+
     Raises :class:`~andiron.settings.SettingsError`.
     """
     settings = Settings(**overrides) if settings is None else settings.replaced(**overrides)
     return Andiron(
-        settings, authenticate=authenticate, identify=identify, verify_token=verify_token
+        settings,
+        authenticate=authenticate,
+        identify=identify,
+        verify_token=verify_token,
+        hooks=hooks,
     )
 
 
@@ -107,8 +124,11 @@ class Andiron:
         authenticate: Authenticate | None = None,
         identify: Identify | None = None,
         verify_token: VerifyToken | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings
+        self.hooks = hooks if hooks is not None else Hooks()
+        """The site's functions that are told of what happens; to be added to before the start."""
         self._site = Site(
             authenticate,
             settings.provision,
@@ -116,6 +136,7 @@ class Andiron:
             signed_tokens(settings),
             verify_token,
         )
+        self._api_tokens = api_tokens(settings)
         self._identify = identify
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
@@ -131,6 +152,11 @@ class Andiron:
         """Whether the lifespan has begun and not ended."""
         self._connections = Connections()
         self._entrance: Entrance | None = None
+        self._access = Access()
+        self.api = Api(self._access)
+        """What the site's own code may do, in async code."""
+        self.sync = SyncApi(self.api, self._access)
+        """The same for sync code, in other threads."""
         self.strangers = Strangers(settings.max_negotiating, settings.max_negotiating_per_address)
         """The connections that are signing in."""
         self.incoming: Newcomers[asyncio.Timeout] = Newcomers(self.strangers)
@@ -198,9 +224,11 @@ class Andiron:
         self.database_lost = ""
         await domain.start(self._lose_database)
         try:
-            async with self._sessions(domain, guard) as manager:
+            hooked = attached(self.hooks, domain, settings.hook_timeout, settings.hook_queue)
+            async with hooked, self._sessions(domain, guard) as manager:
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
+                self._access.open(Parts(domain, manager))
                 bosh = BoshRegistry(
                     manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
                 )
@@ -214,6 +242,7 @@ class Andiron:
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             self._serving = None
+            self._access.close()
             await domain.stop()
 
     @asynccontextmanager
@@ -274,19 +303,39 @@ class Andiron:
             registry,
             self.settings.bosh_config(),
             channel_of=site_channel_of(self._proxies),
+            secure=lambda scope: may_tell_secrets(scope, self._proxies),
             incoming=self.incoming,
             visitors=visitors,
         )
         return [
             *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
             Route("/healthz", healthy),
+            Route("/readyz", self._readiness(manager).answer),
             *self.discovery_routes(),
+            *self._api_routes(manager),
             *upload_routes(
                 self.domain.uploads, self.settings.websocket_origins + self.settings.bosh_origins
             ),
             *(Route(path, websocket) for path in ("/ws", "/ws/")),
             *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
         ]
+
+    def _readiness(self, manager: SessionManager) -> Readiness:
+        database = self.domain.database
+        assert database is not None
+        return Readiness(lambda: database.get_meta(""), lambda: manager.closing)
+
+    def _api_routes(self, manager: SessionManager) -> list[BaseRoute]:
+        """Return the routes of the API over HTTP: none where no token is set."""
+        if not self._api_tokens:
+            return []
+        doorkeeper = Doorkeeper(
+            self._api_tokens,
+            self.domain.config.throttle,
+            lambda request: channel(request.scope, self._proxies).address,
+            manager.clock,
+        )
+        return [*api_routes(self.api, doorkeeper, 4 * self.settings.max_stanza_size)]
 
     def _visitors(self) -> Visitors | None:
         if self._identify is None:

@@ -182,16 +182,16 @@ class BoshConnection:
 
     def _take(self) -> None:
         """Process what has come, in order, for as long as the session reads."""
-        window = self._window
+        window, now = self._window, self._host.clock()
         while not self._paused and not self._closed:
             if self._todo:
-                self._step(self._todo.pop(0))
+                now = self._step(self._todo.pop(0), now)
                 continue
             early = window.next()
             if early is None:
                 break
             try:
-                body = window.take(early, self._host.clock())
+                body = window.take(early, now)
             except BoshError as error:
                 self._break(error, early.call)
                 return
@@ -201,22 +201,23 @@ class BoshConnection:
         if not self._closed:
             self._flush_soon()
 
-    def _step(self, item: Element | Body) -> None:
-        session, now = self.session, self._host.clock()
+    def _step(self, item: Element | Body, now: float) -> float:
+        """Process one element, or what a request says itself; return the present."""
+        session = self.session
         if isinstance(item, Element):
             if self._open:
                 session.receive(item, now)
-                session.spent(now)
-            else:
-                error = StreamError(StreamCondition.NOT_AUTHORIZED, "the stream must restart")
-                session.close(CloseReason.STREAM_ERROR, now, error)
-            return
+                return session.spent(now)
+            error = StreamError(StreamCondition.NOT_AUTHORIZED, "the stream must restart")
+            session.close(CloseReason.STREAM_ERROR, now, error)
+            return now
         if item.restart:
             self._open_stream(item)
         elif item.terminate:
             session.client_closed(now)
         if not self._closed:
             self.session.vouch(now + self._window.silence(), away=item.pause is not None)
+        return now
 
     # Writing: the Transport protocol
 

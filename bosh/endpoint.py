@@ -13,6 +13,7 @@ from andiron.bosh.http import Headers, RequestHeaders, Scope, compressed, prefli
 from andiron.bosh.registry import BoshRegistry
 from andiron.bosh.terms import TEXT_XML
 from andiron.bosh.waiting import HttpCall, Message, Receive
+from andiron.sm.byhand import continued
 from andiron.sm.link import Channel
 from andiron.sm.notices import Notices
 from andiron.sm.origin import why_refused
@@ -57,7 +58,8 @@ class Visitors(Protocol):
 class BoshEndpoint:
     """An ASGI application for ``http`` scopes of one path.
 
-    ``channel_of`` tells who connects and whether passwords may pass. Endpoints
+    ``channel_of`` tells who connects and whether passwords may pass, ``secure`` only the
+    latter, where that takes less time. Endpoints
     that are given one ``incoming`` have room for so many bodies together. ``visitors``
     tells who the site says makes a request; None: nobody can be known.
     """
@@ -68,12 +70,14 @@ class BoshEndpoint:
         config: BoshConfig,
         *,
         channel_of: Callable[[Scope], Channel],
+        secure: Callable[[Scope], bool] | None = None,
         incoming: Newcomers[asyncio.Timeout] | None = None,
         visitors: Visitors | None = None,
     ) -> None:
         self._registry = registry
         self._config = config
         self._channel_of = channel_of
+        self._secure = secure or (lambda scope: channel_of(scope).secure)
         self._visitors = visitors
         self._incoming = incoming if incoming is not None else Newcomers(registry.strangers)
         self._notices = Notices()
@@ -155,8 +159,8 @@ class BoshEndpoint:
             data,
             call,
             lambda: self._channel_of(scope),
+            lambda: self._secure(scope),
             visitor=visitor or "",
-            encrypted=scope.get("scheme") == "https",
         )
         if call.text is None and scope.get("extensions", {}).get("andiron", {}).get("alone"):
             # It may be held for long, and its head is as large as a stranger made it.
@@ -179,12 +183,18 @@ class BoshEndpoint:
 
         Raises TimeoutError where it takes too long, or longest of too many.
         """
+        reading = self._read(receive)
+        try:
+            waits_for = reading.send(None)
+        except StopIteration as end:
+            # Nearly always it is there, and nothing needs to be counted or timed.
+            body: bytes | None = end.value
+            return body
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._config.request_timeout) as patience:
-            # Nearly always it is there, and nothing needs to be counted.
             counting = loop.call_soon(self._count, scope, patience)
             try:
-                return await self._read(receive)
+                return await continued(reading, waits_for)
             finally:
                 counting.cancel()
                 self._incoming.remove(patience)

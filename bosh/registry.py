@@ -67,14 +67,14 @@ class BoshRegistry:
         data: bytes,
         call: Call,
         channel: Callable[[], Channel],
+        secure: Callable[[], bool],
         *,
-        encrypted: bool,
         visitor: str = "",
     ) -> BoshConnection | None:
         """Take a request's body; the session it belongs to is returned, where it has one.
 
         ``channel`` tells the way it came, which need not be found out for
-        every request; ``encrypted`` says that it is TLS without asking, ``visitor``
+        every request, ``secure`` only whether passwords may pass, ``visitor``
         who the site says makes the request. The call is answered at once or later, but always.
         """
         began = self.clock()
@@ -89,8 +89,8 @@ class BoshRegistry:
             _check_visitor(connection.channel.visitor, visitor)
             if not connection.signed_in:
                 _check_width(data, connection.limit)
-            if connection.channel.secure and not encrypted:
-                _check_secure(channel())
+            if connection.channel.secure:
+                _check_secure(secure())
         except BoshError as error:
             logger.debug("a request refused: %s", error)
             call.reply(wire.terminal(BoshCondition(error.condition)), 200, TEXT_XML)
@@ -150,10 +150,10 @@ def _check_visitor(whose: str, visitor: str) -> None:
         raise BoshError(BoshCondition.ITEM_NOT_FOUND, "the session is another visitor's")
 
 
-def _check_secure(channel: Channel) -> None:
+def _check_secure(secure: bool) -> None:
     """Refuse a request in the clear for a session that began over TLS (section 19.1).
 
     The session goes on for who has the right to it.
     """
-    if not channel.secure:
+    if not secure:
         raise BoshError(BoshCondition.ITEM_NOT_FOUND, "the session is a secure one")

@@ -28,11 +28,12 @@ from andiron.domain.database.database import Database
 from andiron.domain.database.failure_log import FAILURE_LOG
 from andiron.domain.events import Events
 from andiron.domain.iq import Iqs
-from andiron.domain.link import DomainLink
+from andiron.domain.link import DomainLink, Intake
 from andiron.domain.messages import carbons
 from andiron.domain.messages.messages import Messages
 from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import OfflineStore
+from andiron.domain.messages.screening import Screen, Screening
 from andiron.domain.owners import Owners
 from andiron.domain.profile.avatars import Avatars
 from andiron.domain.profile.last_activity import LastActivity
@@ -100,6 +101,8 @@ class Domain:
         self.offline: Offline
         self.owners: Owners
         self.messages: Messages
+        self.intake: Intake
+        """Takes the messages of clients."""
         self.contacts: Contacts
         self.presences: Presences
         self.iqs: Iqs
@@ -203,6 +206,7 @@ class Domain:
             self.config.max_presence,
         )
         self.messages = Messages(self.router, self.owners, self.offline, self.archive)
+        self.intake = self.messages
         if self.config.rooms is not None:
             self.rooms = self._make_rooms(self.config.rooms, database)
             await self.rooms.load()
@@ -222,6 +226,10 @@ class Domain:
             self.spawn(self.archive.run())
         if self.uploads is not None:
             self.spawn(self.uploads.run())
+
+    def screen(self, screen: Screen) -> None:
+        """Have every message of clients looked at from now on, before it goes its way."""
+        self.intake = Screening(self.messages, screen, self.spawn_store)
 
     def close(self, now: float) -> None:
         """Let the services end, and say so; the sessions are about to."""

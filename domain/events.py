@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 from andiron.domain.client import Client
+from andiron.sm.link import CloseReason
 from andiron.xmpp.jid import JID
 from andiron.xmpp.xml import Element
 
@@ -59,6 +60,10 @@ class Events:
     """Lists of callbacks; a specification's module appends its own when it is registered."""
 
     def __init__(self) -> None:
+        self.bound: list[Callable[[Client], None]] = []
+        """A client has bound its resource."""
+        self.ended: list[Callable[[Client, CloseReason], None]] = []
+        """The session of one that had ended, for good."""
         self.available: list[Callable[[Client, Element, bool, float], None]] = []
         """A resource sent available presence to all, the first time or again (``initial``)."""
         self.unavailable: list[Callable[[Client, float], None]] = []

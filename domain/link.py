@@ -15,10 +15,10 @@ from typing import Final, Protocol
 from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.contacts import FEATURES
 from andiron.domain.contacts.presence import Presences
+from andiron.domain.events import Events
 from andiron.domain.iq import Iqs
 from andiron.domain.messages import carbons, client_state
 from andiron.domain.messages.client_state import Inactive
-from andiron.domain.messages.messages import Messages
 from andiron.domain.messages.offline import Offline
 from andiron.domain.router import Router
 from andiron.domain.sign_in import bind, legacy_session
@@ -40,7 +40,7 @@ from andiron.xmpp.stanza import (
     unprefixed,
     with_language,
 )
-from andiron.xmpp.tree import is_bulky, parse_slowly
+from andiron.xmpp.tree import SLIGHT, is_bulky, parse_slowly
 from andiron.xmpp.xml import Element, Guard
 
 _LONGEST_NAME: Final = 255
@@ -73,6 +73,16 @@ class Kind(StrEnum):
     OTHER = "anything else"
 
 
+class Intake(Protocol):
+    """What takes the messages of clients."""
+
+    def receive(self, client: Client, element: Element, ticket: int, now: float) -> bool:
+        """Take a message from a bound client; the result is that of :meth:`DomainLink.receive`.
+
+        Raises :class:`StanzaError` for it.
+        """
+
+
 class Host(SignInHost, Protocol):
     """What a link needs of its domain."""
 
@@ -80,8 +90,9 @@ class Host(SignInHost, Protocol):
     caps: str
     reader: Guard
     offline: Offline
-    messages: Messages
+    intake: Intake
     iqs: Iqs
+    events: Events
     presences: Presences
 
     def new_stream_id(self) -> str:
@@ -101,7 +112,7 @@ class DomainLink(Client):
         self._domain = domain
         self._inactive: Inactive | None = None
         self._sign_in: SignIn | None = None
-        self._messages = domain.messages
+        self._messages = domain.intake
         self._language = ""
         self.state = State.NEGOTIATING
 
@@ -172,7 +183,7 @@ class DomainLink(Client):
         attributes = element.attributes
         if "from" in attributes:
             self._check_sender(attributes["from"])
-        if is_bulky(element) and element.name != "presence":
+        if len(element.text) > SLIGHT and is_bulky(element) and element.name != "presence":
             self.session.hold()
             self._domain.spawn(self.session.errand(self._unhurried(element, ticket)))
             return False
@@ -195,6 +206,8 @@ class DomainLink(Client):
             for _ in parse_slowly(element):
                 await asyncio.sleep(0)
             session.take_up(element, ticket)
+        except StreamError as error:
+            session.close(CloseReason.STREAM_ERROR, session.clock(), error)
         finally:
             session.go_on()
 
@@ -234,6 +247,8 @@ class DomainLink(Client):
             )
         if was_bound:
             self._domain.offline.left(self)
+            for tell in self._domain.events.ended:
+                tell(self, reason)
 
     def abandoned(self) -> None:
         """Forget this stream; another session goes on over its connection."""
@@ -279,6 +294,8 @@ class DomainLink(Client):
         self._domain.router.add(self)
         self.session.send(bind.result(element, jid))
         self.session.bound(now)
+        for tell in self._domain.events.bound:
+            tell(self)
 
     def _indicate_state(self, element: Element, now: float) -> None:
         """Take the word that somebody looks at the client, or nobody (XEP-0352 section 4.2)."""

@@ -39,18 +39,19 @@ class Flow:
     nothing is read while there is one.
     """
 
-    __slots__ = ("_bounds", "_stopped", "_transport", "payer")
+    __slots__ = ("_bounds", "_holds", "_stopped", "_transport", "payer")
 
     def __init__(self, bounds: Bounds, payer: Payer, transport: Transport) -> None:
         self._bounds = bounds
         self._transport: Transport | None = transport
         self._stopped = 0
+        self._holds = 0
         self.payer = payer
 
     def carry(self, transport: Transport | None) -> None:
         """Read from another connection from now on, or from none: it is not stopped yet."""
         self._leave_line()
-        self._stopped = 0
+        self._stopped = self._holds = 0
         self._transport = transport
 
     def signed_in(self, payer: Payer, now: float) -> None:
@@ -78,16 +79,21 @@ class Flow:
 
     # Whose turn
 
-    def spent(self, began: float) -> None:
-        """Charge the time since ``began``; where the payer's turn is over, wait for the next."""
+    def spent(self, began: float) -> float:
+        """Charge the time since ``began``; where the payer's turn is over, wait for the next.
+
+        Returns the present.
+        """
         bounds = self._bounds
+        now = bounds.clock()
         if (
-            bounds.rounds.used(self.payer, began, bounds.clock())
+            bounds.rounds.used(self.payer, began, now)
             and self._transport is not None
             and not self._stopped & _TURN
         ):
             self._stop(_TURN)
             bounds.rounds.wait(self.payer, self)
+        return now
 
     def take_turn(self) -> None:
         """Go on: it is the payer's turn."""
@@ -125,12 +131,16 @@ class Flow:
     # In which order
 
     def hold(self) -> None:
-        """Stop until :meth:`go_on`."""
+        """Stop until :meth:`go_on`, as often as this is called."""
+        self._holds += 1
         self._stop(_ORDER)
 
     def go_on(self) -> None:
         """Go on: what came last has had its effect."""
-        self._go_on(_ORDER)
+        if self._holds:
+            self._holds -= 1
+            if not self._holds:
+                self._go_on(_ORDER)
 
     def _stop(self, reason: int) -> None:
         if not self._stopped and self._transport is not None:

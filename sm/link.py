@@ -88,8 +88,11 @@ class Carried(Protocol):
     def receive(self, element: Element, now: float) -> None:
         """Take one guarded top-level element from the client."""
 
-    def spent(self, began: float) -> None:
-        """Charge the time since ``began`` to who pays for the client; it may have to wait."""
+    def spent(self, began: float) -> float:
+        """Charge the time since ``began`` to who pays for the client; it may have to wait.
+
+        Returns the present.
+        """
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take silence until then as no sign of a dead client."""

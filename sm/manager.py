@@ -70,6 +70,11 @@ class SessionManager:
         self._expired: OrderedDict[str, tuple[str, str, Inbound]] = OrderedDict()
         self._closing = False
 
+    @property
+    def closing(self) -> bool:
+        """Whether every session was ended, and each new one is."""
+        return self._closing
+
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
         return time.time() - (self.clock() - now)

@@ -24,6 +24,7 @@ _REMEMBERED: Final = 10_000
 """Payers that are known though nothing is held for them, the latest."""
 WIDE: Final = 4
 """Bytes that each character of a text takes where one of them is beyond the BMP."""
+_EMPTY: Final = getsizeof("")
 
 
 def size_of(text: str) -> int:
@@ -31,8 +32,9 @@ def size_of(text: str) -> int:
 
     The UTF-8 of what is not ASCII may be kept in the same object at any time, so it counts.
     """
-    size = getsizeof(text)
-    return size if text.isascii() else size + utf8_length(text) + 1
+    if text.isascii():
+        return len(text) + _EMPTY
+    return getsizeof(text) + utf8_length(text) + 1
 
 
 class Taker(Protocol):

@@ -1,7 +1,6 @@
 """The stanzas sent to a peer that it has not acknowledged yet (XEP-0198 section 4)."""
 
 from collections.abc import Iterator
-from sys import getsizeof
 
 from andiron.sm.counters import MODULUS, distance
 from andiron.sm.payers import Payer, size_of
@@ -46,7 +45,7 @@ class UnackedQueue:
 
     def push(self, text: str, now: float) -> None:
         """Record one stanza."""
-        size = getsizeof(text) if text.isascii() else size_of(text)
+        size = size_of(text)
         self._entries.append((text, now, size))
         self.bytes += size
         self._payer.held += size

@@ -32,21 +32,21 @@ class Rate:
 
         Raises :class:`StreamError` ``policy-violation`` for who has no end.
         """
-        early = self._charge(payer, size, now)
+        drawn = payer.drawn
+        payer.drawn = drawn = (drawn if drawn > now else now) + (size + _STANZA) * self._second
+        early = drawn - now - self._burst
+        if early > 0.0:
+            self._complain(payer, now)
+        else:
+            early = 0.0
+            if payer.over_since != inf and drawn - now < 0.5 * self._burst:
+                payer.over_since = inf
         if payer.network is not None:
-            early = max(early, self._charge(payer.network, size, now))
+            early = max(early, self.charge(payer.network, size, now))
         return early
 
-    def _charge(self, payer: Payer, size: int, now: float) -> float:
-        since = payer.drawn if payer.drawn > now else now
-        payer.drawn = drawn = since + (size + _STANZA) * self._second
-        early = drawn - now - self._burst
-        if early <= 0.0:
-            if drawn - now < 0.5 * self._burst:
-                payer.over_since = inf
-            return 0.0
+    def _complain(self, payer: Payer, now: float) -> None:
         if payer.over_since == inf:
             payer.over_since = now
         elif now - payer.over_since > self._patience:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too much for too long")
-        return early

@@ -91,39 +91,49 @@ class Session:
         "_keeper",
         "_life",
         "channel",
+        "clock",
         "domain",
         "inbound",
         "link",
         "management",
+        "since",
+        "spent",
         "state",
         "transport",
         "wake_at",
     )
 
     link: Link
+    clock: Callable[[], float]
+    """Returns the present of ``now``, for code that goes on after an await."""
+    spent: Callable[[float], float]
+    """Charges the time since then, when its transport began to work on what came; returns ``now``.
+
+    Where the payer's turn is over, nothing more is read before the next.
+    """
 
     def __init__(self, keeper: Keeper, transport: Transport, now: float) -> None:
         self._keeper = keeper
+        self.clock = keeper.clock
         self._config = keeper.config
         self.transport: Transport | None = transport
         self.channel = transport.channel
         self.state = State.NEGOTIATING
+        self.since = now
+        """When it began, in monotonic seconds."""
         self.domain = ""
         self.inbound = Inbound()
         self.management: Management | None = None
         self.wake_at = inf
         self._life = Liveness(self._config, now)
         self._flow = Flow(keeper, keeper.payers.network(transport.channel.address), transport)
+        self.spent = self._flow.spent
         self._awaited: deque[tuple[int, Callable[[], object]]] | None = None
 
     @property
     def payer(self) -> Payer:
         """Who pays for it: its network, from sign-in on its account."""
         return self._flow.payer
-
-    def clock(self) -> float:
-        """Return the present of ``now``, for code that goes on after an await."""
-        return self._keeper.clock()
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
@@ -178,7 +188,7 @@ class Session:
             else:
                 self.link.receive(element, 0, now)
         except Exception as error:  # noqa: BLE001
-            self._failed(element, error, now)
+            self.failed(element, error, now)
 
     def take_up(self, element: Element, ticket: int) -> None:
         """Give the link once more a stanza that it has put off, to which it said False."""
@@ -189,10 +199,10 @@ class Session:
             if self.link.receive(element, ticket, now):
                 self.handled(ticket, now)
         except Exception as error:  # noqa: BLE001
-            self._failed(element, error, now)
+            self.failed(element, error, now)
 
-    def _failed(self, element: Element, error: Exception, now: float) -> None:
-        """End the stream for what an element led to."""
+    def failed(self, element: Element, error: Exception, now: float) -> None:
+        """End the stream for what an element led to, unless it has ended."""
         if not isinstance(error, StreamError):
             # What the backend failed on is never settled: kept, the session could not be resumed.
             logger.error(
@@ -201,15 +211,8 @@ class Session:
             error = StreamError(StreamCondition.INTERNAL_SERVER_ERROR)
         self.close(CloseReason.STREAM_ERROR, now, error)
 
-    def spent(self, began: float) -> None:
-        """Charge the time since ``began``, when its transport began to work on what came.
-
-        Where the payer's turn is over, nothing more is read before the next.
-        """
-        self._flow.spent(began)
-
     def hold(self) -> None:
-        """Read nothing more until :meth:`go_on`: what came last takes effect bit by bit."""
+        """Read nothing more until as many :meth:`go_on`: what came last takes effect bit by bit."""
         self._flow.hold()
 
     def go_on(self) -> None:

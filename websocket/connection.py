@@ -68,10 +68,13 @@ class WebSocketConnection:
         "_timer",
         "_writer",
         "channel",
+        "send",
         "session",
     )
 
     session: Carried
+    send: Callable[[str], None]
+    """Sends one frame, or buffers it while the network pushes back."""
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class WebSocketConnection:
         by_hand: bool,
     ) -> None:
         self._writer = Writer(send, config.buffer_bytes, self, by_hand=by_hand)
+        self.send = self._writer.send
         self.channel = channel
         self._config = config
         self._guard = guard
@@ -212,10 +216,6 @@ class WebSocketConnection:
         """Send the server's ``<open/>``."""
         self._answered = True
         self.send(open_frame(header))
-
-    def send(self, text: str) -> None:
-        """Send one frame, or buffer it while the network pushes back."""
-        self._writer.send(text)
 
     def unsent(self) -> list[str]:
         """Take back the frames that wait for the network."""

@@ -11,11 +11,11 @@ server may return an awaitable that is no coroutine.
 import asyncio
 import contextvars
 import sys
-import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final, Protocol
 
+from andiron.sm.byhand import continued
 from andiron.xmpp.xml import utf8_length
 
 Message = MutableMapping[str, Any]
@@ -86,10 +86,20 @@ class Writer:
         """Send one frame, behind those that wait."""
         if self._task is not None:
             self._keep(text)
-        elif self._context is None:
-            self._step(text)
-        else:
+            return
+        if self._context is not None:
             self._start(self._write(text, None))
+            return
+        # The first step of ``send``, which is its last unless the network pushes back.
+        coroutine: Any = self._send({"type": "websocket.send", "text": text})
+        try:
+            waits_for = coroutine.send(None)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001 - must not reach whoever just delivered
+            self._refused(error)
+            return
+        self._start(self._write(None, continued(coroutine, waits_for)))
 
     def close(self, code: int) -> None:
         """Close the WebSocket when all that waits has been sent."""
@@ -114,18 +124,6 @@ class Writer:
         """Send nothing more."""
         if self._task is not None:
             self._task.cancel()
-
-    def _step(self, text: str) -> None:
-        """Let ``send`` make its first step, which is its last unless the network pushes back."""
-        coroutine: Any = self._send({"type": "websocket.send", "text": text})
-        try:
-            waits_for = coroutine.send(None)
-        except StopIteration:
-            return
-        except Exception as error:  # noqa: BLE001 - must not reach whoever just delivered
-            self._refused(error)
-            return
-        self._start(self._write(None, _continued(coroutine, waits_for)))
 
     def _keep(self, text: str) -> None:
         congested = self.congested
@@ -183,18 +181,3 @@ class Writer:
         if not self._failed:
             self._failed = True
             asyncio.get_running_loop().call_soon(self._owner.failed, error)
-
-
-@types.coroutine
-def _continued(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on awaiting a coroutine that was driven by hand to its first suspension."""
-    try:
-        while True:
-            try:
-                value = yield waits_for
-            except asyncio.CancelledError as error:
-                waits_for = coroutine.throw(error)
-            else:
-                waits_for = coroutine.send(value)
-    except StopIteration:
-        return

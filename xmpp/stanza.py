@@ -87,15 +87,13 @@ def with_language(element: Element, tag: str) -> Element:
 
     The tag must be fit for an attribute as it is, as :data:`LANGUAGE_TAG` sees to.
     """
-    if LANG in element.attributes:
+    attributes = element.attributes
+    if LANG in attributes:
         return element
-    text, at = element.text, len(element.name) + 1
-    return Element(
-        f"{text[:at]} xml:lang='{tag}'{text[at:]}",
-        element.namespace,
-        element.name,
-        {**element.attributes, LANG: tag},
-    )
+    text, name = element.text, element.name
+    at = len(name) + 1
+    said = f"{text[:at]} xml:lang='{tag}'{text[at:]}"
+    return Element(said, element.namespace, name, {**attributes, LANG: tag})
 
 
 def without(element: Element, unwanted: Callable[[Tree], bool]) -> Element:

@@ -12,10 +12,21 @@ from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.xml import Element
 
-__all__ = ["Tree", "children", "is_bulky", "parse_slowly", "parse_text", "parse_tree", "serialise"]
+__all__ = [
+    "SLIGHT",
+    "Tree",
+    "children",
+    "is_bulky",
+    "parse_slowly",
+    "parse_text",
+    "parse_tree",
+    "serialise",
+]
 
 _BULKY: Final = 800
 """Elements that take about a millisecond to make a tree of."""
+SLIGHT: Final = 4 * _BULKY
+"""Characters of the longest element that cannot be bulky."""
 _PIECE: Final = 2048
 _XML_PREFIX: Final = "{" + ns.XML + "}"
 
@@ -33,13 +44,11 @@ def parse_tree(element: Element) -> Tree:
 
 
 def is_bulky(element: Element) -> bool:
-    """Tell whether to make an element's tree takes long, and it is not made yet."""
-    text = element.text
-    return (
-        len(text) > 4 * _BULKY
-        and text.count("<") > _BULKY
-        and getattr(element, "tree", None) is None
-    )
+    """Tell whether to make an element's tree takes long, and it is not made yet.
+
+    Who asks often need not for one of :data:`SLIGHT` characters or fewer.
+    """
+    return element.text.count("<") > _BULKY and getattr(element, "tree", None) is None
 
 
 def parse_slowly(element: Element) -> Iterator[None]:

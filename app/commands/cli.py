@@ -20,6 +20,7 @@ from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
 from andiron.domain.database.urls import EXAMPLES, problem, require_existing
 from andiron.domain.database.urls import check as check_url
+from andiron.http_api.tokens import api_tokens
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
@@ -244,6 +245,7 @@ def check_config() -> None:
     settings = Settings()
     check_url(settings.database)
     signed_tokens(settings)
+    api_tokens(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")
 

@@ -15,7 +15,9 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
+from websockets.protocol import State
 
+from andiron.serving.frames import text_frame
 from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
 from andiron.serving.unhurried import UnhurriedProtocol
@@ -200,6 +202,8 @@ class WebSocketProtocol(UnhurriedProtocol):
         self._most_wide: float = max_negotiation_size // WIDE + _TOLERANCE
         self._fragments = 0
         self._pong = b""
+        self._plain = False
+        """Whether texts go out as they are: somebody signed in, without compression."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin as with a stranger."""
@@ -222,8 +226,24 @@ class WebSocketProtocol(UnhurriedProtocol):
         del self.request, self.response
         self.scope["headers"] = []
 
+    async def send(self, message: Any) -> None:
+        """Send what the application has to say; nearly always a text, which is a frame as it is."""
+        text = message.get("text")
+        if (
+            text is None
+            or not self._plain
+            or self.close_sent
+            or self.disconnected
+            or not self.writable.is_set()
+            or self.conn.state is not State.OPEN
+        ):
+            await super().send(message)
+            return
+        self.transport.write(text_frame(text))
+
     def signed_in(self) -> None:
         """Lift the limits for strangers."""
+        self._plain = not self.conn.extensions
         self.conn.max_message_size = self.config.ws_max_size
         self._most_wide = inf
         self.transport.set_write_buffer_limits()
@@ -244,8 +264,11 @@ class WebSocketProtocol(UnhurriedProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message over, but a stranger's that would take much more as a text than it has."""
-        size = sum(map(len, self.frames))
-        if size > self._most_wide and not all(part.isascii() for part in self.frames):
+        if (
+            self._most_wide != inf
+            and sum(map(len, self.frames)) > self._most_wide
+            and not all(part.isascii() for part in self.frames)
+        ):
             self._refuse("too large before sign-in")
         else:
             super().send_receive_event_to_app()

@@ -28,6 +28,8 @@ class UnhurriedProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.conn.extensions:
             self._piece = _FOLDED_PIECE
+            # Set here, since it would take time of each message where nothing is compressed.
+            self.receive = self._receive  # type: ignore[method-assign]
 
     def data_received(self, data: bytes) -> None:
         """Read a piece, and leave the rest for later."""
@@ -46,10 +48,8 @@ class UnhurriedProtocol(WebSocketsSansIOProtocol):
             super().data_received(rest)
         super().connection_lost(exc)
 
-    async def receive(self) -> Any:
+    async def _receive(self) -> Any:
         """Return the next event; when none is left, read on."""
-        if not self._piece:
-            return await super().receive()
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             if self._rest:

@@ -267,6 +267,27 @@ class Settings(BaseSettings):
         10.0, description="How long these may take, the site's own code, to answer."
     )
 
+    api_token: Secret = Field(
+        "",
+        repr=False,
+        description="The token by which other processes use the API at `api/v1`, of 32 characters"
+        " or more, or several with spaces between; empty: none can, unless there is a file.",
+    )
+    api_token_file: str = Field(
+        "", description="A file with such tokens, one a line; read at the start."
+    )
+
+    hook_timeout: PositiveSeconds = Field(
+        5.0,
+        description="How long a hook of the site's own code may take. A message that one has not"
+        " decided about by then is refused, unless the hook says otherwise.",
+    )
+    hook_queue: AtLeastOne = Field(
+        1_000,
+        description="How many events may wait for each hook that is told of them; more are lost"
+        " to it.",
+    )
+
     token_secret: Secret = Field(
         "",
         repr=False,

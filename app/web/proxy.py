@@ -92,11 +92,24 @@ def channel(scope: Scope, proxies: Proxies) -> Channel:
     kind = "websocket" if scope["type"] == "websocket" else "bosh"
     headers = _forwarding(scope)
     peer, secure = _way(scope, headers, proxies)
-    if not headers:
-        secure = secure or (peer is not None and peer.is_loopback)
+    secure = secure or _is_here(headers, peer)
     on_socket_file = not _peer(scope)
     address = str(peer) if peer is not None else "unix" if on_socket_file else "unknown"
     return Channel(address, secure, kind)
+
+
+def may_tell_secrets(scope: Scope, proxies: Proxies) -> bool:
+    """Tell whether the way is secure as :func:`channel` does, and no more."""
+    if scope.get("scheme") == "https":
+        return True
+    headers = _forwarding(scope)
+    peer, secure = _way(scope, headers, proxies)
+    return secure or _is_here(headers, peer)
+
+
+def _is_here(headers: list[tuple[bytes, bytes]], peer: Address | None) -> bool:
+    """Tell whether a client on this machine connects by itself."""
+    return not headers and peer is not None and peer.is_loopback
 
 
 def arrived_by_tls(scope: Scope, proxies: Proxies) -> bool:

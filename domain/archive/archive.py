@@ -14,7 +14,15 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.archive.ids import HIGHEST, Ids, first_at, parse_id, write_id
+from andiron.domain.archive.ids import (
+    HIGHEST,
+    Ids,
+    first_at,
+    id_after,
+    last_at,
+    parse_id,
+    write_id,
+)
 from andiron.domain.archive.preferences import USERNAME, Policy, Preferences, loaded, loading
 from andiron.domain.archive.store import (
     ACCOUNTS,
@@ -96,6 +104,7 @@ class Archive:
         share = config.backlog // _SHARES
         self._account_writer = ArchiveWriter(self._accounts, config.backlog, share)
         self._room_writer = ArchiveWriter(self._rooms, config.backlog, share)
+        self._inserting = asyncio.Lock()
 
     def add(self, owner: Owner, peer: str, text: str, stamp: float, cause: Payer) -> str:
         """Keep a message of Unix time ``stamp`` with the JID ``peer``; return its id.
@@ -126,6 +135,17 @@ class Archive:
         """
         row = self._row(owner, peer, text, stamp)
         return None if row is None else self._account_writer.hold(row, cause)
+
+    async def caught_up(self) -> None:
+        """Wait until all that was added is in the database.
+
+        While that is out of reach nobody waits.
+        """
+        await self._account_writer.caught_up()
+
+    async def caught_up_for_rooms(self) -> None:
+        """Wait for the same of what was said in rooms."""
+        await self._room_writer.caught_up()
 
     def withdraw(self, username: str, identity: str) -> None:
         """Take a message out of an account's archive again, by the id that :meth:`add` gave.
@@ -195,6 +215,41 @@ class Archive:
         """Return the ends of an archive, None for an empty one. Raises :class:`DatabaseError`."""
         last = self._ids.last or HIGHEST
         return await (await self._flushed(archive)).range(archive, last)
+
+    # What the site itself does with an archive
+
+    async def insert(self, archive: str, peer: str, resource: str, text: str, stamp: float) -> str:
+        """Put a message of a past Unix time behind others of that time; return its id.
+
+        When this returns it is in the database. Raises :class:`StanzaError` where that
+        millisecond is full, and :class:`DatabaseError`.
+        """
+        moment = int(stamp * 1000)
+        async with self._inserting:
+            store = await self._flushed(archive)
+            there = Filter(lowest=first_at(moment), highest=last_at(moment))
+            found = await store.page(archive, there, 1, backwards=True)
+            identity = id_after(found[0].id if found else None, moment)
+            if identity is None:
+                raise StanzaError(StanzaCondition.CONFLICT, "too many messages of one millisecond")
+            # Nothing newer is looked for, nor given an id that is older.
+            self._ids.last = max(self._ids.last, identity)
+            await store.add([Row(archive, identity, peer, resource, text)])
+        return write_id(identity)
+
+    async def remove(self, archive: str, identity: str) -> bool:
+        """Take one message out of an archive; tell whether it was there.
+
+        Raises :class:`DatabaseError`.
+        """
+        number = parse_id(identity)
+        if number is None:
+            return False
+        store = await self._flushed(archive)
+        there = bool(await store.known(archive, [number]))
+        if there:
+            await store.withdraw([Withdrawal(archive, number)])
+        return there
 
     async def load(self, connection: AsyncConnection, username: str) -> Effect:
         """Read what must be known before messages of an account are kept (a ``Loader``)."""

@@ -10,7 +10,17 @@ from math import floor
 from os import urandom
 from typing import Final
 
-__all__ = ["HIGHEST", "ID_BITS", "Ids", "first_at", "last_at", "parse_id", "time_of", "write_id"]
+__all__ = [
+    "HIGHEST",
+    "ID_BITS",
+    "Ids",
+    "first_at",
+    "id_after",
+    "last_at",
+    "parse_id",
+    "time_of",
+    "write_id",
+]
 
 ID_BITS: Final = 20
 """How many bits of an id are below its time."""
@@ -40,6 +50,19 @@ class Ids:
             identity = self.last + 1 + (chance & _STEP)
         self.last = identity
         return identity
+
+
+def id_after(last: int | None, milliseconds: int) -> int | None:
+    """Return an id of a Unix time behind ``last``, the last one that this time has, if any.
+
+    None where that time has no more.
+    """
+    chance = int.from_bytes(urandom(3))
+    if last is None:
+        # The lower half: what is added later for the same time comes behind it.
+        return first_at(milliseconds) + (chance >> 5)
+    identity = last + 1 + (chance & _STEP)
+    return identity if identity <= last_at(milliseconds) else None
 
 
 def time_of(identity: int) -> float:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from andiron.domain.archive.ids import write_id
@@ -161,6 +162,12 @@ class ArchiveWriter:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._put, waiter))
         await waiter
+
+    async def caught_up(self) -> None:
+        """Wait until all that was put is in the database, unless that is out of reach."""
+        if not self._failing:
+            with suppress(DatabaseError):
+                await self.flushed("")
 
     def forget(self, owner: str) -> None:
         """Write nothing more of an archive that was removed."""

@@ -3,9 +3,10 @@
 XEP-0313 and XEP-0359. What is refused is in no archive, and what is in one is not refused.
 """
 
+from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
-from andiron.domain.client import Client, Owner
+from andiron.domain.client import Owner
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.router import TRIFLES
@@ -15,6 +16,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import may_name, shows_body, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
+from andiron.xmpp.stanza import with_child
 from andiron.xmpp.xml import Element
 
 __all__ = [
@@ -24,8 +26,10 @@ __all__ = [
     "Held",
     "Posting",
     "Revocable",
+    "Spoken",
     "admitting",
     "archivable",
+    "archived",
     "stanza_id",
 ]
 
@@ -69,6 +73,12 @@ class Archive(Protocol):
         """Give a message its place; None where :meth:`add` would return no id.
 
         It must soon be kept or dropped.
+        """
+
+    async def caught_up(self) -> None:
+        """Wait until all that was added is in the database.
+
+        While that is out of reach nobody waits.
         """
 
     def withdraw(self, username: str, identity: str) -> None:
@@ -135,6 +145,40 @@ async def admitting(owners: Owners, account: str, sender: str) -> Owner:
     return owner
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A message as it was accepted."""
+
+    sender: Owner
+    address: str
+    """What it is from: an address of the sender's."""
+    text: str
+    stamp: float
+    """When it was accepted, in Unix seconds."""
+
+
+def archived(archive: Archive, spoken: Spoken, recipient: Owner, to: str) -> tuple[str, str, str]:
+    """Keep a message in both archives; return it with the recipient's id, and the sender's.
+
+    Neither may see the other's (XEP-0313 section 3.4). Last comes the recipient's id, empty
+    where that keeps nothing.
+    """
+    sender, text, stamp = spoken.sender, spoken.text, spoken.stamp
+    theirs = archive.add(recipient, spoken.address, text, stamp, sender.payer)
+    received = _identified(text, theirs, recipient)
+    if sender is recipient:
+        return received, received, theirs
+    identity = archive.add(sender, to, text, stamp, sender.payer)
+    if identity and not theirs:
+        received = Revocable(text, identity)
+    sent = _identified(text, identity, sender) if sender.carbons else text
+    return received, sent, theirs
+
+
+def _identified(text: str, identity: str, owner: Owner) -> str:
+    return with_child(text, stanza_id(identity, owner.jid)) if identity else text
+
+
 class Posting:
     """A message that is archived on both sides as soon as the store of an account has it.
 
@@ -155,27 +199,25 @@ class Posting:
     )
 
     def __init__(
-        self,
-        archive: Archive,
-        owners: Owners,
-        client: Client,
-        to: str,
-        account: str,
-        text: str,
-        stamp: float,
+        self, archive: Archive, owners: Owners, spoken: Spoken, to: str, account: str
     ) -> None:
-        """Take a message of a client ``to`` a full JID of ``account``."""
+        """Take a message ``to`` an address of ``account``."""
         self._archive = archive
         self._owners = owners
-        self._sender = client.jid
-        self._cause = client.owner.payer
+        self._sender = spoken.address
+        self._cause = spoken.sender.payer
         self._account = account
-        self._text = text
-        self._stamp = stamp
+        self._text = spoken.text
+        self._stamp = spoken.stamp
         self._theirs: Held | None = None
         self._mine: Held | None = None
-        if account != client.account:
-            self._mine = archive.hold(client.owner, to, text, stamp, self._cause)
+        if account != spoken.sender.jid:
+            self._mine = archive.hold(spoken.sender, to, spoken.text, spoken.stamp, self._cause)
+
+    @property
+    def received(self) -> str:
+        """The id that the message has in the recipient's archive, if it is admitted and kept."""
+        return self._theirs.id if self._theirs is not None else ""
 
     async def admit(self) -> str:
         """Return what is added to the text that is stored: the recipient's id, if it has one.

@@ -14,9 +14,10 @@ from andiron.domain.messages.keeping import (
     UNSPOKEN,
     Archive,
     Posting,
-    Revocable,
+    Spoken,
     admitting,
     archivable,
+    archived,
     stanza_id,
 )
 from andiron.domain.messages.offline import Offline, storable
@@ -33,6 +34,8 @@ from andiron.xmpp.xml import Element
 
 _OURS: Final = "urn:xmpp:"
 """How the names of what servers say begin, but for :data:`ns.OLD_DELAY`."""
+_TAGS: Final = 4
+"""Of a message and a body in it."""
 _SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent", "&#")
 
 
@@ -54,8 +57,11 @@ class Messages:
         Raises :class:`StanzaError` for it.
         """
         text = element.text
-        # Names of ours may hide behind character references.
-        plain = not (_OURS in text or may_refer(text) or ns.OLD_DELAY in text)
+        # With so few tags there is nothing but a body, and one letter is sooner looked for than
+        # a name. Names of ours may hide behind character references.
+        plain = (text.count("<") == _TAGS and text.startswith("<body>", text.find("<", 1))) or not (
+            _OURS in text or may_refer(text) or ns.OLD_DELAY in text
+        )
         if not plain:
             element = self._cleaned(element)
         to = element.attributes.get("to")
@@ -188,8 +194,8 @@ class Messages:
         kept = speaks and ((plain and shows_body(text)) or archivable(element))
         archive = self._archive if kept else None
         if archive is not None:
-            stamp = client.session.wall(now)
-            text, sent = _archived(archive, client, text, recipient, target.jid, stamp)
+            spoken = Spoken(sender, client.jid, text, client.session.wall(now))
+            text, sent, _ = archived(archive, spoken, recipient, target.jid)
         target.deliver(text, now)
         if (sender.carbons or recipient.carbons) and carbons.eligible(element):
             carbons.copy(client, recipient, (target,), element, text, now, sent)
@@ -222,7 +228,8 @@ class Messages:
                 raise no_room()
             archive = self._archive if archivable(element) else None
             if archive is not None:
-                text, sent = _archived(archive, client, text, recipient, jid.full, stamp)
+                spoken = Spoken(client.owner, client.jid, text, stamp)
+                text, sent, _ = archived(archive, spoken, recipient, jid.full)
             router.message(element, text, jid, now)
             if (client.owner.carbons or recipient.carbons) and carbons.eligible(element):
                 carbons.copy(client, recipient, best, element, text, now, sent)
@@ -249,7 +256,9 @@ class Messages:
         posting = (
             None
             if archive is None
-            else Posting(archive, self._owners, client, to, account, text, stamp)
+            else Posting(
+                archive, self._owners, Spoken(client.owner, client.jid, text, stamp), to, account
+            )
         )
 
         async def admit() -> str:
@@ -288,10 +297,6 @@ class Messages:
         return is_forged(self._router, child)
 
 
-def _identified(text: str, identity: str, owner: Owner) -> str:
-    return with_child(text, stanza_id(identity, owner.jid)) if identity else text
-
-
 def _is_kept_out(owner: Owner, sender: str, element: Element) -> bool:
     """Tell whether a message is from who is blocked (XEP-0191 section 3.3).
 
@@ -307,21 +312,3 @@ def _is_kept_out(owner: Owner, sender: str, element: Element) -> bool:
 
 def _nothing(_error: StanzaError | None) -> None:
     return
-
-
-def _archived(
-    archive: Archive, client: Client, text: str, recipient: Owner, to: str, stamp: float
-) -> tuple[str, str]:
-    """Keep a message in both archives; return it with the recipient's id, and the sender's.
-
-    Neither may see the other's (XEP-0313 section 3.4).
-    """
-    sender = client.owner
-    theirs = archive.add(recipient, client.jid, text, stamp, sender.payer)
-    received = _identified(text, theirs, recipient)
-    if sender is recipient:
-        return received, received
-    identity = archive.add(sender, to, text, stamp, sender.payer)
-    if identity and not theirs:
-        received = Revocable(text, identity)
-    return received, _identified(text, identity, sender) if sender.carbons else text

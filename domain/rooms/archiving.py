@@ -52,7 +52,12 @@ class RoomArchives:
         """Keep an occupant's message; return its id, empty for one that is not kept."""
         if not room.config.archived:
             return ""
-        return self._archive.add_for(room.archive, f"{room.jid}/{occupant.nick}", text, wall, cause)
+        peer = f"{room.jid}/{occupant.nick}" if occupant.nick else room.jid
+        return self._archive.add_for(room.archive, peer, text, wall, cause)
+
+    async def caught_up(self) -> None:
+        """Wait until all that was said is in the database, unless that is out of reach."""
+        await self._archive.caught_up_for_rooms()
 
     def written(self, session: Session, ticket: int) -> bool:
         """Tell whether all that was said is in the database.

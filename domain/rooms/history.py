@@ -64,6 +64,15 @@ class History:
         while self._characters > self._max_characters and entries:
             self._characters -= entries.popleft().size
 
+    def forget(self, identity: str) -> None:
+        """Let go of the message that has an id in the room's archive."""
+        # Nobody but the room writes this: ids in its name are taken out of what is said.
+        mark = f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' "
+        kept = [entry for entry in self._entries if mark not in entry.tail]
+        self._entries.clear()
+        self._entries.extend(kept)
+        self._characters = sum(entry.size for entry in kept)
+
     def select(self, wish: Wish, limit: int, to: int, wall: float) -> list[Entry]:
         """Return what is sent, oldest first: never more than ``limit`` messages.
 

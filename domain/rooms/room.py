@@ -6,7 +6,7 @@ speaking, ruling, owning, inviting.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,7 +23,7 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import from_attribute
 
-__all__ = ["Place", "Room", "Subject"]
+__all__ = ["Place", "Room", "RoomEvents", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,20 @@ class Place:
     """What was said when the affiliation was given."""
 
 
+class RoomEvents:
+    """Lists of callbacks for what happens to rooms."""
+
+    def __init__(self) -> None:
+        self.created: list[Callable[[Room], None]] = []
+        """There is a new room."""
+        self.destroyed: list[Callable[[Room], None]] = []
+        """A room is no more."""
+        self.joined: list[Callable[[Room, Occupant], None]] = []
+        """Somebody has entered, who was not there."""
+        self.left: list[Callable[[Room, Occupant], None]] = []
+        """Somebody has left, with the last session."""
+
+
 _PLAIN = Detail()
 _LASTING: Final = frozenset({Role.VISITOR, Role.PARTICIPANT})
 _MAX_VOICES: Final = 1000
@@ -62,6 +76,7 @@ class Room:
         "archiving",
         "config",
         "created_by",
+        "events",
         "from_attribute",
         "history",
         "invited",
@@ -89,8 +104,10 @@ class Room:
         secret: bytes,
         *,
         archiving: bool = True,
+        events: RoomEvents | None = None,
     ) -> None:
         self.jid = jid
+        self.events = events or RoomEvents()
         self.archiving = archiving
         """Whether there are archives at all, whatever its owners want."""
         self.archive = f"{jid}/{hashlib.sha256(secret).hexdigest()[:16]}"
@@ -244,6 +261,8 @@ class Room:
         occupant.seats.remove(seat)
         if not occupant.seats:
             del self.occupants[occupant.nick]
+            for tell in self.events.left:
+                tell(self, occupant)
         elif occupant.shown is seat:
             occupant.shown = occupant.seats[-1]
             occupant.tails.clear()

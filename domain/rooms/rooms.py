@@ -23,8 +23,9 @@ from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
 from andiron.domain.rooms.picture import give_vcard
 from andiron.domain.rooms.privileges import Affiliation
-from andiron.domain.rooms.room import Room
+from andiron.domain.rooms.room import Room, RoomEvents
 from andiron.domain.rooms.ruling import Change, change_affiliations
+from andiron.domain.rooms.speaking import Keep
 from andiron.domain.rooms.store import RoomStore, StoredRoom
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
@@ -63,6 +64,9 @@ class Rooms:
         self._archives = archives
         self._post = post
         self._made: Counter[str] = Counter()
+        self.events = RoomEvents()
+        self.keep: Keep = self.archive
+        """How what is said is put into the archive; who is to know of it stands before that."""
 
     async def load(self) -> None:
         """Bring back the rooms that are kept. Raises :class:`DatabaseError`."""
@@ -107,10 +111,16 @@ class Rooms:
         )
         if not may:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "you may not make rooms")
-        if (
-            len(self.by_name) >= config.max_rooms
-            or self._made[client.account] >= config.max_rooms_per_account
-        ):
+        if self._made[client.account] >= config.max_rooms_per_account:
+            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many rooms")
+        room = self.make(jid, client.account)
+        room.affiliations[client.account] = Affiliation.OWNER
+        room.locked_until = now + config.lock_timeout
+        return room
+
+    def make(self, jid: JID, creator: str) -> Room:
+        """Return a new room of nobody, one of ``creator``'s; else as :meth:`create`."""
+        if len(self.by_name) >= self.config.max_rooms:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many rooms")
         if not fits(jid.node, MAX_USERNAME):
             raise StanzaError(
@@ -118,9 +128,7 @@ class Rooms:
             )
         secret = secrets.token_bytes(_SECRET_BYTES)
         room = self._room(jid.bare, RoomConfig(), secret)
-        room.created_by = client.account
-        room.affiliations[client.account] = Affiliation.OWNER
-        room.locked_until = now + config.lock_timeout
+        room.created_by = creator
         return room
 
     def tidy(self, room: Room) -> None:
@@ -138,7 +146,11 @@ class Rooms:
 
     def post(self, room: Room, client: Client, text: str, jid: JID, now: float) -> None:
         """Send a room's message to an account that need not be in it."""
-        self._post(text, room.jid, jid, client.session.wall(now), now)
+        self.post_at(room, text, jid, client.session.wall(now), now)
+
+    def post_at(self, room: Room, text: str, jid: JID, wall: float, now: float) -> None:
+        """Send such a message on behalf of no session, at a Unix time."""
+        self._post(text, room.jid, jid, wall, now)
 
     # What is asked of rooms, and must be kept
 
@@ -219,6 +231,11 @@ class Rooms:
         """Tell whether all that was said is kept; if not, the stanza is handled when it is."""
         return self._archives is None or self._archives.written(session, ticket)
 
+    async def caught_up(self) -> None:
+        """Wait until all that was said is kept, unless the database is out of reach."""
+        if self._archives is not None:
+            await self._archives.caught_up()
+
     def _remove_archive(self, room: Room) -> None:
         if self._archives is not None:
             self._archives.remove(room)
@@ -229,6 +246,12 @@ class Rooms:
         """Have a room from now on."""
         self.by_name[room.node] = room
         self._made[room.created_by] += 1
+        for tell in self.events.created:
+            tell(room)
+
+    def discard(self, room: Room) -> None:
+        """Have a room no more that nobody has entered, and that is not kept."""
+        self._remove(room)
 
     def _remove(self, room: Room) -> None:
         if self.by_name.get(room.node) is not room:
@@ -238,10 +261,20 @@ class Rooms:
         if not self._made[room.created_by]:
             del self._made[room.created_by]
         self._remove_archive(room)
+        for tell in self.events.destroyed:
+            tell(room)
 
     def _room(self, jid: str, config: RoomConfig, secret: bytes) -> Room:
         archiving = self._archives is not None
-        return Room(jid, config, self.config, self.outbox, secret, archiving=archiving)
+        return Room(
+            jid,
+            config,
+            self.config,
+            self.outbox,
+            secret,
+            archiving=archiving,
+            events=self.events,
+        )
 
     def _revive(self, stored: StoredRoom) -> Room:
         jid = f"{stored.name}@{self.host}"

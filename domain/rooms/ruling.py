@@ -149,9 +149,13 @@ def check_affiliations(room: Room, changes: Mapping[str, Affiliation]) -> None:
     """Raise the error for changes that cannot be, whoever wants them.
 
     They leave the room without an owner, or with too long lists, or mean to give
-    a whole domain what is given to persons: it can be banned alone (section 9.2).
+    a whole domain what is given to persons: it can be banned alone (section 9.2). What the site
+    itself has, by its domain, it may keep.
     """
-    if any("@" not in bare and RANK[new] > _NONE for bare, new in changes.items()):
+    if any(
+        "@" not in bare and RANK[new] > _NONE and room.affiliations.get(bare) is not new
+        for bare, new in changes.items()
+    ):
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "a whole domain can only be banned")
     after = {**room.affiliations, **changes}
     if Affiliation.OWNER not in after.values():

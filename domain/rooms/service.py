@@ -138,7 +138,7 @@ class RoomService:
         if jid.resource:
             whisper(room, client, jid.resource, element)
         elif kind == "groupchat":
-            if say(room, client, element, self._rooms.archive, client.session.wall(now)):
+            if say(room, client, element, self._rooms.keep, client.session.wall(now)):
                 self._store(self._rooms.updated(room))
         elif kind == "headline":
             raise StanzaError(StanzaCondition.BAD_REQUEST, "messages for all are groupchat")
@@ -283,6 +283,10 @@ class RoomService:
         if created:
             self._rooms.add(room)
         visits.add(room)
+        seat = room.seats.get(client)
+        if seat is not None and len(seat.occupant.seats) == 1:
+            for tell in self._rooms.events.joined:
+                tell(room, seat.occupant)
 
     def _leave(self, client: Client, element: Element, jid: JID) -> None:
         room = self._rooms.by_name.get(jid.node)

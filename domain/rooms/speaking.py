@@ -20,7 +20,7 @@ from andiron.xmpp.stanza import language, with_child, with_delay, without, witho
 from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element
 
-__all__ = ["Keep", "say", "whisper"]
+__all__ = ["Keep", "say", "speak", "whisper"]
 
 Keep = Callable[[Room, Occupant, str, float, Payer], str]
 """Puts a message of an occupant into the room's archive, at the cost of who pays for it.
@@ -39,7 +39,13 @@ _STORE: Final = f"{{{ns.HINTS}}}store"
 
 def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -> bool:
     """Send an occupant's groupchat message to all (section 7.4); True if the subject changed."""
-    occupant = room.seat(client).occupant
+    return speak(room, room.seat(client).occupant, element, keep, client.owner.payer, wall)
+
+
+def speak(
+    room: Room, occupant: Occupant, element: Element, keep: Keep, payer: Payer, wall: float
+) -> bool:
+    """Send the message of one who may have no session in the room, as :func:`say` does."""
     if len(element.text) > room.limits.max_message:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "too long a message")
     element = _cleaned(element)
@@ -53,7 +59,6 @@ def say(room: Room, client: Client, element: Element, keep: Keep, wall: float) -
     marks = occupant.identity
     if kept or subject is not None:
         sent = with_child(text, marks)[len("<message") :]
-        payer = client.owner.payer
         identity = keep(room, occupant, f"<message{occupant.from_attribute}{sent}", wall, payer)
         marks += stanza_id(identity, room.jid)
     text = with_child(text, marks)

@@ -7,6 +7,7 @@ from andiron.domain import link
 from andiron.domain.link import _TABLE, Kind, State
 from andiron.sm.link import StreamOpen
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.xml import Element
 
 OPENING = StreamOpen("localhost", "1.0")
 
@@ -343,6 +344,14 @@ async def test_a_large_tree_that_is_wrong(stage):
     await settle()
     assert juliet.session.inbound.pending == 0
     assert not juliet.transport.paused
+
+
+async def test_a_large_tree_that_cannot_be_made_ends_the_stream(stage):
+    juliet = await stage.come("juliet")
+    broken = Element("<iq>" + "<a>" * 2000 + "</iq>", ns.CLIENT, "iq", {"type": "set", "id": "1"})
+    juliet.session.receive(broken, juliet.session.clock())
+    await settle()
+    assert juliet.error == "not-well-formed"
 
 
 async def test_who_leaves_while_a_large_tree_is_made(stage):

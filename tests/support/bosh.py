@@ -104,7 +104,7 @@ class BoshWorld(World):
         call = RecordedCall()
         data = text.encode() if isinstance(text, str) else text
         channel = Channel(address, secure=secure, kind="bosh")
-        self.registry.receive(data, call, lambda: channel, encrypted=False)
+        self.registry.receive(data, call, lambda: channel, lambda: channel.secure)
         self.settle()
         return call
 

@@ -272,6 +272,9 @@ def test_config_check(monkeypatch):
     assert "sound (no andiron.toml" in succeed("config", "check")
     Path("andiron.toml").write_text("port = 1")
     assert "sound (andiron.toml" in succeed("config", "check")
+    monkeypatch.setenv("ANDIRON_API_TOKEN", "short")
+    assert "api_token (ANDIRON_API_TOKEN) has a token that is none" in fail("config", "check")
+    monkeypatch.delenv("ANDIRON_API_TOKEN")
     monkeypatch.setenv("ANDIRON_DOMIAN", "x")
     assert fail("config", "check") == (
         "Error: ANDIRON_DOMIAN is not a setting: did you mean ANDIRON_DOMAIN?\n"

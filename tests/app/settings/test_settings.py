@@ -61,6 +61,10 @@ def other_value(name, default):
 
 
 NOT_OF_A_PACKAGE = {
+    "api_token",
+    "api_token_file",
+    "hook_queue",
+    "hook_timeout",
     "host",
     "port",
     "socket",

@@ -303,6 +303,18 @@ async def test_what_others_say_stays(word: str):
     assert word in message
 
 
+@pytest.mark.parametrize("before", ["<body/>", "", "<body>a</body>", "<body>a<b/></body>"])
+async def test_however_few_tags_there_are_what_is_forged_is_taken_out(before: str):
+    stage = Stage(archive=None)
+    romeo, juliet = await pair(stage)
+    forged = f"<delay xmlns='{ns.DELAY}' from='localhost' stamp='2001-01-01T00:00:00.000Z'/>"
+
+    romeo.send(say(juliet.jid, f"{before}{forged}"))
+
+    (got,) = juliet.take()
+    assert "2001-01-01" not in got
+
+
 async def test_forged_ids_of_services_are_taken_out():
     stage = Stage()
     romeo, juliet = await pair(stage)

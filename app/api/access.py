@@ -1,0 +1,90 @@
+"""The way from the site's code to the application that runs, and none while it does not."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from andiron.api.errors import ApiError, UnavailableError
+
+if TYPE_CHECKING:
+    from andiron.api.parts import Parts
+
+__all__ = ["Access"]
+
+T = TypeVar("T")
+
+_PATIENCE: Final = 30.0
+"""Seconds that synchronous code waits for an answer."""
+
+
+class Access:
+    """Gives the parts of an application to its API while the application runs."""
+
+    def __init__(self) -> None:
+        self._there: tuple[Parts, asyncio.AbstractEventLoop] | None = None
+
+    def open(self, parts: "Parts") -> None:
+        """Serve by these from now on, on the event loop that runs."""
+        self._there = parts, asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._there = None
+
+    @contextmanager
+    def entered(self) -> Iterator["Parts"]:
+        """Give the parts, and raise what goes wrong with them as :class:`ApiError`."""
+        parts, loop = self._opened()
+        if asyncio.get_running_loop() is not loop:
+            raise RuntimeError(
+                "this Andiron runs on another event loop: use its sync interface, as"
+                " chat.sync.send(…) from a thread, see docs/api.md"
+            )
+        try:
+            yield parts
+        except ApiError:
+            raise
+        except Exception as error:
+            told = parts.told(error)
+            if told is None:
+                raise
+            raise told from error
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do ``work`` on the application's loop, from another thread, and wait for it."""
+        try:
+            loop = self._loop_elsewhere()
+        except BaseException:
+            work.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result(_PATIENCE)
+        except TimeoutError:
+            if future.done():
+                raise
+            future.cancel()
+            raise UnavailableError(
+                f"The application has not answered in {_PATIENCE:g} s."
+                " What was asked may be done all the same."
+            ) from None
+
+    def _loop_elsewhere(self) -> asyncio.AbstractEventLoop:
+        _, loop = self._opened()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return loop
+        raise RuntimeError(
+            "chat.sync waits, which would stop this event loop: await chat.api.send(…) and the like"
+            " in async code, or call it in a thread (asyncio.to_thread)"
+        )
+
+    def _opened(self) -> tuple["Parts", asyncio.AbstractEventLoop]:
+        if self._there is None:
+            raise UnavailableError(
+                "This Andiron does not run in this process: its API is there within its lifespan"
+                " (async with chat.lifespan(): …). Other processes use andiron.remote."
+            )
+        return self._there

@@ -1,0 +1,72 @@
+"""Whose names are meant: accounts by name or address, and the site itself."""
+
+from andiron.api.checks import text_of
+from andiron.api.errors import InvalidError, NotFoundError
+from andiron.domain.client import Owner
+from andiron.domain.domain import Domain
+from andiron.domain.owners import NoSuchAccount
+from andiron.xmpp.jid import JID, InvalidJID, account_jid
+
+__all__ = ["RESOURCE", "People"]
+
+RESOURCE = "site"
+"""What the site's code is of an account that it speaks for, among the account's resources."""
+_LONGEST = 3071
+
+
+class People:
+    """Finds the account that a name stands for."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self.site = Owner(domain.name, registered=False)
+        """The site, which speaks by the domain's own address."""
+
+    def jid(self, name: str) -> JID:
+        """Return the address of an account, of its name or address; there need be none."""
+        text_of(name, "A name", _LONGEST, least=1)
+        try:
+            if "@" not in name:
+                return account_jid(name, self._domain.name)
+            jid = JID(name)
+        except InvalidJID as error:
+            raise InvalidError(f"{name[:100]!r} is nobody's name: {error}.") from None
+        if jid.domain != self._domain.name or jid.resource or not jid.node:
+            raise InvalidError(
+                f"{name[:100]!r} is no account of {self._domain.name}: give the name alone, or"
+                f" name@{self._domain.name}."
+            )
+        return jid
+
+    async def known(self, name: str) -> JID:
+        """Return the address of an account that there is."""
+        jid = self.jid(name)
+        if not await self._domain.accounts.exists(jid.node):
+            raise NotFoundError(f"There is no account {jid.node}.")
+        return jid
+
+    async def addressed(self, name: str) -> JID:
+        """Return the address of an account that is written to, which may have to be made.
+
+        That is as at a first sign-in: by the setting ``provision``.
+        """
+        jid = self.jid(name)
+        accounts = self._domain.accounts
+        if not await accounts.exists(jid.node):
+            if not self._domain.site.provision:
+                raise NotFoundError(
+                    f"There is no account {jid.node}, and none is made (provision = false)."
+                )
+            await accounts.provide(jid.node)
+        return jid
+
+    async def speaking(self, name: str) -> tuple[Owner, str]:
+        """Return who speaks, and from which address: the site where the name is empty."""
+        if not name:
+            return self.site, self.site.jid
+        jid = await self.addressed(name)
+        try:
+            owner = await self._domain.owners.load(jid.bare)
+        except NoSuchAccount:
+            raise NotFoundError(f"There is no account {jid.node}.") from None
+        return owner, f"{jid.bare}/{RESOURCE}"

@@ -1,0 +1,57 @@
+"""The API for code that does not await: sync views, signals, threads."""
+
+from collections.abc import Callable, Coroutine
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from andiron.api.access import Access
+from andiron.api.api import Api
+
+__all__ = ["SyncApi"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _waiting(
+    method: Callable[Concatenate[Api, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["SyncApi", P], T]:
+    """Return a method that does the same and waits for it."""
+
+    def wait(self: "SyncApi", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._access.run(method(self._api, *args, **kwargs))
+
+    return update_wrapper(wait, method)
+
+
+class SyncApi:
+    """:class:`~andiron.api.api.Api` for any thread but the event loop's own: ``chat.sync``.
+
+    Where it is called on an event loop it raises :class:`RuntimeError`, since it would wait
+    for that very loop. What takes longer than 30 seconds raises ``UnavailableError``, and may
+    be done all the same.
+    """
+
+    def __init__(self, api: Api, access: Access) -> None:
+        self._api = api
+        self._access = access
+
+    send = _waiting(Api.send)
+    notify = _waiting(Api.notify)
+    rooms = _waiting(Api.rooms)
+    room = _waiting(Api.room)
+    create_room = _waiting(Api.create_room)
+    change_room = _waiting(Api.change_room)
+    destroy_room = _waiting(Api.destroy_room)
+    members = _waiting(Api.members)
+    set_member = _waiting(Api.set_member)
+    invite = _waiting(Api.invite)
+    occupants = _waiting(Api.occupants)
+    say = _waiting(Api.say)
+    set_subject = _waiting(Api.set_subject)
+    archive = _waiting(Api.archive)
+    add_to_archive = _waiting(Api.add_to_archive)
+    delete_from_archive = _waiting(Api.delete_from_archive)
+    sessions = _waiting(Api.sessions)
+    end_sessions = _waiting(Api.end_sessions)
+    presence = _waiting(Api.presence)

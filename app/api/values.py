@@ -1,0 +1,160 @@
+"""What the API takes and gives: plain values, the same in the process and over HTTP."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+__all__ = [
+    "Affiliation",
+    "ArchivePage",
+    "ArchivedMessage",
+    "Member",
+    "MessageKind",
+    "Presence",
+    "Resource",
+    "RoomInfo",
+    "RoomPage",
+    "RoomPerson",
+    "Sent",
+    "Session",
+]
+
+MessageKind = Literal["chat", "normal"]
+"""``chat`` is a line of a conversation, ``normal`` stands for itself."""
+Affiliation = Literal["owner", "admin", "member", "none", "outcast"]
+"""How a person stands to a room for good; ``outcast`` is banned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A message that was taken over."""
+
+    id: str
+    """Its own id, by which receipts and markers speak of it."""
+    archive_id: str
+    """Its id in the archive of who got it; empty where that keeps nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomInfo:
+    """A room, as it is now."""
+
+    address: str
+    name: str
+    description: str
+    subject: str
+    public: bool
+    """Whether clients find it in the list of rooms."""
+    members_only: bool
+    moderated: bool
+    """Whether newcomers have no voice."""
+    addresses_shown: bool
+    """Whether all in it see each other's addresses, or moderators only."""
+    archived: bool
+    persistent: bool
+    """Whether it stays when the last one leaves."""
+    has_password: bool
+    occupants: int
+    """How many are in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomPage:
+    """Some rooms, in the order of their addresses."""
+
+    rooms: tuple[RoomInfo, ...]
+    complete: bool
+    """Whether none come after these; else ask for those ``after`` the last address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A person's lasting place in a room."""
+
+    account: str
+    """The address; that of a whole domain where it is banned, or the site's own."""
+    affiliation: Affiliation
+    nick: str
+    """The nickname that is reserved, if any."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomPerson:
+    """Somebody who is in a room."""
+
+    nick: str
+    account: str
+    affiliation: Affiliation
+    role: Literal["none", "visitor", "participant", "moderator"]
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedMessage:
+    """A message of an archive."""
+
+    id: str
+    """Its id in this archive."""
+    time: datetime
+    """When it was archived, in UTC."""
+    sender: str
+    """The address that it is from: in a room, the room's with the nickname."""
+    to: str
+    """The address that it was sent to; empty in a room."""
+    kind: str
+    body: str
+    subject: str
+    message_id: str
+    """Its own id, as :attr:`Sent.id`."""
+    xml: str
+    """All of it, as the archive has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePage:
+    """A part of an archive, oldest first."""
+
+    messages: tuple[ArchivedMessage, ...]
+    complete: bool
+    """Whether no more lie in the direction that was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One stream of an account: a page, an app, a bot."""
+
+    address: str
+    """The account's address with the resource; the account's own while none is bound."""
+    account: str
+    resource: str
+    transport: Literal["websocket", "bosh", "in-process"]
+    ip: str
+    """Where it comes from; ``in-process`` for a bot."""
+    state: Literal["negotiating", "bound", "detached"]
+    """``detached`` has lost its connection and may be resumed."""
+    since: datetime
+    """When it began, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One available client of an account."""
+
+    resource: str
+    show: Literal["", "away", "chat", "dnd", "xa"]
+    status: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Whether a person is there."""
+
+    account: str
+    available: bool
+    show: Literal["", "away", "chat", "dnd", "xa"]
+    """Of the client that messages come to; empty for simply there, and for nobody."""
+    status: str
+    resources: tuple[Resource, ...]
+    """The one that messages come to is the first."""

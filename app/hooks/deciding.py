@@ -1,0 +1,133 @@
+"""Functions that decide about messages, before these go their way."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from andiron.domain.client import Client
+from andiron.domain.sign_in.site import TimeLimit, within
+from andiron.hooks.complaints import Complaints
+from andiron.hooks.hooks import MessageHook
+from andiron.hooks.values import Message, Refuse
+from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import BODY
+from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
+from andiron.xmpp.escape import escape_text
+from andiron.xmpp.stanza import with_child, without
+from andiron.xmpp.tree import parse_tree
+from andiron.xmpp.xml import Element
+
+__all__ = ["Deciding"]
+
+logger = logging.getLogger("andiron.hooks")
+
+_SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
+_SAID_AGAIN: Final = frozenset({BODY, "{http://jabber.org/protocol/xhtml-im}html"})
+"""What says the same as the body, in another language or form."""
+_HANGS: Final = 3
+"""How often in a row a function may take too long before it is given a rest."""
+_REST: Final = 30.0
+"""Seconds in which such a function is not asked: what it would keep waiting goes on."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A function that decides, and how it does."""
+
+    hook: MessageHook
+    hung: int = 0
+    rests_until: float = 0.0
+
+
+class _UndecidedError(Exception):
+    """A function has not decided."""
+
+
+class Deciding:
+    """A :data:`~andiron.domain.messages.screening.Screen` by the site's functions, in turn."""
+
+    def __init__(
+        self,
+        hooks: Sequence[MessageHook],
+        timeout: float,
+        services: Callable[[str], bool],
+        read: Callable[[str], Element],
+        clock: Callable[[], float],
+    ) -> None:
+        """``services`` tells whether an address is a room's, ``read`` reads an element anew."""
+        self._asked = [_Asked(hook) for hook in hooks]
+        self._timeout = timeout
+        self._is_room = services
+        self._read = read
+        self._clock = clock
+        self._complaints = Complaints("message", clock)
+
+    async def __call__(self, client: Client, element: Element) -> Element:
+        """Return what becomes of a message. Raises :class:`StanzaError` where it is refused."""
+        for asked in self._asked:
+            try:
+                element = await self._decide(asked, client, element)
+            except _UndecidedError:
+                if asked.hook.on_failure == "refuse":
+                    raise StanzaError(
+                        StanzaCondition.RESOURCE_CONSTRAINT,
+                        "the message could not be looked at, try again later",
+                    ) from None
+        return element
+
+    async def _decide(self, asked: _Asked, client: Client, element: Element) -> Element:
+        if self._clock() < asked.rests_until:
+            raise _UndecidedError
+        try:
+            work = asked.hook.decide(self._described(client, element))
+            answer: object = await within(self._timeout, work)
+        except TimeLimit:
+            self._hung(asked)
+            raise _UndecidedError from None
+        except Exception as error:  # noqa: BLE001 - whatever went wrong in the site's own code
+            self._complaints.tell(error)
+            raise _UndecidedError from None
+        asked.hung = 0
+        if answer is None:
+            return element
+        if isinstance(answer, Refuse):
+            raise StanzaError(StanzaCondition.POLICY_VIOLATION, answer.text)
+        if not isinstance(answer, str):
+            logger.error(
+                "A message hook returns None, a text or Refuse, not %s", type(answer).__name__
+            )
+            raise _UndecidedError
+        try:
+            return self._read(_with_body(element, answer).text)
+        except StreamError as error:
+            logger.error("What a message hook gave cannot be sent: %s", error.condition)  # noqa: TRY400
+            raise _UndecidedError from None
+
+    def _hung(self, asked: _Asked) -> None:
+        logger.warning("A message hook took longer than %g s (hook_timeout)", self._timeout)
+        asked.hung += 1
+        if asked.hung >= _HANGS:
+            asked.hung = 0
+            asked.rests_until = self._clock() + _REST
+            logger.error("A message hook hangs, and is not asked for %g s", _REST)
+
+    def _described(self, client: Client, element: Element) -> Message:
+        tree, to = parse_tree(element), element.get("to")
+        return Message(
+            account=client.account,
+            sender=client.jid,
+            to=to,
+            kind=element.get("type") or "normal",
+            to_room=self._is_room(to),
+            body=tree.findtext(BODY) or "",
+            subject=tree.findtext(_SUBJECT) or "",
+            id=element.get("id"),
+            xml=element.text,
+        )
+
+
+def _with_body(element: Element, body: str) -> Element:
+    rest = without(element, lambda child: child.tag in _SAID_AGAIN)
+    text = with_child(rest.text, f"<body>{escape_text(body)}</body>")
+    return Element(text, element.namespace, element.name, element.attributes)

@@ -1,0 +1,154 @@
+"""The routes of the API: who asks is looked at, then what is asked, then it is done."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from andiron.api.api import Api
+from andiron.api.errors import ApiError, InvalidError
+from andiron.http_api.description import described
+from andiron.http_api.operations import OPERATIONS, PREFIX, Operation
+from andiron.http_api.problems import problem, problem_of
+from andiron.http_api.tokens import Doorkeeper
+
+__all__ = ["api_routes"]
+
+logger = logging.getLogger("andiron")
+
+_PATIENCE: Final = 30.0
+"""Seconds that a body may take to come."""
+_JSON: Final = "application/json"
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+def api_routes(api: Api, doorkeeper: Doorkeeper, most: int) -> list[Route]:
+    """Return the routes; a body may have ``most`` bytes."""
+    paths: dict[str, list[Operation]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, []).append(operation)
+    routes = [
+        Route(PREFIX + path, _Endpoint(api, doorkeeper, most, there))
+        for path, there in paths.items()
+    ]
+    description = _Description(doorkeeper)
+    nothing = _Nothing(doorkeeper)
+    return [
+        Route(f"{PREFIX}/openapi.json", description),
+        *routes,
+        Route(f"{PREFIX}/{{rest:path}}", nothing),
+        Route(PREFIX, nothing),
+    ]
+
+
+class _Guarded:
+    """Answers requests that bring a token, and refuses others before all else."""
+
+    def __init__(self, doorkeeper: Doorkeeper) -> None:
+        self._doorkeeper = doorkeeper
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = self._doorkeeper.refusal(request)
+        if response is None:
+            try:
+                response = await self._answer(request)
+            except ApiError as error:
+                response = problem_of(error)
+            except ClientDisconnect:
+                return
+            except Exception:
+                logger.exception("A request of the API failed")
+                response = problem(500, "Internal error", "The server's log says why.", "internal")
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        raise NotImplementedError
+
+
+class _Endpoint(_Guarded):
+    """Answers at one path, by the method."""
+
+    def __init__(
+        self, api: Api, doorkeeper: Doorkeeper, most: int, there: Iterable[Operation]
+    ) -> None:
+        super().__init__(doorkeeper)
+        self._api = api
+        self._most = most
+        self._there = {operation.method: operation for operation in there}
+
+    async def _answer(self, request: Request) -> Response:
+        operation = self._there.get(request.method)
+        if operation is None:
+            return _not_allowed(request, list(self._there))
+        if operation.has_body:
+            body = await _body(request, self._most)
+            if isinstance(body, Response):
+                return body
+            given = operation.of_body(body)
+            if request.query_params:
+                raise InvalidError("What is asked is in the body, and nothing in the query.")
+        else:
+            given = operation.of_query(_query(request))
+        method = getattr(self._api, operation.name)
+        result: Any = await method(**request.path_params, **given)
+        if operation.status == 204:
+            return Response(status_code=204, headers=_NO_STORE)
+        content = operation.result.dump_json(result)
+        return Response(content, operation.status, media_type=_JSON, headers=_NO_STORE)
+
+
+class _Description(_Guarded):
+    """Answers with the document that describes the API."""
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method != "GET":
+            return _not_allowed(request, ["GET"])
+        return JSONResponse(described(request.scope.get("root_path", "")), headers=_NO_STORE)
+
+
+class _Nothing(_Guarded):
+    """Answers where there is nothing."""
+
+    async def _answer(self, request: Request) -> Response:  # noqa: ARG002
+        return problem(404, "There is no such thing", "See openapi.json.", "not_found")
+
+
+def _not_allowed(request: Request, methods: Sequence[str]) -> Response:
+    allowed = ", ".join(methods)
+    detail = f"{request.method[:20]} means nothing here; {allowed} does."
+    return problem(405, "There is no such method", detail, "no_method", {"Allow": allowed})
+
+
+def _query(request: Request) -> Mapping[str, str]:
+    pairs = request.query_params.multi_items()
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        raise InvalidError("Something stands in the query twice.")
+    return query
+
+
+async def _body(request: Request, most: int) -> bytes | Response:
+    """Return the body, or the answer to one that is not taken."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _JSON:
+        return problem(415, "Another type is needed", f"Send {_JSON}.", "no_json")
+    large = problem(413, "Too large", f"A request has {most} bytes at most.", "too_large")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > 15 or int(length) > most):
+        return large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    return large
+    except TimeoutError:
+        return problem(408, "Too slow", f"Send the body within {_PATIENCE:g} s.", "too_slow")
+    return bytes(body)

@@ -1,0 +1,135 @@
+"""What the API can, as requests of HTTP: one table, from which all else follows.
+
+The parameters of each operation, their types and its result are those of the method of
+:class:`~andiron.api.api.Api` that it stands for.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from re import findall
+from typing import Any, Final, NamedTuple, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+
+from andiron.api.api import Api
+from andiron.api.errors import InvalidError
+
+__all__ = ["OPERATIONS", "PREFIX", "Operation", "operation_of"]
+
+PREFIX: Final = "/api/v1"
+_QUERYING: Final = frozenset({"GET", "DELETE"})
+_TOLD: Final = 5
+"""How many faults of one request are told."""
+_STRICT: Final = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class _Row(NamedTuple):
+    name: str
+    method: str
+    path: str
+    status: int = 200
+
+
+class Operation:
+    """One request: how it is made, and what it is answered."""
+
+    def __init__(self, name: str, method: str, path: str, status: int) -> None:
+        self.name = name
+        """That of the method."""
+        self.method = method
+        self.path = path
+        """Below :data:`PREFIX`, with parameters in braces."""
+        self.status = status
+        """The status of success."""
+        self.in_path: tuple[str, ...] = tuple(findall(r"{(\w+)}", path))
+        self.has_body = method not in _QUERYING
+        """Whether what is not in the path is in a JSON object, or in the query."""
+        self.function: Callable[..., Any] = getattr(Api, name)
+        self.summary, _, rest = (inspect.getdoc(self.function) or "").partition("\n")
+        self.description = rest.strip()
+
+    @cached_property
+    def parameters(self) -> type[BaseModel]:
+        """The parameters that are not in the path."""
+        hints = get_type_hints(self.function)
+        given = inspect.signature(self.function).parameters.values()
+        fields: dict[str, Any] = {
+            each.name: (hints[each.name], ... if each.default is each.empty else each.default)
+            for each in given
+            if each.name != "self" and each.name not in self.in_path
+        }
+        title = "".join(word.capitalize() for word in self.name.split("_"))
+        return create_model(title, __config__=_STRICT, **fields)
+
+    @cached_property
+    def result(self) -> TypeAdapter[Any]:
+        """What is answered."""
+        return TypeAdapter(get_type_hints(self.function)["return"])
+
+    def of_body(self, body: bytes) -> dict[str, Any]:
+        """Read the parameters in a request's body; raises :class:`InvalidError`."""
+        return self._read(lambda: self.parameters.model_validate_json(body))
+
+    def of_query(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Read the parameters in a request's query; raises :class:`InvalidError`."""
+        return self._read(lambda: self.parameters.model_validate_strings(query, strict=True))
+
+    def of_call(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a call's arguments are in JSON; raises :class:`InvalidError`."""
+        try:
+            given = self.parameters.model_validate(arguments, strict=False)
+        except ValidationError as error:
+            raise _invalid(error) from None
+        return given.model_dump(mode="json", exclude_unset=True)
+
+    def _read(self, read: Callable[[], BaseModel]) -> dict[str, Any]:
+        try:
+            given = read()
+        except ValidationError as error:
+            raise _invalid(error) from None
+        return {name: getattr(given, name) for name in given.model_fields_set}
+
+
+def _invalid(error: ValidationError) -> InvalidError:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    told = [
+        f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}"
+        for fault in faults[:_TOLD]
+    ]
+    more = f" and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
+    return InvalidError("; ".join(told)[:1000] + more)
+
+
+OPERATIONS: Final = tuple(
+    Operation(*row)
+    for row in (
+        _Row("send", "POST", "/messages", 201),
+        _Row("notify", "POST", "/notifications"),
+        _Row("rooms", "GET", "/rooms"),
+        _Row("create_room", "POST", "/rooms", 201),
+        _Row("room", "GET", "/rooms/{room}"),
+        _Row("change_room", "PATCH", "/rooms/{room}"),
+        _Row("destroy_room", "DELETE", "/rooms/{room}", 204),
+        _Row("members", "GET", "/rooms/{room}/members"),
+        _Row("set_member", "PUT", "/rooms/{room}/members/{account}", 204),
+        _Row("invite", "POST", "/rooms/{room}/invitations", 204),
+        _Row("occupants", "GET", "/rooms/{room}/occupants"),
+        _Row("say", "POST", "/rooms/{room}/messages", 201),
+        _Row("set_subject", "PUT", "/rooms/{room}/subject", 204),
+        _Row("archive", "GET", "/archives/{of}"),
+        _Row("add_to_archive", "POST", "/archives/{of}", 201),
+        _Row("delete_from_archive", "DELETE", "/archives/{of}/{message}", 204),
+        _Row("sessions", "GET", "/sessions"),
+        _Row("end_sessions", "DELETE", "/sessions"),
+        _Row("presence", "GET", "/presence/{account}"),
+    )
+)
+"""Every method of the API."""
+
+_BY_NAME: Final = {operation.name: operation for operation in OPERATIONS}
+
+
+def operation_of(method: Callable[..., Any]) -> Operation:
+    """Return the operation that stands for a method of the API."""
+    return _BY_NAME[method.__name__]

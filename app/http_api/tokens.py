@@ -1,0 +1,102 @@
+"""Who may use the API over HTTP: whoever has one of the tokens (RFC 6750)."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from andiron.domain.config import ThrottleConfig
+from andiron.domain.sign_in.failures import Failures
+from andiron.http_api.problems import problem
+from andiron.settings import Settings, SettingsError
+from andiron.sm.strangers import network_of
+
+__all__ = ["Doorkeeper", "api_tokens"]
+
+_LEAST: Final = 32
+_FORM: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+_REALM: Final = 'Bearer realm="andiron"'
+_TITLE: Final = "The token is not known here"
+
+
+def api_tokens(settings: Settings) -> tuple[str, ...]:
+    """Return the tokens that the settings name, none where the API is off.
+
+    Raises :class:`SettingsError` for one that is no token, or too short to be safe.
+    """
+    found = [("api_token", each) for each in settings.api_token.split()]
+    if settings.api_token_file:
+        try:
+            text = Path(settings.api_token_file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise SettingsError(
+                f"api_token_file (ANDIRON_API_TOKEN_FILE) cannot be read: {reason}"
+            ) from None
+        found += [("api_token_file", each) for each in text.split()]
+        if not text.strip():
+            raise SettingsError(
+                "api_token_file (ANDIRON_API_TOKEN_FILE) names a file without a token: write one"
+                " into it, such as openssl rand -hex 32 gives"
+            )
+    for name, token in found:
+        if len(token) < _LEAST or _FORM.fullmatch(token) is None:
+            raise SettingsError(
+                f"{name} (ANDIRON_{name.upper()}) has a token that is none: it needs {_LEAST}"
+                " characters or more, letters, digits and ._~+/-; openssl rand -hex 32 makes one"
+            )
+    return tuple(token for _, token in found)
+
+
+class Doorkeeper:
+    """Lets requests in that bring a token, and slows down who guesses."""
+
+    def __init__(
+        self,
+        tokens: Iterable[str],
+        throttle: ThrottleConfig,
+        address_of: Callable[[Request], str],
+        clock: Callable[[], float],
+    ) -> None:
+        """``address_of`` tells where a request comes from."""
+        self._known = tuple(map(_digest, tokens))
+        self._failures = Failures(throttle, throttle.address_cap)
+        self._address_of = address_of
+        self._clock = clock
+
+    def refusal(self, request: Request) -> Response | None:
+        """Return the answer to a request that may not pass; None for one that may."""
+        given = request.headers.getlist("authorization")
+        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return _refused(_REALM, "Send a token of api_token as Authorization: Bearer …")
+        key, now = network_of(self._address_of(request)).encode(), self._clock()
+        wait = self._failures.until(key) - now
+        if wait > 0:
+            return problem(
+                429,
+                "Too many wrong tokens",
+                "Wrong tokens came from this address: no other is looked at for a while.",
+                "throttled",
+                {"Retry-After": str(ceil(wait))},
+            )
+        digest = _digest(token.strip(" "))
+        # All are compared, so that the time it takes tells nothing.
+        if not sum(hmac.compare_digest(digest, known) for known in self._known):
+            self._failures.add(key, now)
+            return _refused(f'{_REALM}, error="invalid_token"', "This token is not one of those.")
+        return None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _refused(challenge: str, detail: str) -> Response:
+    return problem(401, _TITLE, detail, "unauthorized", {"WWW-Authenticate": challenge})

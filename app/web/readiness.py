@@ -1,0 +1,63 @@
+"""``/readyz``: whether clients should be sent here, as orchestrators and load balancers ask."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from andiron.domain.database.database import DatabaseError
+
+__all__ = ["Readiness"]
+
+_LIFETIME: Final = 1.0
+"""Seconds for which an answer holds: anybody may ask, as often as he likes."""
+_PATIENCE: Final = 2.0
+"""Seconds in which the database must answer."""
+_ENDING: Final = "ending"
+_UNREACHABLE: Final = "the database cannot be reached"
+
+
+class Readiness:
+    """An endpoint that answers 200 while the application serves and its database answers.
+
+    Else it answers 503 with the reason. ``ask`` asks the database anything, ``ending`` tells
+    whether the application is about to end.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[object]], ending: Callable[[], bool]) -> None:
+        self._ask = ask
+        self._ending = ending
+        self._trouble = ""
+        self._until = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    async def answer(self, _request: Request) -> Response:
+        """Answer one request."""
+        trouble = _ENDING if self._ending() else await self._of_database()
+        return PlainTextResponse(
+            f"{trouble or 'ready'}\n",
+            status_code=503 if trouble else 200,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def _of_database(self) -> str:
+        """Return what is wrong with the database; all who ask meanwhile wait for one answer."""
+        if self._asking is None and asyncio.get_running_loop().time() >= self._until:
+            self._asking = asyncio.create_task(self._look())
+        if self._asking is not None:
+            await asyncio.shield(self._asking)
+        return self._trouble
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._ask()
+        except (DatabaseError, TimeoutError):
+            self._trouble = _UNREACHABLE
+        else:
+            self._trouble = ""
+        finally:
+            self._until = asyncio.get_running_loop().time() + _LIFETIME
+            self._asking = None

@@ -1,0 +1,71 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from andiron.api import InvalidError, NotFoundError
+from andiron.testing import StreamEndedError
+
+
+async def test_sessions_are_listed_and_ended(chat):
+    first, second = await chat.client_of("alice"), await chat.client_of("alice")
+    await chat.client_of("bob")
+    found = await chat.api.sessions("alice")
+    assert [each.address for each in found] == [first.jid, second.jid]
+    one = found[0]
+    assert (one.account, one.transport, one.ip, one.state) == (
+        "alice@example.org",
+        "in-process",
+        "in-process",
+        "bound",
+    )
+    assert f"{one.account}/{one.resource}" == one.address
+    assert timedelta() <= datetime.now(UTC) - one.since < timedelta(minutes=1)
+    assert len(await chat.api.sessions()) == 3
+    assert await chat.api.end_sessions(first.jid, reason="a new phone") == 1
+    with pytest.raises(StreamEndedError, match="not-authorized"):
+        await first.next(lambda _: False)
+    assert await chat.api.end_sessions("alice") == 1
+    assert await chat.api.end_sessions("alice") == 0
+    assert len(await chat.api.sessions()) == 1
+
+
+async def test_one_that_waits_to_be_resumed_is_listed_as_such(chat):
+    alice = await chat.client_of("alice")
+    await alice.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    await alice.next(lambda one: one.name == "enabled")
+    alice.cut()
+    (one,) = await chat.api.sessions("alice")
+    assert one.state == "detached"
+    assert await chat.api.end_sessions("alice") == 1
+
+
+async def test_presence_is_that_of_the_client_that_messages_come_to(chat):
+    alice = await chat.client_of("alice")
+    presence = await chat.api.presence("alice")
+    assert (presence.available, presence.show, presence.status) == (True, "", "")
+    phone = await chat.client_of("alice")
+    await phone.write(
+        "<presence><show>away</show><status>at lunch</status><priority>5</priority></presence>"
+    )
+    await phone.next(lambda one: "at lunch" in one.text)
+    presence = await chat.api.presence("Alice@example.org")
+    assert (presence.show, presence.status) == ("away", "at lunch")
+    assert [each.resource for each in presence.resources] == [
+        phone.jid.partition("/")[2],
+        alice.jid.partition("/")[2],
+    ]
+    assert presence.resources[0].priority == 5
+    await phone.close()
+    await alice.close()
+    presence = await chat.api.presence("alice")
+    assert (presence.available, presence.resources) == (False, ())
+
+
+async def test_nobody_has_no_presence_and_nonsense_no_sessions(chat):
+    with pytest.raises(NotFoundError, match="no account nobody"):
+        await chat.api.presence("nobody")
+    assert await chat.api.sessions("nobody") == ()
+    with pytest.raises(InvalidError, match="is no session"):
+        await chat.api.end_sessions("alice/")
+    with pytest.raises(InvalidError, match="nobody's name"):
+        await chat.api.end_sessions("a b")
