@@ -3,7 +3,7 @@
  * (XEP-0184), what was read (XEP-0333), who is typing (XEP-0085), who is there. It knows a
  * session, no document.
  *
- * It dispatches these events, all but the last three with { conversation }:
+ * It dispatches these events, all but the last two with { conversation }:
  *
  *   added     a conversation is new
  *   removed   one is gone
@@ -12,7 +12,6 @@
  *   update    { message }: its state changed
  *   peer      the other side's presence, typing, or the unread count changed
  *   asked     who asks to be a contact has changed
- *   notice    { condition }: something that was asked for was refused
  *   cleared   all are gone
  */
 
@@ -139,14 +138,14 @@ export class Chat extends EventTarget {
     return [...this.conversations.values()].map((conversation) => conversation.save());
   }
 
-  /** Bring back what `save` gave, when the same person is online again. */
-  restore(saved) {
-    for (const { jid, isRoom, messages, ...facts } of saved) {
-      const conversation = this.open(jid, isRoom);
+  /** Bring back what `save` gave, when the same person is online again, perhaps in the same session. */
+  restore(saved, resumed) {
+    for (const one of saved) {
+      const conversation = this.open(one.jid, one.isRoom);
       if (!conversation) return;
-      Object.assign(conversation, facts);
-      for (const message of messages) conversation.add(message);
+      conversation.restore(one, resumed);
       this.emit('past', { conversation });
+      if (conversation.greeted) this.#introduce(conversation.jid);
     }
   }
 

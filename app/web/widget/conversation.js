@@ -69,9 +69,26 @@ export class Conversation {
     return last;
   }
 
+  /** What a reload of the page should bring back, as plain data. */
   save() {
-    const { jid, isRoom, nick, greeted, unread, messages } = this;
-    return { jid, isRoom, nick, greeted, unread, messages: messages.slice(-STORED_LIMIT) };
+    const { jid, isRoom, nick, subject, greeted, unread, heard, resources, messages } = this;
+    return {
+      jid,
+      isRoom,
+      facts: { nick, subject, greeted, unread },
+      there: { heard, resources: [...resources] },
+      messages: messages.slice(-STORED_LIMIT),
+    };
+  }
+
+  /** Take what `save` gave; who was there is believed only in a session that goes on. */
+  restore({ facts, there, messages }, resumed) {
+    Object.assign(this, facts);
+    if (resumed) {
+      this.heard = there.heard;
+      this.resources = new Map(there.resources);
+    }
+    for (const message of messages) this.add(message);
   }
 }
 

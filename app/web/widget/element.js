@@ -65,7 +65,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     set getToken(getToken) {
       this.#getToken = getToken;
-      if (!this.#begun) this.#begin();
+      this.start();
     }
 
     /** How many messages nobody has looked at. */
@@ -83,6 +83,11 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     /** Messages that came once more though they were here, for a page that shows the stream. */
     get repeats() {
       return this.#chat.repeats;
+    }
+
+    /** Sign in again, after somebody has signed in to the site without a new page. */
+    start() {
+      if (!this.#begun) this.#begin();
     }
 
     signOut() {
@@ -137,7 +142,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     attributeChangedCallback(name, _old, value) {
       if (!this.#say || !this.isConnected) return;
       if (name !== 'token') this.#pin();
-      else if (value && !this.#begun) this.#begin();
+      else if (value) this.start();
     }
 
     #build() {
@@ -231,13 +236,13 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     #suspend() {
       if (!this.#begun) return;
-      const own = this.#chat.own;
       const kept = {
-        own,
+        own: this.#chat.own,
         session: this.session.suspend(),
         conversations: this.#wasOnline ? this.#chat.save() : (this.#kept?.conversations ?? []),
-        shown: this.#thread.current?.jid ?? '',
-        newest: this.#archive.newest,
+        shown: this.#thread.current?.jid ?? this.#kept?.shown ?? '',
+        newest: this.#archive.newest || (this.#kept?.newest ?? ''),
+        asking: this.#wasOnline ? [...this.#roster.asking] : (this.#kept?.asking ?? []),
         password: this.#password,
       };
       this.#store.keep(kept);
@@ -273,11 +278,12 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#wasOnline = true;
       if (kept && kept.own === this.#chat.own) {
         this.#archive.newest = kept.newest;
-        this.#chat.restore(kept.conversations);
-        this.#part('self-name').textContent = '';
+        this.#chat.restore(kept.conversations, resumed);
+        if (resumed) this.#roster.restore(kept.asking);
         const shown = this.#chat.conversations.get(kept.shown);
         if (shown && !this.#pinned) this.#select(shown);
       }
+      if (!resumed) this.#rooms.enterAll();
       const { jid } = this.session;
       this.#part('self-name').textContent = bare(jid).split('@')[0];
       this.#part('self-name').title = jid;
@@ -313,7 +319,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       if (this.dataset.stream !== name) {
         this.dataset.stream = name;
         const address = this.#chat?.own ?? '';
-        this.dispatchEvent(new CustomEvent('andiron-state', { detail: { state: name, reason: reason ?? '', address } }));
+        this.dispatchEvent(new CustomEvent('andiron-state', { detail: { state: name, reason: reason ?? '', address }, bubbles: true }));
       }
       if (name === 'online') {
         this.#banner('');

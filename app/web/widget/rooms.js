@@ -20,7 +20,6 @@ export class Rooms {
     this.#requests = requests;
     this.#chat = chat;
     session.addEventListener('stanza', ({ detail }) => this.#stanza(detail));
-    session.addEventListener('online', ({ detail }) => detail.resumed || this.#again());
   }
 
   /** Come in; the room is made where there is none and one may. Returns its conversation. */
@@ -38,7 +37,8 @@ export class Rooms {
     this.#chat.remove(conversation);
   }
 
-  #again() {
+  /** Enter all rooms of the list, in a new session. */
+  enterAll() {
     for (const conversation of this.#chat.conversations.values()) {
       if (conversation.isRoom) this.#enter(conversation);
     }
@@ -86,7 +86,7 @@ export class Rooms {
     this.#tries.delete(conversation);
     // A new room is locked until its owner takes it as it is (section 10.1.2).
     const form = xml`<query xmlns='${NS.mucOwner}'><x xmlns='${NS.dataForms}' type='submit'/></query>`;
-    if (isNew) this.#requests.ask('set', conversation.jid, form).catch(({ message }) => this.#chat.emit('notice', { condition: message }));
+    if (isNew) this.#requests.ask('set', conversation.jid, form).catch(({ message }) => (conversation.refusal = message));
   }
 
   #out(conversation, newNick) {

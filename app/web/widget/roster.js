@@ -20,6 +20,12 @@ export class Roster {
     chat.addEventListener('cleared', () => this.#forget());
   }
 
+  /** Bring back who asked, which the server tells once in a session. */
+  restore(asking) {
+    this.asking = new Set(asking);
+    this.#chat.emit('asked');
+  }
+
   /** Get the list; in a session that was resumed it is here. */
   async load() {
     this.#take(await this.#requests.ask('get', '', xml`<query xmlns='${NS.roster}'/>`));

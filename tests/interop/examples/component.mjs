@@ -153,6 +153,8 @@ await step('another page: session, rooms and unread messages are there again', a
   await romeo.online();
   await romeo.see('.conversation .badge:visible', { hasText: '2' });
   await romeo.see('#peer-name', { hasText: 'tea' });
+  await romeo.see('#peer-state', { hasText: 'People in the room: 2' });
+  await romeo.see('[data-presence=online] .conversation[title^="juliet@"]');
   assert.deepEqual(await romeo.shown(), ['Who wants tea?', 'I do.']);
   await romeo.choose('juliet');
   await romeo.reads('And while you are there.');
@@ -161,6 +163,27 @@ await step('another page: session, rooms and unread messages are there again', a
   assert.ok(!frames.some((frame) => /^> <presence[^>]*conference/.test(frame)), 'the room was entered once more');
   const texts = await romeo.shown();
   assert.equal(new Set(texts).size, texts.length, `${texts}`);
+});
+
+await step('a session that has ended meanwhile: another one has everything, too', async () => {
+  await juliet.choose('tea');
+  await romeo.choose('tea');
+  await romeo.page.goto(new URL('/converse.js/nothing', site).href);
+  await romeo.page.evaluate(() => {
+    const [key] = Object.keys(sessionStorage);
+    const kept = JSON.parse(sessionStorage.getItem(key));
+    kept.session.sm.id = 'nothing';
+    sessionStorage.setItem(key, JSON.stringify(kept));
+  });
+  await juliet.write('Is it hot?');
+  await romeo.page.goBack();
+  await romeo.reads('Is it hot?');
+  await romeo.write('Very.');
+  await juliet.reads('Very.');
+  const texts = await romeo.shown();
+  assert.deepEqual(texts, ['Who wants tea?', 'I do.', 'Is it hot?', 'Very.']);
+  await juliet.choose('romeo');
+  await romeo.choose('juliet');
 });
 
 await step('in a new window there is what was said before', async () => {
@@ -209,9 +232,12 @@ await step('the past comes in as one looks for it', async () => {
     await later.page.waitForTimeout(100);
   }
   await later.reads('Is it late?');
+  await later.page.waitForFunction(() => {
+    const bodies = [...document.querySelector('andiron-chat').shadowRoot.querySelectorAll('.body')];
+    return bodies.filter((node) => node.textContent.startsWith('line ')).length === 120;
+  });
   const texts = await later.shown();
   assert.deepEqual(texts, [...new Set(texts)]);
-  assert.equal(texts.filter((text) => text.startsWith('line ')).length, 120);
   await later.page.close();
 });
 
