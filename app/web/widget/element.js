@@ -451,5 +451,6 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     }
   }
 
-  customElements.define('andiron-chat', AndironChat);
+  // Of two servers on one page the first has it.
+  if (!customElements.get('andiron-chat')) customElements.define('andiron-chat', AndironChat);
 }

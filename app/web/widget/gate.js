@@ -57,8 +57,11 @@ export class Gate {
   }
 
   #show(which) {
+    // Whoever pressed a button that is gone now goes on here.
+    const within = this.#root.activeElement !== null;
     this.#part('app').hidden = true;
     this.#part('gate').hidden = false;
     for (const id of PANES) this.#part(id).hidden = id !== which;
+    if (within) this.#part(which).querySelector('input, button')?.focus();
   }
 }

@@ -179,7 +179,8 @@ export class Thread {
 
   #showWhetherEarlier() {
     const { current } = this;
-    this.#part('earlier').hidden = !current || (current.messages.length <= this.#limit && current.complete);
+    const kept = current && current.cursor !== null && !current.complete;
+    this.#part('earlier').hidden = !kept && !(current?.messages.length > this.#limit);
   }
 
   #append(message) {
