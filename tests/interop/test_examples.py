@@ -24,7 +24,7 @@ async def test_two_people_chat_on_the_site(
         arguments = [name, address, str(servers.free_port()), screenshots(tmp_path)]
         command = [node, "examples.mjs", *arguments]
         steps = await take(HERE / "examples", *command, chromium=chromium)
-    assert len(steps) == 10
+    assert len(steps) == 11
 
 
 async def test_the_component(node: str, chromium: str, fresh: Path, tmp_path: Path) -> None:

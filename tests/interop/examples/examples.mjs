@@ -145,6 +145,21 @@ await step('a cookie that was planted is worth nothing, and a stolen one what it
   assert.equal(await worth(stolen), true);
 });
 
+await step('a page that has tokens comes back with a fresh one in time, and loses nothing', async () => {
+  if (name !== 'fastapi_jwt') return;
+  const early = new Visitor('juliet', 'capulet', play);
+  early.context = await browser.newContext();
+  await early.context.clock.install();
+  await early.open();
+  await early.signIn();
+  const auths = () => early.frames.filter((frame) => frame.startsWith('> <auth')).length;
+  assert.equal(auths(), 1);
+  await early.page.clock.fastForward('59:30');
+  await early.page.waitForFunction(() => document.querySelector('andiron-chat').session.status.resumes === 1);
+  assert.equal(auths(), 2);
+  await early.context.close();
+});
+
 await step('who signs out of the site loses the stream, in every window', async () => {
   const [first] = romeo.pages;
   let second = first;
