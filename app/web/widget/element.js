@@ -22,6 +22,7 @@ import { bare } from './xml.js';
 const BASE = new URL('./', import.meta.url);
 const STYLE = new URL('widget.css', BASE).href;
 const RENEWAL = 60_000; // ms before a token expires
+const SLOW = 1_000; // ms
 const CLOCKS = 10_000; // ms by which clocks may differ
 const LATEST = 2 ** 31 - 1; // ms, the longest that a timer can wait
 
@@ -53,6 +54,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     #wasOnline = false;
     #token = ''; // the last that a page's getToken gave
     #renewal = 0;
+    #patience = 0;
     #unread = 0;
     #abort = null;
 
@@ -321,12 +323,18 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
         const address = this.#chat?.own ?? '';
         this.dispatchEvent(new CustomEvent('andiron-state', { detail: { state: name, reason: reason ?? '', address }, bubbles: true }));
       }
+      const settled = ['online', 'waiting', 'offline'].includes(name);
+      if (settled) {
+        clearTimeout(this.#patience);
+        this.#patience = 0;
+      }
       if (name === 'online') {
         this.#banner('');
       } else if (name === 'waiting') {
         this.#banner(say(this.#wasOnline ? 'lost' : 'noAnswer'), say('tryNow'), () => this.session.wake());
-      } else if (name !== 'offline') {
-        if (!this.#wasOnline) this.#banner(say('connecting'));
+      } else if (!settled) {
+        // On most pages it takes no time worth a word.
+        if (!this.#wasOnline) this.#patience ||= setTimeout(() => this.#banner(say('connecting')), SLOW);
       } else if (reason === 'replaced') {
         this.#banner(say('elsewhere'), say('here'), () => this.session.start());
       } else if (reason === 'refused') {

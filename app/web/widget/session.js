@@ -198,7 +198,8 @@ export class Session extends EventTarget {
     const alive = (item) => ({ ...item, text: markup(item.text) });
     this.jid = jid;
     this.#owner = bare(jid);
-    this.#outbox = outbox.map(alive);
+    // Who never was in cannot be told from the next.
+    this.#outbox = jid ? outbox.map(alive) : [];
     this.#resumes = resumes;
     if (sm) this.#sm = Object.assign(new StreamManagement(), sm, { unacked: sm.unacked.map(alive) });
   }

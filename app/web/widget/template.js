@@ -4,7 +4,13 @@ import { h, icon, iconButton } from './dom.js';
 
 /** Everything within the shadow root; `say` has the words. */
 export function template(say) {
-  return [gate(say), h('div', { id: 'app', class: 'app', hidden: true }, people(say), thread(say))];
+  return [gate(say), h('div', { id: 'app', class: 'app', hidden: true }, banner(), people(say), thread(say))];
+}
+
+function banner() {
+  return h('div', { id: 'banner', class: 'banner', hidden: true },
+    h('p', { id: 'banner-text', role: 'status' }),
+    h('button', { id: 'banner-button', class: 'quiet', type: 'button' }));
 }
 
 function gate(say) {
@@ -55,13 +61,10 @@ function thread(say) {
       h('button', { id: 'befriend', class: 'quiet', type: 'button', hidden: true }, say('befriend')),
       iconButton('people', '', { id: 'open-occupants', 'aria-expanded': 'false', 'aria-controls': 'occupants', hidden: true }),
       iconButton('leave', say('leave'), { id: 'leave', hidden: true })),
-    h('div', { id: 'banner', class: 'banner', hidden: true },
-      h('p', { id: 'banner-text', role: 'status' }),
-      h('button', { id: 'banner-button', class: 'quiet', type: 'button' })),
     h('ul', { id: 'occupants', class: 'occupants', hidden: true }),
     h('div', { id: 'scroller', class: 'scroller', tabindex: '0', role: 'region', 'aria-label': say('messages') },
       h('div', { class: 'earlier' }, h('button', { id: 'earlier', class: 'quiet', type: 'button', hidden: true }, say('earlier'))),
-      h('div', { id: 'empty', class: 'empty' }, h('slot', { name: 'mark' }), h('p', { id: 'empty-text' }), h('p', { id: 'empty-hint', class: 'soft' })),
+      h('div', { id: 'empty', class: 'empty' }, h('p', { id: 'empty-text' }), h('p', { id: 'empty-hint', class: 'soft' })),
       h('ol', { id: 'messages', class: 'messages', role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions', 'aria-label': say('messages') })),
     h('div', { class: 'below' },
       h('p', { id: 'typing', class: 'typing', 'aria-live': 'polite' }),

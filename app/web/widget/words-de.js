@@ -35,7 +35,6 @@ export default {
   notDelivered: 'Nicht zugestellt: {reason}.',
   occupants: 'Personen im Raum: {count}',
   password: 'Passwort',
-  past: 'Frühere Nachrichten werden gesucht …',
   refuse: 'Ablehnen',
   requests: 'Anfragen',
   room: 'Raum',

@@ -35,7 +35,6 @@ export default {
   notDelivered: 'Non remis : {reason}.',
   occupants: 'Personnes dans le salon : {count}',
   password: 'Mot de passe',
-  past: 'Recherche des messages précédents…',
   refuse: 'Refuser',
   requests: 'Demandes',
   room: 'salon',

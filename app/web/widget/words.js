@@ -40,7 +40,6 @@ const en = {
   notDelivered: 'Not delivered: {reason}.',
   occupants: 'People in the room: {count}',
   password: 'Password',
-  past: 'Looking for earlier messages…',
   refuse: 'Decline',
   requests: 'Requests',
   room: 'room',
