@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
@@ -26,7 +26,7 @@ from andiron.faults import told_briefly
 from andiron.hooks.attached import attached
 from andiron.hooks.hooks import Hooks
 from andiron.http_api.endpoint import api_routes
-from andiron.http_api.tokens import Doorkeeper, api_tokens
+from andiron.http_api.tokens import Doorkeeper, api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.outermost import Outermost
 from andiron.settings import Settings
@@ -137,6 +137,7 @@ class Andiron:
             verify_token,
         )
         self._api_tokens = api_tokens(settings)
+        self._metrics_tokens = metrics_tokens(settings)
         self._identify = identify
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
@@ -225,7 +226,7 @@ class Andiron:
         await domain.start(self._lose_database)
         try:
             hooked = attached(self.hooks, domain, settings.hook_timeout, settings.hook_queue)
-            async with hooked, self._sessions(domain, guard) as manager:
+            async with hooked, self._sessions(domain, guard) as manager, AsyncExitStack() as on:
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
                 self._access.open(Parts(domain, manager))
@@ -235,6 +236,8 @@ class Andiron:
                 routes = self._routes(manager, guard, bosh)
                 if settings.widget or settings.demo:
                     routes += widget_routes(domain)
+                if self._metrics_tokens:
+                    routes.append(on.enter_context(self._metrics(manager, bosh)))
                 if settings.demo and domain.database is not None:
                     routes += demo_routes(domain.name, domain.database)
                 if self.database_lost:
@@ -329,13 +332,28 @@ class Andiron:
         """Return the routes of the API over HTTP: none where no token is set."""
         if not self._api_tokens:
             return []
-        doorkeeper = Doorkeeper(
-            self._api_tokens,
+        doorkeeper = self._doorkeeper("api_token", self._api_tokens, manager)
+        return [*api_routes(self.api, doorkeeper, 4 * self.settings.max_stanza_size)]
+
+    def _metrics(
+        self, manager: SessionManager, registry: BoshRegistry
+    ) -> AbstractContextManager[BaseRoute]:
+        """Return the route of the metrics, for as long as it is served."""
+        from andiron.metrics.endpoint import Source, serving  # noqa: PLC0415 - an extra
+
+        doorkeeper = self._doorkeeper("metrics_token", self._metrics_tokens, manager)
+        return serving(Source(manager, self.domain, registry, self.strangers), doorkeeper)
+
+    def _doorkeeper(
+        self, setting: str, tokens: tuple[str, ...], manager: SessionManager
+    ) -> Doorkeeper:
+        return Doorkeeper(
+            tokens,
             self.domain.config.throttle,
             lambda request: channel(request.scope, self._proxies).address,
             manager.clock,
+            setting,
         )
-        return [*api_routes(self.api, doorkeeper, 4 * self.settings.max_stanza_size)]
 
     def _visitors(self) -> Visitors | None:
         if self._identify is None:

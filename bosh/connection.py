@@ -1,6 +1,7 @@
 """One BOSH session as a transport: requests in by the window, stanzas out in its answers."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from math import inf
 from typing import Protocol
@@ -32,6 +33,8 @@ class Host(Protocol):
 
     config: BoshConfig
     timers: Timers
+    broken: Counter[str]
+    """Requests that were refused, or ended their session, by condition."""
 
     def clock(self) -> float:
         """Return the present of ``now``."""
@@ -317,6 +320,7 @@ class BoshConnection:
         network may have lost count, and resumes in a new BOSH session.
         """
         logger.info("%s: BOSH session ended: %s", self.channel.address, error)
+        self._host.broken[error.condition] += 1
         now = self._host.clock()
         self.session.transport_lost(self, now, CloseReason.STREAM_ERROR)
         condition = BoshCondition(error.condition)

@@ -4,6 +4,7 @@ import hmac
 import logging
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -50,6 +51,8 @@ class BoshRegistry:
         self._guard = guard
         self._connections: dict[str, BoshConnection] = {}
         self._negotiating: set[BoshConnection] = set()
+        self.broken: Counter[str] = Counter()
+        """Requests that were refused, or ended their session, by condition (section 17.2)."""
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -93,6 +96,7 @@ class BoshRegistry:
                 _check_secure(secure())
         except BoshError as error:
             logger.debug("a request refused: %s", error)
+            self.broken[error.condition] += 1
             call.reply(wire.terminal(BoshCondition(error.condition)), 200, TEXT_XML)
             return None
         connection.session.spent(began)

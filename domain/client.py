@@ -148,6 +148,7 @@ class Client:
         """Answer a stanza of this client with an error, unless it is an answer itself."""
         kind = element.get("type")
         if kind != "error" and not (kind == "result" and element.name == "iq"):
+            self.session.tally.refused[error.condition] += 1
             self.forward(self.refusal(element, error), now)
 
     def refusal(self, element: Element, error: StanzaError) -> str:

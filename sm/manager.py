@@ -18,6 +18,7 @@ from andiron.sm.payers import Payers, Rounds
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.rates import Rate
 from andiron.sm.session import Session, State
+from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
 from andiron.xmpp.xml import Element
@@ -59,16 +60,21 @@ class SessionManager:
         self.clock = clock
         self.first_count = first_count
         self.timers = Timers()
+        self.tally = Tally()
         self.payers = Payers()
         self.rate = Rate(config.rate, config.burst, config.patience)
         self.rounds = Rounds(config.turn, config.share, config.courtesy)
         self.sessions: set[Session] = set()
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()
-        self.resumed = 0
         self._resumable: dict[str, Session] = {}
         self._expired: OrderedDict[str, tuple[str, str, Inbound]] = OrderedDict()
         self._closing = False
+
+    @property
+    def resumed(self) -> int:
+        """How many sessions were resumed."""
+        return self.tally.resumptions["resumed"]
 
     @property
     def closing(self) -> bool:
@@ -108,6 +114,26 @@ class SessionManager:
         :class:`SmError` when it cannot be, after which ``asking`` may bind, and
         :class:`StreamError` for a count beyond what was sent.
         """
+        try:
+            session, management, h = self._named(asking, element)
+        except SmError as error:
+            self.tally.resumptions["expired" if error.handled is not None else "refused"] += 1
+            raise
+        except StreamError:
+            self.tally.resumptions["count-too-high"] += 1
+            raise
+        self.tally.resumptions["resumed"] += 1
+        lost_at = min(now, session.hibernates_until - management.max)
+        self.tally.resumed_after.add(now - lost_at)
+        transport = asking.give_up_transport()
+        self.sessions.discard(asking)
+        self.timers.cancel(asking)
+        management.namespace = element.namespace
+        session.adopt(transport, h, asking.ends_at, now)
+        logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
+
+    def _named(self, asking: Session, element: Element) -> tuple[Session, Management, int]:
+        """Return the session that ``<resume/>`` names, and the count in it, when all is right."""
         if not asking.link.account or asking.state is not State.NEGOTIATING:
             raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "sign in first, and do not bind")
         sm_id = element.get("previd")
@@ -119,13 +145,7 @@ class SessionManager:
             management.queue.check(h)
         except CountTooHighError:
             raise nonzas.count_too_high(h, management.queue.sent, element.namespace) from None
-        transport = asking.give_up_transport()
-        self.sessions.discard(asking)
-        self.timers.cancel(asking)
-        self.resumed += 1
-        management.namespace = element.namespace
-        session.adopt(transport, h, asking.ends_at, now)
-        logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
+        return session, management, h
 
     def _find(self, sm_id: str, account: str) -> tuple[Session, Management]:
         selector = sm_id[:_SELECTOR_LENGTH]

@@ -20,6 +20,7 @@ from andiron.sm.liveness import Liveness
 from andiron.sm.management import Management, QueueFullError
 from andiron.sm.payers import Payer, Payers
 from andiron.sm.queue import UnackedQueue
+from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
@@ -51,6 +52,7 @@ class Keeper(Bounds, Protocol):
 
     timers: Timers
     payers: Payers
+    tally: Tally
     first_count: int
 
     def wall(self, now: float) -> float:
@@ -99,6 +101,7 @@ class Session:
         "since",
         "spent",
         "state",
+        "tally",
         "transport",
         "wake_at",
     )
@@ -115,6 +118,7 @@ class Session:
     def __init__(self, keeper: Keeper, transport: Transport, now: float) -> None:
         self._keeper = keeper
         self.clock = keeper.clock
+        self.tally = keeper.tally
         self._config = keeper.config
         self.transport: Transport | None = transport
         self.channel = transport.channel
@@ -170,7 +174,10 @@ class Session:
             if element.namespace == ns.CLIENT and element.name in STANZA_NAMES:
                 inbound = self.inbound
                 ticket = inbound.arrive()
-                early = self._flow.arrived(len(element.text), now)
+                size, tally = len(element.text), self.tally
+                tally.received[element.name] += 1
+                tally.received_size += size
+                early = self._flow.arrived(size, now)
                 if early:
                     if self._life.slow_until == inf:
                         logger.info("%s: read from the slower: it sends too much", self.link.jid)
@@ -321,7 +328,9 @@ class Session:
         The session is responsible for it from here on; when it ends before
         the client confirmed, the link gets it back in :meth:`Link.closed`.
         """
-        management = self.management
+        tally, management = self.tally, self.management
+        tally.sent[text[1]] += 1
+        tally.sent_size += len(text)
         if management is not None:
             try:
                 at = management.deliver(text, now)
@@ -343,6 +352,11 @@ class Session:
             self.transport.send(text)
         else:
             self.link.closed(CloseReason.CONNECTION_LOST, [Undelivered(text, now)], now)
+
+    @property
+    def slowed(self) -> bool:
+        """Whether it is read from the slower, since its client sends too much."""
+        return self._life.slow_until != inf
 
     @property
     def mark(self) -> int:

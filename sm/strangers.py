@@ -19,13 +19,15 @@ class Strangers:
     The addresses of one IPv6 network of 64 bits count as one.
     """
 
-    __slots__ = ("_by_network", "_most", "count", "most_per_address")
+    __slots__ = ("_by_network", "_most", "count", "most_per_address", "refused")
 
     def __init__(self, most: int, most_per_address: int) -> None:
         self._most = most
         self.most_per_address = most_per_address
         self._by_network: Counter[str] = Counter()
         self.count = 0
+        self.refused = 0
+        """How many were not admitted."""
 
     def room(self, taken: int) -> int:
         """Return how many may be there of those of whom less is known, and ``taken`` is more."""
@@ -35,6 +37,7 @@ class Strangers:
         """Count one more connection, or return False where there is no room."""
         network = network_of(address)
         if self.count >= self._most or self._by_network[network] >= self.most_per_address:
+            self.refused += 1
             return False
         self.count += 1
         self._by_network[network] += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -61,6 +62,10 @@ class Access:
         future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return future.result(_PATIENCE)
+        except CancelledError:
+            raise UnavailableError(
+                "The application has ended. What was asked may be done all the same."
+            ) from None
         except TimeoutError:
             if future.done():
                 raise

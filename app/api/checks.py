@@ -31,15 +31,19 @@ def text_of(value: object, what: str, most: int, *, least: int = 0) -> str:
     return value
 
 
-def count_of(value: int, what: str, least: int, most: int) -> int:
+def count_of(value: object, what: str, least: int, most: int) -> int:
     """Return a whole number within bounds."""
+    if not isinstance(value, int):
+        raise InvalidError(f"{what} must be a whole number, not {type(value).__name__}.")
     if not least <= value <= most:
         raise InvalidError(f"{what} must be from {least} to {most}, not {value}.")
     return value
 
 
-def moment_of(value: datetime, what: str) -> float:
+def moment_of(value: object, what: str) -> float:
     """Return the Unix time of a date and time, which must say its time zone."""
+    if not isinstance(value, datetime):
+        raise InvalidError(f"{what} must be a datetime, not {type(value).__name__}.")
     if value.tzinfo is None:
         raise InvalidError(f"{what} needs a time zone: datetime.now(UTC) has one.")
     try:

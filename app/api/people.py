@@ -1,5 +1,7 @@
 """Whose names are meant: accounts by name or address, and the site itself."""
 
+from collections.abc import Iterable
+
 from andiron.api.checks import text_of
 from andiron.api.errors import InvalidError, NotFoundError
 from andiron.domain.client import Owner
@@ -37,6 +39,12 @@ class People:
                 f" name@{self._domain.name}."
             )
         return jid
+
+    def several(self, names: object, what: str) -> list[str]:
+        """Return the addresses of accounts that are given as a sequence of names."""
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise InvalidError(f"The {what} are a list of names, not {type(names).__name__}.")
+        return [self.jid(name).bare for name in names]
 
     async def known(self, name: str) -> JID:
         """Return the address of an account that there is."""

@@ -119,8 +119,8 @@ class RoomsApi:
         jid = self.jid(room)
         config = _configured(RoomConfig(persistent=True), options)
         text_of(subject, "The subject", rooms.config.max_subject)
-        standings = dict.fromkeys((self._people.jid(one).bare for one in members), Standing.MEMBER)
-        standings |= dict.fromkeys((self._people.jid(one).bare for one in owners), Standing.OWNER)
+        standings = dict.fromkeys(self._people.several(members, "members"), Standing.MEMBER)
+        standings |= dict.fromkeys(self._people.several(owners, "owners"), Standing.OWNER)
         return _info(await management.create(jid, config, standings, subject))
 
     async def change(self, room: str, options: RoomOptions) -> RoomInfo:

@@ -26,18 +26,22 @@ _SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
 _SAID_AGAIN: Final = frozenset({BODY, "{http://jabber.org/protocol/xhtml-im}html"})
 """What says the same as the body, in another language or form."""
 _HANGS: Final = 3
-"""How often in a row a function may take too long before it is given a rest."""
+"""How often in a row a function may take too long for one account before it is given a rest."""
 _REST: Final = 30.0
 """Seconds in which such a function is not asked: what it would keep waiting goes on."""
 
 
 @dataclass(slots=True)
-class _Asked:
-    """A function that decides, and how it does."""
+class _Rest:
+    """How often in a row a function hung over the messages of one account."""
 
-    hook: MessageHook
     hung: int = 0
-    rests_until: float = 0.0
+    until: float = 0.0
+    """Until when it is not asked about them."""
+
+
+class _Rests(dict[int, _Rest]):
+    """Those of one account, by the number of the function: who makes it hang pays alone."""
 
 
 class _UndecidedError(Exception):
@@ -56,7 +60,7 @@ class Deciding:
         clock: Callable[[], float],
     ) -> None:
         """``services`` tells whether an address is a room's, ``read`` reads an element anew."""
-        self._asked = [_Asked(hook) for hook in hooks]
+        self._hooks = tuple(hooks)
         self._timeout = timeout
         self._is_room = services
         self._read = read
@@ -65,30 +69,34 @@ class Deciding:
 
     async def __call__(self, client: Client, element: Element) -> Element:
         """Return what becomes of a message. Raises :class:`StanzaError` where it is refused."""
-        for asked in self._asked:
+        for number, hook in enumerate(self._hooks):
+            rests: _Rests = client.owner.parts.setdefault(_Rests, _Rests())
+            rest = rests.setdefault(number, _Rest())
             try:
-                element = await self._decide(asked, client, element)
+                element = await self._decide(hook, rest, client, element)
             except _UndecidedError:
-                if asked.hook.on_failure == "refuse":
+                if hook.on_failure == "refuse":
                     raise StanzaError(
                         StanzaCondition.RESOURCE_CONSTRAINT,
                         "the message could not be looked at, try again later",
                     ) from None
         return element
 
-    async def _decide(self, asked: _Asked, client: Client, element: Element) -> Element:
-        if self._clock() < asked.rests_until:
+    async def _decide(
+        self, hook: MessageHook, rest: _Rest, client: Client, element: Element
+    ) -> Element:
+        if self._clock() < rest.until:
             raise _UndecidedError
         try:
-            work = asked.hook.decide(self._described(client, element))
+            work = hook.decide(self._described(client, element))
             answer: object = await within(self._timeout, work)
         except TimeLimit:
-            self._hung(asked)
+            self._hung(rest, client)
             raise _UndecidedError from None
         except Exception as error:  # noqa: BLE001 - whatever went wrong in the site's own code
             self._complaints.tell(error)
             raise _UndecidedError from None
-        asked.hung = 0
+        rest.hung = 0
         if answer is None:
             return element
         if isinstance(answer, Refuse):
@@ -104,13 +112,17 @@ class Deciding:
             logger.error("What a message hook gave cannot be sent: %s", error.condition)  # noqa: TRY400
             raise _UndecidedError from None
 
-    def _hung(self, asked: _Asked) -> None:
+    def _hung(self, rest: _Rest, client: Client) -> None:
         logger.warning("A message hook took longer than %g s (hook_timeout)", self._timeout)
-        asked.hung += 1
-        if asked.hung >= _HANGS:
-            asked.hung = 0
-            asked.rests_until = self._clock() + _REST
-            logger.error("A message hook hangs, and is not asked for %g s", _REST)
+        rest.hung += 1
+        if rest.hung >= _HANGS:
+            rest.hung = 0
+            rest.until = self._clock() + _REST
+            logger.error(
+                "A message hook hangs, and is not asked about messages of %s for %g s",
+                client.account,
+                _REST,
+            )
 
     def _described(self, client: Client, element: Element) -> Message:
         tree, to = parse_tree(element), element.get("to")

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from andiron.http_api.problems import problem
 from andiron.settings import Settings, SettingsError
 from andiron.sm.strangers import network_of
 
-__all__ = ["Doorkeeper", "api_tokens"]
+__all__ = ["Doorkeeper", "api_tokens", "metrics_tokens"]
 
 _LEAST: Final = 32
 _FORM: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
@@ -30,7 +31,7 @@ def api_tokens(settings: Settings) -> tuple[str, ...]:
 
     Raises :class:`SettingsError` for one that is no token, or too short to be safe.
     """
-    found = [("api_token", each) for each in settings.api_token.split()]
+    found = _checked("api_token", settings.api_token)
     if settings.api_token_file:
         try:
             text = Path(settings.api_token_file).read_text("utf-8")
@@ -39,19 +40,35 @@ def api_tokens(settings: Settings) -> tuple[str, ...]:
             raise SettingsError(
                 f"api_token_file (ANDIRON_API_TOKEN_FILE) cannot be read: {reason}"
             ) from None
-        found += [("api_token_file", each) for each in text.split()]
         if not text.strip():
             raise SettingsError(
                 "api_token_file (ANDIRON_API_TOKEN_FILE) names a file without a token: write one"
                 " into it, such as openssl rand -hex 32 gives"
             )
-    for name, token in found:
+        found += _checked("api_token_file", text)
+    return tuple(found)
+
+
+def metrics_tokens(settings: Settings) -> tuple[str, ...]:
+    """Return the tokens for the metrics, none where these are off; raises as :func:`api_tokens`."""
+    tokens = _checked("metrics_token", settings.metrics_token)
+    if tokens and find_spec("prometheus_client") is None:
+        raise SettingsError(
+            "metrics_token (ANDIRON_METRICS_TOKEN) needs prometheus-client; install it with:"
+            " pip install 'andiron[metrics]'"
+        )
+    return tuple(tokens)
+
+
+def _checked(name: str, text: str) -> list[str]:
+    found = text.split()
+    for token in found:
         if len(token) < _LEAST or _FORM.fullmatch(token) is None:
             raise SettingsError(
                 f"{name} (ANDIRON_{name.upper()}) has a token that is none: it needs {_LEAST}"
                 " characters or more, letters, digits and ._~+/-; openssl rand -hex 32 makes one"
             )
-    return tuple(token for _, token in found)
+    return found
 
 
 class Doorkeeper:
@@ -63,8 +80,10 @@ class Doorkeeper:
         throttle: ThrottleConfig,
         address_of: Callable[[Request], str],
         clock: Callable[[], float],
+        setting: str = "api_token",
     ) -> None:
-        """``address_of`` tells where a request comes from."""
+        """``address_of`` tells where a request comes from, ``setting`` where the tokens are."""
+        self._setting = setting
         self._known = tuple(map(_digest, tokens))
         self._failures = Failures(throttle, throttle.address_cap)
         self._address_of = address_of
@@ -75,7 +94,7 @@ class Doorkeeper:
         given = request.headers.getlist("authorization")
         scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            return _refused(_REALM, "Send a token of api_token as Authorization: Bearer …")
+            return _refused(_REALM, f"Send a token of {self._setting} as Authorization: Bearer …")
         key, now = network_of(self._address_of(request)).encode(), self._clock()
         wait = self._failures.until(key) - now
         if wait > 0:

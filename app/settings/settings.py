@@ -277,6 +277,13 @@ class Settings(BaseSettings):
         "", description="A file with such tokens, one a line; read at the start."
     )
 
+    metrics_token: Secret = Field(
+        "",
+        repr=False,
+        description="The token by which Prometheus reads `metrics`, of 32 characters or more, or"
+        " several with spaces between; empty: nobody does.",
+    )
+
     hook_timeout: PositiveSeconds = Field(
         5.0,
         description="How long a hook of the site's own code may take. A message that one has not"

@@ -117,6 +117,11 @@ class Archive:
         kept = row is not None and self._account_writer.put(row, cause)
         return write_id(row.id) if row is not None and kept else ""
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes, about, wait to be written."""
+        return self._account_writer.waiting + self._room_writer.waiting
+
     def written(self, session: Session, ticket: int) -> bool:
         """Tell whether all that was added is in the database.
 

@@ -88,6 +88,11 @@ class ArchiveWriter:
         self._task: asyncio.Task[None] | None = None
         self._lost = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes, about, wait to be written."""
+        return self._size
+
     def put(self, row: Row, cause: Payer) -> bool:
         """Take a row to be written; False when too much waits, or it is closed."""
         if not self._charge(row, cause):

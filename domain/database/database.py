@@ -5,6 +5,7 @@ that arrive together share one commit.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.migrations import META, SchemaError, upgrade
 from andiron.domain.database.urls import parse
+from andiron.sm.tally import Distribution
 
 __all__ = ["Database", "DatabaseError"]
 
 T = TypeVar("T")
 
+_TIMES: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
+"""Seconds."""
 _GROUP: Final = 256
 """Writes that share a commit at most, so that the first never waits long for the last."""
 
@@ -44,7 +48,16 @@ class Database:
         self._engines = engines
         self._queue: asyncio.Queue[_Write | None] = asyncio.Queue()
         self._closed = False
+        self.writes = Distribution(_TIMES)
+        """How long who wrote waited for it, the others before included."""
+        self.reads = Distribution(_TIMES)
+        """How long who read waited for it."""
         self._task = asyncio.create_task(self._run(), name="database writer")
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for their turn."""
+        return self._queue.qsize()
 
     @classmethod
     async def open(cls, url: str) -> "Database":
@@ -94,12 +107,15 @@ class Database:
             raise DatabaseError(f"The database {self._engines.name} is closed.")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Write(operation, done))
+        began = time.monotonic()
         try:
             return await done
         except IntegrityError:
             raise
         except FAILURES as error:
             raise self._engines.failure(error) from error
+        finally:
+            self.writes.add(time.monotonic() - began)
 
     async def read(self, operation: Operation[T]) -> T:
         """Run ``operation``, which only reads, beside the writer.
@@ -114,10 +130,13 @@ class Database:
             return await self.write(operation)
         if self._closed:
             raise DatabaseError(f"The database {self._engines.name} is closed.")
+        began = time.monotonic()
         try:
             return await readers.run(operation)
         except FAILURES as error:
             raise self._engines.failure(error) from error
+        finally:
+            self.reads.add(time.monotonic() - began)
 
     async def get_meta(self, key: str) -> str | None:
         """Return a fact that was kept with :meth:`set_meta`."""

@@ -180,6 +180,8 @@ class Exchange:
         self._authenticator = authenticator
         self._config = authenticator.config
         self._channel = channel
+        self.mechanism = ""
+        """The one that was begun last; empty where it is not offered here."""
         self._failures = 0
         self._busy = False
         self._finished = False
@@ -241,7 +243,9 @@ class Exchange:
         if element.name != "auth" or self._next is not None:
             raise malformed(f"<{element.name}/> was not expected")
         mechanism = element.get("mechanism")
+        self.mechanism = ""
         self._next = self._begin(mechanism)
+        self.mechanism = mechanism
         message = message_of(element, self._config.max_message)
         if message is None and mechanism != _ANONYMOUS:
             return challenge()

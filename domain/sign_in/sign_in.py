@@ -118,11 +118,13 @@ class SignIn:
             step = await self._exchange.step(element, session.clock())
             owner = await self._owner(step) if step.done else None
         except SaslError as error:
+            session.tally.sign_ins[self._exchange.mechanism, error.condition] += 1
             session.send(error.to_xml())
             return
         if not self._newcomer.negotiating:
             return
         if owner is not None:
+            session.tally.sign_ins[self._exchange.mechanism, "success"] += 1
             self._newcomer.signed_in(owner)
             session.end_by(step.until)
         session.send(step.xml)

@@ -113,6 +113,8 @@ class MemoryAuthenticator:
     ``wrong`` is refused, ``crash`` fails for no known reason.
     """
 
+    mechanism = "PLAIN"
+
     def __init__(self, accounts: Collection[str]) -> None:
         self.accounts = accounts
         self.running = asyncio.Event()

@@ -44,6 +44,8 @@ async def test_an_archive_is_read_by_whom_and_when(chat):
     assert len((await bodies(chat, "bob", start=now - timedelta(hours=1), end=now))[0]) == 2
     with pytest.raises(InvalidError, match="needs a time zone"):
         await chat.api.archive("bob", start=datetime(2020, 1, 1))  # noqa: DTZ001
+    with pytest.raises(InvalidError, match="a datetime, not str"):
+        await chat.api.archive("bob", start="2020-01-01")
     with pytest.raises(InvalidError, match="from 1 to 1000"):
         await chat.api.archive("bob", size=0)
 

@@ -186,6 +186,13 @@ async def test_what_is_no_room_is_refused(chat, room, error, sentence):
         await chat.api.room(room)
 
 
+async def test_names_are_given_as_a_list(chat):
+    with pytest.raises(InvalidError, match="The owners are a list of names, not str"):
+        await chat.api.create_room("tea", owners="alice")
+    with pytest.raises(InvalidError, match="a whole number, not str"):
+        await chat.api.rooms(size="9")
+
+
 async def test_a_name_is_taken_once_and_not_too_often():
     chat = create_app(rooms_max=1)
     async with running(chat):

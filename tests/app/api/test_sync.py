@@ -52,6 +52,15 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(chat, monkeypatch)
     assert begun.is_set()
 
 
+async def test_an_application_that_ends_meanwhile_is_told(chat):
+    async def end():
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+
+    with pytest.raises(UnavailableError, match="has ended"):
+        await asyncio.to_thread(lambda: chat.sync._access.run(end()))
+
+
 def test_one_that_does_not_run_is_not_waited_for():
     with pytest.raises(UnavailableError, match="does not run"):
         create_app().sync.send("bob", "hello")

@@ -65,6 +65,7 @@ NOT_OF_A_PACKAGE = {
     "api_token_file",
     "hook_queue",
     "hook_timeout",
+    "metrics_token",
     "host",
     "port",
     "socket",
