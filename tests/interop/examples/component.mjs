@@ -307,9 +307,10 @@ await step('for one room, in German, dark, under the strictest policy', async ()
   await juliet.page.close();
 });
 
-await step('for one person', async () => {
-  await bare(juliet, 'with="romeo"');
+await step('for one person, without a WebSocket', async () => {
+  await bare(juliet, 'with="romeo" transport="bosh"');
   await juliet.online();
+  assert.equal(await juliet.page.evaluate(() => document.querySelector('andiron-chat').session.status.transport), 'BOSH');
   await juliet.reads('line 120');
   await juliet.see('#peer-name', { hasText: 'romeo' });
   await juliet.screenshot('component-pinned-person');
