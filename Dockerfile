@@ -19,7 +19,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/andiron \
-    && /opt/andiron/bin/pip install --no-cache-dir --no-compile '.[server,postgres,jwt,metrics]' \
+    && /opt/andiron/bin/pip install --no-cache-dir --no-compile '.[server,postgres,jwt,ldap,metrics]' \
     && /opt/andiron/bin/pip uninstall --yes pip \
     && /opt/andiron/bin/python -m compileall -q /opt/andiron/lib
 

@@ -21,12 +21,14 @@ if __name__ == "app":
 
 if TYPE_CHECKING:
     from andiron.application import Andiron, create_app
+    from andiron.domain.person import Person
     from andiron.settings import Settings, SettingsError
     from andiron.version import __version__
 
-__all__ = ["Settings", "SettingsError", "__version__", "create_app"]
+__all__ = ["Person", "Settings", "SettingsError", "__version__", "create_app"]
 
 _HOMES = {
+    "Person": "andiron.domain.person",
     "Settings": "andiron.settings",
     "SettingsError": "andiron.settings",
     "__version__": "andiron.version",

@@ -18,6 +18,8 @@ from andiron.api.sync import SyncApi
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.connections import Connections
+from andiron.domain.contacts.groups import AskGroups
+from andiron.domain.contacts.permissions import MayContact
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import Authenticate, Site
@@ -28,7 +30,9 @@ from andiron.hooks.hooks import Hooks
 from andiron.http_api.endpoint import api_routes
 from andiron.http_api.tokens import Doorkeeper, api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
+from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
+from andiron.people import People
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
@@ -80,6 +84,8 @@ def create_app(
     authenticate: Authenticate | None = None,
     identify: Identify | None = None,
     verify_token: VerifyToken | None = None,
+    may_contact: MayContact | None = None,
+    groups: AskGroups | None = None,
     hooks: Hooks | None = None,
     **overrides: Any,
 ) -> "Andiron":
@@ -93,7 +99,10 @@ def create_app(
     None for a stranger: visitors sign in without a password (SASL EXTERNAL).
     ``authenticate`` is asked with a username and a password whether the site knows
     them, ``verify_token`` with a token for the name of whose it is. Each makes accounts as they
-    are needed (the setting ``provision``).
+    are needed (the setting ``provision``), and may return a :class:`~andiron.Person`.
+    ``may_contact`` is asked with two names whether the first may contact the second,
+    ``groups`` with one at each sign-in for its groups, pairs of a name and the members, who are
+    in each other's contact lists.
 
     ``hooks`` are told of what happens, and decide about messages; more may be added to
     :attr:`Andiron.hooks` before the start.
@@ -106,6 +115,8 @@ def create_app(
         authenticate=authenticate,
         identify=identify,
         verify_token=verify_token,
+        may_contact=may_contact,
+        groups=groups,
         hooks=hooks,
     )
 
@@ -124,17 +135,21 @@ class Andiron:
         authenticate: Authenticate | None = None,
         identify: Identify | None = None,
         verify_token: VerifyToken | None = None,
+        may_contact: MayContact | None = None,
+        groups: AskGroups | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings
         self.hooks = hooks if hooks is not None else Hooks()
         """The site's functions that are told of what happens; to be added to before the start."""
         self._site = Site(
-            authenticate,
+            ldap_authenticate(settings, authenticate),
             settings.provision,
             settings.site_timeout,
             signed_tokens(settings),
             verify_token,
+            may_contact,
+            groups,
         )
         self._api_tokens = api_tokens(settings)
         self._metrics_tokens = metrics_tokens(settings)
@@ -300,7 +315,7 @@ class Andiron:
             guard=guard,
             channel_of=site_channel_of(self._proxies),
             strangers=self.strangers,
-            visitor_of=None if visitors is None else visitors.name,
+            visitor_of=None if visitors is None else visitors.find,
         )
         bosh = BoshEndpoint(
             registry,
@@ -386,6 +401,12 @@ class Andiron:
             return manager.kick(account, manager.clock(), "signed out")
 
         return asyncio.run_coroutine_threadsafe(end(), loop).result()
+
+    @property
+    def people(self) -> People:
+        """The accounts as the site sees them: who is disabled, who may contact whom."""
+        serving = self._serving
+        return People(self.settings.domain, (self.domain, *serving) if serving else None)
 
     def client(self, name: str) -> "Bot":
         """Return a :class:`slixmpp.ClientXMPP` of an account, for the site's own code: a bot.

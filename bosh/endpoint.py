@@ -14,7 +14,7 @@ from andiron.bosh.registry import BoshRegistry
 from andiron.bosh.terms import TEXT_XML
 from andiron.bosh.waiting import HttpCall, Message, Receive
 from andiron.sm.byhand import continued
-from andiron.sm.link import Channel
+from andiron.sm.link import STRANGER, Channel, Visitor
 from andiron.sm.notices import Notices
 from andiron.sm.origin import why_refused
 from andiron.sm.strangers import Newcomers, network_of
@@ -48,8 +48,8 @@ _HARMLESS: Final = (
 class Visitors(Protocol):
     """Tells who the site says makes a request."""
 
-    async def name(self, scope: Scope, /) -> str:
-        """Return the visitor's name, empty for a stranger."""
+    async def find(self, scope: Scope, /) -> Visitor:
+        """Return who that is."""
 
     def trusted(self, scope: Scope, /) -> bool:
         """Tell whether the page that makes it may use the visitor's cookies."""
@@ -154,13 +154,13 @@ class BoshEndpoint:
         Where nobody waits for it any more there is an answer all the same:
         middleware that gets none takes that for a fault, and complains at length.
         """
-        visitor = None if self._visitors is None else await self._visitors.name(scope)
+        visitor = STRANGER if self._visitors is None else await self._visitors.find(scope)
         connection = self._registry.receive(
             data,
             call,
             lambda: self._channel_of(scope),
             lambda: self._secure(scope),
-            visitor=visitor or "",
+            visitor=visitor,
         )
         if call.text is None and scope.get("extensions", {}).get("andiron", {}).get("alone"):
             # It may be held for long, and its head is as large as a stranger made it.

@@ -14,7 +14,7 @@ from andiron.bosh.body import Body, read_body
 from andiron.bosh.config import BoshConfig
 from andiron.bosh.connection import BoshConnection, Call
 from andiron.bosh.terms import TEXT_XML
-from andiron.sm.link import Channel
+from andiron.sm.link import STRANGER, Channel, Visitor
 from andiron.sm.manager import SessionManager
 from andiron.sm.payers import WIDE
 from andiron.sm.strangers import Strangers
@@ -72,7 +72,7 @@ class BoshRegistry:
         channel: Callable[[], Channel],
         secure: Callable[[], bool],
         *,
-        visitor: str = "",
+        visitor: Visitor = STRANGER,
     ) -> BoshConnection | None:
         """Take a request's body; the session it belongs to is returned, where it has one.
 
@@ -87,9 +87,11 @@ class BoshRegistry:
                 self._guard, data, size or self.config.max_negotiation_size, self.config.max_stanzas
             )
             if not body.sid and "sid" not in body.attributes:
-                return self._create(body, call, replace(channel(), visitor=visitor))
+                return self._create(
+                    body, call, replace(channel(), visitor=visitor.name, told=visitor.told)
+                )
             connection = self._session(body.sid)
-            _check_visitor(connection.channel.visitor, visitor)
+            _check_visitor(connection.channel.visitor, visitor.name)
             if not connection.signed_in:
                 _check_width(data, connection.limit)
             if connection.channel.secure:

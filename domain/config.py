@@ -186,6 +186,16 @@ class RegistrationConfig:
     """Let accounts change their password and remove themselves."""
 
 
+class SearchScope(StrEnum):
+    """Among whom people are found (XEP-0055)."""
+
+    NOBODY = "nobody"
+    """There is no search."""
+    GROUPS = "groups"
+    """Those who are in a shared group with the asker."""
+    EVERYBODY = "everybody"
+
+
 @dataclass(frozen=True, slots=True)
 class DomainConfig:
     """The embedded domain's settings and bounds."""
@@ -234,6 +244,8 @@ class DomainConfig:
     """The bytes of one of them."""
     max_vcard: int = 196_608
     """The bytes of one account's vCard, its picture among them (XEP-0054)."""
+    permission_lifetime: float = 60.0
+    """Seconds for which the site's word holds on who may contact whom."""
     roster: RosterConfig = field(default_factory=RosterConfig)
     """The bounds of rosters."""
     pubsub: PubSubConfig = field(default_factory=PubSubConfig)
@@ -246,6 +258,9 @@ class DomainConfig:
     """How many stanzas may be held back from one client that is inactive."""
     rooms: RoomsConfig | None = None
     """Let people meet in rooms; None: not."""
+    search: SearchScope = SearchScope.NOBODY
+    max_found: int = 50
+    """How many people one search finds."""
     contact_addresses: ContactAddresses = field(default_factory=ContactAddresses)
     """Told to who asks the domain."""
     software_name: str = "Andiron"

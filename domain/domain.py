@@ -16,17 +16,22 @@ from andiron.domain.accounts.removal import Removal
 from andiron.domain.archive.archive import Archive
 from andiron.domain.archive.mam import Mam
 from andiron.domain.client import Owner
-from andiron.domain.config import DomainConfig, RoomsConfig
+from andiron.domain.config import DomainConfig, RoomsConfig, SearchScope
 from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.fanout import Fanouts
+from andiron.domain.contacts.group_changes import GroupChanges
+from andiron.domain.contacts.group_store import GroupStore
+from andiron.domain.contacts.groups import GroupConfig, SharedGroups
+from andiron.domain.contacts.permissions import Permissions
 from andiron.domain.contacts.presence import Presences
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.roster_store import RosterStore
 from andiron.domain.database.claims import claim_database
-from andiron.domain.database.database import Database
+from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.failure_log import FAILURE_LOG
 from andiron.domain.events import Events
+from andiron.domain.guarded import GuardedLink
 from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink, Intake
 from andiron.domain.messages import carbons
@@ -35,7 +40,10 @@ from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.messages.screening import Screen, Screening
 from andiron.domain.owners import Owners
+from andiron.domain.person import Person
 from andiron.domain.profile.avatars import Avatars
+from andiron.domain.profile.directory import Directory
+from andiron.domain.profile.introductions import Introductions
 from andiron.domain.profile.last_activity import LastActivity
 from andiron.domain.profile.photo import announced
 from andiron.domain.profile.private_storage import PrivateStorage
@@ -49,6 +57,7 @@ from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
+from andiron.domain.search import SearchService
 from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
 from andiron.domain.sign_in.site import Site
@@ -83,6 +92,12 @@ class Domain:
         self.registry = Registry()
         self.questions = Questions(self.name)
         self.interests = Interests(self.questions)
+        self.permissions: Permissions | None = None
+        """Who may talk to whom; None where everybody may."""
+        if site.may_contact is not None:
+            self.permissions = Permissions(
+                site.may_contact, site.timeout, config.permission_lifetime
+            )
         self.caps = ""
         """The stream feature of XEP-0115; there once started."""
         self._guard = guard
@@ -110,6 +125,9 @@ class Domain:
         """What was said; None where nothing is kept."""
         self.pubsub: PersonalEventing
         """What accounts publish."""
+        self.groups: SharedGroups
+        """Those whose members are in each other's contact lists."""
+        self.introductions: Introductions
         self.rooms: Rooms | None = None
         """The rooms; None where there are none."""
         self.uploads: Uploads | None = None
@@ -188,14 +206,29 @@ class Domain:
         )
         self.events.reachable.append(self.offline.load)
         self.events.unreachable.append(self.offline.left)
+        rosters = RosterStore(database, self.name, self.config.roster)
         self.contacts = Contacts(
-            RosterStore(database, self.name, self.config.roster),
+            rosters,
             self.router,
             self.owners,
             self.events,
             self.config.roster,
             self.spawn,
         )
+        self.groups = SharedGroups(
+            GroupStore(database),
+            self.owners,
+            GroupChanges(rosters, self.router, self.owners, self.events, self.spawn),
+            self.name,
+            self.spawn,
+            GroupConfig(
+                self.site.groups,
+                self.site.timeout,
+                self.config.permission_lifetime,
+                self.config.roster.max_contacts,
+            ),
+        )
+        self.events.removed.append(self.groups.forget_account)
         self.presences = Presences(
             self.router,
             self.events,
@@ -213,6 +246,8 @@ class Domain:
             self.router.services[self.rooms.host] = RoomService(
                 self.rooms, self.iqs, self.spawn_store
             )
+        if self.config.search is not SearchScope.NOBODY:
+            self._add_search(Directory(database))
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
@@ -222,6 +257,7 @@ class Domain:
         self.caps = _register(self, self.config)
         self.spawn(self.removal.run())
         self.spawn(self.contacts.sweep())
+        self.spawn(self.groups.run())
         if self.archive is not None:
             self.spawn(self.archive.run())
         if self.uploads is not None:
@@ -260,11 +296,24 @@ class Domain:
         """
         await self.removal.remove(name)
 
+    async def welcome(self, owner: Owner, person: Person | None) -> None:
+        """Take in what the site says of an account whose owner signs in."""
+        try:
+            if person is not None:
+                called = await self.introductions.take(owner, person)
+                if person.groups is not None:
+                    await self.groups.set_said(owner, tuple(person.groups))
+                if called:
+                    await self.groups.renamed(owner, called)
+            await self.groups.ask(owner)
+        except DatabaseError as error:
+            logger.warning("the groups of %s could not be read or kept: %s", owner.jid, error)
+
     def connect(self, session: Session, channel: Channel) -> Link:  # noqa: ARG002
         """Return the link for a new session."""
         if self.database is None:
             raise RuntimeError("the domain is not started")
-        return DomainLink(self, session)
+        return (DomainLink if self.permissions is None else GuardedLink)(self, session)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the sessions; :meth:`stop` cancels it."""
@@ -297,6 +346,16 @@ class Domain:
         if self.archive is not None and self.config.archive is not None:
             archives = RoomArchives(self.archive, self.config.archive.page, self.spawn_store)
         return Rooms(host, config, RoomStore(database, self.name), archives, post)
+
+    def _add_search(self, directory: Directory) -> None:
+        host, config = f"search.{self.name}", self.config
+        if self.rooms is not None and self.rooms.host == host:
+            raise DatabaseError(f"The rooms are at {host} (rooms_host), where search shall be.")
+        self.router.services[host] = SearchService(
+            host, config.search, config.max_found, directory, self.iqs, self.permissions
+        )
+        self.registry.items.append((host, "User search"))
+        self.spawn(directory.complete())
 
     def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that :meth:`stop` waits for."""
@@ -338,7 +397,11 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     domain.pubsub.register(registry, disco, domain.events)
     vcards = VCards(domain.database, domain.owners, config.max_vcard)
     vcards.register(registry)
-    Avatars(vcards, domain.pubsub).register(registry)
+    avatars = Avatars(vcards, domain.pubsub)
+    avatars.register(registry)
+    most = min(config.max_vcard, config.pubsub.max_item_size)
+    max_photo = most * 2 // 3  # In Base64, with a name beside it.
+    domain.introductions = Introductions(domain.database, vcards, avatars, domain.pubsub, max_photo)
     domain.registration.register(registry)
     last_activity = LastActivity(domain.database, domain.owners, domain.router, domain.spawn_store)
     last_activity.register(registry, domain.events)
@@ -355,7 +418,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
 
 
 def _in_roster(owner: Owner, jid: str) -> bool:
-    contact = roster_of(owner).contacts.get(jid)
+    contact = roster_of(owner).contact(jid)
     return contact is not None and contact.listed
 
 

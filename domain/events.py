@@ -34,6 +34,12 @@ class Service(Protocol):
         None where all may (XEP-0280 section 6.1).
         """
 
+    def reached(self, client: Client, element: Element, jid: JID) -> Collection[str]:
+        """Return the bare JIDs of those whom a stanza to ``jid`` reaches in particular.
+
+        None for what is for all there. Raises :class:`StanzaError`.
+        """
+
     def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Take an iq to ``jid``, of any of the four types; requests must be answered."""
 

@@ -8,7 +8,7 @@ synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from andiron.sm.payers import Payer
 from andiron.xmpp.errors import StreamError
@@ -46,6 +46,22 @@ class Channel:
     """``websocket``, ``bosh`` or ``in-process``."""
     visitor: str = field(default="", kw_only=True)
     """The name of who the site says it is, as the site has it; empty: nobody."""
+    told: object = field(default=None, kw_only=True)
+    """What else the site says of them, for the backend, which knows what to make of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who the site says makes a request."""
+
+    name: str = ""
+    """As the site has it; empty: nobody that it knows."""
+    told: object = None
+    """What else the site says."""
+
+
+STRANGER: Final = Visitor()
+"""Somebody of whom the site knows nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from andiron.sm.link import Channel, StreamHeader
+from andiron.sm.link import Channel, StreamHeader, Visitor
 from andiron.sm.manager import SessionManager
 from andiron.sm.notices import Notices
 from andiron.sm.origin import read_origin, why_refused
@@ -51,7 +51,7 @@ class WebSocketEndpoint:
         channel_of: Callable[[Scope], Channel],
         strangers: Strangers | None = None,
         by_hand: Callable[[Send], bool] = needs_no_task,
-        visitor_of: Callable[[Scope], Awaitable[str]] | None = None,
+        visitor_of: Callable[[Scope], Awaitable[Visitor]] | None = None,
     ) -> None:
         self._manager = manager
         self._config = config
@@ -88,7 +88,8 @@ class WebSocketEndpoint:
 
         try:
             if self._visitor_of is not None:
-                channel = replace(channel, visitor=await self._visitor_of(scope))
+                visitor = await self._visitor_of(scope)
+                channel = replace(channel, visitor=visitor.name, told=visitor.told)
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
             connection = WebSocketConnection(
                 send,

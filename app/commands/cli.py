@@ -10,6 +10,7 @@ import click
 
 from andiron.commands.account_file import AccountFileError, read_accounts
 from andiron.commands.check import check_database
+from andiron.commands.groups import group
 from andiron.commands.health import health
 from andiron.commands.portability import export_users, import_users, run
 from andiron.commands.token import make_token
@@ -21,6 +22,7 @@ from andiron.domain.database.transfer import copy_all
 from andiron.domain.database.urls import EXAMPLES, problem, require_existing
 from andiron.domain.database.urls import check as check_url
 from andiron.http_api.tokens import api_tokens
+from andiron.ldap.configured import ldap_authenticate
 from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
@@ -163,14 +165,46 @@ def change_password(name: str, password_stdin: bool) -> None:
 
 @user.command("list")
 def list_users() -> None:
-    """Print the address of every account, one on a line."""
+    """Print the address of every account, one on a line; disabled ones are marked."""
     settings = Settings()
 
-    async def names(_database: Database, accounts: Accounts) -> list[str]:
-        return await accounts.names()
+    async def lines(_database: Database, accounts: Accounts) -> list[str]:
+        names = await accounts.names()
+        disabled = await accounts.disabled.among(names)
+        return [
+            f"{name}@{settings.domain}" + ("\tdisabled" if name in disabled else "")
+            for name in names
+        ]
 
-    for name in run(settings, names):
-        click.echo(f"{name}@{settings.domain}")
+    for line in run(settings, lines):
+        click.echo(line)
+
+
+@user.command("disable")
+@click.argument("name")
+def disable_user(name: str) -> None:
+    """Let nobody sign in to the account NAME; all that it has stays.
+
+    A running server ends its streams within half a minute.
+    """
+
+    async def disable(_database: Database, accounts: Accounts) -> None:
+        await accounts.disabled.disable(await accounts.stored_username(name))
+
+    run(Settings(), disable)
+    click.echo("Account disabled.")
+
+
+@user.command("enable")
+@click.argument("name")
+def enable_user(name: str) -> None:
+    """Let the owner of the account NAME sign in again."""
+
+    async def enable(_database: Database, accounts: Accounts) -> None:
+        await accounts.disabled.enable(await accounts.stored_username(name))
+
+    run(Settings(), enable)
+    click.echo("Account enabled.")
 
 
 @user.command("remove")
@@ -223,6 +257,7 @@ def import_database(url: str) -> None:
     click.echo(f"Rows copied: {asyncio.run(copy())}")
 
 
+main.add_command(group)
 main.add_command(health)
 main.add_command(make_token)
 database.add_command(check_database)
@@ -245,6 +280,7 @@ def check_config() -> None:
     settings = Settings()
     check_url(settings.database)
     signed_tokens(settings)
+    ldap_authenticate(settings, None)
     api_tokens(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")

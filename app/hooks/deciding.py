@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from andiron.domain.client import Client
-from andiron.domain.sign_in.site import TimeLimit, within
+from andiron.domain.patience import TimeLimit, within
 from andiron.hooks.complaints import Complaints
 from andiron.hooks.hooks import MessageHook
 from andiron.hooks.values import Message, Refuse

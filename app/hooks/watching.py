@@ -7,7 +7,7 @@ import asyncio
 import logging
 from typing import Any
 
-from andiron.domain.sign_in.site import TimeLimit, within
+from andiron.domain.patience import TimeLimit, within
 from andiron.hooks.complaints import Complaints
 from andiron.hooks.hooks import Observer
 

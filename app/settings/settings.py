@@ -21,6 +21,7 @@ from andiron.domain.config import (
     RoomCreators,
     RoomsConfig,
     RosterConfig,
+    SearchScope,
     ThrottleConfig,
     UploadConfig,
 )
@@ -264,9 +265,44 @@ class Settings(BaseSettings):
         " and who has none.",
     )
     site_timeout: PositiveSeconds = Field(
-        10.0, description="How long these may take, the site's own code, to answer."
+        10.0, description="How long these may take, and the site's other code, to answer."
     )
 
+    ldap_url: str = Field(
+        "",
+        description="An LDAP directory that is asked whether a password is right, as"
+        " `ldaps://ldap.example.org`; empty: none is.",
+    )
+    ldap_start_tls: bool = Field(False, description="With `ldap://`: go on in TLS (StartTLS).")
+    ldap_ca_file: str = Field(
+        "",
+        description="A file with the certificates that are trusted for that, in PEM; empty: those"
+        " that the system trusts.",
+    )
+    ldap_user_dn: str = Field(
+        "",
+        description="The name of a person's entry, with `{}` for the name of who signs in, as"
+        " `uid={},ou=people,dc=example,dc=org`; empty: it is searched.",
+    )
+    ldap_base: str = Field("", description="Or the entry below which people are searched.")
+    ldap_filter: str = Field(
+        "(uid={})", description="By which filter; `{}` is the name of who signs in."
+    )
+    ldap_bind_dn: str = Field(
+        "", description="The entry as which people are searched; empty: as nobody."
+    )
+    ldap_bind_password: Secret = Field("", repr=False, description="And the password of it.")
+    ldap_name_attribute: str = Field(
+        "displayName", description="The attribute with what people call somebody; empty: none."
+    )
+    ldap_photo_attribute: str = Field(
+        "jpegPhoto", description="The attribute with a picture; empty: none."
+    )
+    contact_cache: Seconds = Field(
+        60.0,
+        description="How long an answer of `may_contact=` or `groups=` holds; 0 asks about each"
+        " stanza, and at each sign-in.",
+    )
     api_token: Secret = Field(
         "",
         repr=False,
@@ -327,6 +363,16 @@ class Settings(BaseSettings):
         "sub",
         min_length=1,
         description="The claim of a token that names the account, with or without the domain.",
+    )
+    token_name_claim: str = Field(
+        "name",
+        description="The claim of a token that says what people call its user, taken into the"
+        " vCard; empty: none does.",
+    )
+    token_groups_claim: str = Field(
+        "",
+        description="The claim of a token that lists the shared groups its user is in; empty: none"
+        " does.",
     )
     token_skew: Seconds = Field(
         10.0, description="How far the clock of who issues tokens may be from this one's."
@@ -412,6 +458,15 @@ class Settings(BaseSettings):
         50, description="How many uploads an account may announce before it makes them."
     )
 
+    search: Annotated[Literal["nobody", "groups", "everybody"], AnyCase] = Field(
+        "nobody",
+        description="Whom people find by name (XEP-0055), at `search.` and the domain: those in a"
+        " shared group with them, or everybody; of these whom `may_contact=` allows. `nobody`:"
+        " there is no search.",
+    )
+    search_results: Annotated[int, Field(ge=1, le=1000)] = Field(
+        50, description="How many people one search finds."
+    )
     blocked_limit: Count = Field(
         1_000, description="The most addresses an account may block (XEP-0191)."
     )
@@ -687,6 +742,9 @@ class Settings(BaseSettings):
             sasl_remembered=self.auth_remembered,
             sasl_queue=self.auth_queue,
             scram_iterations=self.auth_iterations,
+            permission_lifetime=self.contact_cache,
+            search=SearchScope(self.search),
+            max_found=self.search_results,
             registration=RegistrationConfig(
                 enabled=self.registration,
                 per_address=self.registration_per_address,

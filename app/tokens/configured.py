@@ -111,6 +111,8 @@ def _expected(settings: Settings) -> "Expected":
         issuer=settings.token_issuer,
         audience=settings.token_audience,
         claim=settings.token_claim,
+        name_claim=settings.token_name_claim,
+        groups_claim=settings.token_groups_claim,
         skew=settings.token_skew,
         outlives=settings.token_outlives,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import jwt
 
+from andiron.domain.person import Person
 from andiron.domain.sign_in.tokens import Grant, UnfitToken
 from andiron.tokens.keys import Key
 
@@ -40,6 +41,10 @@ class Expected:
     """Of these one must be in it; none: no token is taken that names one (section 4.1.3)."""
     claim: str = "sub"
     """The one that names the user."""
+    name_claim: str = "name"
+    """The one that says what people call them; empty: none does."""
+    groups_claim: str = ""
+    """The one that lists the groups that they are in; empty: none does."""
     skew: float = 10.0
     """Seconds by which other clocks may differ from this one."""
     outlives: bool = False
@@ -119,7 +124,21 @@ class JsonWebTokens:
             raise jwt.MissingRequiredClaimError(expected.claim)
         # One that came in by the skew stays as long as it would be let in.
         until = min(int(claims["exp"]), _LATEST) + expected.skew
-        return Grant(name, inf if expected.outlives else until)
+        person = _person(name, claims, expected)
+        return Grant(name, inf if expected.outlives else until, person)
+
+
+def _person(name: str, claims: dict[str, Any], expected: Expected) -> Person | None:
+    """Return what a token says of its user besides; what is of another type says nothing."""
+    shown = claims.get(expected.name_claim) if expected.name_claim else None
+    groups = claims.get(expected.groups_claim) if expected.groups_claim else None
+    if not isinstance(shown, str):
+        shown = ""
+    if isinstance(groups, list):
+        groups = [group for group in groups if isinstance(group, str)]
+    else:
+        groups = None
+    return Person(name, shown, groups=groups) if shown or groups is not None else None
 
 
 def sign(name: str, key: Key, expected: Expected, lifetime: float) -> str:

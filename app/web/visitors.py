@@ -7,7 +7,9 @@ from typing import Any, Final, cast
 
 from starlette.requests import HTTPConnection
 
-from andiron.domain.sign_in.site import TimeLimit, within
+from andiron.domain.patience import TimeLimit, within
+from andiron.domain.person import Person
+from andiron.sm.link import STRANGER, Visitor
 from andiron.sm.notices import Notices
 from andiron.sm.origin import origin_allowed, read_origin
 
@@ -15,8 +17,9 @@ __all__ = ["Identify", "Visitors"]
 
 logger = logging.getLogger("andiron")
 
-Identify = Callable[[HTTPConnection], Awaitable[str | None]]
-"""Tells the name of a visitor from a request; None, or an empty one, for a stranger."""
+Identify = Callable[[HTTPConnection], Awaitable[str | Person | None]]
+"""Tells the name of a visitor from a request, or who that is; None, or an empty name, for a
+stranger."""
 
 _ELSEWHERE: Final = frozenset({b"cross-site", b"same-site"})
 """Words of ``Sec-Fetch-Site`` for requests that another site's page makes."""
@@ -36,23 +39,25 @@ class Visitors:
         self._timeout = timeout
         self._notices = Notices()
 
-    async def name(self, scope: Mapping[str, Any]) -> str:
-        """Return the name of who makes a request, empty where the site knows nobody."""
+    async def find(self, scope: Mapping[str, Any]) -> Visitor:
+        """Return who makes a request, as far as the site knows."""
         if not self.trusted(scope):
-            return ""
+            return STRANGER
         try:
             connection = HTTPConnection(cast(MutableMapping[str, Any], scope))
             found: object = await within(self._timeout, self._identify(connection))
         except TimeLimit:
             self._complain("identify= took longer than %g s (site_timeout)", self._timeout)
-            return ""
+            return STRANGER
         except Exception:  # noqa: BLE001 - whatever went wrong in the site's own code
             self._complain("identify= failed", exc_info=True)
-            return ""
+            return STRANGER
+        if isinstance(found, Person):
+            return Visitor(found.name, found)
         if found is None or isinstance(found, str):
-            return found or ""
+            return Visitor(found or "")
         self._complain("identify= returned %s, and not a name or None", type(found).__name__)
-        return ""
+        return STRANGER
 
     def trusted(self, scope: Mapping[str, Any]) -> bool:
         """Tell whether a request comes of a page that may use the visitor's cookies, or of none."""

@@ -21,6 +21,7 @@ from andiron.domain.accounts.credentials import (
     decoy,
     derive,
 )
+from andiron.domain.accounts.disabling import DisabledAccounts
 from andiron.domain.accounts.lookup import ACCOUNTS, CREDENTIALS, keys_or
 from andiron.domain.contacts.roster_rows import forget_all
 from andiron.domain.database.database import Database
@@ -73,6 +74,8 @@ class Accounts:
                 f"iterations must be between {MIN_ITERATIONS} and {MAX_ITERATIONS}: {iterations}"
             )
         self._database = database
+        self.disabled = DisabledAccounts(database)
+        """Which of them nobody may sign in to."""
         self._domain = domain
         self._iterations = iterations
         self._known: OrderedDict[str, None] = OrderedDict()
@@ -225,6 +228,10 @@ class Accounts:
             return found
 
         return await self._database.read(operation)
+
+    async def is_disabled(self, username: str) -> bool:
+        """Tell whether nobody may sign in to an account."""
+        return bool(await self.disabled.among([username]))
 
     async def names(self) -> list[str]:
         """Return all usernames in order."""

@@ -1,4 +1,4 @@
-"""Accounts that are removed, here or by another process, and all that ends with them."""
+"""Accounts that are removed or disabled, here or by another process, and what ends with them."""
 
 import asyncio
 import logging
@@ -13,12 +13,13 @@ from andiron.domain.router import Router
 from andiron.sm.link import CloseReason
 from andiron.xmpp.errors import StreamCondition, StreamError
 
-__all__ = ["Removal"]
+__all__ = ["DISABLED", "Removal"]
 
 logger = logging.getLogger("andiron.domain")
 
+DISABLED: Final = "the account is disabled"
 _INTERVAL: Final = 30.0
-"""Seconds between two looks for accounts that another process removed."""
+"""Seconds between two looks for accounts that another process removed or disabled."""
 
 
 class Removal:
@@ -41,31 +42,34 @@ class Removal:
         """End the sessions of an account that was removed, and tell whom it concerns."""
         account = f"{username}@{self._router.domain}"
         self._accounts.forget(username)
-        resources = self._router.accounts.get(account)
-        for client in list(resources.clients.values()) if resources else ():
-            client.session.close(
-                CloseReason.KICKED,
-                client.session.clock(),
-                StreamError(StreamCondition.NOT_AUTHORIZED, "the account was removed"),
-            )
+        self._end(account, "the account was removed")
         self._owners.forget(account)
         for tell in self._events.removed:
             await tell(username)
 
     async def run(self) -> None:
-        """Look now and then for accounts that another process removed, until cancelled."""
+        """Look now and then for what another process removed or disabled, until cancelled."""
         while True:
             await asyncio.sleep(_INTERVAL)
             try:
                 await self.look()
             except DatabaseError as error:
-                logger.warning("removed accounts could not be looked for: %s", error)
+                logger.warning("removed and disabled accounts could not be looked for: %s", error)
 
     async def look(self) -> None:
-        """Finish those accounts in memory that are in the database no more."""
+        """Finish those accounts in memory that are in the database no more, or disabled."""
         for username in await self._missing(self._owners.usernames()):
             logger.info("%s@%s was removed", username, self._router.domain)
             await self.finish(username)
+        here = [client.owner.username for client in self._router.full.values()]
+        for username in await self._accounts.disabled.among(sorted(set(here))):
+            self._end(f"{username}@{self._router.domain}", DISABLED)
+
+    def _end(self, account: str, why: str) -> None:
+        resources = self._router.accounts.get(account)
+        for client in list(resources.clients.values()) if resources else ():
+            error = StreamError(StreamCondition.NOT_AUTHORIZED, why)
+            client.session.close(CloseReason.KICKED, client.session.clock(), error)
 
     async def _missing(self, usernames: Sequence[str]) -> list[str]:
         existing = await self._accounts.existing(usernames)

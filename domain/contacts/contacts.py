@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -16,7 +17,8 @@ from andiron.domain.client import Client, Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts import visibility
 from andiron.domain.contacts.blocking import blocks
-from andiron.domain.contacts.roster import Roster, read_request, roster_of, write_query
+from andiron.domain.contacts.pushing import push
+from andiron.domain.contacts.roster import Item, Roster, read_request, roster_of, write_query
 from andiron.domain.contacts.roster_rows import write_items
 from andiron.domain.contacts.roster_store import Change, NoSuchContact, RosterFull, RosterStore
 from andiron.domain.contacts.subscriptions import Kind
@@ -27,7 +29,6 @@ from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.domain.router import Router
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
-from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import with_addresses
 from andiron.xmpp.xml import Element
 
@@ -88,8 +89,8 @@ class Contacts:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a roster get is empty")
         client.interested = True
         if not client.owner.registered:
-            return write_query(0, "")
-        if request.payload.get("ver") == str(roster_of(client.owner).version):
+            return write_query("0", "")
+        if request.payload.get("ver") == roster_of(client.owner).ver:
             return ""
         return self._read(client.owner)
 
@@ -101,17 +102,26 @@ class Contacts:
                     await self._store.catch_up()
                 while True:
                     version, rows = await self._store.rows(owner.username)
-                    if len(rows) > _MANY:
-                        items = await asyncio.to_thread(write_items, rows)
+                    shared = roster_of(owner).as_it_is()
+                    size = len(rows) + sum(len(group.members) for group in shared.groups)
+                    if size > _MANY:
+                        items = await asyncio.to_thread(write_items, rows, shared)
                     else:
-                        items = write_items(rows)
+                        items = write_items(rows, shared)
                     # What was pushed while it was read must not be undone by the answer.
-                    if version >= roster_of(owner).version:
-                        return write_query(version, items)
+                    roster = roster_of(owner)
+                    if version >= roster.version and shared.digest == roster.digest:
+                        return write_query(f"{version}{shared.digest}", items)
 
     def _set(self, request: IqRequest) -> Awaitable[str]:
         wish = read_request(request.payload, request.account, self._config)
         username = request.username()
+        roster = roster_of(request.client.owner)
+        if wish.jid != request.account and roster.shares(wish.jid):
+            if wish.remove:
+                raise _not_yours()
+            # A client that changes a name sends all groups, as it was told them.
+            wish = replace(wish, groups=roster.own_groups(wish.jid, wish.groups))
         if wish.remove:
             return self._change(request.client, self._store.remove(username, wish.jid))
         changes = self._store.put(username, wish.jid, wish.name, wish.groups)
@@ -142,6 +152,10 @@ class Contacts:
             raise StanzaError(StanzaCondition.NOT_ALLOWED, "without an account there is no roster")
         if contact == client.account:
             return True
+        if roster_of(client.owner).shares(contact):
+            if kind in (Kind.UNSUBSCRIBE, Kind.UNSUBSCRIBED):
+                raise _not_yours()
+            return True  # Both see each other already.
         text = with_addresses(element, client.account, contact)
         if kind is Kind.SUBSCRIBE and len(text) > self._config.max_request:
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "the request is too long")
@@ -199,7 +213,10 @@ class Contacts:
         appeared: list[tuple[str, str]] = []
         for change in changes:
             account = self._jid(change.username)
-            was_seen, is_seen = change.before.state.is_seen, change.after.state.is_seen
+            owner = self._owners.get(account)
+            shared = owner is not None and roster_of(owner).shares(change.jid)
+            was_seen = shared or change.before.state.is_seen
+            is_seen = shared or change.after.state.is_seen
             if was_seen and not is_seen:
                 visibility.vanish(self._router, account, change.jid, now)
             self._owners.change(account, _keeping(change))
@@ -236,15 +253,9 @@ class Contacts:
         )
         if not interested:
             return
-        item = change.item
-        xml = item.to_xml() if item else _removed(change.jid)
-        query = write_query(change.version, xml)
-        for client in interested:
-            client.forward(
-                f"<iq xmlns='{ns.CLIENT}' type='set' id='roster-{change.version}'"
-                f" to='{escape(client.jid)}'>{query}</iq>",
-                now,
-            )
+        roster = roster_of(interested[0].owner)
+        item = roster.shown(change.item or Item(change.jid))
+        push(interested, change.jid, item, roster.ver, now)
 
     def _jid(self, username: str) -> str:
         return f"{username}@{self._router.domain}"
@@ -275,8 +286,9 @@ def _refuse(_request: IqRequest) -> str:
     raise StanzaError(StanzaCondition.FORBIDDEN)
 
 
-def _removed(jid: str) -> str:
-    return f"<item jid='{escape(jid)}' subscription='remove'/>"
+def _not_yours() -> StanzaError:
+    """Return the error for a contact of a shared group, which only the site takes away."""
+    return StanzaError(StanzaCondition.NOT_ALLOWED, "this contact is in a group of yours")
 
 
 def _keeping(change: Change) -> Effect:

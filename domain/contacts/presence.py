@@ -229,7 +229,7 @@ class Presences:
         such an account or not.
         """
         bare: str = jid.bare
-        contact = roster_of(client.owner).contacts.get(bare)
+        contact = roster_of(client.owner).contact(bare)
         if bare != client.account and not (contact is not None and contact.state.sees):
             client.inform(stanza(Kind.UNSUBSCRIBED, bare, client.account), now)
             return

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.contacts.roster import Item
+from andiron.domain.contacts.roster import Item, Roster
 from andiron.domain.contacts.subscriptions import NOBODY, Contact, Kind, State, arrive, stanza
 
 __all__ = [
@@ -227,9 +227,18 @@ def item_of(jid: str, *rest: Any) -> Item:
     return Item(jid, contact_of(*state), name, tuple(groups.split(_SEPARATOR)) if groups else ())
 
 
-def write_items(rows: Sequence[Any]) -> str:
-    """Return the XML of rows that are :data:`STATE`, a name and groups."""
-    return "".join(item_of(*row).to_xml() for row in rows)
+def write_items(rows: Sequence[Any], roster: Roster = Roster()) -> str:  # noqa: B008 - read only
+    """Return the XML of rows that are :data:`STATE`, a name and groups.
+
+    The shared groups of ``roster`` are put in.
+    """
+    items = {row[0]: item_of(*row) for row in rows}
+    for group in roster.groups:
+        for jid in group.members:
+            items.setdefault(jid, Item(jid))
+    items.pop(roster.own, None)
+    shown = map(roster.shown, items.values())
+    return "".join(item.to_xml() for item in shown if item is not None)
 
 
 async def forget(connection: AsyncConnection, username: str, domain: str) -> list[Change]:

@@ -78,7 +78,7 @@ class RosterStore:
 
         def effect(owner: Owner) -> None:
             if roster.version or roster.contacts:
-                owner.parts[Roster] = roster
+                owner.parts[Roster] = roster  # Its groups are read after it.
 
         return effect
 
@@ -105,6 +105,14 @@ class RosterStore:
             )
             rows = await connection.execute(query.order_by(CONTACTS.c.jid))
             return version or 0, rows.all()
+
+        return await self._database.read(operation)
+
+    async def own(self, username: str, jids: Sequence[str]) -> list[Item]:
+        """Return some contacts of a roster as the account itself keeps them."""
+
+        async def operation(connection: AsyncConnection) -> list[Item]:
+            return [(await read(connection, username, jid)).item for jid in jids]
 
         return await self._database.read(operation)
 

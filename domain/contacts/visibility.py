@@ -100,7 +100,7 @@ def _is_seen(client: Client, watcher: Client) -> bool:
 
 def _is_visible(client: Client, watcher: Client) -> bool:
     """Tell whether a resource that a contact may see is let through to it (section 4.2.3)."""
-    contact = roster_of(watcher.owner).contacts.get(client.account)
+    contact = roster_of(watcher.owner).contact(client.account)
     return contact is not None and contact.state.sees and not hidden(client, watcher)
 
 
@@ -122,9 +122,8 @@ def _hide_from(client: Client, address: str, watchers: list[Client], now: float)
 
 
 def _online(router: Router, client: Client) -> list[str]:
-    """Return the account's contacts that have a resource: of many, the few that are there."""
-    contacts = roster_of(client.owner).contacts
-    return list(contacts.keys() & router.accounts.keys()) if contacts else []
+    """Return the account's contacts that have a resource."""
+    return roster_of(client.owner).among(router.accounts)
 
 
 def watchers_of(router: Router, client: Client) -> Iterator[tuple[str, list[Client]]]:
@@ -132,9 +131,9 @@ def watchers_of(router: Router, client: Client) -> Iterator[tuple[str, list[Clie
 
     This and :func:`watched_by` look at each when its turn comes.
     """
-    contacts = roster_of(client.owner).contacts
+    roster = roster_of(client.owner)
     for jid in _online(router, client):
-        contact = contacts.get(jid)
+        contact = roster.contact(jid)
         if contact is not None and contact.state.is_seen:
             there = router.available(jid)
             watchers = [watcher for watcher in there if _is_visible(client, watcher)]
@@ -144,9 +143,9 @@ def watchers_of(router: Router, client: Client) -> Iterator[tuple[str, list[Clie
 
 def watched_by(router: Router, client: Client) -> Iterator[Client]:
     """Yield the available resources of the contacts whom the account sees."""
-    contacts = roster_of(client.owner).contacts
+    roster = roster_of(client.owner)
     for jid in _online(router, client):
-        contact = contacts.get(jid)
+        contact = roster.contact(jid)
         if contact is not None and contact.state.sees:
             for watched in router.available(jid):
                 if _is_seen(watched, client):

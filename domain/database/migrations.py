@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
-from andiron.domain.database import schema_2
+from andiron.domain.database import schema_2, schema_5
 
 __all__ = ["MIGRATIONS", "SchemaError", "upgrade"]
 
@@ -105,6 +105,13 @@ def _shares_of_who_waits_and_languages_in_rooms(connection: Connection) -> None:
     )
 
 
+def _what_the_site_says_of_its_people(connection: Connection) -> None:
+    metadata = MetaData()
+    Table("accounts", metadata, Column("username", Text, primary_key=True))
+    schema_5.create(metadata)
+    _create(metadata, connection)
+
+
 def _create(metadata: MetaData, connection: Connection) -> None:
     """Create tables that behave on PostgreSQL as on SQLite."""
     for declared in metadata.tables.values():
@@ -135,6 +142,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _a_chat_client_at_home,
     _reasons_of_affiliations,
     _shares_of_who_waits_and_languages_in_rooms,
+    _what_the_site_says_of_its_people,
 )
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 

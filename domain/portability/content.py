@@ -37,6 +37,8 @@ class Content:
     """In the clear, where the other server tells it."""
     keys: dict[str, ScramKeys] = field(default_factory=dict)
     """By mechanism."""
+    disabled: bool = False
+    """Whether nobody may sign in to it."""
     contacts: dict[str, RosterItem] = field(default_factory=dict)
     requests: dict[str, str] = field(default_factory=dict)
     """The presence stanzas that wait for an answer, by who asks."""

@@ -16,7 +16,7 @@ from andiron.domain.contacts import roster_rows
 from andiron.domain.database.database import Database
 from andiron.domain.messages.offline_store import MESSAGES
 from andiron.domain.portability.canonical import canonical_text
-from andiron.domain.portability.tables import BLOCKED, PREFERENCES, PRIVATE, SEEN, VCARDS
+from andiron.domain.portability.tables import BLOCKED, DISABLED, PREFERENCES, PRIVATE, SEEN, VCARDS
 from andiron.domain.pubsub.config import NODE_CONFIG
 from andiron.domain.pubsub.items import ITEMS
 from andiron.domain.pubsub.nodes import Node, find_nodes
@@ -63,6 +63,9 @@ class Exporter:
     async def _small(self, connection: AsyncConnection, username: str) -> list[str]:
         """Return what an account consists of besides messages and items."""
         lines = await _credentials(connection, username)
+        disabled = select(DISABLED.c.username).where(DISABLED.c.username == username)
+        if await connection.scalar(disabled) is not None:
+            lines.append(f"<disabled xmlns='{ns.DISABLED}'/>")
         lines += await _roster(connection, username)
         lines += await _private(connection, username)
         lines += [

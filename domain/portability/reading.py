@@ -78,6 +78,7 @@ class ContentReader:
         self._readers: Mapping[tuple[str, str], Callable[[Record], None]] = {
             (document.ROSTER, f"{_ROSTER}item"): self._contact,
             (document.USER, f"{_SCRAM}scram-credentials"): self._credentials,
+            (document.USER, f"{{{ns.DISABLED}}}disabled"): self._disabled,
             (document.USER, f"{{{ns.VCARD}}}vCard"): self._vcard,
             (document.USER, f"{_PRIVACY}query"): self._privacy,
             (document.USER, f"{_BLOCKING}blocklist"): self._blocklist,
@@ -96,6 +97,9 @@ class ContentReader:
             return
         name, stored, server, salt, iterations = found.groups()
         self._keys(_HASHES[name or "sha"], salt, stored, server, iterations)
+
+    def _disabled(self, _record: Record) -> None:
+        self.content.disabled = True
 
     def read(self, record: Record) -> None:
         """Take a record. Raises :class:`UnreadableError`."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.accounts.accounts import insert_accounts
 from andiron.domain.accounts.credentials import Credentials
+from andiron.domain.accounts.disabling import write_disabled
 from andiron.domain.archive.ids import ID_BITS, first_at, last_at
 from andiron.domain.archive.store import ACCOUNTS as ARCHIVE
 from andiron.domain.config import PubSubConfig
@@ -21,6 +22,7 @@ from andiron.domain.messages.offline_store import Waiting
 from andiron.domain.portability.canonical import canonical_text
 from andiron.domain.portability.content import Content, NodeContent
 from andiron.domain.portability.tables import BLOCKED, PREFERENCES, PRIVATE, SEEN, VCARDS
+from andiron.domain.profile.directory import list_names
 from andiron.domain.pubsub.items import ITEMS
 from andiron.domain.pubsub.nodes import (
     ENTITIES,
@@ -54,6 +56,8 @@ async def add(
 
     async def operation(connection: AsyncConnection) -> Counts:
         await insert_accounts(connection, [(username, credentials)])
+        if content.disabled:
+            await write_disabled(connection, username)
         counts = await _write(connection, content, bounds)
         await _forget_strays(connection, content, domain)
         return counts
@@ -86,6 +90,8 @@ async def _write(connection: AsyncConnection, content: Content, bounds: PubSubCo
     if content.vcard:
         row = {"text": content.vcard, "photo": content.photo}
         await _add_missing(connection, VCARDS, username, "username", [row])
+        kept = select(VCARDS.c.text).where(VCARDS.c.username == username)
+        await list_names(connection, username, await connection.scalar(kept) or "")
     if content.last_seen is not None:
         row_seen = {"stamp": content.last_seen}
         await _add_missing(connection, SEEN, username, "username", [row_seen])

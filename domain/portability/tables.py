@@ -4,9 +4,10 @@ from typing import Final
 
 from sqlalchemy import Double, Text, column, table
 
-__all__ = ["BLOCKED", "PREFERENCES", "PRIVATE", "SEEN", "VCARDS"]
+__all__ = ["BLOCKED", "DISABLED", "PREFERENCES", "PRIVATE", "SEEN", "VCARDS"]
 
 BLOCKED: Final = table("blocked", column("username", Text), column("jid", Text))
+DISABLED: Final = table("disabled_accounts", column("username", Text))
 PRIVATE: Final = table(
     "private_storage", column("username", Text), column("tag", Text), column("text", Text)
 )

@@ -45,14 +45,18 @@ class Avatars:
             (ns.AVATAR_METADATA, photo.to_metadata()),
         ):
             try:
-                await self._publish(account, node, photo.id, payload, stamp)
+                await self.publish(account, node, photo.id, payload, stamp)
             except (StanzaError, DatabaseError) as error:
                 logger.info("the picture of %s could not be published: %s", account, error)
                 return
 
-    async def _publish(
+    async def publish(
         self, account: str, node: str, identity: str, payload: str, stamp: float
     ) -> None:
+        """Publish what everybody may see, unless the account has the node and wants it otherwise.
+
+        Raises :class:`StanzaError` and :class:`DatabaseError`.
+        """
         try:
             await self._pubsub.publish(account, node, identity, payload, _OPEN, stamp)
         except StanzaError:

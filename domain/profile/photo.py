@@ -18,7 +18,15 @@ from andiron.xmpp.stanza import with_child, without
 from andiron.xmpp.tree import Tree, children, serialise
 from andiron.xmpp.xml import Element
 
-__all__ = ["Photo", "announced", "photo_of", "read_data", "read_metadata", "with_photo"]
+__all__ = [
+    "Photo",
+    "announced",
+    "photo_from",
+    "photo_of",
+    "read_data",
+    "read_metadata",
+    "with_photo",
+]
 
 _VCARD: Final = f"{{{ns.VCARD}}}"
 _PHOTO: Final = f"{_VCARD}PHOTO"
@@ -64,6 +72,12 @@ def photo_of(vcard: Tree) -> Photo | None:
     if photo is None:
         return None
     return _photo(photo.findtext(f"{_VCARD}BINVAL") or "", photo.findtext(f"{_VCARD}TYPE") or "")
+
+
+def photo_from(image: bytes) -> Photo | None:
+    """Return a picture from its bytes; None for what does not look like one that can be shown."""
+    kind = next((found for magic, found in _MAGIC if image.startswith(magic)), "")
+    return _photo(base64.b64encode(image).decode(), kind) if kind else None
 
 
 def read_data(data: Tree, kind: str) -> Photo | None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from andiron.domain.client import Owner
 from andiron.domain.database.database import Database
 from andiron.domain.owners import Effect, Owners
+from andiron.domain.profile.directory import list_names
 from andiron.domain.profile.photo import Photo, photo_of, with_photo
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
@@ -52,12 +53,30 @@ class VCards:
 
     async def read(self, username: str) -> str:
         """Return an account's vCard, empty where there is none."""
+        return await self._database.read(lambda connection: self.text_of(connection, username))
 
-        async def operation(connection: AsyncConnection) -> str:
-            query = select(_VCARDS.c.text).where(_VCARDS.c.username == username)
-            return await connection.scalar(query) or ""
+    async def text_of(self, connection: AsyncConnection, username: str) -> str:
+        """Read an account's vCard within an operation of the database."""
+        query = select(_VCARDS.c.text).where(_VCARDS.c.username == username)
+        return await connection.scalar(query) or ""
 
-        return await self._database.read(operation)
+    async def put(self, connection: AsyncConnection, username: str, text: str, photo: str) -> None:
+        """Write an account's vCard within an operation; ``photo`` is its picture's id, or empty.
+
+        Call :meth:`name_photo` when that is committed. Raises :class:`StanzaError` where it
+        has no room.
+        """
+        if len(text.encode()) > self._max_size:
+            raise StanzaError(StanzaCondition.POLICY_VIOLATION, f"at most {self._max_size} bytes")
+        await connection.execute(delete(_VCARDS).where(_VCARDS.c.username == username))
+        if text:
+            row = {"username": username, "text": text, "photo": photo}
+            await connection.execute(insert(_VCARDS), [row])
+        await list_names(connection, username, text)
+
+    def name_photo(self, account: str, photo: str) -> None:
+        """Let an account's presence tell of its picture from now on."""
+        self._owners.change(account, _named(photo))
 
     async def _own(self, request: IqRequest) -> str:
         """Answer with one's own; none is an empty one, which no client takes for a failure."""
@@ -91,17 +110,9 @@ class VCards:
         await self._store(owner, text if len(vcard) or photo else "", photo)
 
     async def _store(self, owner: Owner, text: str, photo: Photo | None) -> None:
-        if len(text.encode()) > self._max_size:
-            raise StanzaError(StanzaCondition.POLICY_VIOLATION, f"at most {self._max_size} bytes")
-        row = {"username": owner.username, "text": text, "photo": photo.id if photo else ""}
-
-        async def operation(connection: AsyncConnection) -> None:
-            await connection.execute(delete(_VCARDS).where(_VCARDS.c.username == owner.username))
-            if text:
-                await connection.execute(insert(_VCARDS), [row])
-
-        await self._database.write(operation)
-        self._owners.change(owner.jid, _named(row["photo"]))
+        identity = photo.id if photo else ""
+        await self._database.write(lambda c: self.put(c, owner.username, text, identity))
+        self.name_photo(owner.jid, identity)
 
 
 async def _load(connection: AsyncConnection, username: str) -> Effect:

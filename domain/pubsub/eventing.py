@@ -109,8 +109,7 @@ class PersonalEventing:
         try:
             while nodes := self._waiting[client]:
                 self._waiting[client] = set()
-                contacts = roster_of(client.owner).contacts
-                accounts = [jid for jid in contacts if contacts[jid].state.sees]
+                accounts = roster_of(client.owner).seen()
                 if client.account not in accounts:
                     accounts.insert(0, client.account)
                 await self._notifier.send_last(client, accounts, nodes)

@@ -90,8 +90,8 @@ class Notifier:
             if name in wanted(client):
                 yield client
         accounts = self._router.accounts
-        for jid in roster_of(owner).contacts:
-            if jid in accounts and jid != owner.jid and self._may_hear(node, owner, jid):
+        for jid in roster_of(owner).among(accounts):
+            if jid != owner.jid and self._may_hear(node, owner, jid):
                 for client in available(jid):
                     if name in wanted(client) and not _blocked(owner, client):
                         yield client
@@ -102,7 +102,7 @@ class Notifier:
         bare = jid.partition("/")[0]
         if not may_see(node, owner, bare):
             return
-        contact = roster_of(owner).contacts.get(bare)
+        contact = roster_of(owner).contact(bare)
         shared = bare == owner.jid or (contact is not None and contact.state.is_seen)
         for client in self.links_of(jid):
             told = shared and node.name in self._interests.of(client)
@@ -112,7 +112,8 @@ class Notifier:
 
     @staticmethod
     def _may_hear(node: Node, owner: Owner, jid: str) -> bool:
-        return roster_of(owner).contacts[jid].state.is_seen and may_see(node, owner, jid)
+        contact = roster_of(owner).contact(jid)
+        return contact is not None and contact.state.is_seen and may_see(node, owner, jid)
 
     async def _read_last(
         self, client: Client, accounts: Sequence[str], nodes: Collection[str]
@@ -147,7 +148,7 @@ class Notifier:
 
 def _may_get(node: Node, own: Owner, owner: str, blocked: Collection[str]) -> bool:
     # Both rosters say the same; the one in memory is asked.
-    contact = roster_of(own).contacts.get(owner)
+    contact = roster_of(own).contact(owner)
     shared = contact is not None and contact.state.sees
     return (
         shared

@@ -23,6 +23,7 @@ from andiron.domain.rooms.occupant import Seat
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.presence import Detail
 from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.rooms.reaching import reached
 from andiron.domain.rooms.requests import Request, answer_room, answer_service
 from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.rooms import Rooms
@@ -152,6 +153,11 @@ class RoomService:
         room = self._rooms.by_name.get(jid.node)
         seat = room.seats.get(client) if room else None
         return [each.client for each in seat.occupant.seats] if seat else ()
+
+    def reached(self, client: Client, element: Element, jid: JID) -> Collection[str]:  # noqa: ARG002
+        """Return who is invited, or the occupant who is addressed."""
+        room = self._rooms.by_name.get(jid.node)
+        return () if room is None else reached(room, element, jid)
 
     def _mediate(self, room: Room, client: Client, element: Element, now: float) -> None:
         rooms = self._rooms

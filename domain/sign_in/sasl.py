@@ -15,13 +15,14 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from andiron.domain.accounts.accounts import Accounts, InvalidName
 from andiron.domain.accounts.credentials import MECHANISMS, Credentials, verify_password
 from andiron.domain.database.database import DatabaseError
+from andiron.domain.person import Person
 from andiron.domain.sign_in import oauthbearer
 from andiron.domain.sign_in.scram import ScramServer
 from andiron.domain.sign_in.site import Site
@@ -130,22 +131,25 @@ class Authenticator:
             self._verified.remember(username, credentials, password)
         return right
 
-    async def check(self, username: str, password: str) -> bool:
-        """Tell whether a password in the clear is right, by the site's word or the account's own.
+    async def check(self, username: str, password: str) -> Grant | None:
+        """Return who has a password in the clear, by the site's word or the account's own.
 
-        It may be a token of theirs. Who is let in has an account, if need be a new one.
-        Raises :class:`SaslError`.
+        None where it is wrong. It may be a token of theirs. Who is let in has an account, if
+        need be a new one. Raises :class:`SaslError`.
         """
         owner = await self.site.owner(password)
-        if owner is not None:
-            right = account_of(owner.name, self.config.domain) == username
-        else:
-            right = await self.site.is_right(username, password)
-        if right:
+        if owner is None:
+            said = await self.site.is_right(username, password)
+            if isinstance(said, Person):
+                owner = Grant(said.name, person=said)
+            elif said:
+                owner = Grant(username)
+        if owner is not None and account_of(owner.name, self.config.domain) == username:
             await self.admit(username)
-            return True
+            return owner
         credentials = await self.accounts.credentials(username)
-        return await self.is_right(username, credentials, password)
+        right = await self.is_right(username, credentials, password)
+        return Grant(username) if right else None
 
     async def admit(self, username: str) -> None:
         """See to it that one whom the site knows has an account.
@@ -162,6 +166,14 @@ class Authenticator:
         except InvalidName as error:
             _log.warning("no account for one of the site's users: %s", error)
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
+
+    async def refuse_disabled(self, username: str) -> None:
+        """Let in nobody whose account is disabled, and tell him, who has proved who he is.
+
+        Raises :class:`SaslError` ``account-disabled`` (RFC 6120 section 6.5.2).
+        """
+        if await self.accounts.is_disabled(username):
+            raise SaslError(SaslCondition.ACCOUNT_DISABLED)
 
     def exchange(self, channel: Channel) -> "Exchange":
         """Return the SASL negotiation of a new stream."""
@@ -210,6 +222,8 @@ class Exchange:
         self._busy = True
         try:
             step = await self._advance(element, now)
+            if step.username is not None and not step.anonymous:
+                await self._authenticator.refuse_disabled(step.username)
         except SaslError as error:
             raise self._fail(error) from None
         except DatabaseError:
@@ -298,11 +312,11 @@ class Exchange:
         if self._authenticator.site.signed is not None and has_form_of_jwt(password):
             return await self._by_grant(username, await self._owner_of(password, now))
         async with self._turn(username, now) as attempt:
-            right = await self._authenticator.check(username, password)
-            attempt.right = right
-        if not right:
+            owner = await self._authenticator.check(username, password)
+            attempt.right = owner is not None
+        if owner is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return success(username)
+        return success(username, person=owner.person)
 
     async def _bearer(self, message: str, now: float) -> Step:
         """Take a bearer token (RFC 7628 section 3.1)."""
@@ -333,19 +347,20 @@ class Exchange:
         name = None if grant is None else account_of(grant.name, self._config.domain)
         if grant is None or name is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return Grant(name, grant.until)
+        return replace(grant, name=name)
 
     async def _by_grant(self, username: str, owner: Grant) -> Step:
         if owner.name != username:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         await self._authenticator.admit(username)
-        return success(username, until=owner.until)
+        return success(username, until=owner.until, person=owner.person)
 
     async def _external(self, authzid: str, now: float) -> Step:  # noqa: ARG002
         """Take the site's word (RFC 4422 appendix A); there is nothing to guess, so no turn."""
         username = self._username(self._channel.visitor, authzid)
         await self._authenticator.admit(username)
-        return success(username)
+        told = self._channel.told
+        return success(username, person=told if isinstance(told, Person) else None)
 
     async def _anonymous(self, message: str, now: float) -> Step:  # noqa: ARG002
         # The message is trace information (RFC 4505 section 2), which nobody here looks at.

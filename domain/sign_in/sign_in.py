@@ -13,6 +13,7 @@ from andiron.domain.accounts.registration import Registration, SignUp
 from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig
 from andiron.domain.owners import NoSuchAccount, Owners
+from andiron.domain.person import Person
 from andiron.domain.sign_in.sasl import Authenticator, Exchange, Step
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import size_of
@@ -37,6 +38,9 @@ class Host(Protocol):
     authenticator: Authenticator
     registration: Registration
     owners: Owners
+
+    async def welcome(self, owner: Owner, person: Person | None) -> None:
+        """Take in what the site says of an account whose owner signs in."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
@@ -139,9 +143,11 @@ class SignIn:
         if step.anonymous:
             return owners.add(Owner(account, registered=False))
         try:
-            return await owners.load(account)
+            owner = await owners.load(account)
         except NoSuchAccount:
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
+        await self._domain.welcome(owner, step.person)
+        return owner
 
     def _end(self, error: StreamError) -> None:
         session = self._newcomer.session

@@ -1,48 +1,27 @@
 """The site that the domain is a part of: whom it knows, and what it says of a password or token."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from andiron.domain.contacts.groups import AskGroups
+from andiron.domain.contacts.permissions import MayContact
+from andiron.domain.patience import TimeLimit, within
+from andiron.domain.person import Person
 from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
-__all__ = ["Authenticate", "Site", "TimeLimit", "within"]
+__all__ = ["Authenticate", "Site"]
 
 logger = logging.getLogger("andiron.domain")
 
 T = TypeVar("T")
 
-Authenticate = Callable[[str, str], Awaitable[bool]]
-"""Tells whether a password in the clear is that of a username, the prepared localpart."""
+Authenticate = Callable[[str, str], Awaitable[bool | Person]]
+"""Tells whether a password in the clear is that of a username, the prepared localpart.
 
-
-class TimeLimit(Exception):  # noqa: N818
-    """The site's own code has not answered in time."""
-
-
-async def within(seconds: float, work: Awaitable[T]) -> T:
-    """Return what ``work`` returns. Raises :class:`TimeLimit` when that takes longer.
-
-    It is cancelled then, and not waited for: code that goes on all the same holds nobody up.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait([task], timeout=seconds)
-        if task.done():
-            return task.result()
-    finally:
-        if not task.done():
-            task.add_done_callback(_let_go)
-            task.cancel()
-    raise TimeLimit
-
-
-def _let_go(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.info("what the site's own code did too late failed", exc_info=task.exception())
+Where it is, it may say who that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +38,25 @@ class Site:
     """Tells of JSON Web Tokens; None where none are taken."""
     verify_token: VerifyToken | None = None
     """Tells of tokens that say nothing by themselves."""
+    may_contact: MayContact | None = None
+    """Tells who may talk to whom; None: everybody to everybody."""
+    groups: AskGroups | None = None
+    """Tells who is in a group with whom; None: nobody but by the table."""
 
     @property
     def takes_tokens(self) -> bool:
         """Whether one may sign in by a token."""
         return self.signed is not None or self.verify_token is not None
 
-    async def is_right(self, username: str, password: str) -> bool:
-        """Ask the site, if it can be asked.
+    async def is_right(self, username: str, password: str) -> bool | Person:
+        """Ask the site, if it can be asked; it may say who that is.
 
         Raises :class:`SaslError` ``temporary-auth-failure`` where it fails or takes too long.
         """
         if self.authenticate is None:
             return False
-        return await self._ask("authenticate=", self.authenticate(username, password)) is True
+        said = await self._ask("authenticate=", self.authenticate(username, password))
+        return said if isinstance(said, Person) else said is True
 
     def proven(self, token: str) -> Grant | None:
         """Return what a token says that proves itself; None for any other.
@@ -91,8 +75,10 @@ class Site:
         """
         if self.verify_token is None:
             return None
-        name = await self._ask("verify_token=", self.verify_token(token))
-        return Grant(name) if isinstance(name, str) and name else None
+        said = await self._ask("verify_token=", self.verify_token(token))
+        if isinstance(said, Person):
+            return Grant(said.name, person=said) if said.name else None
+        return Grant(said) if isinstance(said, str) and said else None
 
     async def _ask(self, what: str, work: Awaitable[T]) -> T:
         try:

@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 from math import inf
 
+from andiron.domain.person import Person
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError
 from andiron.xmpp.tree import parse_tree
@@ -24,11 +25,16 @@ class Step:
     """Whether the username was made up, for somebody who has no account."""
     until: float = inf
     """The Unix time until which who signed in is let in; infinite unless a token said."""
+    person: Person | None = None
+    """Who that is, where the site says more than a name."""
 
 
-def success(username: str, confirmation: str = "", until: float = inf) -> Step:
+def success(
+    username: str, confirmation: str = "", until: float = inf, person: Person | None = None
+) -> Step:
     """Return the end of a negotiation: the client is in."""
-    return Step(element_of("success", confirmation), username, done=True, until=until)
+    xml = element_of("success", confirmation)
+    return Step(xml, username, done=True, until=until, person=person)
 
 
 def challenge(message: str = "") -> Step:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Protocol
 
+from andiron.domain.person import Person
 from andiron.xmpp.jid import InvalidJID, account_jid, domainpart
 
 __all__ = ["Grant", "SignedTokens", "UnfitToken", "VerifyToken", "account_of", "has_form_of_jwt"]
 
 logger = logging.getLogger("andiron.domain")
 
-VerifyToken = Callable[[str], Awaitable[str | None]]
-"""Returns the name of whose token it is, None where it is nobody's."""
+VerifyToken = Callable[[str], Awaitable[str | Person | None]]
+"""Returns the name of whose token it is, or who that is, None where it is nobody's."""
 
 _JWT: Final = re.compile(r"e[wy][\w-]+\.e[wy][\w-]+\.[\w-]*", re.ASCII)
 """Two JSON objects and a signature, in base64url (RFC 7519 section 3.1)."""
@@ -22,12 +23,14 @@ _JWT: Final = re.compile(r"e[wy][\w-]+\.e[wy][\w-]+\.[\w-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token that is right says."""
+    """What a token that is right says, or who had the password."""
 
     name: str
     """The name of an account, or its address, as the token has it."""
     until: float = inf
     """The Unix time until which it lets somebody in."""
+    person: Person | None = None
+    """Who that is, where more is said than a name."""
 
 
 class UnfitToken(Exception):  # noqa: N818

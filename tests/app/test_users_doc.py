@@ -2,16 +2,20 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 from support.asgi import OPEN, AsgiClient
 from support.keys import SECRET
 
+from andiron import Person
 from andiron.settings import Settings
+from andiron.testing import running
 from andiron.tokens.configured import signed_tokens
+from andiron.xmpp import namespaces as ns
 
 DOC = Path(__file__).parents[2] / "docs" / "users.md"
-STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS = re.findall(
+STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS, PEOPLE, MAY_CONTACT, GROUPS = re.findall(
     r"```python\n(.*?)```", DOC.read_text(), re.DOTALL
 )
 
@@ -67,3 +71,31 @@ async def test_the_site_looks_a_token_up(tmp_path, monkeypatch):
     assert await site["verify"]("a random text") == "juliet"
     async with site["chat"].lifespan():
         assert "OAUTHBEARER" in (await features(site["app"]))[1]
+
+
+async def test_the_site_says_what_people_are_called(tmp_path, monkeypatch):
+    site = run(PEOPLE, tmp_path, monkeypatch)
+    visitor = SimpleNamespace(session={"user": {"name": "juliet", "full_name": "Juliet C."}})
+    assert await site["visitor"](visitor) == Person("juliet", "Juliet C.")
+    assert await site["visitor"](SimpleNamespace(session={})) is None
+
+
+async def test_the_site_says_who_may_talk_to_whom(tmp_path, monkeypatch):
+    site = run(MAY_CONTACT, tmp_path, monkeypatch)
+    async with running(site["chat"]) as sign_in:
+        romeo, juliet, nurse = [await sign_in(name) for name in ("romeo", "juliet", "nurse")]
+        await romeo.send("juliet", "Hi")
+        await romeo.send("nurse", "Hi")
+        assert (await nurse.receive()).body == "Hi"
+        assert (await romeo.next(lambda one: one.kind == "error")).condition == "forbidden"
+        await juliet.send("nurse", "Hi")
+        assert (await nurse.receive()).sender.startswith("juliet@")
+
+
+async def test_the_site_says_who_is_in_a_group(tmp_path, monkeypatch):
+    site = run(GROUPS, tmp_path, monkeypatch)
+    async with running(site["chat"]) as sign_in:
+        romeo, mercutio = await sign_in("romeo"), await sign_in("mercutio")
+        roster = await romeo.ask(f"<query xmlns='{ns.ROSTER}'/>")
+        assert mercutio.account in roster.text
+        assert "Romeo&apos;s class" in roster.text or "Romeo's class" in roster.text

@@ -16,6 +16,7 @@ from andiron.domain.domain import Domain
 from andiron.domain.link import DomainLink
 from andiron.domain.messages.offline_store import OfflineFull, Page, StoredMessage, Waiting
 from andiron.domain.sign_in.sasl import Step
+from andiron.domain.sign_in.site import Site
 from andiron.sm.config import SmConfig
 from andiron.sm.link import Channel, StreamOpen
 from andiron.sm.manager import SessionManager
@@ -220,12 +221,12 @@ class Manager(SessionManager):
 class Stage:
     """A domain, a manager of its sessions, and a clock that the test turns."""
 
-    def __init__(self, sm: SmConfig | None = None, **config: Any) -> None:
+    def __init__(self, sm: SmConfig | None = None, site: Site | None = None, **config: Any) -> None:
         self.now = START
         self.guard = Guard()
         self.store = MemoryStore()
         self.authenticator = MemoryAuthenticator(self.store.accounts)
-        self.domain = Domain(DomainConfig(**config), self.guard)
+        self.domain = Domain(DomainConfig(**config), self.guard, site or Site())
         self.database = InstantDatabase()
         self.add_account("romeo", "juliet")
         finished(self._run())

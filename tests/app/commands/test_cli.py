@@ -63,11 +63,18 @@ COMMANDS = dict(walk(main))
 def test_the_commands_that_there_are():
     assert {" ".join(path) for path in COMMANDS} == {
         "",
+        "group",
+        "group add",
+        "group delete",
+        "group list",
+        "group remove",
         "health",
         "serve",
         "token",
         "user",
         "user add",
+        "user disable",
+        "user enable",
         "user password",
         "user list",
         "user remove",
@@ -405,3 +412,14 @@ def test_an_account_takes_another_name(former):
 def test_it_is_told_how_far_a_long_check_is(former, monkeypatch):
     monkeypatch.setattr("andiron.commands.check._REPORTED", 1)
     assert "accounts: 1 looked at\ncontacts: 1 looked at\n" in run("database", "check").stderr
+
+
+def test_an_account_is_disabled_and_enabled():
+    succeed("user", "add", "--from-file", "-", stdin="alice a\nbob b\n")
+    succeed("user", "disable", "Alice")
+    succeed("user", "disable", "alice")
+    assert users() == ["alice@localhost\tdisabled", "bob@localhost"]
+    succeed("user", "enable", "alice")
+    assert users() == ["alice@localhost", "bob@localhost"]
+    for command in ("disable", "enable"):
+        assert "There is no account carol." in fail("user", command, "carol")

@@ -45,6 +45,9 @@ class KnownAccounts(Accounts):
         self.asked: list[str] = []
         self.failure: Exception | None = None
 
+    async def is_disabled(self, username: str) -> bool:
+        return False
+
     async def credentials(self, username: str) -> Credentials:
         self.asked.append(username)
         if self.failure is not None:

@@ -55,6 +55,9 @@ class FewAccounts(Accounts):
         self.all = {"juliet": derive("pencil", 4096)}
         self.hashed: list[str] = []
 
+    async def is_disabled(self, username: str) -> bool:
+        return False
+
     async def credentials(self, username: str) -> Credentials:
         self.hashed.append(username)
         return self.all.get(username) or decoy(b"secret", username, 4096)

@@ -1,0 +1,166 @@
+"""Disabled accounts: nobody gets in, whichever way, and who is in is put out."""
+
+import asyncio
+import base64
+import time
+
+import jwt
+import pytest
+from support.asgi import OPEN, AsgiClient
+from support.keys import SECRET
+from support.waiting import until
+
+from andiron import create_app
+from andiron.domain.owners import NoSuchAccount
+from andiron.testing import StreamEndedError, running
+from andiron.xmpp import namespaces as ns
+
+
+async def stream(chat):
+    client = await AsgiClient(chat).connected()
+    client.send(OPEN)
+    await client.until("<stream:features")
+    return client
+
+
+async def answer(client, mechanism, message):
+    content = base64.b64encode(message.encode()).decode() or "="
+    client.send(f"<auth xmlns='{ns.SASL}' mechanism='{mechanism}'>{content}</auth>")
+    return await client.text()
+
+
+def bearer(token):
+    return "OAUTHBEARER", f"n,,\x01auth=Bearer {token}\x01\x01"
+
+
+def signed():
+    claims = {"sub": "juliet", "exp": time.time() + 3600}
+    return jwt.encode(claims, SECRET, "HS256")
+
+
+async def identify(connection):
+    return connection.headers.get("x-who")
+
+
+async def authenticate(_username, password):
+    return password == "site's"
+
+
+async def verify_token(token):
+    return "juliet" if token == "opaque" else None
+
+
+WAYS = {
+    "own password": lambda: ("PLAIN", "\0juliet\0sesame"),
+    "the site's password": lambda: ("PLAIN", "\0juliet\0site's"),
+    "a token for a password": lambda: ("PLAIN", f"\0juliet\0{signed()}"),
+    "an opaque token for a password": lambda: ("PLAIN", "\0juliet\0opaque"),
+    "a bearer token": lambda: bearer(signed()),
+    "an opaque bearer token": lambda: bearer("opaque"),
+}
+
+
+async def prepared(**options):
+    return create_app(authenticate=authenticate, verify_token=verify_token, **options)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_who_proves_to_be_the_owner_is_told_and_nobody_else(way):
+    chat = await prepared(token_secret=SECRET)
+    async with running(chat):
+        await chat.domain.accounts.create("juliet", "sesame")
+        await chat.people.disable("juliet")
+        assert "<account-disabled/>" in await answer(await stream(chat), *WAYS[way]())
+        wrong = await answer(await stream(chat), "PLAIN", "\0juliet\0wrong")
+        nobody = await answer(await stream(chat), "PLAIN", "\0nobody\0wrong")
+        assert wrong == nobody
+        assert "<not-authorized/>" in wrong
+        await chat.people.enable("juliet")
+        assert "<success" in await answer(await stream(chat), *WAYS[way]())
+
+
+async def test_a_visitor_of_the_site_is_told():
+    chat = create_app(identify=identify)
+    async with running(chat):
+        await chat.domain.accounts.provide("juliet")
+        await chat.people.disable("juliet")
+        headers = [("host", "localhost"), ("x-who", "juliet")]
+        client = await AsgiClient(chat, headers=headers).connected()
+        client.send(OPEN)
+        await client.until("<stream:features")
+        assert "<account-disabled/>" in await answer(client, "EXTERNAL", "")
+
+
+async def test_who_proves_it_by_scram_is_told():
+    from scramp import ScramClient  # noqa: PLC0415
+
+    chat = create_app()
+    async with running(chat):
+        await chat.domain.accounts.create("juliet", "sesame")
+        await chat.people.disable("juliet")
+        for password, expected in (("sesame", "account-disabled"), ("wrong", "not-authorized")):
+            client = await stream(chat)
+            scram = ScramClient(["SCRAM-SHA-256"], "juliet", password)
+            first = await answer(client, "SCRAM-SHA-256", scram.get_client_first())
+            challenge = base64.b64decode(first.partition(">")[2].partition("<")[0]).decode()
+            scram.set_server_first(challenge)
+            final = base64.b64encode(scram.get_client_final().encode()).decode()
+            client.send(f"<response xmlns='{ns.SASL}'>{final}</response>")
+            assert f"<{expected}/>" in await client.text()
+
+
+async def test_streams_end_and_messages_wait():
+    chat = create_app()
+    async with running(chat) as sign_in:
+        juliet, romeo = await sign_in("juliet"), await sign_in("romeo")
+        phone = await sign_in("juliet")
+        assert await chat.people.disable("Juliet") == 2
+        for client in (juliet, phone):
+            with pytest.raises(StreamEndedError, match="not-authorized"):
+                await client.receive()
+        assert await chat.people.disabled() == ["juliet"]
+        with pytest.raises(StreamEndedError, match="account-disabled"):
+            await sign_in("juliet")
+        await romeo.send("juliet", "later")
+        await romeo.send("romeo", "after it")
+        await romeo.receive()
+        await asyncio.to_thread(lambda: chat.people.wait(chat.people.enable("juliet")))
+        again = await sign_in("juliet")
+        assert (await again.receive()).body == "later"
+        with pytest.raises(NoSuchAccount):
+            await chat.people.disable("nobody")
+        with pytest.raises(NoSuchAccount):
+            await chat.people.enable("nobody")
+
+
+async def test_what_another_process_disabled_is_noticed():
+    chat = create_app()
+    async with running(chat) as sign_in:
+        juliet, romeo = await sign_in("juliet"), await sign_in("romeo")
+        await chat.domain.accounts.disabled.disable("juliet")
+        await chat.domain.removal.look()
+        with pytest.raises(StreamEndedError, match="not-authorized"):
+            await juliet.receive()
+        await romeo.send("romeo", "goes on")
+        assert (await romeo.receive()).body == "goes on"
+
+
+async def test_a_disabled_account_is_not_resumed():
+    chat = create_app()
+    async with running(chat) as sign_in:
+        juliet = await sign_in("juliet")
+        await juliet.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+        await juliet.next(lambda one: one.name == "enabled")
+        juliet.cut()
+        assert await chat.people.disable("juliet") == 1
+        await until(lambda: not chat._serving[0].sessions)
+        with pytest.raises(StreamEndedError, match="account-disabled"):
+            await sign_in("juliet")
+
+
+async def test_guests_are_not_concerned():
+    chat = create_app(auth_anonymous=True)
+    async with running(chat):
+        client = await stream(chat)
+        client.send(f"<auth xmlns='{ns.SASL}' mechanism='ANONYMOUS'/>")
+        assert "<success" in await client.text()

@@ -1,0 +1,156 @@
+"""An OpenLDAP server of the tests' own."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+PNG = b"\x89PNG a picture"
+_CONF = """
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {folder}/pid
+TLSCACertificateFile {folder}/cert.pem
+TLSCertificateFile {folder}/cert.pem
+TLSCertificateKeyFile {folder}/key.pem
+database mdb
+suffix "dc=example,dc=org"
+directory {folder}/data
+rootdn "cn=admin,dc=example,dc=org"
+rootpw root
+access to attrs=userPassword by anonymous auth by * none
+access to * by users read by anonymous auth
+"""
+_LDIF = """
+dn: dc=example,dc=org
+objectClass: dcObject
+objectClass: organization
+o: Example
+dc: example
+
+dn: cn=chat,dc=example,dc=org
+objectClass: person
+cn: chat
+sn: chat
+userPassword: secret
+
+dn: uid=juliet,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: juliet
+cn: Juliet
+sn: Capulet
+displayName: Juliet Capulet
+jpegPhoto:: {photo}
+userPassword: sesame
+
+dn: uid=o\\,brien,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: o,brien
+cn: O
+sn: Brien
+userPassword: sesame
+
+dn: ou=twins,dc=example,dc=org
+objectClass: organizationalUnit
+ou: twins
+
+dn: cn=first,ou=twins,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: twin
+cn: first
+sn: twin
+userPassword: sesame
+
+dn: cn=second,ou=twins,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: twin
+cn: second
+sn: twin
+userPassword: sesame
+"""
+
+
+class Slapd:
+    """A running server, which people and ``cn=chat`` may read."""
+
+    def __init__(self, folder: Path, plain: int, tls: int) -> None:
+        self.ca_file = str(folder / "cert.pem")
+        self.url = f"ldap://localhost:{plain}"
+        self.tls_url = f"ldaps://localhost:{tls}"
+        self.other_name = f"ldaps://127.0.0.1:{tls}"
+
+
+@contextmanager
+def running(program: str, folder: Path, photo: str) -> Iterator[Slapd]:
+    """Run a server in an empty folder."""
+    (folder / "data").mkdir()
+    _certify(folder)
+    (folder / "slapd.conf").write_text(_CONF.format(folder=folder))
+    (folder / "people.ldif").write_text(_LDIF.format(photo=photo))
+    conf = f"{folder}/slapd.conf"
+    add = [program, "-T", "add", "-f", conf, "-l", f"{folder}/people.ldif"]
+    subprocess.run(add, check=True, capture_output=True)
+    plain, tls = _free_port(), _free_port()
+    urls = f"ldap://localhost:{plain} ldaps://localhost:{tls}"
+    with subprocess.Popen(
+        [program, "-h", urls, "-f", conf, "-d", "0"], stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait(plain, process)
+            yield Slapd(folder, plain, tls)
+        finally:
+            process.terminate()
+
+
+def _certify(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+def _free_port() -> int:
+    with socket.create_server(("localhost", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(2000):
+        assert process.poll() is None, "slapd has ended"
+        try:
+            socket.create_connection(("localhost", port), 1).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise AssertionError("slapd does not listen")
