@@ -8,9 +8,13 @@ import httpx
 from starlette.middleware.sessions import SessionMiddleware
 from support.asgi import OPEN, AsgiClient
 
+from andiron import Person
+
 DOC = Path(__file__).parents[2] / "docs" / "tutorial.md"
 TEXT = DOC.read_text()
-FASTAPI, _SIGN_OUT, DJANGO, _DJANGO_SIGN_OUT = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+FASTAPI, _SIGN_OUT, DJANGO, _DJANGO_SIGN_OUT, PEOPLE = re.findall(
+    r"```python\n(.*?)```", TEXT, re.DOTALL
+)
 PAGE = re.findall(r"```html\n(.*?)```", TEXT, re.DOTALL)[0]
 
 
@@ -31,6 +35,14 @@ async def test_fastapi_in_as_many_lines_as_it_says(tmp_path, monkeypatch):
         ).connected()
         stranger.send(OPEN)
         assert "EXTERNAL" not in await stranger.until("<stream:features")
+
+
+async def test_people_belong_together():
+    site = types.SimpleNamespace()
+    exec(compile(PEOPLE, str(DOC), "exec"), site.__dict__)
+    found = await site.visitor(types.SimpleNamespace(session={"name": "juliet"}))
+    assert found == Person("juliet", display_name="Juliet", groups=["Everybody"])
+    assert await site.visitor(types.SimpleNamespace(session={})) is None
 
 
 def test_django_in_as_many_lines_as_it_says():
