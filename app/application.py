@@ -46,6 +46,7 @@ from andiron.web.proxy import Proxies, channel, may_tell_secrets
 from andiron.web.readiness import Readiness
 from andiron.web.upload import site_channel_of, upload_routes
 from andiron.web.visitors import Identify, Visitors
+from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.jid import account_jid
@@ -248,6 +249,8 @@ class Andiron:
                     manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
                 )
                 routes = self._routes(manager, guard, bosh)
+                if settings.widget or settings.demo:
+                    routes += widget_routes(domain)
                 if self._metrics_tokens:
                     routes.append(on.enter_context(self._metrics(manager, bosh)))
                 if settings.demo and domain.database is not None:
