@@ -1,6 +1,10 @@
 """The tutorial: its code runs as it stands, and is as short and plain as it says."""
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 import types
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from andiron import Person
 
 DOC = Path(__file__).parents[2] / "docs" / "tutorial.md"
 TEXT = DOC.read_text()
-FASTAPI, _SIGN_OUT, DJANGO, _DJANGO_SIGN_OUT, PEOPLE = re.findall(
+FASTAPI, SIGN_OUT, DJANGO, DJANGO_SIGN_OUT, PEOPLE = re.findall(
     r"```python\n(.*?)```", TEXT, re.DOTALL
 )
 PAGE = re.findall(r"```html\n(.*?)```", TEXT, re.DOTALL)[0]
@@ -35,6 +39,7 @@ async def test_fastapi_in_as_many_lines_as_it_says(tmp_path, monkeypatch):
         ).connected()
         stranger.send(OPEN)
         assert "EXTERNAL" not in await stranger.until("<stream:features")
+        exec(textwrap.dedent(SIGN_OUT), site.__dict__ | {"name": "juliet"})
 
 
 async def test_people_belong_together():
@@ -43,6 +48,36 @@ async def test_people_belong_together():
     found = await site.visitor(types.SimpleNamespace(session={"name": "juliet"}))
     assert found == Person("juliet", display_name="Juliet", groups=["Everybody"])
     assert await site.visitor(types.SimpleNamespace(session={})) is None
+
+
+SIGNED_OUT = """
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_out
+from mysite import asgi
+
+asgi.chat.end_sessions = print
+user_logged_out.send(User, user=User(username="juliet"))
+user_logged_out.send(User, user=None)
+assert asgi.application and asgi.chat.settings.domain == "example.org"
+"""
+
+
+def test_django_as_its_own_commands_make_a_site(tmp_path):
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            check=True,
+            cwd=tmp_path,
+            env=os.environ | {"DJANGO_SETTINGS_MODULE": "mysite.settings"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout
+
+    run("-m", "django", "startproject", "mysite", ".")
+    own = (tmp_path / "mysite" / "asgi.py").read_text()
+    (tmp_path / "mysite" / "asgi.py").write_text(own + DJANGO + DJANGO_SIGN_OUT)
+    assert run("-W", "error", "-c", f"import django; django.setup()\n{SIGNED_OUT}") == "juliet\n"
 
 
 def test_django_in_as_many_lines_as_it_says():
