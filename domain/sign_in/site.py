@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
-__all__ = ["Authenticate", "Site", "TimeLimit", "within"]
+__all__ = ["Authenticate", "GaveUp", "Site", "TimeLimit", "within"]
 
 logger = logging.getLogger("andiron.domain")
 
@@ -23,21 +23,36 @@ class TimeLimit(Exception):  # noqa: N818
     """The site's own code has not answered in time."""
 
 
+class GaveUp(Exception):  # noqa: N818
+    """The site's own code has ended by what is no error, such as a cancellation of its own."""
+
+
 async def within(seconds: float, work: Awaitable[T]) -> T:
     """Return what ``work`` returns. Raises :class:`TimeLimit` when that takes longer.
 
     It is cancelled then, and not waited for: code that goes on all the same holds nobody up.
+    Whatever it raises is an :class:`Exception`, :class:`GaveUp` where it was none: a
+    cancellation within it is not one of whoever waits for it.
     """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait([task], timeout=seconds)
         if task.done():
-            return task.result()
+            return _result(task)
     finally:
         if not task.done():
             task.add_done_callback(_let_go)
             task.cancel()
     raise TimeLimit
+
+
+def _result(task: "asyncio.Future[T]") -> T:
+    try:
+        return task.result()
+    except Exception:
+        raise
+    except BaseException as error:
+        raise GaveUp(type(error).__name__) from error
 
 
 def _let_go(task: "asyncio.Future[Any]") -> None:
