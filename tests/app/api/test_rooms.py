@@ -259,3 +259,19 @@ async def test_a_name_that_is_used_again_at_once_is_kept_for_the_later_room(chat
         chat.api.change_room("tea", name="third"),
     )
     assert (await kept_rooms(chat))["tea"].config.name == "third"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda api: api.say("tea", "hello", sender="alice"),
+        lambda api: api.invite("tea", "alice"),
+    ],
+)
+async def test_nobody_speaks_in_a_room_that_ends_meanwhile(chat, ask):
+    await chat.api.create_room("tea")
+    asked = asyncio.ensure_future(ask(chat.api))
+    await asyncio.sleep(0)
+    await chat.api.destroy_room("tea")
+    with pytest.raises(NotFoundError, match="There is no room tea"):
+        await asked
