@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from os import getpid
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from andiron.api.errors import ApiError, UnavailableError
@@ -24,10 +25,13 @@ class Access:
 
     def __init__(self) -> None:
         self._there: tuple[Parts, asyncio.AbstractEventLoop] | None = None
+        self._process = 0
+        """Where it runs: a process that was forked from it has a copy that nothing drives."""
 
     def open(self, parts: "Parts") -> None:
         """Serve by these from now on, on the event loop that runs."""
         self._there = parts, asyncio.get_running_loop()
+        self._process = getpid()
 
     def close(self) -> None:
         """Serve no more."""
@@ -87,7 +91,7 @@ class Access:
         )
 
     def _opened(self) -> tuple["Parts", asyncio.AbstractEventLoop]:
-        if self._there is None:
+        if self._there is None or self._process != getpid():
             raise UnavailableError(
                 "This Andiron does not run in this process: its API is there within its lifespan"
                 " (async with chat.lifespan(): …). Other processes use andiron.remote."

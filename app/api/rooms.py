@@ -169,10 +169,11 @@ class RoomsApi:
 
     async def invite(self, room: str, account: str, reason: str) -> None:
         """Invite somebody."""
-        found, (_, management) = self.find(room), self._there()
+        _, management = self._there()
+        self.find(room)
         text_of(reason, "The reason", _MAX_REASON)
         jid = await self._people.addressed(account)
-        await management.invite(found, jid.bare, reason)
+        await management.invite(self.find(room), jid.bare, reason)
 
     def occupants(self, room: str) -> tuple[RoomPerson, ...]:
         """Return who is in a room."""
@@ -194,11 +195,12 @@ class RoomsApi:
         rooms, management = self._there()
         body = text_of(body, "The body", rooms.config.max_message, least=1)
         text_of(nick, "The nickname", rooms.config.max_nick)
-        found = self.find(room)
+        self.find(room)
         owner, _ = await self._people.speaking(sender)
         identity = new_id()
         element = self._element(message_text("", "", "groupchat", identity, "", body))
-        kept = await management.say(found, element, owner.jid, nick, owner.payer)
+        # Meanwhile it may have come to its end, or be another.
+        kept = await management.say(self.find(room), element, owner.jid, nick, owner.payer)
         return Sent(id=identity, archive_id=kept)
 
     async def set_subject(self, room: str, subject: str) -> None:

@@ -44,7 +44,7 @@ async def attached(hooks: Hooks, domain: Domain, limit: float, most: int) -> Asy
 
         return tell_all if there else None
 
-    hooks.running = True
+    hooks.running += 1
     try:
         if hooks.messages:
             domain.screen(_deciding(hooks, domain, limit))
@@ -53,7 +53,7 @@ async def attached(hooks: Hooks, domain: Domain, limit: float, most: int) -> Asy
             _watch_rooms(domain.rooms, tell)
         yield
     finally:
-        hooks.running = False
+        hooks.running -= 1
         if watchers:
             await asyncio.gather(*(watcher.close() for watcher in watchers))
 

@@ -35,7 +35,8 @@ class Hooks:
 
     messages: list[MessageHook] = field(default_factory=list)
     observers: dict[str, list[Observer[Any]]] = field(default_factory=dict)
-    running: bool = False
+    running: int = 0
+    """In how many applications they are at work."""
 
     @overload
     def message(self, function: Decision) -> Decision: ...

@@ -52,9 +52,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The answer against a message; its sender is told the text."""
+    """The answer against a message; its sender is told the text, up to 255 characters of it.
+
+    Raises :class:`TypeError` for a text that is none.
+    """
 
     text: str = ""
+
+    def __post_init__(self) -> None:
+        """Fail in the hook that made it, rather than when it is written."""
+        if not isinstance(self.text, str):
+            raise TypeError(f"Refuse tells a text, not {type(self.text).__name__}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,14 @@ def test_one_that_does_not_run_is_not_waited_for():
         create_app().sync.send("bob", "hello")
 
 
+async def test_a_process_that_was_forked_from_it_is_told_at_once(chat, monkeypatch):
+    monkeypatch.setattr(access_module, "getpid", lambda: 0)
+    with pytest.raises(UnavailableError, match=r"Other processes use andiron\.remote"):
+        await asyncio.to_thread(chat.sync.send, "bob", "hello")
+    with pytest.raises(UnavailableError, match="does not run in this process"):
+        await chat.api.send("bob", "hello")
+
+
 def public(of):
     return {name for name in vars(of) if not name.startswith("_")}
 

@@ -96,6 +96,41 @@ async def test_signs_are_nobodys_to_decide_about_and_what_has_no_body_is():
     assert seen == [("", "Assam", True), ("", "", False)]
 
 
+async def has_a_task_of_its_own_cancelled(_message):
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    task.cancel()
+    await task
+
+
+async def ends_by_what_is_no_error(_message):
+    raise GeneratorExit
+
+
+async def refuses_by_no_text(_message):
+    return Refuse(None)
+
+
+@pytest.mark.parametrize("on_failure", ["refuse", "deliver"])
+@pytest.mark.parametrize(
+    "hook", [has_a_task_of_its_own_cancelled, ends_by_what_is_no_error, refuses_by_no_text]
+)
+async def test_whatever_ends_it_the_message_is_settled_and_the_stream_goes_on(hook, on_failure):
+    chat = create_app(domain="example.org", hook_timeout=10)
+    chat.hooks.message(on_failure=on_failure)(hook)
+    async with running(chat) as client:
+        alice, bob = await client("alice"), await client("bob")
+        await alice.write("<enable xmlns='urn:xmpp:sm:3'/>")
+        await alice.next(lambda one: one.name == "enabled")
+        await alice.send("bob", "hello")
+        if on_failure == "deliver":
+            assert (await bob.receive()).body == "hello"
+        else:
+            assert (await alice.next(is_error)).condition == "resource-constraint"
+        await alice.write("<r xmlns='urn:xmpp:sm:3'/>")
+        async with asyncio.timeout(10):
+            await alice.next(lambda one: one.name == "a" and one.tree.get("h") == "1")
+
+
 @pytest.mark.parametrize("goes_wrong", ["fails", "hangs", "nonsense", "impossible"])
 @pytest.mark.parametrize("on_failure", ["refuse", "deliver"])
 async def test_one_that_fails_or_hangs_harms_no_stream_and_nobody_else(
