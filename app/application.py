@@ -235,7 +235,11 @@ class Andiron:
         await domain.start(self._lose_database)
         try:
             hooked = attached(self.hooks, domain, settings.hook_timeout, settings.hook_queue)
-            async with hooked, self._sessions(domain, guard) as manager, AsyncExitStack() as on:
+            async with (
+                hooked as tell_started,
+                self._sessions(domain, guard) as manager,
+                AsyncExitStack() as on,
+            ):
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
                 self._access.open(Parts(domain, manager))
@@ -255,6 +259,7 @@ class Andiron:
                 routes = on.enter_context(served(parts))
                 if self.database_lost:
                     raise DatabaseError(self.database_lost)
+                tell_started()
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             self._serving = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeVar, overload
 
-from andiron.hooks.values import Message, Refuse, RoomEvent, RoomMessage, SignIn, SignOff
+from andiron.hooks.values import Message, Refuse, RoomEvent, RoomMessage, SignIn, SignOff, Started
 
 __all__ = ["Decision", "Failing", "Hooks", "MessageHook", "Observer"]
 
@@ -62,6 +62,10 @@ class Hooks:
             return function
 
         return add if function is None else add(function)
+
+    def started(self, function: Observer[Started]) -> Observer[Started]:
+        """Be told when the application has started: the moment for bots, on its event loop."""
+        return self._observe("started", function)
 
     def sign_in(self, function: Observer[SignIn]) -> Observer[SignIn]:
         """Be told when a client has signed in."""

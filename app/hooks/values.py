@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Message", "Refuse", "RoomEvent", "RoomMessage", "SignIn", "SignOff"]
+__all__ = ["Message", "Refuse", "RoomEvent", "RoomMessage", "SignIn", "SignOff", "Started"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The application has started."""
+
+    domain: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from andiron.application import create_app
-from andiron.hooks import Hooks, RoomEvent, RoomMessage, SignIn, SignOff
+from andiron.hooks import Hooks, RoomEvent, RoomMessage, SignIn, SignOff, Started
 from andiron.testing import running
 
 ROOM = "tea@conference.example.org"
@@ -37,6 +37,33 @@ async def until(told, kind):
             found, event = await told.get()
             if found == kind:
                 return event
+
+
+async def test_a_bot_begins_with_the_application_where_a_host_knows_no_lifespan():
+    chat = create_app(domain="example.org", database="sqlite://", demo=False)
+    bots = asyncio.Queue()
+
+    @chat.hooks.started
+    async def begin(event):
+        assert event == Started(domain="example.org")
+        bot = chat.client("helper")
+        bot.add_event_handler("session_start", bots.put)
+        bot.connect()
+
+    async def host(_scope, _receive, _send):
+        raise AssertionError("it is not asked")
+
+    sent = asyncio.Queue()
+    heard = asyncio.Queue()
+    heard.put_nowait({"type": "lifespan.startup"})
+    site = chat.wrap(host, at="/chat")
+    serving = asyncio.create_task(site({"type": "lifespan"}, heard.get, sent.put))
+    assert (await sent.get())["type"] == "lifespan.startup.complete"
+    async with asyncio.timeout(10):
+        await bots.get()
+    heard.put_nowait({"type": "lifespan.shutdown"})
+    assert (await sent.get())["type"] == "lifespan.shutdown.complete"
+    await serving
 
 
 async def test_who_comes_and_goes_is_told():
