@@ -39,7 +39,7 @@ class Message:
     to: str
     """The address as the client wrote it; empty: its own account."""
     kind: str
-    """``chat``, ``normal``, ``groupchat`` or ``headline``."""
+    """``chat``, ``normal``, ``groupchat`` or ``headline``; ``error`` for one that has a body."""
     to_room: bool
     """Whether it is for a room, or for one in a room."""
     body: str

@@ -96,6 +96,23 @@ async def test_signs_are_nobodys_to_decide_about_and_what_has_no_body_is():
     assert seen == [("", "Assam", True), ("", "", False)]
 
 
+async def test_an_error_that_says_something_is_looked_at_and_any_other_is_not():
+    chat, seen = create_app(**QUICK), []
+
+    @chat.hooks.message
+    async def decide(message):
+        seen.append((message.kind, message.body))
+        return Refuse()
+
+    async with running(chat) as client:
+        alice, bob = await client("alice"), await client("bob")
+        error = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+        for inner in (f"{error}<m:body xmlns:m='jabber:client'>rude</m:body>", error):
+            await alice.write(f"<message to='{bob.jid}' type='error'>{inner}</message>")
+        assert "rude" not in (await bob.next(is_error)).text
+    assert seen == [("error", "rude")]
+
+
 async def has_a_task_of_its_own_cancelled(_message):
     task = asyncio.ensure_future(asyncio.Event().wait())
     task.cancel()
