@@ -48,10 +48,11 @@ async def test_a_hook_lets_go_changes_and_refuses():
 
 
 async def test_what_says_the_same_in_another_form_goes_with_the_body():
-    chat = create_app(**QUICK)
+    chat, texts = create_app(**QUICK), []
 
     @chat.hooks.message
     async def decide(message):
+        texts.extend(message.texts)
         return "***"
 
     async with running(chat) as client:
@@ -59,7 +60,7 @@ async def test_what_says_the_same_in_another_form_goes_with_the_body():
         await alice.write(
             "<message to='bob@example.org' type='chat'><body>rude</body>"
             "<body xml:lang='de'>grob</body><html xmlns='http://jabber.org/protocol/xhtml-im'>"
-            "<body xmlns='http://www.w3.org/1999/xhtml'>rude</body></html>"
+            "<body xmlns='http://www.w3.org/1999/xhtml'>ru<b>de</b></body></html>"
             "<x xmlns='urn:kept'/></message>"
         )
         came = await bob.receive()
@@ -67,6 +68,7 @@ async def test_what_says_the_same_in_another_form_goes_with_the_body():
         assert "rude" not in came.text
         assert "grob" not in came.text
         assert "urn:kept" in came.text
+    assert texts == ["rude", "grob", "rude"]
 
 
 async def test_signs_are_nobodys_to_decide_about_and_what_has_no_body_is():
