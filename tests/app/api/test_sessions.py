@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from andiron.api import InvalidError, NotFoundError
+from andiron.domain.client import Owner
 from andiron.testing import StreamEndedError
 
 
@@ -69,3 +70,10 @@ async def test_nobody_has_no_presence_and_nonsense_no_sessions(chat):
         await chat.api.end_sessions("alice/")
     with pytest.raises(InvalidError, match="nobody's name"):
         await chat.api.end_sessions("a b")
+
+
+async def test_a_guest_is_written_to_and_gets_no_account(chat):
+    guest = chat.domain.owners.add(Owner("guest@example.org", registered=False))
+    assert await chat.api.notify("guest", "hello") == 0
+    assert (await chat.api.presence("guest")).available is False
+    assert not await chat.domain.accounts.exists(guest.username)
