@@ -315,6 +315,8 @@ class Andiron:
         be resumed as well, and what they did not acknowledge goes where it would for one
         who is away. May be called from any thread. Raises ValueError for a name that
         no account can have; while the application does not run there are none to end.
+        From another thread it raises :class:`~andiron.api.errors.UnavailableError`
+        where the event loop does not answer in 30 seconds.
         """
         account = account_jid(name, self.settings.domain).bare
         if self._serving is None:
@@ -330,7 +332,7 @@ class Andiron:
         async def end() -> int:
             return manager.kick(account, manager.clock(), "signed out")
 
-        return asyncio.run_coroutine_threadsafe(end(), loop).result()
+        return self._access.wait(end())
 
     @property
     def people(self) -> People:

@@ -99,9 +99,10 @@ class RoomsApi:
             )
         return jid
 
-    def is_address(self, name: str) -> bool:
+    def is_address(self, name: object) -> bool:
         """Tell whether a name is the address of a room, and not of an account."""
-        return self._rooms is not None and name.rpartition("@")[2] == self._rooms.host
+        rooms = self._rooms
+        return rooms is not None and isinstance(name, str) and name.rpartition("@")[2] == rooms.host
 
     # What becomes of them
 
@@ -227,11 +228,15 @@ class RoomsApi:
 
 
 def _configured(config: RoomConfig, options: RoomOptions) -> RoomConfig:
-    given = {_FIELDS[name]: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
-        if isinstance(value, str):
+        if not isinstance(getattr(config, _FIELDS[name]), bool):
             text_of(value, f"The {name} of a room", _MAX_NAME)
-    return replace(config, **given)  # type: ignore[arg-type]
+        elif not isinstance(value, bool):
+            raise InvalidError(
+                f"Whether a room is {name} must be True or False, not {type(value).__name__}."
+            )
+    return replace(config, **{_FIELDS[name]: value for name, value in given.items()})  # type: ignore[arg-type]
 
 
 def _info(room: Room) -> RoomInfo:

@@ -46,12 +46,17 @@ class Message:
     to: str
     """The address as the client wrote it; empty: its own account."""
     kind: str
-    """``chat``, ``normal``, ``groupchat`` or ``headline``."""
+    """``chat``, ``normal``, ``groupchat`` or ``headline``; ``error`` for one that has a body."""
     to_room: bool
     """Whether it is for a room, or for one in a room."""
     body: str
-    """Empty for what has none, such as a change of a room's subject, or an invitation."""
+    """Empty for what has none, such as a change of a room's subject, or an invitation.
+
+    The first, where there are several in other languages.
+    """
     subject: str
+    texts: tuple[str, ...]
+    """All that clients may show of it: bodies and subjects in each language, and XHTML-IM."""
     id: str
     xml: str
     """All of it, as the client sent it."""

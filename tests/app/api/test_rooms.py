@@ -275,3 +275,24 @@ async def test_nobody_speaks_in_a_room_that_ends_meanwhile(chat, ask):
     await chat.api.destroy_room("tea")
     with pytest.raises(NotFoundError, match="There is no room tea"):
         await asked
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ({"name": 101}, "The name of a room must be a text, not int"),
+        ({"password": b"secret"}, "The password of a room must be a text, not bytes"),
+        ({"public": "no"}, "Whether a room is public must be True or False, not str"),
+    ],
+)
+async def test_a_room_is_set_up_by_what_its_options_are(chat, option, sentence):
+    with pytest.raises(InvalidError, match=sentence):
+        await chat.api.create_room("tea", **option)
+    await chat.api.create_room("tea")
+    with pytest.raises(InvalidError, match=sentence):
+        await chat.api.change_room("tea", **option)
+
+
+async def test_what_is_no_name_has_no_archive(chat):
+    with pytest.raises(InvalidError, match="must be a text, not int"):
+        await chat.api.archive(101)

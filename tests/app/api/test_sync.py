@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 
@@ -50,6 +51,23 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(chat, monkeypatch)
     with pytest.raises(UnavailableError, match="may be done all the same"):
         await asyncio.to_thread(lambda: chat.sync._access.run(hang()))
     assert begun.is_set()
+
+
+async def test_no_thread_waits_for_ever_for_sessions_to_end(chat, monkeypatch):
+    monkeypatch.setattr(access_module, "_PATIENCE", 0.01)
+
+    def end():
+        task = asyncio.run_coroutine_threadsafe(block(), loop)
+        with pytest.raises(UnavailableError, match="may be done all the same"):
+            chat.end_sessions("bob")
+        stopped.set()
+        task.result()
+
+    async def block():
+        stopped.wait(10)
+
+    loop, stopped = asyncio.get_running_loop(), threading.Event()
+    await asyncio.to_thread(end)
 
 
 async def test_an_application_that_ends_meanwhile_is_told(chat):
