@@ -5,6 +5,7 @@ It is that of :class:`andiron.api.api.Api`, over HTTP with a token. Needs httpx:
 """
 
 import inspect
+import json
 from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from types import TracebackType
@@ -200,8 +201,13 @@ def _request(
         path = path.replace(f"{{{name}}}", _segment(name, arguments.pop(name)))
     given = operation.of_call(arguments)
     request = {"method": operation.method, "url": path}
+    try:
+        content = json.dumps(given, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise InvalidError(f"No text can have the character U+{code:04X}.") from None
     if operation.has_body:
-        return {**request, "json": given}
+        return {**request, "content": content, "headers": {"Content-Type": "application/json"}}
     query = {name: _written(value) for name, value in given.items() if value is not None}
     return {**request, "params": query}
 
@@ -210,7 +216,10 @@ def _segment(name: str, value: object) -> str:
     """Return a name as a part of a path; what would lead elsewhere is no name."""
     if not isinstance(value, str) or value in ("", ".", "..") or "/" in value:
         raise InvalidError(f"{name}: {str(value)[:100]!r} is no name.")
-    return quote(value.encode("utf-8", "replace"), safe="@")
+    try:
+        return quote(value, safe="@")
+    except UnicodeEncodeError:
+        raise InvalidError(f"{name}: {value[:100]!r} is no name.") from None
 
 
 def _written(value: object) -> str:

@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +29,14 @@ _HEADERS: Final = {
 def widget_routes(domain: Domain) -> list[Route]:
     """Return the routes of the component, for the pages of a domain that runs."""
     rooms = "" if domain.rooms is None else domain.rooms.host
-    script = widget_script(domain.name, rooms, upload=domain.uploads is not None)
-    style = (WIDGET / "style.css").read_bytes()
+    upload = domain.uploads is not None
+
+    def script() -> bytes:
+        return widget_script(domain.name, rooms, upload=upload)
+
     return [
         _file("/widget.js", script, "text/javascript; charset=utf-8"),
-        _file("/widget.css", style, "text/css; charset=utf-8"),
+        _file("/widget.css", (WIDGET / "style.css").read_bytes, "text/css; charset=utf-8"),
     ]
 
 
@@ -46,12 +51,16 @@ def widget_script(domain: str, rooms: str, *, upload: bool) -> bytes:
     return f"{join(modules, 'element')}\n$element.define({server});\n".encode()
 
 
-def _file(path: str, content: bytes, media_type: str) -> Route:
-    """Return a route that answers with the content, or that the browser has it already."""
-    small = gzip.compress(content, mtime=0)
-    digest = hashlib.sha256(content).hexdigest()[:16]
+def _file(path: str, made: Callable[[], bytes], media_type: str) -> Route:
+    """Return a route that answers with what is made once, or that the browser has it already."""
+
+    @cache
+    def prepared() -> tuple[bytes, bytes, str]:
+        content = made()
+        return content, gzip.compress(content, mtime=0), hashlib.sha256(content).hexdigest()[:16]
 
     async def answer(request: Request) -> Response:
+        content, small, digest = prepared()
         zipped = "gzip" in request.headers.get("accept-encoding", "")
         tag = f'"{digest}-gzip"' if zipped else f'"{digest}"'
         headers = _HEADERS | {"ETag": tag}
