@@ -217,7 +217,7 @@ def test_andiron_understands_it(words: list[str]) -> None:
     command: click.Command = main
     # In a synopsis what may be left out is in brackets.
     rest = [word for word in re.sub(r"[\[\]]", "", " ".join(words[1:])).split() if word != ">"]
-    context = click.Context(command, info_name="andiron")
+    context = click.Context(command, info_name="andiron", **main.context_settings)
     while isinstance(command, click.Group):
         found = command.get_command(context, rest.pop(0))
         assert found is not None
