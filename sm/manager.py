@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from itertools import count
 from math import inf
 from typing import Final, Protocol
 
@@ -59,6 +60,8 @@ class SessionManager:
         self.backend = backend
         self.clock = clock
         self.first_count = first_count
+        self.run = secrets.token_hex(3)
+        self._numbers = count(1)
         self.timers = Timers()
         self.tally = Tally()
         self.payers = Payers()
@@ -80,6 +83,10 @@ class SessionManager:
     def closing(self) -> bool:
         """Whether every session was ended, and each new one is."""
         return self._closing
+
+    def next_number(self) -> int:
+        """Return the number of a new session."""
+        return next(self._numbers)
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""

@@ -54,6 +54,11 @@ class Keeper(Bounds, Protocol):
     payers: Payers
     tally: Tally
     first_count: int
+    run: str
+    """What tells its sessions from those before it in logs."""
+
+    def next_number(self) -> int:
+        """Return the number of a new session."""
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
@@ -98,6 +103,7 @@ class Session:
         "inbound",
         "link",
         "management",
+        "number",
         "since",
         "spent",
         "state",
@@ -117,6 +123,8 @@ class Session:
 
     def __init__(self, keeper: Keeper, transport: Transport, now: float) -> None:
         self._keeper = keeper
+        self.number = keeper.next_number()
+        """Which of its keeper's sessions it is, in the order in which they began."""
         self.clock = keeper.clock
         self.tally = keeper.tally
         self._config = keeper.config
@@ -133,6 +141,11 @@ class Session:
         self._flow = Flow(keeper, keeper.payers.network(transport.channel.address), transport)
         self.spent = self._flow.spent
         self._awaited: deque[tuple[int, Callable[[], object]]] | None = None
+
+    @property
+    def id(self) -> str:
+        """What logs and operators know it by; it grants nothing, and outlives connections."""
+        return f"{self._keeper.run}-{self.number}"
 
     @property
     def payer(self) -> Payer:
@@ -273,6 +286,16 @@ class Session:
     def hibernates_until(self) -> float:
         """Until when it waits to be resumed; infinite while it has a connection, or ended."""
         return self._life.expires_at if self.state is State.DETACHED else inf
+
+    def idle(self, now: float) -> float:
+        """Return for how many seconds nothing has come of its client, or it has been gone.
+
+        A transport's word (:meth:`vouch`) counts as the client's.
+        """
+        management = self.management
+        if self.state is State.DETACHED and management is not None:
+            return max(0.0, now - (self._life.expires_at - management.max))
+        return max(0.0, now - self._life.heard_at)
 
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
