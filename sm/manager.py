@@ -137,7 +137,13 @@ class SessionManager:
         self.timers.cancel(asking)
         management.namespace = element.namespace
         session.adopt(transport, h, asking.ends_at, now)
-        logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
+        logger.info(
+            "%s resumed over %s by session %s",
+            session.link.jid,
+            transport.channel.kind,
+            asking.id,
+            extra=session.logged,
+        )
 
     def _named(self, asking: Session, element: Element) -> tuple[Session, Management, int]:
         """Return the session that ``<resume/>`` names, and the count in it, when all is right."""
@@ -183,13 +189,18 @@ class SessionManager:
         for each in (*asleep, session):
             if payer.held <= most:
                 break
-            logger.warning("%s: %d bytes held for one account", each.link.jid, payer.held)
+            logger.warning(
+                "%s: %d bytes held for one account",
+                each.link.jid,
+                payer.held,
+                extra=each.logged,
+            )
             each.close(CloseReason.QUEUE_FULL, now, _full_error())
 
     def note_detached(self, session: Session, reason: CloseReason) -> None:
         """Count and log that a session hibernates."""
         self.detached[reason] += 1
-        logger.info("%s detached: %s", session.link.jid, reason)
+        logger.info("%s detached: %s", session.link.jid, reason, extra=session.logged)
 
     def note_closed(
         self, session: Session, reason: CloseReason, error: StreamError | None = None
@@ -212,6 +223,7 @@ class SessionManager:
             session.link.jid or session.channel.address,
             reason,
             f" ({error})" if error is not None else "",
+            extra=session.logged,
         )
 
     # The operator's and the application's end

@@ -148,6 +148,11 @@ class Session:
         return f"{self._keeper.run}-{self.number}"
 
     @property
+    def logged(self) -> dict[str, str]:
+        """The ``extra=`` of a log's line that concerns it."""
+        return {"session": self.id}
+
+    @property
     def payer(self) -> Payer:
         """Who pays for it: its network, from sign-in on its account."""
         return self._flow.payer
@@ -193,7 +198,11 @@ class Session:
                 early = self._flow.arrived(size, now)
                 if early:
                     if self._life.slow_until == inf:
-                        logger.info("%s: read from the slower: it sends too much", self.link.jid)
+                        logger.info(
+                            "%s: read from the slower: it sends too much",
+                            self.link.jid,
+                            extra=self.logged,
+                        )
                     self._life.slow_until = now + early
                     self._wake_by(now + early)
                 if self.link.receive(element, ticket, now):
@@ -226,7 +235,11 @@ class Session:
         if not isinstance(error, StreamError):
             # What the backend failed on is never settled: kept, the session could not be resumed.
             logger.error(
-                "%s: the backend failed on <%s/>", self.link.jid, element.name, exc_info=error
+                "%s: the backend failed on <%s/>",
+                self.link.jid,
+                element.name,
+                exc_info=error,
+                extra=self.logged,
             )
             error = StreamError(StreamCondition.INTERNAL_SERVER_ERROR)
         self.close(CloseReason.STREAM_ERROR, now, error)
@@ -362,7 +375,10 @@ class Session:
             except QueueFullError as error:
                 # Nothing is lost: it all goes another way.
                 logger.warning(
-                    "%s: %s; the session ends and they go elsewhere", self.link.jid, error
+                    "%s: %s; the session ends and they go elsewhere",
+                    self.link.jid,
+                    error,
+                    extra=self.logged,
                 )
                 full = StreamError(
                     StreamCondition.RESOURCE_CONSTRAINT, "too much is unacknowledged"
@@ -492,7 +508,9 @@ class Session:
                     self._negotiate_sm(element, now)
                 except SmError as error:
                     who = self.link.account or self.channel.address
-                    logger.info("%s: <%s/> refused: %s", who, element.name, error)
+                    logger.info(
+                        "%s: <%s/> refused: %s", who, element.name, error, extra=self.logged
+                    )
                     self.send(error.to_xml(element.namespace))
             case name:
                 raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{name}/>")

@@ -76,7 +76,7 @@ def run(settings: Settings) -> None:
     database was lost to another server, :class:`DatabaseError` when that fails at
     the start, and SystemExit when the application does not start, which is logged.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     allow_open_files()
     if os.environ.get("WEB_CONCURRENCY", "1") != "1":
         logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")

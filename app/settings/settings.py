@@ -101,6 +101,11 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
         "info", description="The least severe messages that are logged."
     )
+    log_format: Annotated[Literal["plain", "json"], AnyCase] = Field(
+        "plain",
+        description="How `andiron serve` writes its log: lines for people, or JSON objects, one a"
+        " line.",
+    )
     trusted_proxies: Networks = Field(
         ("127.0.0.1", "::1"),
         description="Proxies whose `X-Forwarded-*` and `Forwarded` headers are believed:"

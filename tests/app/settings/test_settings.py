@@ -66,6 +66,7 @@ NOT_OF_A_PACKAGE = {
     "api_token_file",
     "hook_queue",
     "hook_timeout",
+    "log_format",
     "metrics_token",
     "host",
     "port",
