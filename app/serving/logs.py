@@ -63,5 +63,7 @@ def configure_logging(level: str, form: str = "plain") -> None:
     handler.setFormatter(JsonFormatter() if form == "json" else plain)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("andiron").setLevel(level.upper())
+    # Who has done what is told whatever else is not.
+    logging.getLogger("andiron.audit").setLevel(logging.INFO)
     uvicorn = logging.getLogger("uvicorn.error")
     uvicorn.filters[:] = [_worth_saying]

@@ -28,6 +28,7 @@ from andiron.domain.config import (
 from andiron.inprocess.config import InprocessConfig
 from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
+    AccountAddresses,
     Algorithms,
     AnyCase,
     AtLeastOne,
@@ -193,6 +194,12 @@ class Settings(BaseSettings):
     )
     registration_changes: bool = Field(
         True, description="Let accounts change their password and remove themselves (XEP-0077)."
+    )
+
+    admins: AccountAddresses = Field(
+        (),
+        description="The accounts that may administer the domain from their chat clients"
+        " (XEP-0133), by name or address; none: nobody does.",
     )
 
     offline_limit: Count = Field(
@@ -744,6 +751,7 @@ class Settings(BaseSettings):
             sasl_queue=self.auth_queue,
             scram_iterations=self.auth_iterations,
             permission_lifetime=self.contact_cache,
+            admins=frozenset(self.admins),
             search=SearchScope(self.search),
             max_found=self.search_results,
             registration=RegistrationConfig(
