@@ -4,19 +4,17 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from andiron.api.access import Access
 from andiron.api.api import Api
 from andiron.api.parts import Parts
 from andiron.api.sync import SyncApi
-from andiron.bosh.endpoint import BoshEndpoint
-from andiron.bosh.registry import BoshRegistry
 from andiron.connections import Connections
 from andiron.domain.contacts.groups import AskGroups
 from andiron.domain.contacts.permissions import MayContact
@@ -27,12 +25,12 @@ from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.hooks.attached import attached
 from andiron.hooks.hooks import Hooks
-from andiron.http_api.endpoint import api_routes
-from andiron.http_api.tokens import Doorkeeper, api_tokens, metrics_tokens
+from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
 from andiron.people import People
+from andiron.routes import Served, served
 from andiron.settings import Settings
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
@@ -41,12 +39,9 @@ from andiron.sm.strangers import Newcomers, Strangers
 from andiron.tokens.configured import signed_tokens
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
-from andiron.web.pages import demo_routes, healthy
-from andiron.web.proxy import Proxies, channel, may_tell_secrets
-from andiron.web.readiness import Readiness
-from andiron.web.upload import site_channel_of, upload_routes
-from andiron.web.visitors import Identify, Visitors
-from andiron.websocket.endpoint import WebSocketEndpoint, refuse_http, refuse_websocket
+from andiron.web.proxy import Proxies
+from andiron.web.visitors import Identify
+from andiron.websocket.endpoint import refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.jid import account_jid
 from andiron.xmpp.xml import Guard
@@ -240,20 +235,31 @@ class Andiron:
         await domain.start(self._lose_database)
         try:
             hooked = attached(self.hooks, domain, settings.hook_timeout, settings.hook_queue)
-            async with hooked, self._sessions(domain, guard) as manager, AsyncExitStack() as on:
+            async with (
+                hooked as tell_started,
+                self._sessions(domain, guard) as manager,
+                AsyncExitStack() as on,
+            ):
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
                 self._access.open(Parts(domain, manager))
-                bosh = BoshRegistry(
-                    manager, settings.bosh_config(), guard, self.strangers, loop.call_soon
+                parts = Served(
+                    settings,
+                    self._proxies,
+                    self._identify,
+                    self.api,
+                    self._api_tokens,
+                    self._metrics_tokens,
+                    self.strangers,
+                    self.incoming,
+                    domain,
+                    manager,
+                    guard,
                 )
-                routes = self._routes(manager, guard, bosh)
-                if self._metrics_tokens:
-                    routes.append(on.enter_context(self._metrics(manager, bosh)))
-                if settings.demo and domain.database is not None:
-                    routes += demo_routes(domain.name, domain.database)
+                routes = on.enter_context(served(parts))
                 if self.database_lost:
                     raise DatabaseError(self.database_lost)
+                tell_started()
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
             self._serving = None
@@ -301,79 +307,6 @@ class Andiron:
         if self.on_database_lost is not None:
             self.on_database_lost()
 
-    def _routes(
-        self, manager: SessionManager, guard: Guard, registry: BoshRegistry
-    ) -> list[BaseRoute]:
-        visitors = self._visitors()
-        websocket = WebSocketEndpoint(
-            manager,
-            self.settings.websocket_config(),
-            domain=self.settings.domain,
-            guard=guard,
-            channel_of=site_channel_of(self._proxies),
-            strangers=self.strangers,
-            visitor_of=None if visitors is None else visitors.find,
-        )
-        bosh = BoshEndpoint(
-            registry,
-            self.settings.bosh_config(),
-            channel_of=site_channel_of(self._proxies),
-            secure=lambda scope: may_tell_secrets(scope, self._proxies),
-            incoming=self.incoming,
-            visitors=visitors,
-        )
-        return [
-            *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
-            Route("/healthz", healthy),
-            Route("/readyz", self._readiness(manager).answer),
-            *self.discovery_routes(),
-            *self._api_routes(manager),
-            *upload_routes(
-                self.domain.uploads, self.settings.websocket_origins + self.settings.bosh_origins
-            ),
-            *(Route(path, websocket) for path in ("/ws", "/ws/")),
-            *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
-        ]
-
-    def _readiness(self, manager: SessionManager) -> Readiness:
-        database = self.domain.database
-        assert database is not None
-        return Readiness(lambda: database.get_meta(""), lambda: manager.closing)
-
-    def _api_routes(self, manager: SessionManager) -> list[BaseRoute]:
-        """Return the routes of the API over HTTP: none where no token is set."""
-        if not self._api_tokens:
-            return []
-        doorkeeper = self._doorkeeper("api_token", self._api_tokens, manager)
-        return [*api_routes(self.api, doorkeeper, 4 * self.settings.max_stanza_size)]
-
-    def _metrics(
-        self, manager: SessionManager, registry: BoshRegistry
-    ) -> AbstractContextManager[BaseRoute]:
-        """Return the route of the metrics, for as long as it is served."""
-        from andiron.metrics.endpoint import Source, serving  # noqa: PLC0415 - an extra
-
-        doorkeeper = self._doorkeeper("metrics_token", self._metrics_tokens, manager)
-        return serving(Source(manager, self.domain, registry, self.strangers), doorkeeper)
-
-    def _doorkeeper(
-        self, setting: str, tokens: tuple[str, ...], manager: SessionManager
-    ) -> Doorkeeper:
-        return Doorkeeper(
-            tokens,
-            self.domain.config.throttle,
-            lambda request: channel(request.scope, self._proxies).address,
-            manager.clock,
-            setting,
-        )
-
-    def _visitors(self) -> Visitors | None:
-        if self._identify is None:
-            return None
-        settings = self.settings
-        origins = settings.websocket_origins + settings.bosh_origins
-        return Visitors(self._identify, origins, settings.site_timeout)
-
     def end_sessions(self, name: str) -> int:
         """End all streams of an account, by the name the site has for it; return how many.
 
@@ -382,6 +315,8 @@ class Andiron:
         be resumed as well, and what they did not acknowledge goes where it would for one
         who is away. May be called from any thread. Raises ValueError for a name that
         no account can have; while the application does not run there are none to end.
+        From another thread it raises :class:`~andiron.api.errors.UnavailableError`
+        where the event loop does not answer in 30 seconds.
         """
         account = account_jid(name, self.settings.domain).bare
         if self._serving is None:
@@ -397,7 +332,7 @@ class Andiron:
         async def end() -> int:
             return manager.kick(account, manager.clock(), "signed out")
 
-        return asyncio.run_coroutine_threadsafe(end(), loop).result()
+        return self._access.wait(end())
 
     @property
     def people(self) -> People:

@@ -188,7 +188,8 @@ def _request(question: Question) -> dict[str, Any]:
     """Return what httpx is to ask."""
     request = {"method": question.method, "url": question.path}
     if question.body is not None:
-        return {**request, "json": question.body}
+        headers = {"Content-Type": "application/json"}
+        return {**request, "content": question.body, "headers": headers}
     return {**request, "params": question.query}
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
-__all__ = ["TimeLimit", "within"]
+__all__ = ["GaveUp", "TimeLimit", "within"]
 
 logger = logging.getLogger("andiron.domain")
 
@@ -16,21 +16,36 @@ class TimeLimit(Exception):  # noqa: N818
     """The site's own code has not answered in time."""
 
 
+class GaveUp(Exception):  # noqa: N818
+    """The site's own code has ended by what is no error, such as a cancellation of its own."""
+
+
 async def within(seconds: float, work: Awaitable[T]) -> T:
     """Return what ``work`` returns. Raises :class:`TimeLimit` when that takes longer.
 
     It is cancelled then, and not waited for: code that goes on all the same holds nobody up.
+    Whatever it raises is an :class:`Exception`, :class:`GaveUp` where it was none: a
+    cancellation within it is not one of whoever waits for it.
     """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait([task], timeout=seconds)
         if task.done():
-            return task.result()
+            return _result(task)
     finally:
         if not task.done():
             task.add_done_callback(_let_go)
             task.cancel()
     raise TimeLimit
+
+
+def _result(task: "asyncio.Future[T]") -> T:
+    try:
+        return task.result()
+    except Exception:
+        raise
+    except BaseException as error:
+        raise GaveUp(type(error).__name__) from error
 
 
 def _let_go(task: "asyncio.Future[Any]") -> None:

@@ -3,7 +3,6 @@
 Most ends at that step, and needs neither a task nor a time limit.
 """
 
-import asyncio
 import types
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ def continued(coroutine: Coroutine[Any, Any, T], waits_for: Any) -> Generator[An
         while True:
             try:
                 value = yield waits_for
-            except asyncio.CancelledError as error:
+            except BaseException as error:  # noqa: BLE001 - a failed future's is thrown in, too
                 waits_for = coroutine.throw(error)
             else:
                 waits_for = coroutine.send(value)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from os import getpid
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from andiron.api.errors import ApiError, UnavailableError
@@ -24,10 +25,13 @@ class Access:
 
     def __init__(self) -> None:
         self._there: tuple[Parts, asyncio.AbstractEventLoop] | None = None
+        self._process = 0
+        """Where it runs: a process that was forked from it has a copy that nothing drives."""
 
     def open(self, parts: "Parts") -> None:
         """Serve by these from now on, on the event loop that runs."""
         self._there = parts, asyncio.get_running_loop()
+        self._process = getpid()
 
     def close(self) -> None:
         """Serve no more."""
@@ -53,9 +57,18 @@ class Access:
             raise told from error
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do ``work`` on the application's loop, from another thread, and wait for it."""
+        """Do ``work`` on the application's loop, from a thread without one, and wait for it."""
         try:
-            loop = self._loop_elsewhere()
+            _check_thread()
+        except BaseException:
+            work.close()
+            raise
+        return self.wait(work)
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do as :meth:`run` from any other thread than that of the application's loop."""
+        try:
+            _, loop = self._opened()
         except BaseException:
             work.close()
             raise
@@ -75,21 +88,21 @@ class Access:
                 " What was asked may be done all the same."
             ) from None
 
-    def _loop_elsewhere(self) -> asyncio.AbstractEventLoop:
-        _, loop = self._opened()
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return loop
-        raise RuntimeError(
-            "chat.sync waits, which would stop this event loop: await chat.api.send(…) and the like"
-            " in async code, or call it in a thread (asyncio.to_thread)"
-        )
-
     def _opened(self) -> tuple["Parts", asyncio.AbstractEventLoop]:
-        if self._there is None:
+        if self._there is None or self._process != getpid():
             raise UnavailableError(
                 "This Andiron does not run in this process: its API is there within its lifespan"
                 " (async with chat.lifespan(): …). Other processes use andiron.remote."
             )
         return self._there
+
+
+def _check_thread() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "chat.sync waits, which would stop this event loop: await chat.api.send(…) and the like"
+        " in async code, or call it in a thread (asyncio.to_thread)"
+    )

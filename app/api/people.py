@@ -46,9 +46,11 @@ class People:
             raise InvalidError(f"The {what} are a list of names, not {type(names).__name__}.")
         return [self.jid(name).bare for name in names]
 
-    async def known(self, name: str) -> JID:
-        """Return the address of an account that there is."""
+    async def known(self, name: str, *, guests: bool = False) -> JID:
+        """Return the address of an account that there is; ``guests`` who are there have none."""
         jid = self.jid(name)
+        if guests and self._is_guest(jid):
+            return jid
         if not await self._domain.accounts.exists(jid.node):
             raise NotFoundError(f"There is no account {jid.node}.")
         return jid
@@ -56,10 +58,12 @@ class People:
     async def addressed(self, name: str) -> JID:
         """Return the address of an account that is written to, which may have to be made.
 
-        That is as at a first sign-in: by the setting ``provision``.
+        That is as at a first sign-in: by the setting ``provision``. A guest gets none.
         """
         jid = self.jid(name)
         accounts = self._domain.accounts
+        if self._is_guest(jid):
+            return jid
         if not await accounts.exists(jid.node):
             if not self._domain.site.provision:
                 raise NotFoundError(
@@ -67,6 +71,11 @@ class People:
                 )
             await accounts.provide(jid.node)
         return jid
+
+    def _is_guest(self, jid: JID) -> bool:
+        """Tell whether it is the address of one who is here without an account (ANONYMOUS)."""
+        owner = self._domain.owners.get(jid.bare)
+        return owner is not None and not owner.registered
 
     async def speaking(self, name: str) -> tuple[Owner, str]:
         """Return who speaks, and from which address: the site where the name is empty."""

@@ -99,9 +99,10 @@ class RoomsApi:
             )
         return jid
 
-    def is_address(self, name: str) -> bool:
+    def is_address(self, name: object) -> bool:
         """Tell whether a name is the address of a room, and not of an account."""
-        return self._rooms is not None and name.rpartition("@")[2] == self._rooms.host
+        rooms = self._rooms
+        return rooms is not None and isinstance(name, str) and name.rpartition("@")[2] == rooms.host
 
     # What becomes of them
 
@@ -169,10 +170,11 @@ class RoomsApi:
 
     async def invite(self, room: str, account: str, reason: str) -> None:
         """Invite somebody."""
-        found, (_, management) = self.find(room), self._there()
+        _, management = self._there()
+        self.find(room)
         text_of(reason, "The reason", _MAX_REASON)
         jid = await self._people.addressed(account)
-        await management.invite(found, jid.bare, reason)
+        await management.invite(self.find(room), jid.bare, reason)
 
     def occupants(self, room: str) -> tuple[RoomPerson, ...]:
         """Return who is in a room."""
@@ -194,11 +196,12 @@ class RoomsApi:
         rooms, management = self._there()
         body = text_of(body, "The body", rooms.config.max_message, least=1)
         text_of(nick, "The nickname", rooms.config.max_nick)
-        found = self.find(room)
+        self.find(room)
         owner, _ = await self._people.speaking(sender)
         identity = new_id()
         element = self._element(message_text("", "", "groupchat", identity, "", body))
-        kept = await management.say(found, element, owner.jid, nick, owner.payer)
+        # Meanwhile it may have come to its end, or be another.
+        kept = await management.say(self.find(room), element, owner.jid, nick, owner.payer)
         return Sent(id=identity, archive_id=kept)
 
     async def set_subject(self, room: str, subject: str) -> None:
@@ -225,11 +228,15 @@ class RoomsApi:
 
 
 def _configured(config: RoomConfig, options: RoomOptions) -> RoomConfig:
-    given = {_FIELDS[name]: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
-        if isinstance(value, str):
+        if not isinstance(getattr(config, _FIELDS[name]), bool):
             text_of(value, f"The {name} of a room", _MAX_NAME)
-    return replace(config, **given)  # type: ignore[arg-type]
+        elif not isinstance(value, bool):
+            raise InvalidError(
+                f"Whether a room is {name} must be True or False, not {type(value).__name__}."
+            )
+    return replace(config, **{_FIELDS[name]: value for name, value in given.items()})  # type: ignore[arg-type]
 
 
 def _info(room: Room) -> RoomInfo:

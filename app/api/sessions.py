@@ -60,7 +60,7 @@ class SessionsApi:
 
     async def presence(self, account: str) -> Presence:
         """Return whether somebody is there."""
-        jid = await self._people.known(account)
+        jid = await self._people.known(account, guests=True)
         best = self._router.best(jid.bare)
         there = self._router.available(jid.bare)
         # Those that messages come to are first; of them the one that came last.

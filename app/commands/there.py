@@ -1,7 +1,6 @@
 """The server that runs with these settings, or at a URL: how commands reach it, and its API."""
 
 import http.client
-import json
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
@@ -146,15 +145,13 @@ class There:
 
     def _answer(self, question: Question) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {self._token}"}
-        body = None
         if question.body is not None:
             headers["Content-Type"] = "application/json"
-            body = json.dumps(question.body).encode()
         path = PREFIX + question.path
         if question.query:
             path += f"?{urlencode(question.query)}"
         status, kind, content = self.place.request(
-            question.method, path, body=body, headers=headers
+            question.method, path, body=question.body, headers=headers
         )
         if status == http.client.NOT_FOUND and kind != PROBLEM:
             raise click.ClickException(

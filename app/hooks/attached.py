@@ -11,7 +11,7 @@ from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.rooms import Rooms
 from andiron.hooks.deciding import Deciding
 from andiron.hooks.hooks import Hooks
-from andiron.hooks.values import RoomEvent, RoomMessage, SignIn, SignOff
+from andiron.hooks.values import RoomEvent, RoomMessage, SignIn, SignOff, Started
 from andiron.hooks.watching import Watcher
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import Payer
@@ -25,8 +25,12 @@ _Tell = Callable[[object], None]
 
 
 @asynccontextmanager
-async def attached(hooks: Hooks, domain: Domain, limit: float, most: int) -> AsyncIterator[None]:
+async def attached(
+    hooks: Hooks, domain: Domain, limit: float, most: int
+) -> AsyncIterator[Callable[[], None]]:
     """Have the hooks asked and told while the block runs; the domain has started.
+
+    The block is given what tells that the whole application has.
 
     Events that nobody wants to know of are not made, and messages are only looked at
     where somebody decides about them. A hook may
@@ -44,16 +48,17 @@ async def attached(hooks: Hooks, domain: Domain, limit: float, most: int) -> Asy
 
         return tell_all if there else None
 
-    hooks.running = True
+    hooks.running += 1
     try:
         if hooks.messages:
             domain.screen(_deciding(hooks, domain, limit))
         _watch_sessions(domain, tell)
         if domain.rooms is not None:
             _watch_rooms(domain.rooms, tell)
-        yield
+        begun = tell("started")
+        yield lambda: None if begun is None else begun(Started(domain=domain.name))
     finally:
-        hooks.running = False
+        hooks.running -= 1
         if watchers:
             await asyncio.gather(*(watcher.close() for watcher in watchers))
 

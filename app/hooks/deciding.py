@@ -25,6 +25,7 @@ logger = logging.getLogger("andiron.hooks")
 _SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
 _SAID_AGAIN: Final = frozenset({BODY, "{http://jabber.org/protocol/xhtml-im}html"})
 """What says the same as the body, in another language or form."""
+_SHOWN: Final = _SAID_AGAIN | {_SUBJECT}
 _HANGS: Final = 3
 """How often in a row a function may take too long for one account before it is given a rest."""
 _REST: Final = 30.0
@@ -134,6 +135,7 @@ class Deciding:
             to_room=self._is_room(to),
             body=tree.findtext(BODY) or "",
             subject=tree.findtext(_SUBJECT) or "",
+            texts=tuple("".join(child.itertext()) for child in tree if child.tag in _SHOWN),
             id=element.get("id"),
             xml=element.text,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeVar, overload
 
-from andiron.hooks.values import Message, Refuse, RoomEvent, RoomMessage, SignIn, SignOff
+from andiron.hooks.values import Message, Refuse, RoomEvent, RoomMessage, SignIn, SignOff, Started
 
 __all__ = ["Decision", "Failing", "Hooks", "MessageHook", "Observer"]
 
@@ -35,7 +35,8 @@ class Hooks:
 
     messages: list[MessageHook] = field(default_factory=list)
     observers: dict[str, list[Observer[Any]]] = field(default_factory=dict)
-    running: bool = False
+    running: int = 0
+    """In how many applications they are at work."""
 
     @overload
     def message(self, function: Decision) -> Decision: ...
@@ -61,6 +62,10 @@ class Hooks:
             return function
 
         return add if function is None else add(function)
+
+    def started(self, function: Observer[Started]) -> Observer[Started]:
+        """Be told when the application has started: the moment for bots, on its event loop."""
+        return self._observe("started", function)
 
     def sign_in(self, function: Observer[SignIn]) -> Observer[SignIn]:
         """Be told when a client has signed in."""

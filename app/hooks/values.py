@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Message", "Refuse", "RoomEvent", "RoomMessage", "SignIn", "SignOff"]
+__all__ = ["Message", "Refuse", "RoomEvent", "RoomMessage", "SignIn", "SignOff", "Started"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The application has started."""
+
+    domain: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +46,17 @@ class Message:
     to: str
     """The address as the client wrote it; empty: its own account."""
     kind: str
-    """``chat``, ``normal``, ``groupchat`` or ``headline``."""
+    """``chat``, ``normal``, ``groupchat`` or ``headline``; ``error`` for one that has a body."""
     to_room: bool
     """Whether it is for a room, or for one in a room."""
     body: str
-    """Empty for what has none, such as a change of a room's subject, or an invitation."""
+    """Empty for what has none, such as a change of a room's subject, or an invitation.
+
+    The first, where there are several in other languages.
+    """
     subject: str
+    texts: tuple[str, ...]
+    """All that clients may show of it: bodies and subjects in each language, and XHTML-IM."""
     id: str
     xml: str
     """All of it, as the client sent it."""
@@ -52,9 +64,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The answer against a message; its sender is told the text."""
+    """The answer against a message; its sender is told the text, up to 255 characters of it.
+
+    Raises :class:`TypeError` for a text that is none.
+    """
 
     text: str = ""
+
+    def __post_init__(self) -> None:
+        """Fail in the hook that made it, rather than when it is written."""
+        if not isinstance(self.text, str):
+            raise TypeError(f"Refuse tells a text, not {type(self.text).__name__}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What a client of the API asks, and what it makes of the answer, whatever carries them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,8 @@ class Question:
     path: str
     """Below :data:`.operations.PREFIX`, quoted."""
     query: Mapping[str, str]
-    body: Mapping[str, Any] | None
-    """What is to be sent as JSON; None for none."""
+    body: bytes | None
+    """JSON; None for none."""
 
 
 def asked(operation: Operation, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Question:
@@ -37,8 +38,13 @@ def asked(operation: Operation, args: Sequence[Any], kwargs: Mapping[str, Any]) 
     for name in operation.in_path:
         path = path.replace(f"{{{name}}}", _segment(name, arguments.pop(name)))
     given = operation.of_call(arguments)
+    try:
+        content = json.dumps(given, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise InvalidError(f"No text can have the character U+{code:04X}.") from None
     if operation.has_body:
-        return Question(operation.method, path, {}, given)
+        return Question(operation.method, path, {}, content)
     query = {name: _written(value) for name, value in given.items() if value is not None}
     return Question(operation.method, path, query, None)
 
@@ -61,7 +67,10 @@ def _segment(name: str, value: object) -> str:
     """Return a name as a part of a path; what would lead elsewhere is no name."""
     if not isinstance(value, str) or value in ("", ".", "..") or "/" in value:
         raise InvalidError(f"{name}: {str(value)[:100]!r} is no name.")
-    return quote(value.encode("utf-8", "replace"), safe="@")
+    try:
+        return quote(value, safe="@")
+    except UnicodeEncodeError:
+        raise InvalidError(f"{name}: {value[:100]!r} is no name.") from None
 
 
 def _written(value: object) -> str:

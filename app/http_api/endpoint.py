@@ -95,8 +95,9 @@ class _Endpoint(_Guarded):
                 raise InvalidError("What is asked is in the body, and nothing in the query.")
         else:
             given = operation.of_query(_query(request))
-        method = getattr(self._api, operation.name)
-        result: Any = await method(**request.path_params, **given)
+        # A host that mounts this may have parameters of its own in the path.
+        named = {name: request.path_params[name] for name in operation.in_path}
+        result: Any = await getattr(self._api, operation.name)(**named, **given)
         if operation.status == 204:
             return Response(status_code=204, headers=_NO_STORE)
         content = operation.result.dump_json(result)

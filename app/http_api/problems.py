@@ -27,7 +27,9 @@ CODES: Final[Mapping[str, type[ApiError]]] = {
     "busy": BusyError,
     "unavailable": UnavailableError,
     "unauthorized": UnauthorizedError,
+    "too_large": InvalidError,
 }
+"""What the codes mean to a client in Python; the first of an error's stands for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def _checked(name: str, text: str) -> list[str]:
 
 
 class Doorkeeper:
-    """Lets requests in that bring a token, and slows down who guesses."""
+    """Lets requests in that bring a token, and puts off who guesses."""
 
     def __init__(
         self,
@@ -95,22 +95,23 @@ class Doorkeeper:
         scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return _refused(_REALM, f"Send a token of {self._setting} as Authorization: Bearer …")
+        digest = _digest(token.strip(" "))
+        # All are compared, so that the time it takes tells nothing. The right one passes whoever
+        # guesses from the same address: it is too long to be guessed.
+        if sum(hmac.compare_digest(digest, known) for known in self._known):
+            return None
         key, now = network_of(self._address_of(request)).encode(), self._clock()
         wait = self._failures.until(key) - now
         if wait > 0:
             return problem(
                 429,
                 "Too many wrong tokens",
-                "Wrong tokens came from this address: no other is looked at for a while.",
+                "Wrong tokens came from this address, and this is another or the same.",
                 "throttled",
                 {"Retry-After": str(ceil(wait))},
             )
-        digest = _digest(token.strip(" "))
-        # All are compared, so that the time it takes tells nothing.
-        if not sum(hmac.compare_digest(digest, known) for known in self._known):
-            self._failures.add(key, now)
-            return _refused(f'{_REALM}, error="invalid_token"', "This token is not one of those.")
-        return None
+        self._failures.add(key, now)
+        return _refused(f'{_REALM}, error="invalid_token"', "This token is not one of those.")
 
 
 def _digest(token: str) -> bytes:

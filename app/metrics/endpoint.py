@@ -40,7 +40,10 @@ def _answering(
         refused = doorkeeper.refusal(request)
         if refused is not None:
             return refused
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        except (TypeError, ValueError):  # The library's, for a version that is no number.
+            encode, content_type = choose_encoder("")
         headers = {"Cache-Control": "no-store", "Content-Type": content_type}
         return Response(encode(registry), headers=headers)
 

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
         False,
         description="Serve the demonstration page at `/`; never on a public site.",
     )
+    widget: bool = Field(
+        True,
+        description="Serve `<andiron-chat>`, a chat for the site's pages, at `/widget.js`.",
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
         "info", description="The least severe messages that are logged."
     )

@@ -47,7 +47,7 @@ def demo_routes(domain: str, database: Database) -> list[Route]:
 
     async def index(_request: Request) -> Response:
         people = [f"{name}@{domain}" for name in await demo_names(database)]
-        content = fill(template, {"domain": domain, "peers": " ".join(people)})
+        content = fill(template, {"peers": " ".join(people)})
         return Response(content, media_type=_HTML, headers=_SECURITY)
 
     return [Route("/", index), *routes]

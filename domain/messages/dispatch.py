@@ -120,6 +120,11 @@ class Dispatch:
     ) -> str:
         if not storable(element):
             return ""
+        if not recipient.registered:
+            raise StanzaError(
+                StanzaCondition.RECIPIENT_UNAVAILABLE,
+                "the guest is not available, and nothing is kept for guests",
+            )
         sender, account = spoken.sender, recipient.jid
         posting = (
             None if archive is None else Posting(archive, self._owners, spoken, account, account)

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from andiron.domain.client import Client
 from andiron.domain.router import TRIFLES
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.content import shows_body, tags
+from andiron.xmpp.content import has_body, shows_body, tags
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.xml import Element
 
@@ -72,9 +72,12 @@ class Screening:
 
 
 def says_something(element: Element) -> bool:
-    """Tell whether a message says more than that it was read, or that somebody types."""
+    """Tell whether a message says more than that it was read, or that somebody types.
+
+    An error does where it has a body, which anybody may write into one.
+    """
     if element.attributes.get("type") == "error":
-        return False
+        return has_body(element)
     if shows_body(element.text):
         return True
     return any(not tag.startswith(_SIGNS) for tag in tags(element))

@@ -1,5 +1,6 @@
 """What the site itself does with rooms, by no session and whatever their owners say."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from andiron.domain.rooms.config import RoomConfig
@@ -24,6 +25,7 @@ __all__ = ["RoomManagement"]
 class RoomManagement:
     """Changes rooms and speaks in them. What must be kept is kept when a method returns.
 
+    Where whoever waits for it is cancelled, it is kept all the same: the rooms have changed.
     Methods raise :class:`StanzaError` for what may not be, and :class:`DatabaseError`.
     """
 
@@ -56,11 +58,16 @@ class RoomManagement:
         if subject:
             room.subject = Subject(subject, stamp=self._wall())
         rooms.add(room)
-        try:
-            await _done(rooms.configure(room, NewConfig(config, dict(affiliations)), ""))
-        except BaseException:
-            rooms.discard(room)
-            raise
+        kept = rooms.configure(room, NewConfig(config, dict(affiliations)), "")
+
+        async def keep() -> str:
+            try:
+                return kept if isinstance(kept, str) else await kept
+            except BaseException:
+                rooms.discard(room)
+                raise
+
+        await _done(keep())
         return room
 
     async def configure(self, room: Room, config: RoomConfig) -> None:
@@ -135,4 +142,4 @@ class RoomManagement:
 
 async def _done(change: str | Awaitable[str]) -> None:
     if not isinstance(change, str):
-        await change
+        await asyncio.shield(change)

@@ -409,7 +409,7 @@ def broken(chat, monkeypatch):
     async def fail(_request):
         raise ZeroDivisionError("a secret of the inside")
 
-    monkeypatch.setattr("andiron.application.healthy", fail)
+    monkeypatch.setattr("andiron.routes.healthy", fail)
     return chat
 
 

@@ -17,7 +17,9 @@ def folders():
     found = {"andiron": "app"}
     for init in ROOT.rglob("__init__.py"):
         folder = init.parent.relative_to(ROOT)
-        if folder.parts[0] in {"tests", "bench", "build"} or folder.parts[0].startswith("."):
+        if folder.parts[0] in {"tests", "bench", "build", "examples"} or folder.parts[0].startswith(
+            "."
+        ):
             continue
         if any(part.startswith(".") or part == "node_modules" for part in folder.parts):
             continue

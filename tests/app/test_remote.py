@@ -68,6 +68,14 @@ async def test_errors_are_the_same(both):
     for name in ("", ".", "..", "a/b", "../sessions", 7):
         with pytest.raises(InvalidError, match="is no name"):
             await remote.destroy_room(name)
+    for ask in (
+        remote.presence("bob\ud800"),
+        remote.send("bob", "\ud800"),
+        remote.rooms(after="\ud800"),
+        remote.send("bob", "x" * 5_000_000),
+    ):
+        with pytest.raises(InvalidError):
+            await ask
     with pytest.raises(InvalidError, match="nobody's name"):
         await remote.send("a b", "x")
     with pytest.raises(InvalidError, match="body: Input should be"):

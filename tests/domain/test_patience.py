@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from andiron.domain.patience import TimeLimit, within
+from andiron.domain.patience import GaveUp, TimeLimit, within
 
 
 async def test_an_answer_in_time():
@@ -21,6 +21,13 @@ async def test_an_error_is_the_works_own():
 
     with pytest.raises(LookupError, match="as it happens"):
         await within(60, work())
+
+
+async def test_a_cancellation_of_the_works_own_is_an_error():
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    task.cancel()
+    with pytest.raises(GaveUp, match="CancelledError"):
+        await within(10, task)
 
 
 async def test_who_takes_too_long_is_cancelled():

@@ -158,9 +158,16 @@ class NodeClient(Client):
         self.command("send", to=to, body=body, id=body.split(maxsplit=1)[0])
 
     def connect(
-        self, url: str, domain: str, user: str, password: str, origin: str = ORIGIN
+        self,
+        url: str,
+        domain: str,
+        user: str,
+        password: str,
+        *,
+        token: str = "",
+        origin: str = ORIGIN,
     ) -> None:
-        """Begin to sign in."""
+        """Begin to sign in, by the token where there is one."""
         self.command(
             "connect",
             url=url,
@@ -168,12 +175,15 @@ class NodeClient(Client):
             domain=domain,
             user=user,
             password=password,
+            token=token,
             resource=self.library,
         )
 
-    async def sign_in(self, url: str, domain: str, user: str, password: str) -> None:
+    async def sign_in(
+        self, url: str, domain: str, user: str, password: str, *, token: str = ""
+    ) -> None:
         """Connect, wait until stream management is on, and become available."""
-        self.connect(url, domain, user, password)
+        self.connect(url, domain, user, password, token=token)
         self.jid = (await self.expect("online"))["jid"]
         if self.library != UNMANAGED:
             await self.expect("managed")

@@ -3,7 +3,9 @@
 import itertools
 import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from tests.interop.proxy import CuttableProxy
 from tests.interop.server import Server
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+LEFT_OUT = (".*", "build", "*.egg-info", "tests", "examples", "__pycache__", "node_modules")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -174,6 +178,23 @@ async def sign_in(node: str, server: Server) -> AsyncIterator[SignIn]:
     """Return what :func:`signing_in` enters with, for one test."""
     async with signing_in(node, server) as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with Andiron from its wheel, and what the sites in examples/ need."""
+    directory = tmp_path_factory.mktemp("fresh")
+    source, environment = directory / "source", directory / "venv"
+    # Building leaves files behind, and must not do so here.
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    lists = sorted((ROOT / "examples").glob("*/requirements.txt"))
+    needed = {line for path in lists for line in path.read_text().split()}
+    ours = {str(source) + line.removeprefix("andiron") for line in needed if "andiron" in line}
+    pip = [str(environment / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
+    others = needed - {line for line in needed if "andiron" in line}
+    subprocess.run([*pip, *sorted(ours), *sorted(others)], check=True, cwd=directory)
+    return environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,25 @@ async def test_a_cancellation_reaches_what_goes_on() -> None:
     assert told == ["cancelled"]
 
 
+async def test_the_error_of_what_it_waits_for_is_its_own_to_handle() -> None:
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def work() -> str:
+        try:
+            await waiter
+        except OSError:
+            return "handled"
+        return "not raised"
+
+    coroutine = work()
+    going_on = asyncio.ensure_future(_awaiting(coroutine, coroutine.send(None)))
+    await asyncio.sleep(0)
+
+    waiter.set_exception(OSError("reset"))
+
+    assert await going_on == "handled"
+
+
 async def test_what_it_raises_is_raised() -> None:
     async def work() -> None:
         await asyncio.sleep(0)

@@ -31,14 +31,13 @@ export class Panel {
   #countdown = 0;
   #drawing = 0;
 
-  /** `way` is how to connect, `choose(way)` is called when somebody wants another. */
-  constructor(session, chat, way, choose) {
+  /** `chat` is the component, `way` how to connect; `choose(way)` is called when somebody wants another. */
+  constructor(chat, way, choose) {
+    const { session } = chat;
     this.#session = session;
     this.#chat = chat;
     session.addEventListener('state', () => this.#soon());
     session.addEventListener('frame', ({ detail }) => this.#frame(detail));
-    chat.addEventListener('peer', () => this.#soon());
-    chat.addEventListener('cleared', () => this.#clear());
     byId('cut').addEventListener('click', () => session.cut());
     byId('ways').addEventListener('change', ({ target }) => {
       byId('ways-problem').textContent = '';
@@ -46,7 +45,7 @@ export class Panel {
     });
     this.#choose(way);
     byId('frames-toggle').addEventListener('click', () => this.#toggleFrames());
-    byId('frames-clear').addEventListener('click', () => this.#clear());
+    byId('frames-clear').addEventListener('click', () => this.clear());
     this.#draw();
   }
 
@@ -131,7 +130,7 @@ export class Panel {
     if (this.#shown) this.#append(this.#frames);
   }
 
-  #clear() {
+  clear() {
     this.#frames = [];
     byId('frames').replaceChildren();
   }

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from andiron.api import BusyError, InvalidError, NotFoundError, RefusedError, UnavailableError
@@ -223,3 +225,74 @@ async def test_a_room_that_cannot_be_kept_is_not_there(chat, monkeypatch):
         await chat.api.room("tea")
     monkeypatch.undo()
     await chat.api.create_room("tea")
+
+
+async def kept_rooms(app):
+    return {each.name: each for each in await app.domain.rooms._store.load()}
+
+
+async def begun_and_cancelled(work):
+    task = asyncio.ensure_future(work)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_what_was_changed_is_kept_when_whoever_asked_is_cancelled(chat):
+    await begun_and_cancelled(chat.api.create_room("tea"))
+    assert (await chat.api.room("tea")).persistent
+    await begun_and_cancelled(chat.api.set_member("tea", "mallory", "outcast"))
+    await begun_and_cancelled(chat.api.change_room("tea", name="Tea room"))
+    tea = (await kept_rooms(chat))["tea"]
+    assert tea.config.name == "Tea room"
+    assert tea.places["mallory@example.org"].affiliation == "outcast"
+    await begun_and_cancelled(chat.api.destroy_room("tea"))
+    assert await kept_rooms(chat) == {}
+
+
+async def test_a_name_that_is_used_again_at_once_is_kept_for_the_later_room(chat):
+    await chat.api.create_room("tea", name="first")
+    await asyncio.gather(
+        chat.api.destroy_room("tea"),
+        chat.api.create_room("tea", name="second"),
+        chat.api.change_room("tea", name="third"),
+    )
+    assert (await kept_rooms(chat))["tea"].config.name == "third"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda api: api.say("tea", "hello", sender="alice"),
+        lambda api: api.invite("tea", "alice"),
+    ],
+)
+async def test_nobody_speaks_in_a_room_that_ends_meanwhile(chat, ask):
+    await chat.api.create_room("tea")
+    asked = asyncio.ensure_future(ask(chat.api))
+    await asyncio.sleep(0)
+    await chat.api.destroy_room("tea")
+    with pytest.raises(NotFoundError, match="There is no room tea"):
+        await asked
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ({"name": 101}, "The name of a room must be a text, not int"),
+        ({"password": b"secret"}, "The password of a room must be a text, not bytes"),
+        ({"public": "no"}, "Whether a room is public must be True or False, not str"),
+    ],
+)
+async def test_a_room_is_set_up_by_what_its_options_are(chat, option, sentence):
+    with pytest.raises(InvalidError, match=sentence):
+        await chat.api.create_room("tea", **option)
+    await chat.api.create_room("tea")
+    with pytest.raises(InvalidError, match=sentence):
+        await chat.api.change_room("tea", **option)
+
+
+async def test_what_is_no_name_has_no_archive(chat):
+    with pytest.raises(InvalidError, match="must be a text, not int"):
+        await chat.api.archive(101)

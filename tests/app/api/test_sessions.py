@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from andiron.api import InvalidError, NotFoundError
+from andiron.api import InvalidError, NotFoundError, RefusedError
+from andiron.domain.client import Owner
 from andiron.testing import StreamEndedError
 
 
@@ -86,3 +87,12 @@ async def test_nobody_has_no_presence_and_nonsense_no_sessions(chat):
         await chat.api.end_sessions("alice/")
     with pytest.raises(InvalidError, match="nobody's name"):
         await chat.api.end_sessions("a b")
+
+
+async def test_a_guest_is_written_to_and_gets_no_account(chat):
+    guest = chat.domain.owners.add(Owner("guest@example.org", registered=False))
+    assert await chat.api.notify("guest", "hello") == 0
+    with pytest.raises(RefusedError, match="nothing is kept for guests"):
+        await chat.api.send("guest", "hello")
+    assert (await chat.api.presence("guest")).available is False
+    assert not await chat.domain.accounts.exists(guest.username)

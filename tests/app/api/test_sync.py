@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 
@@ -52,6 +53,23 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(chat, monkeypatch)
     assert begun.is_set()
 
 
+async def test_no_thread_waits_for_ever_for_sessions_to_end(chat, monkeypatch):
+    monkeypatch.setattr(access_module, "_PATIENCE", 0.01)
+
+    def end():
+        task = asyncio.run_coroutine_threadsafe(block(), loop)
+        with pytest.raises(UnavailableError, match="may be done all the same"):
+            chat.end_sessions("bob")
+        stopped.set()
+        task.result()
+
+    async def block():
+        stopped.wait(10)
+
+    loop, stopped = asyncio.get_running_loop(), threading.Event()
+    await asyncio.to_thread(end)
+
+
 async def test_an_application_that_ends_meanwhile_is_told(chat):
     async def end():
         asyncio.current_task().cancel()
@@ -64,6 +82,14 @@ async def test_an_application_that_ends_meanwhile_is_told(chat):
 def test_one_that_does_not_run_is_not_waited_for():
     with pytest.raises(UnavailableError, match="does not run"):
         create_app().sync.send("bob", "hello")
+
+
+async def test_a_process_that_was_forked_from_it_is_told_at_once(chat, monkeypatch):
+    monkeypatch.setattr(access_module, "getpid", lambda: 0)
+    with pytest.raises(UnavailableError, match=r"Other processes use andiron\.remote"):
+        await asyncio.to_thread(chat.sync.send, "bob", "hello")
+    with pytest.raises(UnavailableError, match="does not run in this process"):
+        await chat.api.send("bob", "hello")
 
 
 def public(of):

@@ -48,10 +48,11 @@ async def test_a_hook_lets_go_changes_and_refuses():
 
 
 async def test_what_says_the_same_in_another_form_goes_with_the_body():
-    chat = create_app(**QUICK)
+    chat, texts = create_app(**QUICK), []
 
     @chat.hooks.message
     async def decide(message):
+        texts.extend(message.texts)
         return "***"
 
     async with running(chat) as client:
@@ -59,7 +60,7 @@ async def test_what_says_the_same_in_another_form_goes_with_the_body():
         await alice.write(
             "<message to='bob@example.org' type='chat'><body>rude</body>"
             "<body xml:lang='de'>grob</body><html xmlns='http://jabber.org/protocol/xhtml-im'>"
-            "<body xmlns='http://www.w3.org/1999/xhtml'>rude</body></html>"
+            "<body xmlns='http://www.w3.org/1999/xhtml'>ru<b>de</b></body></html>"
             "<x xmlns='urn:kept'/></message>"
         )
         came = await bob.receive()
@@ -67,6 +68,7 @@ async def test_what_says_the_same_in_another_form_goes_with_the_body():
         assert "rude" not in came.text
         assert "grob" not in came.text
         assert "urn:kept" in came.text
+    assert texts == ["rude", "grob", "rude"]
 
 
 async def test_signs_are_nobodys_to_decide_about_and_what_has_no_body_is():
@@ -94,6 +96,58 @@ async def test_signs_are_nobodys_to_decide_about_and_what_has_no_body_is():
         await alice.write(f"<message to='{bob.jid}'><x xmlns='urn:secret'>words</x></message>")
         await bob.next(lambda one: "urn:secret" in one.text)
     assert seen == [("", "Assam", True), ("", "", False)]
+
+
+async def test_an_error_that_says_something_is_looked_at_and_any_other_is_not():
+    chat, seen = create_app(**QUICK), []
+
+    @chat.hooks.message
+    async def decide(message):
+        seen.append((message.kind, message.body))
+        return Refuse()
+
+    async with running(chat) as client:
+        alice, bob = await client("alice"), await client("bob")
+        error = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+        for inner in (f"{error}<m:body xmlns:m='jabber:client'>rude</m:body>", error):
+            await alice.write(f"<message to='{bob.jid}' type='error'>{inner}</message>")
+        assert "rude" not in (await bob.next(is_error)).text
+    assert seen == [("error", "rude")]
+
+
+async def has_a_task_of_its_own_cancelled(_message):
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    task.cancel()
+    await task
+
+
+async def ends_by_what_is_no_error(_message):
+    raise GeneratorExit
+
+
+async def refuses_by_no_text(_message):
+    return Refuse(None)
+
+
+@pytest.mark.parametrize("on_failure", ["refuse", "deliver"])
+@pytest.mark.parametrize(
+    "hook", [has_a_task_of_its_own_cancelled, ends_by_what_is_no_error, refuses_by_no_text]
+)
+async def test_whatever_ends_it_the_message_is_settled_and_the_stream_goes_on(hook, on_failure):
+    chat = create_app(domain="example.org", hook_timeout=10)
+    chat.hooks.message(on_failure=on_failure)(hook)
+    async with running(chat) as client:
+        alice, bob = await client("alice"), await client("bob")
+        await alice.write("<enable xmlns='urn:xmpp:sm:3'/>")
+        await alice.next(lambda one: one.name == "enabled")
+        await alice.send("bob", "hello")
+        if on_failure == "deliver":
+            assert (await bob.receive()).body == "hello"
+        else:
+            assert (await alice.next(is_error)).condition == "resource-constraint"
+        await alice.write("<r xmlns='urn:xmpp:sm:3'/>")
+        async with asyncio.timeout(10):
+            await alice.next(lambda one: one.name == "a" and one.tree.get("h") == "1")
 
 
 @pytest.mark.parametrize("goes_wrong", ["fails", "hangs", "nonsense", "impossible"])

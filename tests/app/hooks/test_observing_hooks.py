@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from andiron.application import create_app
-from andiron.hooks import RoomEvent, RoomMessage, SignIn, SignOff
+from andiron.hooks import Hooks, RoomEvent, RoomMessage, SignIn, SignOff, Started
 from andiron.testing import running
 
 ROOM = "tea@conference.example.org"
@@ -37,6 +37,33 @@ async def until(told, kind):
             found, event = await told.get()
             if found == kind:
                 return event
+
+
+async def test_a_bot_begins_with_the_application_where_a_host_knows_no_lifespan():
+    chat = create_app(domain="example.org", database="sqlite://", demo=False)
+    bots = asyncio.Queue()
+
+    @chat.hooks.started
+    async def begin(event):
+        assert event == Started(domain="example.org")
+        bot = chat.client("helper")
+        bot.add_event_handler("session_start", bots.put)
+        bot.connect()
+
+    async def host(_scope, _receive, _send):
+        raise AssertionError("it is not asked")
+
+    sent = asyncio.Queue()
+    heard = asyncio.Queue()
+    heard.put_nowait({"type": "lifespan.startup"})
+    site = chat.wrap(host, at="/chat")
+    serving = asyncio.create_task(site({"type": "lifespan"}, heard.get, sent.put))
+    assert (await sent.get())["type"] == "lifespan.startup.complete"
+    async with asyncio.timeout(10):
+        await bots.get()
+    heard.put_nowait({"type": "lifespan.shutdown"})
+    assert (await sent.get())["type"] == "lifespan.shutdown.complete"
+    await serving
 
 
 async def test_who_comes_and_goes_is_told():
@@ -132,6 +159,32 @@ async def test_one_that_fails_or_hangs_keeps_nobody_waiting(kind, goes_wrong, ca
     expected = "failed" if goes_wrong == "fails" else "longer than 0.05 s"
     lines = [each.getMessage() for each in caplog.records if each.name == "andiron.hooks"]
     assert any(f"The hook {kind}" in line and expected in line for line in lines)
+
+
+async def test_one_that_cancels_itself_is_told_what_comes_next():
+    chat, told = create_app(domain="example.org"), asyncio.Queue()
+
+    @chat.hooks.sign_in
+    async def cancelled(event):
+        await told.put(event.account)
+        raise asyncio.CancelledError
+
+    async with running(chat) as client:
+        for name in ("alice", "bob"):
+            await client(name)
+            async with asyncio.timeout(10):
+                assert await told.get() == f"{name}@example.org"
+
+
+async def test_hooks_of_two_applications_are_given_before_either_starts():
+    hooks = Hooks()
+    one, two = (create_app(domain=name, hooks=hooks) for name in ("one.example", "two.example"))
+    async with running(one):
+        async with running(two):
+            pass
+        with pytest.raises(RuntimeError, match="before the application starts"):
+            hooks.sign_in(until)
+    hooks.sign_in(until)
 
 
 async def test_what_does_not_fit_into_the_queue_is_lost_and_counted(caplog):

@@ -135,3 +135,14 @@ def test_every_method_is_an_operation_and_described():
     told = [each for path in document["paths"].values() for each in path.values()]
     assert {each["operationId"] for each in told} == {each.name for each in OPERATIONS}
     assert all(each["summary"] for each in told)
+
+
+async def test_a_host_may_have_parameters_in_the_path(chat, http):
+    host = Starlette(routes=[Mount("/{tenant}/{room}/chat", chat)])
+    transport = httpx.ASGITransport(host)
+    await chat.api.create_room("tea")
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://localhost/acme/hall/chat/api/v1"
+    ) as client:
+        answer = await client.get("/rooms/tea", headers=http.headers)
+    assert (answer.status_code, answer.json()["address"]) == (200, "tea@conference.example.org")

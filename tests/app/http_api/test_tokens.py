@@ -47,19 +47,13 @@ async def test_two_tokens_are_none(http):
     assert (await http.get("/rooms", headers=headers)).status_code == 401
 
 
-async def test_guesses_wait_and_those_elsewhere_do_not(chat, http):
+async def test_guesses_are_put_off_and_the_right_one_passes(http):
     wrong = {"Authorization": f"Bearer {'x' * 32}"}
-    statuses = [(await http.get("/rooms", headers=wrong)).status_code for _ in range(5)]
-    assert statuses[0] == 401
-    assert 429 in statuses
-    late = await http.get("/rooms")
-    assert late.status_code == 429, "the right one is not looked at, either"
-    assert int(late.headers["retry-after"]) >= 1
-    elsewhere = httpx.ASGITransport(chat, client=("198.51.100.1", 1))
-    async with httpx.AsyncClient(
-        transport=elsewhere, base_url=http.base_url, headers=http.headers
-    ) as other:
-        assert (await other.get("/rooms")).status_code == 200
+    answers = [await http.get("/rooms", headers=wrong) for _ in range(5)]
+    assert answers[0].status_code == 401
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert (await http.get("/rooms")).status_code == 200
 
 
 async def test_without_a_token_there_is_no_api():

@@ -124,6 +124,13 @@ async def test_in_the_format_that_is_asked_for(chat: Andiron, sign_in: SignIn) -
     assert response.text.endswith("# EOF\n")
 
 
+async def test_a_format_that_is_none_is_the_usual_one(chat: Andiron, sign_in: SignIn) -> None:
+    del sign_in
+    response = await get(chat, accept="application/openmetrics-text; version=new")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+
+
 async def test_two_applications_do_not_meet() -> None:
     one, other = create_app(metrics_token=TOKEN), create_app(metrics_token=TOKEN)
     async with running(one) as sign_in, running(other):

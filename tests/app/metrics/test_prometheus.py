@@ -61,7 +61,7 @@ async def served() -> AsyncIterator[int]:
     """Serve an application in which somebody talks; give its port."""
     chat = create_app(metrics_token=TOKEN)
     async with running(chat) as sign_in:
-        config = uvicorn.Config(chat, port=0, lifespan="off", log_level="error")
+        config = uvicorn.Config(chat, port=0, lifespan="off", log_config=None)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())
         await until(lambda: server.started)

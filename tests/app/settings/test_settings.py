@@ -74,6 +74,7 @@ NOT_OF_A_PACKAGE = {
     "socket",
     "socket_mode",
     "demo",
+    "widget",
     "log_level",
     "trusted_proxies",
     "public_url",

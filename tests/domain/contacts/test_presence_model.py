@@ -9,6 +9,7 @@ where there was something to take back.
 
 import asyncio
 from itertools import permutations, product
+from math import inf
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -117,7 +118,8 @@ class Presence(RuleBasedStateMachine):
         self.run(inside())
 
     async def begin(self):
-        self.stage = Stage(SmConfig(idle_probe=0))
+        # Its clients acknowledge nothing, for which they must not be taken for dead.
+        self.stage = Stage(SmConfig(idle_probe=0, request_timeout=inf))
         self.stage.add_account("mercutio")
 
     def teardown(self):

@@ -1,7 +1,8 @@
 // The line protocol that every client driver speaks with the tests: one JSON
 // object a line, commands on standard input, events on standard output.
 //
-//   {"command": "connect", "url", "origin", "domain", "user", "password", "resource"}
+//   {"command": "connect", "url", "origin", "domain", "user", "password", "token", "resource"}
+//                             by a token where there is one,
 //                             over WebSocket or, as a page of that origin, over BOSH
 //   {"command": "presence"}
 //   {"command": "send", "to", "body", "id"}

@@ -28,13 +28,13 @@ function cut() {
 }
 
 drive({
-  async connect({ url, origin, domain, user, password, resource }) {
+  async connect({ url, origin, domain, user, password, token, resource }) {
     const bosh = url.startsWith("http");
     if (bosh) await visit(origin, (text) => report("blocked", { text }));
     client = stanza.createClient({
       jid: `${user}@${domain}`,
       resource,
-      password,
+      ...(token ? { credentials: { token } } : { password }),
       transports: bosh ? { websocket: false, bosh: url } : { websocket: url, bosh: false },
       autoReconnect: true,
       maxReconnectBackoff: RECONNECT_MS / 1000,

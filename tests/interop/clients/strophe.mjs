@@ -56,7 +56,7 @@ async function leavePage() {
 }
 
 drive({
-  async connect({ url, origin, domain, user, password, resource }) {
+  async connect({ url, origin, domain, user, password, token, resource }) {
     const bosh = url.startsWith("http");
     open = async () => {
       if (bosh) await visit(origin, (text) => report("blocked", { text }));
@@ -65,7 +65,7 @@ drive({
     };
     await open();
     const signIn = () =>
-      connection.connect(`${user}@${domain}/${resource}`, password, (status, condition) =>
+      connection.connect(`${user}@${domain}/${resource}`, token || password, (status, condition) =>
         onStatus(status, condition, signIn),
       );
     signIn();

@@ -27,8 +27,8 @@ function onStanza(stanza) {
 }
 
 drive({
-  async connect({ url, domain, user, password, resource }) {
-    xmpp = client({ service: url, domain, resource, username: user, password });
+  async connect({ url, domain, user, password, token, resource }) {
+    xmpp = client({ service: url, domain, resource, username: user, password: token || password });
     xmpp.reconnect.delay = RECONNECT_MS;
     xmpp.on("online", (jid) => report("online", { jid: jid.toString() }));
     xmpp.on("disconnect", () => report("offline"));

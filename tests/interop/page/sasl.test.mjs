@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseMechanism, SaslError, Scram, toBase64 } from '../../../app/web/page/sasl.js';
+import { chooseMechanism, SaslError, Scram, toBase64 } from '../../../app/web/widget/sasl.js';
 
 // RFC 7677 section 3
 const SHA256 = {
@@ -80,5 +80,21 @@ test('the strongest of what is offered is chosen, and no password is sent where 
   const choose = (...offered) => chooseMechanism(offered, person, true)?.name;
   assert.equal(choose('PLAIN', 'SCRAM-SHA-1', 'SCRAM-SHA-256'), 'SCRAM-SHA-256');
   assert.equal(choose('SCRAM-SHA-1', 'SCRAM-SHA-512'), 'SCRAM-SHA-512');
-  assert.equal(choose('PLAIN'), undefined);
+  assert.equal(choose('PLAIN'), 'PLAIN');
+  assert.equal(chooseMechanism(['PLAIN'], person, false), null);
+});
+
+test('a token goes where nobody listens, and what is wrong with it is heard', async () => {
+  const token = chooseMechanism(['PLAIN', 'OAUTHBEARER'], { token: 'a.b.c' }, true);
+  assert.deepEqual([token.name, token.first()], ['OAUTHBEARER', 'n,,\x01auth=Bearer a.b.c\x01\x01']);
+  assert.equal(await token.next(toBase64('{"status":"invalid_token"}')), '\x01');
+  assert.equal(chooseMechanism(['PLAIN', 'OAUTHBEARER'], { token: 'a.b.c' }, false), null);
+});
+
+test('a visitor is nobody but the visitor, a guest is one where the site knows him', () => {
+  const choose = (who, ...offered) => chooseMechanism(offered, who, true)?.name;
+  assert.equal(choose({ visitor: true }, 'EXTERNAL'), 'EXTERNAL');
+  assert.equal(choose({ visitor: true }, 'PLAIN', 'ANONYMOUS', 'SCRAM-SHA-256'), undefined);
+  assert.equal(choose({ visitor: true, guest: true }, 'ANONYMOUS'), 'ANONYMOUS');
+  assert.equal(choose({ visitor: true, guest: true }, 'EXTERNAL'), 'EXTERNAL');
 });

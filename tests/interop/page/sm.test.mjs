@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCount, StreamManagement } from '../../../app/web/page/sm.js';
+import { parseCount, StreamManagement } from '../../../app/web/widget/sm.js';
 
 const LAST = 2 ** 32 - 1;
 

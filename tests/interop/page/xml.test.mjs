@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { spelled } from '../../../app/web/page/xml.js';
+import { spelled } from '../../../app/web/widget/xml.js';
 
 test('a domain is one however it is typed', () => {
   for (const host of ['münchen.example', 'xn--mnchen-3ya.example', 'MÜNCHEN.example.', 'mu\u0308nchen.example']) {

@@ -15,7 +15,7 @@
 
 import { parseCount, StreamManagement } from './sm.js';
 import { Stream } from './stream.js';
-import { child, condition, NS, xml } from './xml.js';
+import { bare, child, condition, markup, NS, xml } from './xml.js';
 
 const SETUP_PATIENCE = 20_000; // ms from connecting to online
 const ACK_DELAY = 200; // ms that an <r/> waits for company
@@ -26,6 +26,9 @@ const TICK = 5_000;
 const BACKOFF = { first: 1_000, most: 30_000 };
 const CUT_PAUSE = 1_500; // ms after a cut by hand, so that a person sees it
 const OUTBOX_LIMIT = 500;
+// How long the session may wait for us. Longer would show somebody online who has closed the page;
+// who comes back later gets from the archive what he missed.
+const RESUMABLE = 60; // s
 
 const STANZAS = new Set(['message', 'presence', 'iq']);
 const FATAL = new Set([
@@ -34,7 +37,6 @@ const FATAL = new Set([
   'improper-addressing',
   'invalid-from',
   'invalid-namespace',
-  'not-authorized',
   'unsupported-version',
 ]);
 
@@ -52,6 +54,7 @@ export class Session extends EventTarget {
   #sm = null;
   #smOffered = false;
   #outbox = [];
+  #owner = ''; // the bare address whose `outbox` waits
   #resumes = 0;
   #losses = 0;
   #asked = null;
@@ -87,7 +90,7 @@ export class Session extends EventTarget {
     return this.#state.name === 'online';
   }
 
-  /** Begin a session for { name, password }. */
+  /** Begin a session for whom `chooseMechanism` knows; instead of a token, `getToken` may ask for one. */
   signIn(account) {
     this.#account = account;
     this.start();
@@ -166,10 +169,39 @@ export class Session extends EventTarget {
   signOut() {
     this.leave('signed-out');
     this.#account = null;
-    this.#outbox = [];
-    this.#resumes = 0;
-    this.jid = '';
+    this.#forget();
     this.#changed();
+  }
+
+  /**
+   * Drop the connection and return what a later session needs to go on with this one, as plain data.
+   *
+   * The server keeps the session for a while, whoever looks at another page comes back to it.
+   */
+  suspend() {
+    if (this.online) this.#acknowledge();
+    const transport = this.#transport;
+    this.#forgetConnection();
+    clearTimeout(this.#timers.retry);
+    if (!this.#sm?.id) this.#startOver();
+    const plain = (item) => ({ ...item, text: String(item.text) });
+    const sm = this.#sm && { ...this.#sm, unacked: this.#sm.unacked.map(plain) };
+    const kept = { jid: this.jid, outbox: this.#outbox.map(plain), resumes: this.#resumes, sm };
+    this.#forget();
+    this.#enter('offline', { reason: 'suspended' });
+    transport?.cut();
+    return kept;
+  }
+
+  /** Take what `suspend` gave, before `signIn`. Nobody but its owner will send or resume any of it. */
+  restore({ jid, outbox, resumes, sm }) {
+    const alive = (item) => ({ ...item, text: markup(item.text) });
+    this.jid = jid;
+    this.#owner = bare(jid);
+    // Who never was in cannot be told from the next.
+    this.#outbox = jid ? outbox.map(alive) : [];
+    this.#resumes = resumes;
+    if (sm) this.#sm = Object.assign(new StreamManagement(), sm, { unacked: sm.unacked.map(alive) });
   }
 
   // --- The stream's life
@@ -187,7 +219,7 @@ export class Session extends EventTarget {
     const stream = new Stream(this.#connect, this.#account, this.#privately, {
       authenticating: mine(() => this.#enter('authenticating'), () => {}),
       element: mine((element) => this.#receive(element), (element) => this.#takeOver(element)),
-      refused: mine((condition, words) => this.#refused(condition, words), () => this.#stay()),
+      refused: mine((condition) => this.#refused(condition), () => this.#stay()),
       closed: mine(() => this.#lost(), () => this.#stay()),
       frame: (way, text) => this.#frame(way, text),
     });
@@ -288,6 +320,14 @@ export class Session extends EventTarget {
     this.#sm = null;
   }
 
+  #forget() {
+    this.#sm = null;
+    this.#outbox = [];
+    this.#resumes = 0;
+    this.#owner = '';
+    this.jid = '';
+  }
+
   #goOnline(resumed) {
     clearTimeout(this.#timers.setup);
     this.#losses = 0;
@@ -336,16 +376,17 @@ export class Session extends EventTarget {
   #streamError(element) {
     const { name, text } = condition(element, NS.streams);
     if (name === 'conflict') this.#end({ reason: 'replaced' });
-    else if (FATAL.has(name)) this.#end({ reason: 'refused', words: text || `The server says: ${name}.` });
+    else if (name === 'not-authorized') this.#end({ reason: 'ended' });
+    else if (FATAL.has(name)) this.#end({ reason: 'refused', words: text || name });
     else this.#drop();
   }
 
   // --- Signing in and binding (RFC 6120 sections 6 and 7)
 
-  #refused(condition, words) {
+  #refused(condition) {
     // Someone who was in already is not sent away for the server's bad moment.
     if (condition === 'temporary-auth-failure' && this.jid) this.#drop();
-    else this.#end({ reason: 'auth', words });
+    else this.#end({ reason: 'auth', condition });
   }
 
   #bind() {
@@ -358,13 +399,15 @@ export class Session extends EventTarget {
     if (iq.getAttribute('type') !== 'result' || !jid) {
       const error = child(iq, 'error');
       const { name, text } = error ? condition(error, NS.stanzas) : { name: 'no address' };
-      this.#end({ reason: 'refused', words: text || `The server did not let us in: ${name}.` });
+      this.#end({ reason: 'refused', words: text || name });
       return;
     }
+    if (this.#owner && this.#owner !== bare(jid)) this.#outbox = [];
+    this.#owner = bare(jid);
     this.jid = jid;
     if (this.#smOffered) {
       this.#enter('enabling');
-      this.#transport.send(xml`<enable xmlns='${NS.sm}' resume='true'/>`);
+      this.#transport.send(xml`<enable xmlns='${NS.sm}' resume='true' max='${RESUMABLE}'/>`);
     } else {
       this.#goOnline(false);
     }

@@ -1,21 +1,34 @@
-/** XML out of strings and strings into XML, with the namespaces that the page speaks. */
+/** XML out of strings and strings into XML, with the namespaces that the component speaks. */
 
 export const NS = {
   bind: 'urn:ietf:params:xml:ns:xmpp-bind',
+  carbons: 'urn:xmpp:carbons:2',
   chatstates: 'http://jabber.org/protocol/chatstates',
   client: 'jabber:client',
+  dataForms: 'jabber:x:data',
   delay: 'urn:xmpp:delay',
   discoInfo: 'http://jabber.org/protocol/disco#info',
+  forward: 'urn:xmpp:forward:0',
   framing: 'urn:ietf:params:xml:ns:xmpp-framing',
   hints: 'urn:xmpp:hints',
   httpbind: 'http://jabber.org/protocol/httpbind',
+  mam: 'urn:xmpp:mam:2',
+  markers: 'urn:xmpp:chat-markers:0',
+  muc: 'http://jabber.org/protocol/muc',
+  mucOwner: 'http://jabber.org/protocol/muc#owner',
+  mucUser: 'http://jabber.org/protocol/muc#user',
+  oob: 'jabber:x:oob',
   ping: 'urn:xmpp:ping',
   receipts: 'urn:xmpp:receipts',
+  roster: 'jabber:iq:roster',
+  rsm: 'http://jabber.org/protocol/rsm',
   sasl: 'urn:ietf:params:xml:ns:xmpp-sasl',
   sm: 'urn:xmpp:sm:3',
+  stanzaId: 'urn:xmpp:sid:0',
   stanzas: 'urn:ietf:params:xml:ns:xmpp-stanzas',
   stream: 'http://etherx.jabber.org/streams',
   streams: 'urn:ietf:params:xml:ns:xmpp-streams',
+  upload: 'urn:xmpp:http:upload:0',
   xbosh: 'urn:xmpp:xbosh',
 };
 
@@ -28,6 +41,11 @@ class Markup {
   toString() {
     return this.text;
   }
+}
+
+/** Take text that `xml` has made, and that was kept as a string meanwhile, for markup again. */
+export function markup(text) {
+  return new Markup(text);
 }
 
 // Characters that XML 1.0 section 2.2 does not allow, lone surrogates among them.
@@ -55,6 +73,9 @@ export function xml(strings, ...values) {
   return new Markup(strings.reduce((text, part, i) => text + fill(values[i - 1]) + part));
 }
 
+// Where a page's policy wants types for what is parsed (Trusted Types): this makes XML, no page.
+const types = globalThis.trustedTypes?.createPolicy('andiron', { createHTML: (text) => text });
+
 /**
  * Parse one top-level element.
  *
@@ -63,7 +84,7 @@ export function xml(strings, ...values) {
  * is not well-formed already.
  */
 export function parse(text) {
-  return new DOMParser().parseFromString(text, 'text/xml').documentElement;
+  return new DOMParser().parseFromString(types?.createHTML(text) ?? text, 'text/xml').documentElement;
 }
 
 /** The first child element with this name and namespace, or undefined. */

@@ -1,4 +1,7 @@
-/** SASL for the page: SCRAM (RFC 5802, RFC 7677) by WebCrypto, PLAIN where that is missing. */
+/**
+ * SASL: the visitor as the site knows him (EXTERNAL, RFC 4422), a token (OAUTHBEARER, RFC 7628), a
+ * password (SCRAM, RFC 5802 and 7677, by WebCrypto, or PLAIN, RFC 4616), or nobody (ANONYMOUS, RFC 4505).
+ */
 
 const SCRAM_HASHES = { 'SCRAM-SHA-256': 'SHA-256', 'SCRAM-SHA-512': 'SHA-512', 'SCRAM-SHA-1': 'SHA-1' };
 const ITERATIONS = { least: 4096, most: 5_000_000 };
@@ -114,13 +117,16 @@ export class Scram {
   }
 }
 
-/** The password itself (RFC 4616). */
-class Plain {
-  name = 'PLAIN';
+/** A mechanism of one message, which is answered with success or failure. */
+class Single {
   #message;
+  #objection;
 
-  constructor(name, password) {
-    this.#message = `\0${name}\0${password}`;
+  /** `objection` answers a challenge, which says what is wrong with the message (RFC 7628 section 3.2.3). */
+  constructor(name, message, objection = null) {
+    this.name = name;
+    this.#message = message;
+    this.#objection = objection;
   }
 
   first() {
@@ -128,7 +134,8 @@ class Plain {
   }
 
   async next() {
-    throw new SaslError('The server challenged a password that was sent already.');
+    if (this.#objection === null) throw new SaslError('The server challenged what was said already.');
+    return this.#objection;
   }
 
   finish() {}
@@ -137,14 +144,18 @@ class Plain {
 /**
  * Choose among the mechanisms that the server offers; null when none will do.
  *
- * `privately` says that nobody between the page and the server can listen
- * (https or loopback): only then may the password itself pass, and only in a
- * browser without SubtleCrypto.
+ * `who` is one of { visitor, guest }, { token } and { name, password }. `privately` says that nobody
+ * between the page and the server can listen (https or loopback): only then may a token pass, or
+ * a password as it is, and that only where SCRAM cannot be used.
  */
-export function chooseMechanism(offered, { name, password }, privately) {
-  if (globalThis.crypto?.subtle) {
-    const mechanism = Object.keys(SCRAM_HASHES).find((scram) => offered.includes(scram));
-    return mechanism ? new Scram(mechanism, name, password) : null;
+export function chooseMechanism(offered, who, privately) {
+  if (who.visitor && offered.includes('EXTERNAL')) return new Single('EXTERNAL', '');
+  if (who.guest && offered.includes('ANONYMOUS')) return new Single('ANONYMOUS', '');
+  if (who.token && privately && offered.includes('OAUTHBEARER')) {
+    return new Single('OAUTHBEARER', `n,,\x01auth=Bearer ${who.token}\x01\x01`, '\x01');
   }
-  return privately && offered.includes('PLAIN') ? new Plain(name, password) : null;
+  if (who.password === undefined) return null;
+  const scram = globalThis.crypto?.subtle && Object.keys(SCRAM_HASHES).find((name) => offered.includes(name));
+  if (scram) return new Scram(scram, who.name, who.password);
+  return privately && offered.includes('PLAIN') ? new Single('PLAIN', `\0${who.name}\0${who.password}`) : null;
 }

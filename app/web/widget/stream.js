@@ -7,22 +7,13 @@
  *   authenticating()          the server has offered ways to sign in
  *   element(Element)          an element that is not about signing in; the first
  *                             features that come here are those behind it
- *   refused(condition, words) the account or the server is not accepted
+ *   refused(condition)        the account or the server is not accepted: a condition of SASL,
+ *                             or `no-mechanism`, `no-token`, `no-cryptography`, `no-proof`
  *   closed(), frame(way, text) as the transport says
  */
 
 import { chooseMechanism, SaslError, toBase64 } from './sasl.js';
 import { child, condition, NS, xml } from './xml.js';
-
-const SASL_WORDS = {
-  'not-authorized': 'The name or the password is wrong.',
-  'account-disabled': 'This account is disabled.',
-  'credentials-expired': 'The password has expired.',
-  'malformed-request': 'The name or the password is wrong.',
-  'mechanism-too-weak': 'The server does not accept this way of signing in.',
-  'encryption-required': 'The server accepts passwords over an encrypted connection only.',
-  'temporary-auth-failure': 'The server cannot check the password right now. Try again in a moment.',
-};
 
 export class Stream {
   #account;
@@ -45,26 +36,41 @@ export class Stream {
 
   #receive(element) {
     const { localName: name, namespaceURI: namespace } = element;
-    if (namespace === NS.sasl) this.#sasl(element);
-    else if (namespace === NS.stream && name === 'features' && !this.#signedIn) this.#authenticate(element);
+    if (namespace === NS.sasl) void this.#sasl(element);
+    else if (namespace === NS.stream && name === 'features' && !this.#signedIn) void this.#authenticate(element);
     else this.#on.element(element);
   }
 
-  #authenticate(features) {
+  async #authenticate(features) {
     this.#on.authenticating();
     const list = child(features, 'mechanisms', NS.sasl);
     const offered = Array.from(list?.children ?? [], (node) => node.textContent.trim());
-    this.#mechanism = chooseMechanism(offered, this.#account, this.#privately);
+    const who = { ...this.#account };
+    if (who.getToken) who.token = await this.#token(who.getToken);
+    if (who.token === '') {
+      this.#on.refused('no-token');
+      return;
+    }
+    this.#mechanism = chooseMechanism(offered, who, this.#privately);
     if (!this.#mechanism) {
-      const words = globalThis.crypto?.subtle
-        ? 'The server offers no way to sign in that this page knows.'
-        : 'Signing in needs https here: without it the browser keeps its cryptography from this page.';
-      this.#on.refused('', words);
+      const unable = who.password !== undefined && !globalThis.crypto?.subtle;
+      this.#on.refused(unable ? 'no-cryptography' : 'no-mechanism');
       return;
     }
     const { name } = this.#mechanism;
-    const first = toBase64(this.#mechanism.first());
+    // An empty message is a message, too (RFC 6120 section 6.4.2).
+    const first = toBase64(this.#mechanism.first()) || '=';
     this.transport.send(xml`<auth xmlns='${NS.sasl}' mechanism='${name}'>${first}</auth>`);
+  }
+
+  /** What the page has for a token; empty where it has none or fails. */
+  async #token(getToken) {
+    try {
+      return String((await getToken()) || '');
+    } catch (error) {
+      console.error(error);
+      return '';
+    }
   }
 
   async #sasl(element) {
@@ -79,12 +85,11 @@ export class Stream {
         this.#signedIn = true;
         this.transport.restart();
       } else if (element.localName === 'failure') {
-        const { name, text } = condition(element, NS.sasl);
-        this.#on.refused(name, SASL_WORDS[name] ?? (text || `The server says: ${name}.`));
+        this.#on.refused(condition(element, NS.sasl).name);
       }
     } catch (error) {
       if (!(error instanceof SaslError)) throw error;
-      this.#on.refused('', error.message);
+      this.#on.refused('no-proof');
     }
   }
 }

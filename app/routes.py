@@ -1,0 +1,135 @@
+"""What answers at which path of a running application."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from andiron.api.api import Api
+from andiron.bosh.endpoint import BoshEndpoint
+from andiron.bosh.registry import BoshRegistry
+from andiron.domain.domain import Domain
+from andiron.http_api.endpoint import api_routes
+from andiron.http_api.tokens import Doorkeeper
+from andiron.settings import Settings
+from andiron.sm.manager import SessionManager
+from andiron.sm.strangers import Newcomers, Strangers
+from andiron.web.discovery import discovery_routes
+from andiron.web.pages import demo_routes, healthy
+from andiron.web.proxy import Proxies, channel, may_tell_secrets
+from andiron.web.readiness import Readiness
+from andiron.web.upload import site_channel_of, upload_routes
+from andiron.web.visitors import Identify, Visitors
+from andiron.web.widget import widget_routes
+from andiron.websocket.endpoint import WebSocketEndpoint
+from andiron.xmpp.xml import Guard
+
+__all__ = ["Served", "served"]
+
+_BODY: Final = 4
+"""How many times as large as a stanza a request of the API may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The parts of a running application that its routes lead to."""
+
+    settings: Settings
+    proxies: Proxies
+    identify: Identify | None
+    api: Api
+    api_tokens: tuple[str, ...]
+    metrics_tokens: tuple[str, ...]
+    strangers: Strangers
+    incoming: Newcomers[asyncio.Timeout]
+    domain: Domain
+    manager: SessionManager
+    guard: Guard
+
+
+@contextmanager
+def served(parts: Served) -> Iterator[list[BaseRoute]]:
+    """Give the routes, for as long as the application runs."""
+    settings, domain = parts.settings, parts.domain
+    registry = BoshRegistry(
+        parts.manager,
+        settings.bosh_config(),
+        parts.guard,
+        parts.strangers,
+        asyncio.get_running_loop().call_soon,
+    )
+    routes = [
+        Route("/healthz", healthy),
+        Route("/readyz", _readiness(parts).answer),
+        *_streams(parts, registry),
+        *discovery_routes(parts.proxies, public_url=settings.public_url, at=""),
+        *upload_routes(domain.uploads, settings.websocket_origins + settings.bosh_origins),
+    ]
+    if parts.api_tokens:
+        doorkeeper = _doorkeeper(parts, "api_token", parts.api_tokens)
+        routes += api_routes(parts.api, doorkeeper, _BODY * settings.max_stanza_size)
+    if settings.widget or settings.demo:
+        routes += widget_routes(domain)
+    if settings.demo and domain.database is not None:
+        routes += demo_routes(domain.name, domain.database)
+    if not parts.metrics_tokens:
+        yield routes
+        return
+    from andiron.metrics.endpoint import Source, serving  # noqa: PLC0415 - an extra
+
+    source = Source(parts.manager, domain, registry, parts.strangers)
+    with serving(source, _doorkeeper(parts, "metrics_token", parts.metrics_tokens)) as metrics:
+        yield [*routes, metrics]
+
+
+def _streams(parts: Served, registry: BoshRegistry) -> list[BaseRoute]:
+    settings, proxies, visitors = parts.settings, parts.proxies, _visitors(parts)
+    websocket = WebSocketEndpoint(
+        parts.manager,
+        settings.websocket_config(),
+        domain=settings.domain,
+        guard=parts.guard,
+        channel_of=site_channel_of(proxies),
+        strangers=parts.strangers,
+        visitor_of=None if visitors is None else visitors.find,
+    )
+    bosh = BoshEndpoint(
+        registry,
+        settings.bosh_config(),
+        channel_of=site_channel_of(proxies),
+        secure=lambda scope: may_tell_secrets(scope, proxies),
+        incoming=parts.incoming,
+        visitors=visitors,
+    )
+    return [
+        *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
+        *(Route(path, websocket) for path in ("/ws", "/ws/")),
+        *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
+    ]
+
+
+def _visitors(parts: Served) -> Visitors | None:
+    if parts.identify is None:
+        return None
+    settings = parts.settings
+    origins = settings.websocket_origins + settings.bosh_origins
+    return Visitors(parts.identify, origins, settings.site_timeout)
+
+
+def _readiness(parts: Served) -> Readiness:
+    database, manager = parts.domain.database, parts.manager
+    assert database is not None
+    return Readiness(lambda: database.get_meta(""), lambda: manager.closing)
+
+
+def _doorkeeper(parts: Served, setting: str, tokens: tuple[str, ...]) -> Doorkeeper:
+    return Doorkeeper(
+        tokens,
+        parts.domain.config.throttle,
+        lambda request: channel(request.scope, parts.proxies).address,
+        parts.manager.clock,
+        setting,
+    )

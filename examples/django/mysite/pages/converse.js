@@ -1,0 +1,15 @@
+/** Converse.js, signed in as the site's visitor, whose address the page says. */
+
+const here = `${location.host}/chat`;
+const secure = location.protocol === 'https:';
+
+converse.initialize({
+  authentication: 'external',
+  auto_login: true,
+  jid: document.body.dataset.jid,
+  websocket_url: `${secure ? 'wss' : 'ws'}://${here}/ws`,
+  bosh_service_url: `${location.protocol}//${here}/http-bind`,
+  discover_connection_methods: false,
+  assets_path: '/converse.js/',
+  i18n: 'en',
+});
