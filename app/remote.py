@@ -4,20 +4,15 @@ It is that of :class:`andiron.api.api.Api`, over HTTP with a token. Needs httpx:
 ``pip install 'andiron[remote]'``.
 """
 
-import inspect
-import json
 from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
-from urllib.parse import quote
-
-from pydantic import ValidationError
 
 from andiron.api.api import Api
-from andiron.api.errors import InvalidError, UnavailableError
-from andiron.http_api.operations import PREFIX, Operation, operation_of
-from andiron.http_api.problems import error_of
+from andiron.api.errors import UnavailableError
+from andiron.http_api.asking import Question, answered, asked
+from andiron.http_api.operations import PREFIX, operation_of
 
 try:
     import httpx
@@ -38,15 +33,15 @@ _PATIENCE = 30.0
 
 def _waiting(method: Method[P, T]) -> Callable[Concatenate["Chat", P], T]:
     """Return the method that asks the server, and waits for it."""
-    operation, signature = operation_of(method), inspect.signature(method)
+    operation = operation_of(method)
 
     def ask(self: "Chat", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        request = _request(operation, signature, args, kwargs)
+        request = _request(asked(operation, args, kwargs))
         try:
             response = self._http.request(**request)
         except httpx.HTTPError as error:
             raise _unreached(error) from error
-        return cast("T", _result(operation, response))
+        return cast("T", answered(operation, response.status_code, response.content))
 
     return update_wrapper(ask, method)
 
@@ -55,15 +50,15 @@ def _awaited(
     method: Method[P, T],
 ) -> Callable[Concatenate["AsyncChat", P], Coroutine[Any, Any, T]]:
     """Return the coroutine method that asks the server."""
-    operation, signature = operation_of(method), inspect.signature(method)
+    operation = operation_of(method)
 
     async def ask(self: "AsyncChat", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        request = _request(operation, signature, args, kwargs)
+        request = _request(asked(operation, args, kwargs))
         try:
             response = await self._http.request(**request)
         except httpx.HTTPError as error:
             raise _unreached(error) from error
-        return cast("T", _result(operation, response))
+        return cast("T", answered(operation, response.status_code, response.content))
 
     return update_wrapper(ask, method)
 
@@ -98,6 +93,7 @@ class Chat:
 
     send = _waiting(Api.send)
     notify = _waiting(Api.notify)
+    announce = _waiting(Api.announce)
     rooms = _waiting(Api.rooms)
     room = _waiting(Api.room)
     create_room = _waiting(Api.create_room)
@@ -156,6 +152,7 @@ class AsyncChat:
 
     send = _awaited(Api.send)
     notify = _awaited(Api.notify)
+    announce = _awaited(Api.announce)
     rooms = _awaited(Api.rooms)
     room = _awaited(Api.room)
     create_room = _awaited(Api.create_room)
@@ -187,56 +184,13 @@ def _headers(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _request(
-    operation: Operation,
-    signature: inspect.Signature,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> dict[str, Any]:
-    """Return what httpx is to ask. Raises :class:`InvalidError` for what no server takes."""
-    arguments = signature.bind(None, *args, **kwargs).arguments
-    del arguments["self"]
-    path = operation.path
-    for name in operation.in_path:
-        path = path.replace(f"{{{name}}}", _segment(name, arguments.pop(name)))
-    given = operation.of_call(arguments)
-    request = {"method": operation.method, "url": path}
-    try:
-        content = json.dumps(given, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        code = ord(error.object[error.start])
-        raise InvalidError(f"No text can have the character U+{code:04X}.") from None
-    if operation.has_body:
-        return {**request, "content": content, "headers": {"Content-Type": "application/json"}}
-    query = {name: _written(value) for name, value in given.items() if value is not None}
-    return {**request, "params": query}
-
-
-def _segment(name: str, value: object) -> str:
-    """Return a name as a part of a path; what would lead elsewhere is no name."""
-    if not isinstance(value, str) or value in ("", ".", "..") or "/" in value:
-        raise InvalidError(f"{name}: {str(value)[:100]!r} is no name.")
-    try:
-        return quote(value, safe="@")
-    except UnicodeEncodeError:
-        raise InvalidError(f"{name}: {value[:100]!r} is no name.") from None
-
-
-def _written(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _result(operation: Operation, response: httpx.Response) -> Any:
-    if response.status_code != operation.status:
-        raise error_of(response.status_code, response.content)
-    if operation.status == 204:
-        return None
-    try:
-        return operation.result.validate_json(response.content)
-    except ValidationError:
-        raise UnavailableError(
-            "What answers there is not this API: the url is where the chat is mounted."
-        ) from None
+def _request(question: Question) -> dict[str, Any]:
+    """Return what httpx is to ask."""
+    request = {"method": question.method, "url": question.path}
+    if question.body is not None:
+        headers = {"Content-Type": "application/json"}
+        return {**request, "content": question.body, "headers": headers}
+    return {**request, "params": question.query}
 
 
 def _unreached(error: httpx.HTTPError) -> UnavailableError:

@@ -319,7 +319,9 @@ class BoshConnection:
         The XMPP session hibernates where that was agreed: a client with a bad
         network may have lost count, and resumes in a new BOSH session.
         """
-        logger.info("%s: BOSH session ended: %s", self.channel.address, error)
+        logger.info(
+            "%s: BOSH session ended: %s", self.channel.address, error, extra=self.session.logged
+        )
         self._host.broken[error.condition] += 1
         now = self._host.clock()
         self.session.transport_lost(self, now, CloseReason.STREAM_ERROR)

@@ -258,6 +258,8 @@ class DomainConfig:
     """How many stanzas may be held back from one client that is inactive."""
     rooms: RoomsConfig | None = None
     """Let people meet in rooms; None: not."""
+    admins: frozenset[str] = frozenset()
+    """The bare JIDs of who may administer the domain from their clients (XEP-0133)."""
     search: SearchScope = SearchScope.NOBODY
     max_found: int = 50
     """How many people one search finds."""

@@ -13,6 +13,8 @@ from andiron.domain.about.disco import Disco
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.registration import Registration
 from andiron.domain.accounts.removal import Removal
+from andiron.domain.administration.adhoc import AdHoc
+from andiron.domain.administration.service import FORM_TYPE, Administration
 from andiron.domain.archive.archive import Archive
 from andiron.domain.archive.mam import Mam
 from andiron.domain.client import Owner
@@ -403,6 +405,9 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     max_photo = most * 2 // 3  # In Base64, with a name beside it.
     domain.introductions = Introductions(domain.database, vcards, avatars, domain.pubsub, max_photo)
     domain.registration.register(registry)
+    administration = Administration(domain.accounts, domain.removal, domain.owners, domain.router)
+    commands = administration.commands()
+    AdHoc(domain.name, FORM_TYPE, config.admins, commands).register(registry, disco)
     last_activity = LastActivity(domain.database, domain.owners, domain.router, domain.spawn_store)
     last_activity.register(registry, domain.events)
     if domain.archive is not None and config.archive is not None:

@@ -173,7 +173,7 @@ def _called(client: Client, call: Callable[[], str | Awaitable[str]]) -> str | A
     except StanzaError:
         raise
     except Exception:
-        logger.exception("%s: a handler failed", client.jid)
+        logger.exception("%s: a handler failed", client.jid, extra=client.session.logged)
         raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
 
 
@@ -236,7 +236,7 @@ async def _answer_later(
         error = refusal
     except Exception:
         # As above: there is no one else to answer.
-        logger.exception("%s: a handler failed", client.jid)
+        logger.exception("%s: a handler failed", client.jid, extra=client.session.logged)
         error = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
     if error is None:
         _deliver_result(client, element, payload, client.session.clock())

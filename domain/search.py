@@ -114,7 +114,7 @@ class SearchService:
         try:
             return _written(await self._found(client, text), client, by_form)
         except DatabaseError:
-            logger.exception("%s: a search failed", client.jid)
+            logger.exception("%s: a search failed", client.jid, extra=client.session.logged)
             raise StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) from None
 
     async def _found(self, client: Client, text: str) -> list[Found]:

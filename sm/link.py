@@ -98,6 +98,10 @@ class Carried(Protocol):
     def clock(self) -> float:
         """Return the present of ``now``."""
 
+    @property
+    def logged(self) -> dict[str, str]:
+        """The ``extra=`` of a log's line that concerns it."""
+
     def open_stream(self, opening: StreamOpen, now: float) -> None:
         """Begin or restart the stream."""
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from itertools import count
 from math import inf
 from typing import Final, Protocol
 
@@ -59,6 +60,8 @@ class SessionManager:
         self.backend = backend
         self.clock = clock
         self.first_count = first_count
+        self.run = secrets.token_hex(3)
+        self._numbers = count(1)
         self.timers = Timers()
         self.tally = Tally()
         self.payers = Payers()
@@ -80,6 +83,10 @@ class SessionManager:
     def closing(self) -> bool:
         """Whether every session was ended, and each new one is."""
         return self._closing
+
+    def next_number(self) -> int:
+        """Return the number of a new session."""
+        return next(self._numbers)
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
@@ -130,7 +137,13 @@ class SessionManager:
         self.timers.cancel(asking)
         management.namespace = element.namespace
         session.adopt(transport, h, asking.ends_at, now)
-        logger.info("%s resumed over %s", session.link.jid, transport.channel.kind)
+        logger.info(
+            "%s resumed over %s by session %s",
+            session.link.jid,
+            transport.channel.kind,
+            asking.id,
+            extra=session.logged,
+        )
 
     def _named(self, asking: Session, element: Element) -> tuple[Session, Management, int]:
         """Return the session that ``<resume/>`` names, and the count in it, when all is right."""
@@ -176,13 +189,18 @@ class SessionManager:
         for each in (*asleep, session):
             if payer.held <= most:
                 break
-            logger.warning("%s: %d bytes held for one account", each.link.jid, payer.held)
+            logger.warning(
+                "%s: %d bytes held for one account",
+                each.link.jid,
+                payer.held,
+                extra=each.logged,
+            )
             each.close(CloseReason.QUEUE_FULL, now, _full_error())
 
     def note_detached(self, session: Session, reason: CloseReason) -> None:
         """Count and log that a session hibernates."""
         self.detached[reason] += 1
-        logger.info("%s detached: %s", session.link.jid, reason)
+        logger.info("%s detached: %s", session.link.jid, reason, extra=session.logged)
 
     def note_closed(
         self, session: Session, reason: CloseReason, error: StreamError | None = None
@@ -205,6 +223,7 @@ class SessionManager:
             session.link.jid or session.channel.address,
             reason,
             f" ({error})" if error is not None else "",
+            extra=session.logged,
         )
 
     # The operator's and the application's end

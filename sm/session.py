@@ -54,6 +54,11 @@ class Keeper(Bounds, Protocol):
     payers: Payers
     tally: Tally
     first_count: int
+    run: str
+    """What tells its sessions from those before it in logs."""
+
+    def next_number(self) -> int:
+        """Return the number of a new session."""
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
@@ -98,6 +103,7 @@ class Session:
         "inbound",
         "link",
         "management",
+        "number",
         "since",
         "spent",
         "state",
@@ -117,6 +123,8 @@ class Session:
 
     def __init__(self, keeper: Keeper, transport: Transport, now: float) -> None:
         self._keeper = keeper
+        self.number = keeper.next_number()
+        """Which of its keeper's sessions it is, in the order in which they began."""
         self.clock = keeper.clock
         self.tally = keeper.tally
         self._config = keeper.config
@@ -133,6 +141,16 @@ class Session:
         self._flow = Flow(keeper, keeper.payers.network(transport.channel.address), transport)
         self.spent = self._flow.spent
         self._awaited: deque[tuple[int, Callable[[], object]]] | None = None
+
+    @property
+    def id(self) -> str:
+        """What logs and operators know it by; it grants nothing, and outlives connections."""
+        return f"{self._keeper.run}-{self.number}"
+
+    @property
+    def logged(self) -> dict[str, str]:
+        """The ``extra=`` of a log's line that concerns it."""
+        return {"session": self.id}
 
     @property
     def payer(self) -> Payer:
@@ -180,7 +198,11 @@ class Session:
                 early = self._flow.arrived(size, now)
                 if early:
                     if self._life.slow_until == inf:
-                        logger.info("%s: read from the slower: it sends too much", self.link.jid)
+                        logger.info(
+                            "%s: read from the slower: it sends too much",
+                            self.link.jid,
+                            extra=self.logged,
+                        )
                     self._life.slow_until = now + early
                     self._wake_by(now + early)
                 if self.link.receive(element, ticket, now):
@@ -213,7 +235,11 @@ class Session:
         if not isinstance(error, StreamError):
             # What the backend failed on is never settled: kept, the session could not be resumed.
             logger.error(
-                "%s: the backend failed on <%s/>", self.link.jid, element.name, exc_info=error
+                "%s: the backend failed on <%s/>",
+                self.link.jid,
+                element.name,
+                exc_info=error,
+                extra=self.logged,
             )
             error = StreamError(StreamCondition.INTERNAL_SERVER_ERROR)
         self.close(CloseReason.STREAM_ERROR, now, error)
@@ -273,6 +299,16 @@ class Session:
     def hibernates_until(self) -> float:
         """Until when it waits to be resumed; infinite while it has a connection, or ended."""
         return self._life.expires_at if self.state is State.DETACHED else inf
+
+    def idle(self, now: float) -> float:
+        """Return for how many seconds nothing has come of its client, or it has been gone.
+
+        A transport's word (:meth:`vouch`) counts as the client's.
+        """
+        management = self.management
+        if self.state is State.DETACHED and management is not None:
+            return max(0.0, now - (self._life.expires_at - management.max))
+        return max(0.0, now - self._life.heard_at)
 
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
@@ -339,7 +375,10 @@ class Session:
             except QueueFullError as error:
                 # Nothing is lost: it all goes another way.
                 logger.warning(
-                    "%s: %s; the session ends and they go elsewhere", self.link.jid, error
+                    "%s: %s; the session ends and they go elsewhere",
+                    self.link.jid,
+                    error,
+                    extra=self.logged,
                 )
                 full = StreamError(
                     StreamCondition.RESOURCE_CONSTRAINT, "too much is unacknowledged"
@@ -469,7 +508,9 @@ class Session:
                     self._negotiate_sm(element, now)
                 except SmError as error:
                     who = self.link.account or self.channel.address
-                    logger.info("%s: <%s/> refused: %s", who, element.name, error)
+                    logger.info(
+                        "%s: <%s/> refused: %s", who, element.name, error, extra=self.logged
+                    )
                     self.send(error.to_xml(element.namespace))
             case name:
                 raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{name}/>")

@@ -309,7 +309,13 @@ class WebSocketConnection:
             traceback = error if logger.isEnabledFor(logging.DEBUG) else None
             said = f"{type(error).__name__}: {error}"
             address = self.channel.address
-            logger.warning("%s: a frame could not be sent (%s)", address, said, exc_info=traceback)
+            logger.warning(
+                "%s: a frame could not be sent (%s)",
+                address,
+                said,
+                exc_info=traceback,
+                extra=self.session.logged,
+            )
         if not self._closing:
             self.session.transport_lost(self, self.session.clock(), reason)
         self.abort()

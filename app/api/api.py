@@ -64,6 +64,14 @@ class Api:
         with self._access.entered() as chat:
             return await chat.messages.notify(to, body, sender=sender, subject=subject)
 
+    async def announce(self, body: str, *, subject: str = "") -> int:
+        """Tell something to all who are online, as the site; return to how many sessions.
+
+        It is a ``headline`` as :meth:`notify` sends. Sessions that wait to be resumed get it then.
+        """
+        with self._access.entered() as chat:
+            return await chat.messages.announce(body, subject)
+
     # Rooms
 
     async def rooms(self, *, after: str = "", size: int = 100) -> RoomPage:

@@ -8,7 +8,6 @@ from typing import Final
 
 from andiron.api.checks import count_of, moment_of, text_of, written
 from andiron.api.errors import InvalidError, NotFoundError, UnavailableError
-from andiron.api.messages import message_text, new_id
 from andiron.api.people import People
 from andiron.api.rooms import RoomsApi
 from andiron.api.values import ArchivedMessage, ArchivePage
@@ -16,6 +15,7 @@ from andiron.domain.archive.archive import Archive, Query
 from andiron.domain.archive.ids import HIGHEST, first_at, last_at, parse_id, time_of, write_id
 from andiron.domain.archive.store import Filter, Row
 from andiron.domain.domain import Domain
+from andiron.domain.messages.composing import message_text, new_id
 from andiron.domain.rooms.naming import prepared_nick
 from andiron.domain.rooms.room import Room
 from andiron.xmpp import namespaces as ns

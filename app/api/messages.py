@@ -1,6 +1,5 @@
 """Messages and notifications of the site's code."""
 
-import secrets
 from collections.abc import Callable
 
 from andiron.api.checks import text_of
@@ -8,14 +7,14 @@ from andiron.api.errors import InvalidError
 from andiron.api.people import People
 from andiron.api.values import MessageKind, Sent
 from andiron.domain.domain import Domain
+from andiron.domain.messages.announcing import announce
+from andiron.domain.messages.composing import message_text, new_id
 from andiron.domain.messages.dispatch import Dispatch
-from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamError
-from andiron.xmpp.escape import escape, escape_text
 from andiron.xmpp.stanza import from_attribute
 from andiron.xmpp.xml import Element, utf8_length
 
-__all__ = ["MessagesApi", "message_text", "new_id"]
+__all__ = ["MessagesApi"]
 
 _KINDS = frozenset({"chat", "normal"})
 _MAX_SUBJECT = 1000
@@ -31,6 +30,8 @@ class MessagesApi:
         """``most`` is the bytes that a message may have."""
         self._people = people
         self._most = most
+        self._clock = clock
+        self._router = domain.router
         self._read = domain.reader.read
         self._dispatch = Dispatch(
             domain.router, domain.owners, domain.offline, domain.archive, clock=clock
@@ -68,6 +69,15 @@ class MessagesApi:
         element = self._element(address, jid.bare, "headline", new_id(), subject, body)
         return await self._dispatch.inform(element, owner, jid)
 
+    async def announce(self, body: str, subject: str) -> int:
+        """Tell all who are online."""
+        body = text_of(body, "The body", self._most, least=1)
+        subject = text_of(subject, "The subject", _MAX_SUBJECT)
+        domain = self._router.domain
+        # To none it is longer than to this address.
+        self._element(domain, f"{'x' * 1023}@{domain}", "headline", new_id(), subject, body)
+        return await announce(self._router, self._clock, body, subject)
+
     def _element(
         self, sender: str, to: str, kind: str, identity: str, subject: str, body: str
     ) -> Element:
@@ -80,18 +90,3 @@ class MessagesApi:
             return self._read(text)
         except StreamError as error:
             raise InvalidError(f"The message is not one: {error}.") from None
-
-
-def message_text(sender: str, to: str, kind: str, identity: str, subject: str, body: str) -> str:
-    """Return a message; ``sender`` is its attribute, with a leading space, or empty."""
-    addressed = f" to='{escape(to)}'" if to else ""
-    told = f"<subject>{escape_text(subject)}</subject>" if subject else ""
-    return (
-        f"<message{sender} xmlns='{ns.CLIENT}'{addressed} type='{kind}' id='{escape(identity)}'>"
-        f"{told}<body>{escape_text(body)}</body></message>"
-    )
-
-
-def new_id() -> str:
-    """Return an id for a message of the site's."""
-    return f"site-{secrets.token_urlsafe(12)}"

@@ -8,10 +8,10 @@ from typing import Final
 
 from andiron.api.checks import count_of, text_of
 from andiron.api.errors import InvalidError, NotFoundError, UnavailableError
-from andiron.api.messages import message_text, new_id
 from andiron.api.people import People
 from andiron.api.values import Affiliation, Member, RoomInfo, RoomPage, RoomPerson, Sent
 from andiron.domain.domain import Domain
+from andiron.domain.messages.composing import message_text, new_id
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.managing import RoomManagement
 from andiron.domain.rooms.privileges import Affiliation as Standing

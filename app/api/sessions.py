@@ -1,5 +1,6 @@
 """Who is there, by which sessions, and their end."""
 
+from math import inf
 from typing import Final, Literal, cast
 
 from andiron.api.checks import text_of, written
@@ -39,7 +40,9 @@ class SessionsApi:
             for stream in self._manager.sessions
             if stream.link.account and bare in ("", stream.link.account)
         ]
-        return tuple(map(self._described, sorted(there, key=lambda stream: stream.since)))
+        there.sort(key=lambda stream: stream.number)
+        now = self._manager.clock()
+        return tuple(_described(stream, now) for stream in there)
 
     def end(self, address: str, reason: str) -> int:
         """End the sessions of an account, or one by its address."""
@@ -72,17 +75,28 @@ class SessionsApi:
             resources=resources,
         )
 
-    def _described(self, stream: Stream) -> Session:
-        link, channel = stream.link, stream.channel
-        return Session(
-            address=link.jid or link.account,
-            account=link.account,
-            resource=link.jid.partition("/")[2],
-            transport=cast("Literal['websocket', 'bosh', 'in-process']", channel.kind),
-            ip=channel.address,
-            state=cast("Literal['negotiating', 'bound', 'detached']", stream.state.value),
-            since=written(stream.wall(stream.since)),
-        )
+
+def _described(stream: Stream, now: float) -> Session:
+    link, channel, management = stream.link, stream.channel, stream.management
+    queue = None if management is None else management.queue
+    left = stream.hibernates_until - now
+    return Session(
+        address=link.jid or link.account,
+        account=link.account,
+        resource=link.jid.partition("/")[2],
+        transport=cast("Literal['websocket', 'bosh', 'in-process']", channel.kind),
+        ip=channel.address,
+        state=cast("Literal['negotiating', 'bound', 'detached']", stream.state.value),
+        since=written(stream.wall(stream.since)),
+        id=stream.id,
+        managed=queue is not None,
+        handled=stream.inbound.h,
+        acknowledged=0 if queue is None else queue.acked,
+        unacknowledged=0 if queue is None else len(queue),
+        unacknowledged_bytes=0 if queue is None else queue.bytes,
+        idle=round(stream.idle(now), 3),
+        resumable_for=None if left == inf else round(max(0.0, left), 3),
+    )
 
 
 def _resource(client: Client) -> Resource:

@@ -38,6 +38,7 @@ class SyncApi:
 
     send = _waiting(Api.send)
     notify = _waiting(Api.notify)
+    announce = _waiting(Api.announce)
     rooms = _waiting(Api.rooms)
     room = _waiting(Api.room)
     create_room = _waiting(Api.create_room)

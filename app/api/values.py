@@ -135,6 +135,22 @@ class Session:
     """``detached`` has lost its connection and may be resumed."""
     since: datetime
     """When it began, in UTC."""
+    id: str
+    """What the server's log knows it by; it grants nothing."""
+    managed: bool
+    """Whether stream management (XEP-0198) is on; without, nothing is ever acknowledged."""
+    handled: int
+    """The client's stanzas that were handled: the ``h`` it is told."""
+    acknowledged: int
+    """The ``h`` that the client told: of the stanzas sent to it, those that it has."""
+    unacknowledged: int
+    """How many stanzas it has not acknowledged, or has not been sent yet."""
+    unacknowledged_bytes: int
+    """The memory that those take."""
+    idle: float
+    """For how many seconds nothing has come of the client, or its connection has been lost."""
+    resumable_for: float | None
+    """For how many seconds more a ``detached`` one waits to be resumed; None for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,13 @@
 import click
 
 from andiron.commands.portability import run
+from andiron.commands.progress import Progress
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.database.addresses import AddressCheck
 from andiron.domain.database.database import Database
 from andiron.settings import Settings
 
 __all__ = ["check_database"]
-
-_REPORTED = 100_000
-"""After so much of one table it is told how far the command is."""
 
 
 @click.command("check")
@@ -26,17 +24,14 @@ def check_database() -> None:
     async def look(database: Database, _accounts: Accounts) -> int:
         rooms = settings.rooms_host or f"conference.{settings.domain}"
         found = 0
-        async for finding in AddressCheck(database, settings.domain, rooms, _progress).run():
+        async for finding in AddressCheck(database, settings.domain, rooms, progress.say).run():
             found += 1
+            progress.clear()
             click.echo(str(finding))
         return found
 
-    found = run(settings, look)
+    with Progress() as progress:
+        found = run(settings, look)
     click.echo(f"Found: {found}", err=True)
     if found:
         raise click.exceptions.Exit(1)
-
-
-def _progress(table: str, count: int) -> None:
-    if count % _REPORTED == 0:
-        click.echo(f"{table}: {count} looked at", err=True)

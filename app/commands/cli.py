@@ -12,8 +12,11 @@ from andiron.commands.account_file import AccountFileError, read_accounts
 from andiron.commands.check import check_database
 from andiron.commands.groups import group
 from andiron.commands.health import health
+from andiron.commands.operating import announce, kick, rooms, sessions
 from andiron.commands.portability import export_users, import_users, run
+from andiron.commands.progress import Progress
 from andiron.commands.token import make_token
+from andiron.commands.top import top
 from andiron.domain.accounts.accounts import AccountError, Accounts
 from andiron.domain.accounts.credentials import check_password
 from andiron.domain.database.claims import claim_database
@@ -252,14 +255,15 @@ def import_database(url: str) -> None:
                 databases.append(await Database.open(name))
                 opened.push_async_callback(databases[-1].close)
             source, target = databases
-            return await copy_all(source, target)
+            return await copy_all(source, target, progress.say)
 
-    click.echo(f"Rows copied: {asyncio.run(copy())}")
+    with Progress() as progress:
+        copied = asyncio.run(copy())
+    click.echo(f"Rows copied: {copied}")
 
 
-main.add_command(group)
-main.add_command(health)
-main.add_command(make_token)
+for each in (announce, group, health, kick, make_token, rooms, sessions, top):
+    main.add_command(each)
 database.add_command(check_database)
 user.add_command(export_users)
 user.add_command(import_users)

@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeVar
 
 import click
 
+from andiron.commands.progress import Progress
 from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
 from andiron.domain.database.database import Database
 from andiron.domain.database.urls import require_existing
@@ -47,10 +49,20 @@ def export_users(names: tuple[str, ...], output: Path | None) -> None:
         usernames = sorted(existing) or await accounts.names()
         with ExitStack() as stack:
             file = sys.stdout if output is None else _open(output, stack)
-            await Exporter(database, settings.domain).write(usernames, file.write)
+            done = 0
+
+            def named(username: str) -> str:
+                nonlocal done
+                progress.say("Accounts", done, len(usernames))
+                done += 1
+                return username
+
+            exporter = Exporter(database, settings.domain)
+            await exporter.write(map(named, usernames), file.write)
         return len(usernames)
 
-    count = run(settings, write)
+    with Progress() as progress:
+        count = run(settings, write)
     click.echo(f"Accounts exported: {count}", err=output is None)
 
 
@@ -83,12 +95,18 @@ def import_users(files: tuple[Path, ...], merge: bool) -> None:
             settings.domain_config(),
             settings.max_stanza_size,
             merge=merge,
-            problem=lambda sentence: click.echo(f"Error: {sentence}", err=True),
-            note=lambda sentence: click.echo(f"Note: {sentence}", err=True),
+            problem=lambda sentence: tell(f"Error: {sentence}"),
+            note=lambda sentence: tell(f"Note: {sentence}"),
+            progress=lambda report: progress.say("Accounts", report.made + report.merged),
         )
         return await importer.read(files)
 
-    report = run(settings, read, creates=True)
+    def tell(sentence: str) -> None:
+        progress.clear()
+        click.echo(sentence, err=True)
+
+    with Progress() as progress:
+        report = run(settings, read, creates=True)
     if merge:
         click.echo(f"Accounts added to: {report.merged}")
     click.echo(
@@ -118,7 +136,8 @@ def run(
         )
 
     async def with_database() -> T:
-        database = await Database.open(settings.database)
+        with Progress() as progress:
+            database = await Database.open(settings.database, partial(progress.say, "Migrating"))
         try:
             accounts = Accounts(database, settings.domain, settings.auth_iterations)
             return await work(database, accounts)

@@ -46,6 +46,7 @@ class Operation:
         self.has_body = method not in _QUERYING
         """Whether what is not in the path is in a JSON object, or in the query."""
         self.function: Callable[..., Any] = getattr(Api, name)
+        self.signature = inspect.signature(self.function)
         self.summary, _, rest = (inspect.getdoc(self.function) or "").partition("\n")
         self.description = rest.strip()
 
@@ -53,7 +54,7 @@ class Operation:
     def parameters(self) -> type[BaseModel]:
         """The parameters that are not in the path."""
         hints = get_type_hints(self.function)
-        given = inspect.signature(self.function).parameters.values()
+        given = self.signature.parameters.values()
         fields: dict[str, Any] = {
             each.name: (hints[each.name], ... if each.default is each.empty else each.default)
             for each in given
@@ -106,6 +107,7 @@ OPERATIONS: Final = tuple(
     for row in (
         _Row("send", "POST", "/messages", 201),
         _Row("notify", "POST", "/notifications"),
+        _Row("announce", "POST", "/announcements"),
         _Row("rooms", "GET", "/rooms"),
         _Row("create_room", "POST", "/rooms", 201),
         _Row("room", "GET", "/rooms/{room}"),

@@ -19,6 +19,7 @@ from andiron.domain.accounts.accounts import Accounts
 from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
+from andiron.serving.notify import notify
 from andiron.serving.pieces import Pieces
 from andiron.serving.protocols import HttpProtocol, WebSocketProtocol
 from andiron.serving.silent import Silent
@@ -61,6 +62,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the application end, then what it was reached by."""
+        notify("STOPPING=1")
         await super().shutdown(sockets)
         self._on_stopped()
 
@@ -76,7 +78,7 @@ def run(settings: Settings) -> None:
     database was lost to another server, :class:`DatabaseError` when that fails at
     the start, and SystemExit when the application does not start, which is logged.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     allow_open_files()
     if os.environ.get("WEB_CONCURRENCY", "1") != "1":
         logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")
@@ -93,6 +95,7 @@ def run(settings: Settings) -> None:
         async def announce() -> None:
             place = f"the socket file {settings.socket}" if settings.socket else url
             logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, place)
+            notify("READY=1", f"STATUS=Serving {settings.domain} at {place}")
             database = andiron.domain.database
             if database is None:
                 return

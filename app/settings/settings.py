@@ -28,6 +28,7 @@ from andiron.domain.config import (
 from andiron.inprocess.config import InprocessConfig
 from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
+    AccountAddresses,
     Algorithms,
     AnyCase,
     AtLeastOne,
@@ -104,6 +105,11 @@ class Settings(BaseSettings):
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
         "info", description="The least severe messages that are logged."
+    )
+    log_format: Annotated[Literal["plain", "json"], AnyCase] = Field(
+        "plain",
+        description="How `andiron serve` writes its log: lines for people, or JSON objects, one a"
+        " line.",
     )
     trusted_proxies: Networks = Field(
         ("127.0.0.1", "::1"),
@@ -192,6 +198,12 @@ class Settings(BaseSettings):
     )
     registration_changes: bool = Field(
         True, description="Let accounts change their password and remove themselves (XEP-0077)."
+    )
+
+    admins: AccountAddresses = Field(
+        (),
+        description="The accounts that may administer the domain from their chat clients"
+        " (XEP-0133), by name or address; none: nobody does.",
     )
 
     offline_limit: Count = Field(
@@ -743,6 +755,7 @@ class Settings(BaseSettings):
             sasl_queue=self.auth_queue,
             scram_iterations=self.auth_iterations,
             permission_lifetime=self.contact_cache,
+            admins=frozenset(self.admins),
             search=SearchScope(self.search),
             max_found=self.search_results,
             registration=RegistrationConfig(

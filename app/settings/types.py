@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from andiron.domain.database.key_sizes import MAX_HOST, fits
 from andiron.domain.database.urls import EXAMPLES, problem
 from andiron.domain.uploads.slot import media_type
-from andiron.xmpp.jid import InvalidJID, dns_name, domainpart
+from andiron.xmpp.jid import InvalidJID, account_jid, dns_name, domainpart
 
 _ALGORITHMS: Final = (
     *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -49,6 +49,19 @@ def _rooms_host(value: str, info: ValidationInfo) -> str:
     if value and _domain(value) == info.data.get("domain"):
         raise ValueError("a host name other than the domain's, or empty")
     return _domain(value) if value else value
+
+
+def _account(value: str, info: ValidationInfo) -> str:
+    domain = info.data.get("domain", "localhost")
+    name, at, host = value.rpartition("@")
+    try:
+        jid = account_jid(name if at else value, domain)
+        if not at or domainpart(host) == domain:
+            return str(jid.bare)
+        reason = f"is of another domain than {domain}"
+    except InvalidJID as error:
+        reason = error.reason
+    raise ValueError(f"names or addresses of accounts: {value!r} {reason}")
 
 
 def _database(value: str) -> str:
@@ -185,6 +198,7 @@ Texts = tuple[Annotated[str, Field(min_length=1)], ...]
 Algorithms = tuple[Annotated[str, AfterValidator(_algorithm)], ...]
 Uris = tuple[Annotated[str, AfterValidator(_any_uri)], ...]
 DomainName = Annotated[str, AfterValidator(_domain)]
+AccountAddresses = tuple[Annotated[str, AfterValidator(_account)], ...]
 RoomsHost = Annotated[str, AfterValidator(_rooms_host)]
 FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]

@@ -1,6 +1,7 @@
 """Service Discovery, XEP-0030: who the domain and an account are and what they can."""
 
 from collections.abc import Awaitable, Iterable
+from typing import Protocol
 
 from andiron.domain.registry import (
     DiscoForm,
@@ -14,6 +15,19 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
 from andiron.xmpp.forms import write_form
+
+
+class Hidden(Protocol):
+    """What the domain tells some of those who ask, and others not."""
+
+    def features(self, request: IqRequest) -> tuple[str, ...]:
+        """Return what the domain has for who asks besides what it has for all."""
+
+    def info(self, request: IqRequest, node: str) -> str | None:
+        """Return what ``disco#info`` tells about a node; None for nothing."""
+
+    def items(self, request: IqRequest, node: str) -> str | None:
+        """Return what ``disco#items`` tells about a node; None for nothing."""
 
 
 class Disco:
@@ -32,6 +46,8 @@ class Disco:
         """Answers ``disco#info`` about an account's own nodes (XEP-0163)."""
         self.account_items: IqHandler | None = None
         """Answers ``disco#items`` about an account and its nodes."""
+        self.hidden: Hidden | None = None
+        """What the domain tells not to all."""
         registry.identities[Target.DOMAIN].append(Identity("server", "im", name))
         registry.identities[Target.ACCOUNT].append(Identity("account", "registered"))
 
@@ -45,21 +61,32 @@ class Disco:
 
     def _info(self, request: IqRequest) -> str | Awaitable[str]:
         node = request.payload.get("node")
-        if node is not None and self.nodes.get(node) is not request.target:
-            if request.target is Target.ACCOUNT and self.account_info is not None:
-                return self.account_info(request)
-            raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
         registry, target = self._registry, request.target
-        return info(
-            registry.identities[target], registry.features(target), registry.forms[target], node
-        )
+        hidden = self.hidden if target is Target.DOMAIN else None
+        if node is not None and self.nodes.get(node) is not target:
+            if target is Target.ACCOUNT and self.account_info is not None:
+                return self.account_info(request)
+            told = hidden.info(request, node) if hidden is not None else None
+            if told is None:
+                raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
+            return told
+        features = registry.features(target)
+        # The hash of XEP-0115 is the same for all, and so must be what stands behind it.
+        if hidden is not None and node is None:
+            features = sorted({*features, *hidden.features(request)}, key=str.encode)
+        return info(registry.identities[target], features, registry.forms[target], node)
 
     def _items(self, request: IqRequest) -> str | Awaitable[str]:
         if request.target is Target.ACCOUNT and self.account_items is not None:
             return self.account_items(request)
         node = request.payload.get("node")
         if node:
-            raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
+            told = None
+            if self.hidden is not None and request.target is Target.DOMAIN:
+                told = self.hidden.items(request, node)
+            if told is None:
+                raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
+            return told
         return items(self._registry.items if request.target is Target.DOMAIN else (), node)
 
 

@@ -42,7 +42,7 @@ class Removal:
         """End the sessions of an account that was removed, and tell whom it concerns."""
         account = f"{username}@{self._router.domain}"
         self._accounts.forget(username)
-        self._end(account, "the account was removed")
+        self.end(account, "the account was removed")
         self._owners.forget(account)
         for tell in self._events.removed:
             await tell(username)
@@ -63,13 +63,18 @@ class Removal:
             await self.finish(username)
         here = [client.owner.username for client in self._router.full.values()]
         for username in await self._accounts.disabled.among(sorted(set(here))):
-            self._end(f"{username}@{self._router.domain}", DISABLED)
+            self.end(f"{username}@{self._router.domain}", DISABLED)
 
-    def _end(self, account: str, why: str) -> None:
+    def end(self, jid: str, why: str) -> int:
+        """End the sessions of an account, or the one of a full JID; return how many those were."""
+        account = jid.partition("/")[0]
         resources = self._router.accounts.get(account)
-        for client in list(resources.clients.values()) if resources else ():
+        there = list(resources.clients.values()) if resources else []
+        ended = [client for client in there if jid in (account, client.jid)]
+        for client in ended:
             error = StreamError(StreamCondition.NOT_AUTHORIZED, why)
             client.session.close(CloseReason.KICKED, client.session.clock(), error)
+        return len(ended)
 
     async def _missing(self, usernames: Sequence[str]) -> list[str]:
         existing = await self._accounts.existing(usernames)

@@ -289,7 +289,9 @@ class ArchiveWriter:
                 session.handled(ticket, session.clock())
             except Exception:
                 # One session's failure keeps nobody's messages from being written.
-                logger.exception("%s: a stanza could not be settled", session.link.jid)
+                logger.exception(
+                    "%s: a stanza could not be settled", session.link.jid, extra=session.logged
+                )
 
     def _charge(self, row: Row, cause: Payer) -> bool:
         """Count a row that waits from now on; False where too much does, or it is closed."""

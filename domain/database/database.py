@@ -5,15 +5,16 @@ that arrive together share one commit.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.migrations import META, SchemaError, upgrade
@@ -21,6 +22,8 @@ from andiron.domain.database.urls import parse
 from andiron.sm.tally import Distribution
 
 __all__ = ["Database", "DatabaseError"]
+
+logger = logging.getLogger("andiron.domain")
 
 T = TypeVar("T")
 
@@ -60,8 +63,13 @@ class Database:
         return self._queue.qsize()
 
     @classmethod
-    async def open(cls, url: str) -> "Database":
+    async def open(
+        cls, url: str, migrating: Callable[[int, int], object] | None = None
+    ) -> "Database":
         """Open a database and update its schema.
+
+        That may take long: ``migrating`` is told to which version it is being led, and which is
+        the last; so is the log.
 
         ``sqlite:///file.db`` is a file, which is made where there is none,
         readable by its owner only; ``sqlite://`` is in memory;
@@ -73,7 +81,7 @@ class Database:
         async with AsyncExitStack() as unless_opened:
             unless_opened.push_async_callback(engines.dispose)
             try:
-                while await _upgrade(engines.migrating):
+                while await _upgrade(engines, migrating):
                     pass
             except FAILURES as error:
                 raise engines.failure(error) from error
@@ -244,6 +252,13 @@ async def _run_apart(connection: AsyncConnection, group: Sequence[_Write]) -> li
     return outcomes
 
 
-async def _upgrade(engine: AsyncEngine) -> bool:
-    async with engine.begin() as connection:
-        return await connection.run_sync(upgrade)
+async def _upgrade(engines: Engines, migrating: Callable[[int, int], object] | None) -> bool:
+    def begun(version: int, last: int) -> None:
+        logger.info(
+            "The database %s is led to version %d of %d of its schema", engines.name, version, last
+        )
+        if migrating is not None:
+            migrating(version, last)
+
+    async with engines.migrating.begin() as connection:
+        return await connection.run_sync(lambda each: upgrade(each, begun=begun))

@@ -147,9 +147,20 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 
 
-def upgrade(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> bool:
+def _untold(_version: int, _of: int) -> None:
+    """Tell nobody."""
+
+
+def upgrade(
+    connection: Connection,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    *,
+    begun: Callable[[int, int], object] = _untold,
+) -> bool:
     """Apply the next migration; return False when there was none to apply.
 
+    ``begun`` is told before which version it leads to, and which is the last; not of a new
+    database, in which there is nothing to migrate.
     Call it in a transaction of its own until it returns False. Raises
     :class:`SchemaError` for a database that is newer than ``migrations``, or
     another program's.
@@ -162,6 +173,8 @@ def upgrade(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS
         )
     if version == len(migrations):
         return False
+    if version:
+        begun(version + 1, len(migrations))
     migrations[version](connection)
     if version == 0:
         connection.execute(insert(META).values(key=_VERSION_KEY, value="1"))

@@ -1,5 +1,6 @@
 """The way of everything from one database into another, such as from SQLite into PostgreSQL."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,8 +39,16 @@ class _Table:
     """The columns whose values the database gives."""
 
 
-async def copy_all(source: Database, target: Database) -> int:
+def _untold(_table: str, _rows: int, _of: int) -> None:
+    """Tell nobody."""
+
+
+async def copy_all(
+    source: Database, target: Database, progress: Callable[[str, int, int], object] = _untold
+) -> int:
     """Copy all rows into a database that holds none; return how many there were.
+
+    ``progress`` is told a table, and how many of its rows are copied, of how many.
 
     What every database says of itself, such as the version of its schema, is not counted.
 
@@ -53,7 +62,7 @@ async def copy_all(source: Database, target: Database) -> int:
             await _refuse_rows(connection, each.clause)
         copied = 0
         for each in tables:
-            count = await _copy(source, connection, each)
+            count = await _copy(source, connection, each, progress)
             copied += count if each.clause.name != META.name else 0
             await _go_on_counting(connection, each)
         return copied
@@ -88,14 +97,29 @@ async def _refuse_rows(connection: AsyncConnection, clause: TableClause) -> None
         )
 
 
-async def _copy(source: Database, connection: AsyncConnection, each: _Table) -> int:
-    copied = 0
+async def _copy(
+    source: Database,
+    connection: AsyncConnection,
+    each: _Table,
+    progress: Callable[[str, int, int], object],
+) -> int:
+    copied, there = 0, await _count(source, each)
     rows = await _read(source, each, None)
     while rows:
         await connection.execute(insert(each.clause), rows)
         copied += len(rows)
+        progress(each.clause.name, copied, there)
         rows = await _read(source, each, rows[-1])
     return copied
+
+
+async def _count(source: Database, each: _Table) -> int:
+    query = select(func.count()).select_from(each.clause)
+
+    async def operation(connection: AsyncConnection) -> int:
+        return await connection.scalar(query) or 0
+
+    return await source.read(operation)
 
 
 async def _read(source: Database, each: _Table, after: Row | None) -> list[Row]:

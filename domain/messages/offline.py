@@ -260,7 +260,11 @@ class Offline:
             return await self._store.page(client.owner.username, most, size, had=had, out=box.out)
         except Exception:
             # Whatever failed, the messages that are held must go on.
-            logger.exception("%s: stored messages could not be fetched", client.account)
+            logger.exception(
+                "%s: stored messages could not be fetched",
+                client.account,
+                extra=client.session.logged,
+            )
             box.still_had(had)
             if not box.asking_again:
                 box.asking_again = True
@@ -344,7 +348,11 @@ class Offline:
             try:
                 element = self._reader.read(stanza.text)
             except StreamError:
-                logger.exception("%s: cannot read a stanza of our own again", client.jid)
+                logger.exception(
+                    "%s: cannot read a stanza of our own again",
+                    client.jid,
+                    extra=client.session.logged,
+                )
                 continue
             if element.name == "iq":
                 if element.get("type") in _REQUESTS:

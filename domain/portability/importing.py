@@ -83,7 +83,8 @@ class Importer:
 
     ``max_stanza`` is the size of the largest stanza that clients may send. What
     goes wrong with an account is told to ``problem``, in a sentence, and the
-    next account's turn comes; ``note`` is told what was left out.
+    next account's turn comes; ``note`` is told what was left out, and ``progress`` after each
+    account what became of them so far.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Importer:
         merge: bool,
         problem: Callable[[str], None],
         note: Callable[[str], None],
+        progress: Callable[[Report], object] = lambda _report: None,
     ) -> None:
         self._database = database
         self._accounts = accounts
@@ -104,6 +106,7 @@ class Importer:
         self._merge = merge
         self._tell_problem = problem
         self._tell_note = note
+        self._tell_progress = progress
         self._report = Report()
         self._waiting: deque[_Waiting] = deque()
         self._cores = os.cpu_count() or 1
@@ -216,6 +219,7 @@ class Importer:
             )
             self._report.made += 1
         self._report.counts.update(counts)
+        self._tell_progress(self._report)
 
     def _problem(self, sentence: str) -> None:
         self._report.problems += 1

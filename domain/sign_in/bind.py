@@ -87,7 +87,9 @@ def _make_room(resources: Resources, now: float) -> None:
     oldest = min(sessions, key=lambda session: session.hibernates_until)
     if oldest.hibernates_until == inf:
         raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many resources")
-    logger.info("%s hibernates and makes room for another session", oldest.link.jid)
+    logger.info(
+        "%s hibernates and makes room for another session", oldest.link.jid, extra=oldest.logged
+    )
     oldest.close(CloseReason.EXPIRED, now)
 
 

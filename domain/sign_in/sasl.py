@@ -237,12 +237,6 @@ class Exchange:
     def _fail(self, error: SaslError) -> SaslError:
         self._failures += 1
         self._next = None
-        _log.info(
-            "sign-in over %s from %s refused: %s",
-            self._channel.kind,
-            self._channel.address,
-            error.condition,
-        )
         return error
 
     async def _advance(self, element: Element, now: float) -> Step:

@@ -105,7 +105,7 @@ class SignIn:
             self._end(error)
         except Exception:
             # The client waits for an answer, whatever failed.
-            logger.exception("a sign-in failed")
+            logger.exception("a sign-in failed", extra=self._newcomer.session.logged)
             self._end(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
         self._waiting = None
 
@@ -123,17 +123,24 @@ class SignIn:
             owner = await self._owner(step) if step.done else None
         except SaslError as error:
             session.tally.sign_ins[self._exchange.mechanism, error.condition] += 1
+            self._log("sign-in over %s from %s refused: %s", error.condition)
             session.send(error.to_xml())
             return
         if not self._newcomer.negotiating:
             return
         if owner is not None:
             session.tally.sign_ins[self._exchange.mechanism, "success"] += 1
+            self._log("sign-in over %s from %s: %s by %s", owner.jid, self._exchange.mechanism)
             self._newcomer.signed_in(owner)
             session.end_by(step.until)
         session.send(step.xml)
         if owner is not None:
             session.authenticated(session.clock())
+
+    def _log(self, message: str, *details: str) -> None:
+        session = self._newcomer.session
+        channel = session.channel
+        logger.info(message, channel.kind, channel.address, *details, extra=session.logged)
 
     async def _owner(self, step: Step) -> Owner:
         """Return who signed in. Raises :class:`SaslError` where the account is gone again."""

@@ -38,6 +38,7 @@ async def test_all_comes_back_as_it_does_in_the_process(both):
     assert await remote.archive("bob", latest=True) == await app.api.archive("bob", latest=True)
     assert (await remote.archive("bob")).messages[0].id == sent.archive_id
     assert await remote.notify("bob", "x") == 0
+    assert await remote.announce("x", subject="S") == 0
     room = await remote.create_room("tea", members=["alice"], members_only=True)
     assert room == await app.api.room("tea")
     assert await remote.rooms() == await app.api.rooms()

@@ -152,3 +152,21 @@ async def test_before_and_after_its_time_the_api_says_so():
         await chat.api.send("bob", "hello")
     with pytest.raises(UnavailableError, match="does not run"):
         await chat.api.send("bob", "hello")
+
+
+async def test_an_announcement_goes_to_all_who_are_online_and_to_nobody_later(chat):
+    alice, bob, carol = [await chat.client_of(name) for name in ("alice", "bob", "carol")]
+    await bob.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    await bob.next(lambda one: one.name == "enabled")
+    bob.cut()
+    await carol.write("<presence type='unavailable'/>")
+    await carol.ask("<ping xmlns='urn:xmpp:ping'/>")
+    assert await chat.api.announce("A <restart>.", subject="Soon") == 2
+    said = await alice.receive()
+    assert (said.kind, said.body, said.sender) == ("headline", "A <restart>.", "example.org")
+    (waiting,) = await chat.api.sessions("bob")
+    assert waiting.unacknowledged == 1
+    assert (await chat.api.archive("alice")).messages == ()
+    for wrong in ("", "x" * 300_000, "\x00"):
+        with pytest.raises(InvalidError):
+            await chat.api.announce(wrong)

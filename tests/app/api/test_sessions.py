@@ -20,6 +20,13 @@ async def test_sessions_are_listed_and_ended(chat):
         "bound",
     )
     assert f"{one.account}/{one.resource}" == one.address
+    assert (one.managed, one.acknowledged, one.unacknowledged, one.resumable_for) == (
+        False,
+        0,
+        0,
+        None,
+    )
+    assert len({each.id for each in await chat.api.sessions()}) == 3
     assert timedelta() <= datetime.now(UTC) - one.since < timedelta(minutes=1)
     assert len(await chat.api.sessions()) == 3
     assert await chat.api.end_sessions(first.jid, reason="a new phone") == 1
@@ -34,9 +41,19 @@ async def test_one_that_waits_to_be_resumed_is_listed_as_such(chat):
     alice = await chat.client_of("alice")
     await alice.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
     await alice.next(lambda one: one.name == "enabled")
+    await chat.api.send("alice", "hello")
+    await alice.receive()
+    (one,) = await chat.api.sessions("alice")
+    assert (one.managed, one.state, one.unacknowledged) == (True, "bound", 1)
+    assert one.unacknowledged_bytes > 0
+    assert one.resumable_for is None
+    await alice.write("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    await alice.ask("<ping xmlns='urn:xmpp:ping'/>")
     alice.cut()
     (one,) = await chat.api.sessions("alice")
-    assert one.state == "detached"
+    assert (one.state, one.handled, one.acknowledged, one.unacknowledged) == ("detached", 1, 1, 1)
+    assert 590 < one.resumable_for <= 600
+    assert 0 <= one.idle < 10
     assert await chat.api.end_sessions("alice") == 1
 
 

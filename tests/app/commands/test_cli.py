@@ -63,14 +63,19 @@ COMMANDS = dict(walk(main))
 def test_the_commands_that_there_are():
     assert {" ".join(path) for path in COMMANDS} == {
         "",
+        "announce",
         "group",
         "group add",
         "group delete",
         "group list",
         "group remove",
         "health",
+        "kick",
+        "rooms",
         "serve",
+        "sessions",
         "token",
+        "top",
         "user",
         "user add",
         "user disable",
@@ -409,9 +414,36 @@ def test_an_account_takes_another_name(former):
     assert run("database", "check").stdout == ""
 
 
-def test_it_is_told_how_far_a_long_check_is(former, monkeypatch):
-    monkeypatch.setattr("andiron.commands.check._REPORTED", 1)
-    assert "accounts: 1 looked at\ncontacts: 1 looked at\n" in run("database", "check").stderr
+@pytest.fixture
+def watched(monkeypatch):
+    """Somebody watches standard error, and sees all that is said there."""
+    monkeypatch.setattr("andiron.commands.progress.on_terminal", lambda: True)
+    monkeypatch.setattr("andiron.commands.progress._PAUSE", 0)
+
+
+def test_it_is_told_how_far_a_long_check_is(former, watched):
+    stderr = run("database", "check").stderr
+    assert "\r\x1b[Kaccounts: 1\r\x1b[K" in stderr
+    assert "\r\x1b[Kcontacts: 1\r\x1b[K" in stderr
+    assert stderr.endswith("\r\x1b[KFound: 2\n")
+
+
+def test_it_is_told_how_far_exports_imports_and_copies_are(watched, monkeypatch):
+    succeed("user", "add", "--from-file", "-", stdin="alice a\nbob b\n")
+    exported = run("user", "export", "--output", "all.xml").stderr
+    assert "\r\x1b[KAccounts: 0 of 2 (0%)\r\x1b[KAccounts: 1 of 2 (50%)\r\x1b[K" in exported
+    for name in ("alice", "bob"):
+        succeed("user", "remove", name, "--yes")
+    imported = run("user", "import", "all.xml").stderr
+    assert imported == "\r\x1b[KAccounts: 1\r\x1b[KAccounts: 2\r\x1b[K"
+    monkeypatch.setenv("ANDIRON_DATABASE", "sqlite:///copy.db")
+    copied = run("database", "import", "sqlite:///andiron.db")
+    assert "accounts: 2 of 2 (100%)" in copied.stderr
+
+
+def test_nothing_is_told_where_nobody_watches():
+    succeed("user", "add", "alice", "--password-stdin", stdin="a\n")
+    assert run("user", "export", "--output", "all.xml").stderr == ""
 
 
 def test_an_account_is_disabled_and_enabled():

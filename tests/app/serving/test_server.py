@@ -5,6 +5,7 @@ import base64
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 
@@ -206,7 +207,7 @@ async def test_a_server_that_lets_nobody_in_says_so(tmp_path, variables, told):
 
 async def test_a_server_that_loses_its_database_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("andiron.domain.database.sqlite_claim._PULSE", 0.01)
-    monkeypatch.setattr("andiron.serving.server.configure_logging", lambda _level: None)
+    monkeypatch.setattr("andiron.serving.server.configure_logging", lambda *_: None)
     monkeypatch.setattr("andiron.serving.server.gc.freeze", lambda: None)
     started = threading.Event()
     # What it does as soon as it serves.
@@ -221,7 +222,7 @@ async def test_a_server_that_loses_its_database_ends(tmp_path, monkeypatch):
 
 def test_a_server_whose_database_fails_as_it_starts_ends_in_order(tmp_path, monkeypatch):
     """It lets go of the database first: a thread of it would outlive the event loop."""
-    monkeypatch.setattr("andiron.serving.server.configure_logging", lambda _level: None)
+    monkeypatch.setattr("andiron.serving.server.configure_logging", lambda *_: None)
     monkeypatch.setattr("andiron.serving.server.gc.freeze", lambda: None)
 
     async def fail(_accounts) -> list[str]:
@@ -245,3 +246,21 @@ async def test_a_start_that_fails_says_why(tmp_path):
     assert failed.returncode == 3
     assert b"The database /nowhere/at/all.db cannot be written" in log
     assert b"Traceback" not in log
+
+
+@pytest.fixture
+def manager(tmp_path, monkeypatch):
+    """A service manager's end of ``NOTIFY_SOCKET``, for the server that is started after it."""
+    place = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", place)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(place)
+        listener.settimeout(20)
+        yield lambda: asyncio.to_thread(lambda: listener.recv(4096).decode())
+
+
+async def test_a_service_manager_hears_when_it_serves_and_stops(manager, process):
+    assert (await manager()).startswith("READY=1\nSTATUS=Serving localhost at http://127.0.0.1:")
+    process.send_signal(signal.SIGTERM)
+    assert await manager() == "STOPPING=1"
+    await process.wait()

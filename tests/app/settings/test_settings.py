@@ -36,6 +36,7 @@ def test_defaults_are_those_of_the_packages():
 
 
 OTHER = {
+    "admins": ["alice"],
     "search": "groups",
     "archive_default": "never",
     "rooms_create": "anyone",
@@ -66,6 +67,7 @@ NOT_OF_A_PACKAGE = {
     "api_token_file",
     "hook_queue",
     "hook_timeout",
+    "log_format",
     "metrics_token",
     "host",
     "port",
@@ -554,3 +556,12 @@ def test_what_is_wrong_with_a_database_url_is_named(monkeypatch):
     ) as caught:
         Settings()
     assert "secret" not in str(caught.value)
+
+
+def test_admins_are_accounts_of_the_domain():
+    settings = Settings(domain="example.org", admins=["Alice", "bob@EXAMPLE.org"])
+    assert settings.admins == ("alice@example.org", "bob@example.org")
+    assert Settings().replaced(admins=settings.replaced().admins[:0]).admins == ()
+    for wrong in ("bob@elsewhere.org", "a b", "@example.org", ""):
+        with pytest.raises(SettingsError, match="names or addresses of accounts"):
+            Settings(domain="example.org", admins=[wrong])

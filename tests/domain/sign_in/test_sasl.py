@@ -615,8 +615,6 @@ async def test_nothing_secret_is_logged(exchange: Exchange, caplog: pytest.LogCa
     caplog.set_level(logging.DEBUG)
     await condition(exchange.step(auth("\0alice\0secret password"), 0.0))
     text = " ".join(record.getMessage() for record in caplog.records if record.name != "asyncio")
-    assert "192.0.2.1" in text
-    assert "not-authorized" in text
     assert "secret password" not in text
     assert encode("\0alice\0secret password") not in text
 

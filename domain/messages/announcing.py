@@ -1,0 +1,38 @@
+"""Announcements to all who are online, as the domain (XEP-0133 section 4.23)."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from andiron.domain.messages.composing import message_text, new_id
+from andiron.domain.router import Router
+from andiron.xmpp.errors import StanzaError
+from andiron.xmpp.stanza import from_attribute
+
+__all__ = ["announce"]
+
+_AT_ONCE: Final = 50
+"""Accounts that are told before others have their turn."""
+
+
+async def announce(router: Router, clock: Callable[[], float], body: str, subject: str = "") -> int:
+    """Send a headline to every session that is available; return to how many.
+
+    Those that hibernate get it when they are resumed, and nobody else later. Nobody blocks
+    his own server (XEP-0191). The caller has looked at how long the texts are.
+    """
+    sender, identity, told = from_attribute(router.domain), new_id(), 0
+    for done, account in enumerate(list(router.accounts), 1):
+        text = message_text(sender, account, "headline", identity, subject, body)
+        now = clock()
+        for client in router.available(account):
+            if client.reachable:
+                try:
+                    client.deliver(text, now)
+                except StanzaError:
+                    client.missed(now)
+                else:
+                    told += 1
+        if done % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return told
