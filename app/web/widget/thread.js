@@ -39,6 +39,7 @@ export class Thread {
     chat.addEventListener('removed', ({ detail }) => detail.conversation === this.current && this.select(null));
     chat.addEventListener('cleared', () => this.select(null));
     this.#listen();
+    this.#showPeer();
   }
 
   /** Show this conversation, or none. */

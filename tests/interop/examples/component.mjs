@@ -70,6 +70,12 @@ await step('two people are contacts', async () => {
     await visitor.open();
     await visitor.signIn();
   }
+  await juliet.see('#empty-text', { hasText: 'Nobody is here yet.' });
+  assert.ok(await juliet.page.isHidden('#composer'), 'there is nobody to write to');
+  assert.ok(await juliet.page.isHidden('.lonely'));
+  await juliet.page.setViewportSize({ width: 400, height: 700 });
+  await juliet.see('.lonely', { hasText: 'Add a person' });
+  await juliet.page.setViewportSize({ width: 900, height: 700 });
   await juliet.add('romeo');
   await romeo.page.click('#asking button.primary');
   await juliet.see('#peer-state', { hasText: 'online' });
