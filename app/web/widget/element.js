@@ -6,6 +6,7 @@ import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { h } from './dom.js';
 import { Gate } from './gate.js';
+import { Names } from './names.js';
 import { People } from './people.js';
 import { expiryOf, whoSignsIn } from './person.js';
 import { Requests } from './requests.js';
@@ -17,7 +18,6 @@ import { template } from './template.js';
 import { Thread } from './thread.js';
 import { isPrivate, waysTo } from './ways.js';
 import { wordsOf } from './words.js';
-import { bare } from './xml.js';
 
 const BASE = new URL('./', import.meta.url);
 const STYLE = new URL('widget.css', BASE).href;
@@ -40,6 +40,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     #chat;
     #requests;
     #roster;
+    #names;
     #rooms;
     #archive;
     #gate;
@@ -168,10 +169,11 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#chat = new Chat(this.session);
       this.#requests = new Requests(this.session);
       this.#roster = new Roster(this.session, this.#requests, this.#chat);
+      this.#names = new Names(this.session, this.#requests, this.#chat);
       this.#rooms = new Rooms(this.session, this.#requests, this.#chat);
       this.#archive = new Archive(this.session, this.#requests, this.#chat);
       this.#gate = new Gate(this.#root, say, domain, (person) => this.signIn(person));
-      this.#people = new People(this.#root, say, this.#chat, this.#roster, (conversation) => {
+      this.#people = new People(this.#root, say, this.#chat, this.#roster, this.#names, (conversation) => {
         this.#select(conversation);
         this.focus();
       });
@@ -192,6 +194,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#chat.addEventListener('added', ({ detail }) => this.#thread.current ?? this.#preselect(detail.conversation));
       this.#chat.addEventListener('peer', () => this.#count());
       this.#chat.addEventListener('message', ({ detail }) => this.#came(detail));
+      this.#chat.addEventListener('named', ({ detail }) => detail.jid === this.#chat.own && this.#showSelf());
       this.#chat.addEventListener('cleared', () => this.#count());
       this.#chat.addEventListener('removed', () => {
         this.#count();
@@ -287,13 +290,17 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       }
       if (!resumed) this.#rooms.enterAll();
       const { jid } = this.session;
-      this.#part('self-name').textContent = bare(jid).split('@')[0];
+      this.#showSelf();
       this.#part('self-name').title = jid;
       this.#pin();
       this.#renewLater();
       if (resumed && !kept) return;
       const both = [this.#roster.load(), resumed ? null : this.#archive.catchUp()];
       await Promise.allSettled(both);
+    }
+
+    #showSelf() {
+      this.#part('self-name').textContent = this.#names.of(this.#chat.own);
     }
 
     /** Come back with a fresh token before the present one has expired. */

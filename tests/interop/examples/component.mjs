@@ -310,6 +310,12 @@ await step('for one room, in German, dark, under the strictest policy', async ()
   await romeo.reads('Aus einer anderen Seite.');
   await legible(juliet.page);
   await juliet.screenshot('component-pinned-room');
+  await juliet.page.setViewportSize({ width: 320, height: 600 });
+  const cut = await juliet.page.evaluate(() => {
+    const text = document.querySelector('andiron-chat').shadowRoot.getElementById('text');
+    return text.scrollHeight - text.clientHeight;
+  });
+  assert.ok(cut <= 1, `${cut} pixels of what the empty field says are not in sight`);
   await juliet.page.close();
 });
 
@@ -339,6 +345,28 @@ await step('a room is left', async () => {
   await romeo.page.click('#leave');
   await romeo.see('.conversation', { hasText: 'juliet' });
   assert.equal(await romeo.page.locator('.conversation', { hasText: 'tea' }).count(), 0);
+});
+
+await step('people are called as they call themselves', async () => {
+  [juliet.page] = juliet.pages;
+  await juliet.page.evaluate(() => new Promise((resolve) => {
+    const { session } = document.querySelector('andiron-chat');
+    session.addEventListener('stanza', ({ detail }) => detail.getAttribute('id') === 'card' && resolve());
+    const text = "<iq xmlns='jabber:client' type='set' id='card'><vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN></vCard></iq>";
+    session.send({ id: '', text, keep: false });
+  }));
+  await juliet.page.reload();
+  await juliet.see('#self-name', { hasText: 'Juliet Capulet' });
+  const anew = new Visitor('romeo', 'montague', play);
+  await anew.open();
+  await anew.signIn();
+  await anew.see('.conversation-name', { hasText: 'Juliet Capulet' });
+  await anew.choose('juliet');
+  await anew.see('#peer-name', { hasText: 'Juliet Capulet' });
+  await anew.page.reload();
+  await anew.see('#peer-name', { hasText: 'Juliet Capulet' });
+  assert.equal(anew.frames.filter((frame) => /^> <iq.* to='juliet@[^']*'><vCard/.test(frame)).length, 1);
+  await anew.context.close();
 });
 
 await step('the next who signs in at this window sees and sends nothing of the last', async () => {
