@@ -17,7 +17,7 @@ async def django_user(connection: HTTPConnection) -> str | None:
     return None if user is None else str(user.get_username())
 
 
-async def django_account(connection: HTTPConnection) -> Any:  # noqa: ANN401
+async def django_account(connection: HTTPConnection) -> Any:
     """Return the user of Django's whose session a request's cookie is of, or None.
 
     It is for an ``identify`` of the site's own, which says another name than the user's or

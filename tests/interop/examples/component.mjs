@@ -25,8 +25,8 @@ const play = { browser, site, outdir };
 const juliet = new Visitor('juliet', 'capulet', play);
 const romeo = new Visitor('romeo', 'montague', play);
 
-/** A picture of one colour, 60 by 40. */
-function picture() {
+/** A picture of one colour. */
+function picture(width = 60, height = 40) {
   const chunk = (type, data) => {
     const body = Buffer.concat([Buffer.from(type), data]);
     const length = Buffer.alloc(4);
@@ -40,8 +40,8 @@ function picture() {
     sum.writeInt32BE(~crc);
     return Buffer.concat([length, body, sum]);
   };
-  const head = Buffer.from([0, 0, 0, 60, 0, 0, 0, 40, 8, 2, 0, 0, 0]);
-  const rows = Buffer.concat(Array.from({ length: 40 }, () => Buffer.from([0, ...Array.from({ length: 60 }, () => [181, 64, 13]).flat()])));
+  const head = Buffer.from([0, 0, width >> 8, width & 255, 0, 0, height >> 8, height & 255, 8, 2, 0, 0, 0]);
+  const rows = Buffer.concat(Array.from({ length: height }, () => Buffer.from([0, ...Array.from({ length: width }, () => [181, 64, 13]).flat()])));
   return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
 }
 
@@ -145,6 +145,14 @@ await step('files: a picture is seen, another file is a link', async () => {
   await romeo.screenshot('component-files');
   await juliet.page.setInputFiles('#file', { name: 'empty', mimeType: 'text/plain', buffer: Buffer.alloc(0) });
   await juliet.see('#sending', { hasText: 'could not be sent' });
+  await juliet.page.setInputFiles('#file', { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('O gentle Romeo') });
+  await romeo.see('.message.other a.file', { hasText: 'broken.png' });
+  assert.equal(await juliet.page.textContent('#sending'), '');
+  await juliet.page.setInputFiles('#file', { name: 'wide.png', mimeType: 'image/png', buffer: picture(1600, 200) });
+  const wide = romeo.page.locator('.message.other .file img[alt="wide.png"]');
+  await romeo.page.waitForFunction((node) => node.naturalWidth === 1600, await wide.elementHandle());
+  const [bubble, shown] = await wide.evaluate((node) => [node.closest('.bubble'), node].map((one) => one.getBoundingClientRect().width));
+  assert.ok(bubble - shown < 40, `a picture ${shown} wide is in a bubble of ${bubble}`);
 });
 
 await step('another page: session, rooms and unread messages are there again', async () => {
