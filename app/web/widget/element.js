@@ -25,6 +25,7 @@ const RENEWAL = 60_000; // ms before a token expires
 const SLOW = 1_000; // ms
 const CLOCKS = 10_000; // ms by which clocks may differ
 const LATEST = 2 ** 31 - 1; // ms, the longest that a timer can wait
+const RANDOM = /^[0-9a-f]{32}$/; // what the server calls a guest
 
 /**
  * Make `<andiron-chat>` known. `domain` is the server's, `rooms` where its rooms are, empty where
@@ -300,7 +301,13 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     }
 
     #showSelf() {
-      this.#part('self-name').textContent = this.#names.of(this.#chat.own);
+      this.#part('self-name').textContent = this.#readable(this.#names.of(this.#chat.own));
+    }
+
+    /** A name of ours; to a guest's nobody could put a face. */
+    #readable(name) {
+      const isGuest = this.getAttribute('sign-in') === 'guest' && RANDOM.test(name);
+      return isGuest ? `${this.#say('guest')} ${name.slice(0, 4)}` : name;
     }
 
     /** Come back with a fresh token before the present one has expired. */
@@ -377,7 +384,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     // --- Conversations
 
     get #nick() {
-      return this.getAttribute('nick') || this.#chat.own.split('@')[0];
+      return this.getAttribute('nick') || this.#readable(this.#chat.own.split('@')[0]);
     }
 
     get #pinned() {
