@@ -247,6 +247,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
         session: this.session.suspend(),
         conversations: this.#wasOnline ? this.#chat.save() : (this.#kept?.conversations ?? []),
         shown: this.#thread.current?.jid ?? this.#kept?.shown ?? '',
+        reading: this.#part('app').classList.contains('reading'),
         newest: this.#archive.newest || (this.#kept?.newest ?? ''),
         asking: this.#wasOnline ? [...this.#roster.asking] : (this.#kept?.asking ?? []),
         password: this.#password,
@@ -287,7 +288,10 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
         this.#chat.restore(kept.conversations, resumed);
         if (resumed) this.#roster.restore(kept.asking);
         const shown = this.#chat.conversations.get(kept.shown);
-        if (shown && !this.#pinned) this.#select(shown);
+        if (shown && !this.#pinned) {
+          this.#preselect(shown);
+          this.#show(kept.reading);
+        }
       }
       if (!resumed) this.#rooms.enterAll();
       const { jid } = this.session;

@@ -180,6 +180,21 @@ await step('another page: session, rooms and unread messages are there again', a
   assert.equal(new Set(texts).size, texts.length, `${texts}`);
 });
 
+await step('another page in a narrow place: the list stays the list', async () => {
+  const { page } = romeo;
+  await page.setViewportSize({ width: 390, height: 700 });
+  await page.click('#open-people');
+  await page.reload();
+  await romeo.online();
+  await romeo.see('.conversation[title^="juliet@"]');
+  assert.ok(await page.isHidden('#text'), 'a conversation was opened that nobody chose');
+  await romeo.choose('juliet');
+  await page.reload();
+  await romeo.see('#text');
+  await romeo.reads('And while you are there.');
+  await page.setViewportSize({ width: 900, height: 700 });
+});
+
 await step('a session that has ended meanwhile: another one has everything, too', async () => {
   await juliet.choose('tea');
   await romeo.choose('tea');
