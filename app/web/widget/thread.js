@@ -39,6 +39,7 @@ export class Thread {
     chat.addEventListener('removed', ({ detail }) => detail.conversation === this.current && this.select(null));
     chat.addEventListener('cleared', () => this.select(null));
     this.#listen();
+    this.#showPeer();
   }
 
   /** Show this conversation, or none. */
@@ -80,7 +81,9 @@ export class Thread {
     const { current } = this;
     const say = this.#say;
     this.#showEmpty();
+    // With nobody there it is but the name of this part of the page.
     this.#part('peer-name').textContent = current?.name ?? say('chat');
+    this.#part('peer-name').classList.toggle('visually-hidden', !current);
     this.#part('peer-state').textContent = current ? this.#peerState() : '';
     this.#part('typing').textContent = current?.typing ? say('typing', { name: current.typing }) : '';
     const isRoom = current?.isRoom ?? false;
