@@ -28,7 +28,7 @@ PYTHON = {
     "docs/mounting.md": (8, ["tests/app/test_mounting_doc.py"]),
     "docs/pep.md": (1, ["tests/app/test_pep_doc.py"]),
     "docs/testing.md": (3, ["tests/app/testing/test_doc.py"]),
-    "docs/tutorial.md": (5, ["tests/app/test_tutorial_doc.py"]),
+    "docs/tutorial.md": (6, ["tests/app/test_tutorial_doc.py"]),
     "docs/users.md": (8, ["tests/app/test_users_doc.py", "tests/servers/test_site_users.py"]),
 }
 
@@ -65,6 +65,8 @@ SHOWN = {
     ("docs/architecture.md", "domain.py   "): "a drawing; test_architecture.py reads it",
     ("docs/architecture.md", "romeo's browser"): "a drawing",
     ("docs/changelog.md", ""): "no code: the site's own way to show the changelog",
+    ("docs/cli.md", "ADDRESS"): "tests/app/commands/test_operating.py prints such a table",
+    ("docs/deployment.md", "2026-01-31"): "tests/app/serving/test_logs.py writes such lines",
     ("docs/database.md", "andiron: The database"): "tests/domain/database/test_holders.py",
     ("docs/database.md", "CREATE SCHEMA"): "tests/domain/database/test_postgres.py has its like",
     ("docs/deployment.md", "ANDIRON_SOCKET="): "settings; tests/interop/test_web_servers.py",
