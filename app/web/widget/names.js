@@ -3,6 +3,7 @@
 import { child, NS, xml } from './xml.js';
 
 const LONGEST = 200; // characters of a name
+const UNSEEN = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu; // what would turn the words around a name
 
 export class Names {
   #chat;
@@ -59,7 +60,7 @@ export class Names {
     try {
       const answer = await this.#requests.ask('get', jid === this.#chat.own ? '' : jid, xml`<vCard xmlns='${NS.vcard}'/>`);
       const card = child(answer, 'vCard', NS.vcard);
-      const name = ['FN', 'NICKNAME'].map((part) => card && child(card, part, NS.vcard)?.textContent.trim()).find(Boolean);
+      const name = ['FN', 'NICKNAME'].map((part) => card && child(card, part, NS.vcard)?.textContent.replace(UNSEEN, ' ').trim()).find(Boolean);
       if (!name || !this.#known.has(jid)) return;
       this.#known.set(jid, name.slice(0, LONGEST));
     } catch {

@@ -140,7 +140,10 @@ export class People {
         this.#chat.open(jid);
       });
       refuse.addEventListener('click', () => this.#roster.refuse(jid));
-      return h('li', { title: jid }, h('p', {}, say('asks', { name: this.#names.of(jid) })), allow, refuse);
+      // Anybody may call himself as somebody else is called.
+      const name = this.#names.of(jid);
+      const who = jid.startsWith(`${name}@`) ? name : `${name} (${jid})`;
+      return h('li', { title: jid }, h('p', {}, say('asks', { name: who })), allow, refuse);
     });
     list.hidden = !items.length;
     list.replaceChildren(...items);

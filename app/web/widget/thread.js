@@ -98,12 +98,14 @@ export class Thread {
   }
 
   #peerState() {
-    const { isRoom, refusal, subject, resources, presence, jid } = this.current;
+    const { isRoom, refusal, subject, resources, presence, jid, contact, called } = this.current;
     const say = this.#say;
     if (refusal === 'gone') return say('room.gone');
     if (refusal) return say('room.refused', { reason: say.error(refusal) });
     if (isRoom) return subject || say('occupants', { count: resources.size });
-    return presence ? say(`presence.${presence}`) : jid;
+    const state = presence ? say(`presence.${presence}`) : jid;
+    // Anybody may call himself as somebody else is called: who is no contact is shown with the address.
+    return presence && called && !contact ? `${jid} · ${state}` : state;
   }
 
   #showOccupants(shown) {

@@ -394,6 +394,15 @@ await step('people are called as they call themselves', async () => {
   await anew.see('#peer-name', { hasText: 'Juliet Capulet' });
   assert.equal(anew.frames.filter((frame) => /^> <iq.* to='juliet@[^']*'><vCard/.test(frame)).length, 1);
   await anew.context.close();
+  const guest = new Visitor('guest', '', play);
+  guest.context = await browser.newContext({ viewport: { width: 900, height: 600 } });
+  await bare(guest, 'sign-in="guest" with="juliet"');
+  await guest.see('#peer-name', { hasText: 'Juliet Capulet' });
+  await guest.write('Who are you?');
+  await juliet.page.locator('.conversation', { hasText: 'Who are you?' }).click();
+  await juliet.write('Juliet.');
+  await guest.see('#peer-state', { hasText: /^juliet@.* · online$/ });
+  await guest.context.close();
 });
 
 await step('the next who signs in at this window sees and sends nothing of the last', async () => {
