@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.migrations import META, SchemaError, upgrade
@@ -78,10 +78,21 @@ class Database:
         """
         kind, parsed = parse(url)
         engines: Engines = kind.engines(parsed)
+        new = False
+
+        def begun(version: int, last: int) -> None:
+            nonlocal new
+            new = new or version == 1
+            if new:
+                return  # There is nothing in it to be migrated.
+            logger.info("The database %s is led to schema %d of %d", engines.name, version, last)
+            if migrating is not None:
+                migrating(version, last)
+
         async with AsyncExitStack() as unless_opened:
             unless_opened.push_async_callback(engines.dispose)
             try:
-                while await _upgrade(engines, migrating):
+                while await _upgrade(engines.migrating, begun):
                     pass
             except FAILURES as error:
                 raise engines.failure(error) from error
@@ -252,13 +263,6 @@ async def _run_apart(connection: AsyncConnection, group: Sequence[_Write]) -> li
     return outcomes
 
 
-async def _upgrade(engines: Engines, migrating: Callable[[int, int], object] | None) -> bool:
-    def begun(version: int, last: int) -> None:
-        logger.info(
-            "The database %s is led to version %d of %d of its schema", engines.name, version, last
-        )
-        if migrating is not None:
-            migrating(version, last)
-
-    async with engines.migrating.begin() as connection:
+async def _upgrade(engine: AsyncEngine, begun: Callable[[int, int], object]) -> bool:
+    async with engine.begin() as connection:
         return await connection.run_sync(lambda each: upgrade(each, begun=begun))

@@ -159,8 +159,7 @@ def upgrade(
 ) -> bool:
     """Apply the next migration; return False when there was none to apply.
 
-    ``begun`` is told before which version it leads to, and which is the last; not of a new
-    database, in which there is nothing to migrate.
+    ``begun`` is told before which version it leads to, and which is the last.
     Call it in a transaction of its own until it returns False. Raises
     :class:`SchemaError` for a database that is newer than ``migrations``, or
     another program's.
@@ -173,8 +172,7 @@ def upgrade(
         )
     if version == len(migrations):
         return False
-    if version:
-        begun(version + 1, len(migrations))
+    begun(version + 1, len(migrations))
     migrations[version](connection)
     if version == 0:
         connection.execute(insert(META).values(key=_VERSION_KEY, value="1"))

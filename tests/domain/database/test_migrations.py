@@ -51,6 +51,18 @@ def test_a_migration_is_never_changed_once_released(tmp_path: Path, version: int
     assert schema(tmp_path / "made.db") == schema(tmp_path / "kept.db")
 
 
+async def test_migrations_are_told_of_but_not_of_a_new_database(tmp_path: Path):
+    load(tmp_path / "andiron.db", 3)
+    told: list[tuple[int, int]] = []
+    for name in ("andiron.db", "andiron.db", "new.db"):
+        database = await Database.open(
+            f"sqlite:///{tmp_path}/{name}", lambda version, last: told.append((version, last))
+        )
+        await database.close()
+    last = len(MIGRATIONS)
+    assert told == [(version, last) for version in range(4, last + 1)]
+
+
 async def test_what_version_1_kept_is_there_after_an_upgrade(tmp_path: Path):
     load(tmp_path / "andiron.db", 1)
     database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
