@@ -21,14 +21,16 @@ if __name__ == "app":
 
 if TYPE_CHECKING:
     from andiron.application import Andiron, create_app
+    from andiron.domain.accounts.credentials import ScramKeys
     from andiron.domain.person import Person
     from andiron.settings import Settings, SettingsError
     from andiron.version import __version__
 
-__all__ = ["Person", "Settings", "SettingsError", "__version__", "create_app"]
+__all__ = ["Person", "ScramKeys", "Settings", "SettingsError", "__version__", "create_app"]
 
 _HOMES = {
     "Person": "andiron.domain.person",
+    "ScramKeys": "andiron.domain.accounts.credentials",
     "Settings": "andiron.settings",
     "SettingsError": "andiron.settings",
     "__version__": "andiron.version",

@@ -20,7 +20,7 @@ from andiron.domain.contacts.groups import AskGroups
 from andiron.domain.contacts.permissions import MayContact
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
-from andiron.domain.sign_in.site import Authenticate, Site
+from andiron.domain.sign_in.site import AskKeys, Authenticate, Site
 from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.hooks.attached import attached
@@ -78,6 +78,7 @@ def create_app(
     authenticate: Authenticate | None = None,
     identify: Identify | None = None,
     verify_token: VerifyToken | None = None,
+    scram_keys: AskKeys | None = None,
     may_contact: MayContact | None = None,
     groups: AskGroups | None = None,
     hooks: Hooks | None = None,
@@ -91,9 +92,11 @@ def create_app(
     ``identify`` is asked with each handshake and each BOSH request, a
     :class:`starlette.requests.HTTPConnection`, for the name of the site's visitor, and returns
     None for a stranger: visitors sign in without a password (SASL EXTERNAL).
-    ``authenticate`` is asked with a username and a password whether the site knows
-    them, ``verify_token`` with a token for the name of whose it is. Each makes accounts as they
-    are needed (the setting ``provision``), and may return a :class:`~andiron.Person`.
+    ``authenticate`` is asked with a username and a password whether the site knows them, or
+    instead ``scram_keys`` with a username for the keys of his password
+    (:class:`~andiron.ScramKeys`); ``verify_token`` with a token for the name of whose it is.
+    Each makes accounts as they are needed (the setting ``provision``), and all but
+    ``scram_keys`` may return a :class:`~andiron.Person`.
     ``may_contact`` is asked with two names whether the first may contact the second,
     ``groups`` with one at each sign-in for its groups, pairs of a name and the members, who are
     in each other's contact lists.
@@ -111,6 +114,7 @@ def create_app(
         "authenticate": authenticate,
         "identify": identify,
         "verify_token": verify_token,
+        "scram_keys": scram_keys,
         "may_contact": may_contact,
         "groups": groups,
     }
@@ -123,6 +127,7 @@ def create_app(
         authenticate=authenticate,
         identify=identify,
         verify_token=verify_token,
+        scram_keys=scram_keys,
         may_contact=may_contact,
         groups=groups,
         hooks=hooks,
@@ -143,6 +148,7 @@ class Andiron:
         authenticate: Authenticate | None = None,
         identify: Identify | None = None,
         verify_token: VerifyToken | None = None,
+        scram_keys: AskKeys | None = None,
         may_contact: MayContact | None = None,
         groups: AskGroups | None = None,
         hooks: Hooks | None = None,
@@ -150,14 +156,21 @@ class Andiron:
         self.settings = settings
         self.hooks = hooks if hooks is not None else Hooks()
         """The site's functions that are told of what happens; to be added to before the start."""
+        asked = ldap_authenticate(settings, authenticate)
+        if asked is not None and scram_keys is not None:
+            raise SettingsError(
+                "scram_keys= and what checks passwords, authenticate= or LDAP, exclude each other:"
+                " keep one"
+            )
         self._site = Site(
-            ldap_authenticate(settings, authenticate),
+            asked,
             settings.provision,
             settings.site_timeout,
             signed_tokens(settings),
             verify_token,
             may_contact,
             groups,
+            scram_keys,
         )
         self._api_tokens = api_tokens(settings)
         self._metrics_tokens = metrics_tokens(settings)

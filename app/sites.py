@@ -1,11 +1,14 @@
-"""Who the visitor of a site is, for ``create_app(identify=...)``."""
+"""Who the people of a site are, for ``create_app(identify=..., scram_keys=...)``."""
 
+import base64
 from importlib import import_module
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
-__all__ = ["django_account", "django_user"]
+from andiron.domain.accounts.credentials import ScramKeys
+
+__all__ = ["django_account", "django_scram_keys", "django_user"]
 
 
 async def django_user(connection: HTTPConnection) -> str | None:
@@ -36,3 +39,21 @@ async def django_account(connection: HTTPConnection) -> Any:
     request.session = sessions.SessionStore(key)
     user = await auth.aget_user(request)
     return user if user.is_authenticated and user.is_active else None
+
+
+async def django_scram_keys(name: str) -> ScramKeys | None:
+    """Return the keys of the password of Django's user of a name, for ``scram_keys=``.
+
+    None where there is none, he is not active, or his password is kept by another hash than
+    ``pbkdf2_sha256``, Django's own: that alone is what SCRAM-SHA-256 needs (RFC 5802 section 3).
+    Django's names are found in lower case, as those of accounts are written.
+    """
+    model = import_module("django.contrib.auth").get_user_model()
+    user = await model._default_manager.filter(**{f"{model.USERNAME_FIELD}__iexact": name}).afirst()
+    if user is None or not user.is_active:
+        return None
+    algorithm, *parts = user.password.split("$")
+    if algorithm != "pbkdf2_sha256" or len(parts) != 3:
+        return None
+    iterations, salt, salted = parts
+    return ScramKeys.of_salted(base64.b64decode(salted), salt.encode(), int(iterations))

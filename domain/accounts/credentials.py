@@ -1,5 +1,6 @@
 """What is kept of a password: SCRAM keys (RFC 5802 section 3), never the password itself."""
 
+import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ MIN_ITERATIONS: Final = 4096
 MAX_ITERATIONS: Final = 10_000_000
 
 _SALT_SIZE: Final = 16
+_LONGEST_SALT: Final = 255
 _MAX_PASSWORD: Final = 1024
 """Bytes of UTF-8. Longer than any password, and cheap to prepare."""
 _PLAIN_MECHANISM: Final = "SCRAM-SHA-256"
@@ -49,6 +51,25 @@ class ScramKeys:
     iterations: int
     stored_key: bytes
     server_key: bytes
+
+    @classmethod
+    def of_salted(cls, salted_password: bytes, salt: bytes, iterations: int) -> "ScramKeys":
+        """Return the keys of SCRAM-SHA-256 for a password that is kept as PBKDF2 hashed it.
+
+        That is with HMAC-SHA-256 to 32 bytes, as Django's ``pbkdf2_sha256`` does.
+        """
+        client_key = hmac.digest(salted_password, b"Client Key", "sha256")
+        server_key = hmac.digest(salted_password, b"Server Key", "sha256")
+        return cls(salt, iterations, hashlib.sha256(client_key).digest(), server_key)
+
+    @property
+    def sound(self) -> bool:
+        """Whether they can be those of SCRAM-SHA-256."""
+        return (
+            0 < len(self.salt) <= _LONGEST_SALT
+            and MIN_ITERATIONS <= self.iterations <= MAX_ITERATIONS
+            and len(self.stored_key) == len(self.server_key) == hashlib.sha256().digest_size
+        )
 
 
 @dataclass(frozen=True, slots=True)

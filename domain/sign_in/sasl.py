@@ -25,7 +25,7 @@ from andiron.domain.database.database import DatabaseError
 from andiron.domain.person import Person
 from andiron.domain.sign_in import oauthbearer
 from andiron.domain.sign_in.scram import ScramServer
-from andiron.domain.sign_in.site import Site
+from andiron.domain.sign_in.site import SITE_SCRAM, Site
 from andiron.domain.sign_in.steps import Step, challenge, element_of, malformed, message_of, success
 from andiron.domain.sign_in.tokens import Grant, account_of, has_form_of_jwt
 from andiron.domain.sign_in.turns import Attempt, Crowded, Turns
@@ -85,7 +85,8 @@ class Authenticator:
     ) -> None:
         """Take the parts; ``clock`` gives the present of ``now``, the loop's time.
 
-        A ``site`` that checks passwords knows none in advance, so SCRAM is not offered then.
+        A ``site`` that checks passwords knows none in advance, so SCRAM is not offered then;
+        where it tells their keys, that is the one of these.
         """
         self.site = site
         self.accounts = accounts
@@ -114,11 +115,18 @@ class Authenticator:
             return (_EXTERNAL,)
         bearer = (oauthbearer.MECHANISM,) if self.site.takes_tokens and channel.secure else ()
         plain = (_PLAIN,) if self.config.plain and channel.secure else ()
-        scram = self.config.scram
-        if self.site.authenticate is not None or (bearer and plain):
-            scram = ()
+        scram = () if bearer and plain else self._scram(self.config.scram)
         anonymous = (_ANONYMOUS,) if self.config.anonymous else ()
         return (*scram, *bearer, *plain, *anonymous)
+
+    def takes_scram(self, mechanism: str) -> bool:
+        """Tell whether a mechanism is one of SCRAM's that may be used, offered or not."""
+        return mechanism in self._scram(tuple(MECHANISMS))
+
+    def _scram(self, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+        if self.site.authenticate is not None:
+            return ()
+        return (SITE_SCRAM,) if self.site.scram_keys is not None else otherwise
 
     async def is_right(self, username: str, credentials: Credentials, password: str) -> bool:
         """Tell whether a password in the clear fits, by hashing it unless it was right before."""
@@ -147,9 +155,22 @@ class Authenticator:
         if owner is not None and account_of(owner.name, self.config.domain) == username:
             await self.admit(username)
             return owner
-        credentials = await self.accounts.credentials(username)
-        right = await self.is_right(username, credentials, password)
-        return Grant(username) if right else None
+        credentials, of_site = await self.credentials(username)
+        if not await self.is_right(username, credentials, password):
+            return None
+        if of_site:
+            await self.admit(username)
+        return Grant(username)
+
+    async def credentials(self, username: str) -> tuple[Credentials, bool]:
+        """Return the site's keys of somebody, else an account's or a decoy's; and whether it knows.
+
+        Raises :class:`SaslError` where the site fails.
+        """
+        known = await self.site.credentials(username)
+        if known is not None:
+            return known, True
+        return await self.accounts.credentials(username), False
 
     async def admit(self, username: str) -> None:
         """See to it that one whom the site knows has an account.
@@ -260,7 +281,7 @@ class Exchange:
         return await self._next(message or "", now)
 
     def _begin(self, mechanism: str) -> _Next:
-        if mechanism in MECHANISMS and self._authenticator.site.authenticate is None:
+        if self._authenticator.takes_scram(mechanism):
             return partial(self._scram_first, mechanism)
         if mechanism == _PLAIN and self._config.plain:
             if not self._channel.secure:
@@ -283,18 +304,20 @@ class Exchange:
     async def _scram_first(self, mechanism: str, message: str, now: float) -> Step:  # noqa: ARG002
         server = ScramServer(mechanism, message)
         username = self._username(server.name, server.authzid)
-        credentials = await self._authenticator.accounts.credentials(username)
-        self._next = partial(self._scram_final, server, username)
+        credentials, of_site = await self._authenticator.credentials(username)
+        self._next = partial(self._scram_final, server, username, of_site)
         return challenge(server.challenge(credentials))
 
     async def _scram_final(
-        self, server: ScramServer, username: str, message: str, now: float
+        self, server: ScramServer, username: str, of_site: bool, message: str, now: float
     ) -> Step:
         async with self._turn(username, now) as attempt:
             confirmation = server.verify(message)
             attempt.right = confirmation is not None
         if confirmation is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        if of_site:
+            await self._authenticator.admit(username)
         return success(username, confirmation)
 
     async def _plain(self, message: str, now: float) -> Step:

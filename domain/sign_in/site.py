@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from andiron.domain.accounts.credentials import Credentials, ScramKeys
 from andiron.domain.contacts.groups import AskGroups
 from andiron.domain.contacts.permissions import MayContact
 from andiron.domain.patience import TimeLimit, within
@@ -12,7 +13,7 @@ from andiron.domain.person import Person
 from andiron.domain.sign_in.tokens import Grant, SignedTokens, UnfitToken, VerifyToken
 from andiron.xmpp.errors import SaslCondition, SaslError
 
-__all__ = ["Authenticate", "Site"]
+__all__ = ["SITE_SCRAM", "AskKeys", "Authenticate", "Site"]
 
 logger = logging.getLogger("andiron.domain")
 
@@ -22,6 +23,10 @@ Authenticate = Callable[[str, str], Awaitable[bool | Person]]
 """Tells whether a password in the clear is that of a username, the prepared localpart.
 
 Where it is, it may say who that is."""
+AskKeys = Callable[[str], Awaitable[ScramKeys | None]]
+"""Returns the keys of a username, the prepared localpart; None for whom the site does not know."""
+SITE_SCRAM: Final = "SCRAM-SHA-256"
+"""Of which mechanism they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Site:
     """Tells who may talk to whom; None: everybody to everybody."""
     groups: AskGroups | None = None
     """Tells who is in a group with whom; None: nobody but by the table."""
+    scram_keys: AskKeys | None = None
+    """Tells the keys of a username's password, where there is no ``authenticate``."""
 
     @property
     def takes_tokens(self) -> bool:
@@ -57,6 +64,21 @@ class Site:
             return False
         said = await self._ask("authenticate=", self.authenticate(username, password))
         return said if isinstance(said, Person) else said is True
+
+    async def credentials(self, username: str) -> Credentials | None:
+        """Ask the site for somebody's keys; None where it has none, or cannot be asked.
+
+        Raises :class:`SaslError` ``temporary-auth-failure`` as :meth:`is_right` does.
+        """
+        if self.scram_keys is None:
+            return None
+        keys = await self._ask("scram_keys=", self.scram_keys(username))
+        if keys is None:
+            return None
+        if not isinstance(keys, ScramKeys) or not keys.sound:
+            logger.error("scram_keys= returned no keys of SCRAM-SHA-256 for %s", username)
+            raise SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE)
+        return Credentials({SITE_SCRAM: keys}, SITE_SCRAM)
 
     def proven(self, token: str) -> Grant | None:
         """Return what a token says that proves itself; None for any other.

@@ -9,13 +9,14 @@ from support.asgi import OPEN, AsgiClient
 from support.keys import SECRET
 
 from andiron import Person
+from andiron.domain.accounts.credentials import Credentials, verify_password
 from andiron.settings import Settings
 from andiron.testing import running
 from andiron.tokens.configured import signed_tokens
 from andiron.xmpp import namespaces as ns
 
 DOC = Path(__file__).parents[2] / "docs" / "users.md"
-STARLETTE, DJANGO, FASTAPI, SIGNING, TOKENS, PEOPLE, MAY_CONTACT, GROUPS = re.findall(
+STARLETTE, DJANGO, FASTAPI, KEYS, SIGNING, TOKENS, PEOPLE, MAY_CONTACT, GROUPS = re.findall(
     r"```python\n(.*?)```", DOC.read_text(), re.DOTALL
 )
 
@@ -58,6 +59,15 @@ async def test_the_site_checks_a_password(tmp_path, monkeypatch):
     assert not await site["check"]("juliet", "another")
     async with site["chat"].lifespan():
         assert "PLAIN" in (await features(site["app"]))[1]
+
+
+async def test_the_site_has_keys(tmp_path, monkeypatch):
+    site = run(KEYS, tmp_path, monkeypatch)
+    credentials = Credentials({"SCRAM-SHA-256": await site["keys"]("juliet")})
+    assert verify_password(credentials, "sesame")
+    assert await site["keys"]("romeo") is None
+    async with site["chat"].lifespan():
+        assert "SCRAM-SHA-256" in (await features(site["app"]))[1]
 
 
 async def test_the_site_signs_a_token(tmp_path, monkeypatch):

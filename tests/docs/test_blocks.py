@@ -29,7 +29,7 @@ PYTHON = {
     "docs/pep.md": (1, ["tests/app/test_pep_doc.py"]),
     "docs/testing.md": (3, ["tests/app/testing/test_doc.py"]),
     "docs/tutorial.md": (6, ["tests/app/test_tutorial_doc.py"]),
-    "docs/users.md": (8, ["tests/app/test_users_doc.py", "tests/servers/test_site_users.py"]),
+    "docs/users.md": (9, ["tests/app/test_users_doc.py", "tests/servers/test_site_users.py"]),
 }
 
 # Which programs the commands name, and who runs them.
