@@ -1,11 +1,12 @@
 # make run     serve the demonstration: two accounts, two links to open in two windows
 # make test    all tests, with what they need from Debian and npm where that may be installed
-# make check   style, types, import layers, coverage of the last `make test`
+# make check   style, types, import layers, documentation, coverage of the last `make test`
+# make docs    the documentation as a site, in .cache/docs
 # make bench   the load generator against this checkout
 # make clean   forget everything that these made, but the accounts of `make run`
 
 .POSIX:
-.PHONY: run test check style installed types layers coverage bench clean
+.PHONY: run test check style installed types layers docs coverage bench clean
 .DELETE_ON_ERROR:
 
 VENV = .venv
@@ -26,7 +27,7 @@ test: $(VENV)/.test
 	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
 		$(BIN)/pytest -ra --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
-check: style types layers coverage
+check: style types layers docs coverage
 
 style: $(VENV)/.check
 	$(BIN)/ruff check
@@ -48,6 +49,12 @@ types: installed
 
 layers: installed
 	cd $(CACHE) && PYTHONPATH=installed ../$(BIN)/lint-imports --config ../pyproject.toml
+
+# Anew each time: what was made before would not warn again.
+docs: $(VENV)/.docs
+	rm -rf $(CACHE)/docs $(CACHE)/doctrees
+	$(BIN)/sphinx-build --fail-on-warning --quiet -d $(CACHE)/doctrees docs $(CACHE)/docs
+	@echo "The documentation: file://$(CURDIR)/$(CACHE)/docs/index.html"
 
 coverage: $(VENV)/.test .coverage
 	$(BIN)/coverage report --format=total --fail-under=$(COVERAGE)
@@ -73,6 +80,10 @@ $(VENV)/.test: $(VENV)/.made pyproject.toml
 
 $(VENV)/.check: $(VENV)/.made pyproject.toml
 	$(PIP) install --editable '.[check]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.made pyproject.toml
+	$(PIP) install --editable '.[docs]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.made pyproject.toml

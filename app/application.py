@@ -24,14 +24,14 @@ from andiron.domain.sign_in.site import Authenticate, Site
 from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.hooks.attached import attached
-from andiron.hooks.hooks import Hooks
+from andiron.hooks.hooks import Hooks, is_async
 from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
 from andiron.people import People
 from andiron.routes import Served, served
-from andiron.settings import Settings
+from andiron.settings import Settings, SettingsError
 from andiron.settings.live import changes
 from andiron.settings.words import shown_value
 from andiron.signals import before_exit
@@ -106,6 +106,20 @@ def create_app(
 
     Raises :class:`~andiron.settings.SettingsError`.
     """
+    if settings is not None and not isinstance(settings, Settings):
+        raise SettingsError(
+            f"create_app was given {settings!r}: settings are named, as in create_app(domain=…)"
+        )
+    functions = {
+        "authenticate": authenticate,
+        "identify": identify,
+        "verify_token": verify_token,
+        "may_contact": may_contact,
+        "groups": groups,
+    }
+    for name, function in functions.items():
+        if function is not None and not is_async(function):
+            raise SettingsError(f"{name}= must be an async function: async def …")
     settings = Settings(**overrides) if settings is None else settings.replaced(**overrides)
     return Andiron(
         settings,

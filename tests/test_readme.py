@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")]
 ROWS = re.findall(r"^\| `ANDIRON_(\w+)` \| (\S.*?) \|", README, re.MULTILINE)
 
 
@@ -53,6 +54,12 @@ def test_links_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text())
     missing = [link for link in links if not (path.parent / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_what_is_named_of_the_checkout_is_there(page: Path) -> None:
+    named = re.findall(r"`((?:tests|examples|bench|deploy|docs)/[\w./-]+)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_links_lead_there_from_an_index_of_packages_too() -> None:

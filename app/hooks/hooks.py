@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from andiron.hooks.values import Message, Refuse, RoomEvent, RoomMessage, SignIn, SignOff, Started
 
-__all__ = ["Decision", "Failing", "Hooks", "MessageHook", "Observer"]
+__all__ = ["Decision", "Failing", "Hooks", "MessageHook", "Observer", "is_async"]
 
 E = TypeVar("E")
 
@@ -24,6 +24,11 @@ class MessageHook:
 
     decide: Decision
     on_failure: Failing
+
+
+def is_async(function: Any) -> bool:
+    """Tell whether this is an async function, or an object that is called as one."""
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 @dataclass(slots=True)
@@ -103,5 +108,5 @@ class Hooks:
     def _check(self, function: Callable[..., Any]) -> None:
         if self.running:
             raise RuntimeError("hooks are given before the application starts")
-        if not (iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)):
+        if not is_async(function):
             raise TypeError("a hook is an async function: async def …")

@@ -12,6 +12,7 @@ from andiron.domain.person import Person
 from andiron.sm.link import STRANGER, Visitor
 from andiron.sm.notices import Notices
 from andiron.sm.origin import origin_allowed, read_origin
+from andiron.xmpp.jid import InvalidJID, localpart
 
 __all__ = ["Identify", "Visitors"]
 
@@ -53,11 +54,24 @@ class Visitors:
             self._complain("identify= failed", exc_info=True)
             return STRANGER
         if isinstance(found, Person):
-            return Visitor(found.name, found)
+            return self._known(Visitor(found.name, found))
         if found is None or isinstance(found, str):
-            return Visitor(found or "")
+            return self._known(Visitor(found or ""))
         self._complain("identify= returned %s, and not a name or None", type(found).__name__)
         return STRANGER
+
+    def _known(self, visitor: Visitor) -> Visitor:
+        """Return the visitor, and say so when signing in will refuse the name."""
+        try:
+            if visitor.name:
+                localpart(visitor.name)
+        except InvalidJID as error:
+            self._complain(
+                "identify= returned a name that no account can have: it %s; return another"
+                ' one that is theirs for good, such as f"user{user.id}"',
+                error.reason,
+            )
+        return visitor
 
     def trusted(self, scope: Mapping[str, Any]) -> bool:
         """Tell whether a request comes of a page that may use the visitor's cookies, or of none."""

@@ -5,6 +5,7 @@ import base64
 import logging
 import signal
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -283,6 +284,29 @@ def test_settings_and_overrides():
     assert create_app(settings, port=2).settings == settings.replaced(port=2)
     with pytest.raises(SettingsError):
         create_app(domian="a.example")
+
+
+@pytest.mark.parametrize(
+    "name", ["authenticate", "identify", "verify_token", "may_contact", "groups"]
+)
+def test_what_the_site_is_asked_by_is_async(name):
+    class Asked:
+        async def __call__(self, *_told):
+            return None
+
+    def synchronous(*_told):
+        return None
+
+    for function in (synchronous, "juliet"):
+        with pytest.raises(SettingsError, match=f"{name}= must be an async function"):
+            create_app(**{name: function})
+    for function in (Asked(), Asked().__call__, partial(Asked().__call__, 1)):
+        create_app(**{name: function})
+
+
+def test_settings_are_named():
+    with pytest.raises(SettingsError, match=r"'example.org'.*create_app\(domain=…\)"):
+        create_app("example.org")
 
 
 async def test_two_in_one_process_do_not_meet():

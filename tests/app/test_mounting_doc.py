@@ -58,6 +58,15 @@ async def test_example_is_started_by_its_server(title, code):
     assert statuses == [("lifespan.startup.complete", 200), ("lifespan.shutdown.complete", 503)]
 
 
+def test_a_middleware_in_front_of_all_can_be_so():
+    site, fragment = [
+        code for code in re.findall(r"```python\n(.*?)```", DOC.read_text(), re.S) if "CORS" in code
+    ]
+    namespace = {}
+    exec(compile(site + fragment, str(DOC), "exec"), namespace)
+    assert namespace["app"].user_middleware[0].kwargs["allow_methods"] == ["GET", "POST", "PUT"]
+
+
 async def test_the_example_of_being_found_tells_where_the_endpoints_are():
     namespace = {}
     exec(compile(dict(EXAMPLES)["Being found"], str(DOC), "exec"), namespace)

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from support.asgi import OPEN, AsgiClient
 
+from andiron import Person
 from andiron.application import create_app
 from andiron.xmpp import namespaces as ns
 
@@ -179,6 +180,21 @@ async def stubborn(_connection):
 
 async def odd(_connection):
     return 7
+
+
+@pytest.mark.parametrize("name", ["juliet@capulet.example", "Juliet Capulet"])
+async def test_the_log_says_why_a_name_lets_nobody_in(name, caplog):
+    async def identify(_connection):
+        return Person(name)
+
+    async with serving(identify=identify) as chat:
+        client = dial(chat)
+        await features(client)
+        client.send(EXTERNAL.format("="))
+        assert "<not-authorized" in await client.text()
+    (complaint,) = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert "a name that no account can have: it has U+00" in complaint
+    assert "return another one" in complaint
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
  * (XEP-0184), what was read (XEP-0333), who is typing (XEP-0085), who is there. It knows a
  * session, no document.
  *
- * It dispatches these events, all but the last two with { conversation }:
+ * It dispatches these events, all but the last three with { conversation }:
  *
  *   added     a conversation is new
  *   removed   one is gone
@@ -12,6 +12,7 @@
  *   update    { message }: its state changed
  *   peer      the other side's presence, typing, or the unread count changed
  *   asked     who asks to be a contact has changed
+ *   named     { jid }: what somebody is called was learned
  *   cleared   all are gone
  */
 

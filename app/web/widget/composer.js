@@ -30,6 +30,7 @@ export class Composer {
   select(conversation) {
     if (this.#current) this.#drafts.set(this.#current, this.#text.value);
     this.#current = conversation;
+    this.#tell('');
     this.#text.value = this.#drafts.get(conversation) ?? '';
     this.#grow();
   }
@@ -79,6 +80,7 @@ export class Composer {
     const value = this.#text.value.trim();
     if (!value || !this.#current) return;
     this.#text.value = '';
+    this.#tell('');
     this.#grow();
     this.#chat.send(this.#current, value);
   }

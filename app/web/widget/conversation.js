@@ -21,6 +21,8 @@ export class Conversation {
   heard = false;
   /** The contact list's entry { name, subscription, asking }, where there is one. */
   contact = null;
+  /** What this person calls himself, where that is known. */
+  called = '';
   /** Whether this person is to see us though he may be no contact. */
   greeted = false;
   /** Of a room: our nickname, its subject, and the condition for which it did not let us in. */
@@ -41,7 +43,7 @@ export class Conversation {
   }
 
   get name() {
-    return this.contact?.name || this.local;
+    return this.contact?.name || this.called || this.local;
   }
 
   /** The best of the other side's presences, or null when none is known. */
@@ -71,11 +73,11 @@ export class Conversation {
 
   /** What a reload of the page should bring back, as plain data. */
   save() {
-    const { jid, isRoom, nick, subject, greeted, unread, heard, resources, messages } = this;
+    const { jid, isRoom, nick, subject, called, greeted, unread, heard, resources, messages } = this;
     return {
       jid,
       isRoom,
-      facts: { nick, subject, greeted, unread },
+      facts: { nick, subject, called, greeted, unread },
       there: { heard, resources: [...resources] },
       messages: messages.slice(-STORED_LIMIT),
     };

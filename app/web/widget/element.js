@@ -6,6 +6,7 @@ import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { h } from './dom.js';
 import { Gate } from './gate.js';
+import { Names } from './names.js';
 import { People } from './people.js';
 import { expiryOf, whoSignsIn } from './person.js';
 import { Requests } from './requests.js';
@@ -17,7 +18,6 @@ import { template } from './template.js';
 import { Thread } from './thread.js';
 import { isPrivate, waysTo } from './ways.js';
 import { wordsOf } from './words.js';
-import { bare } from './xml.js';
 
 const BASE = new URL('./', import.meta.url);
 const STYLE = new URL('widget.css', BASE).href;
@@ -25,6 +25,7 @@ const RENEWAL = 60_000; // ms before a token expires
 const SLOW = 1_000; // ms
 const CLOCKS = 10_000; // ms by which clocks may differ
 const LATEST = 2 ** 31 - 1; // ms, the longest that a timer can wait
+const RANDOM = /^[0-9a-f]{32}$/; // what the server calls a guest
 
 /**
  * Make `<andiron-chat>` known. `domain` is the server's, `rooms` where its rooms are, empty where
@@ -40,6 +41,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     #chat;
     #requests;
     #roster;
+    #names;
     #rooms;
     #archive;
     #gate;
@@ -168,10 +170,11 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#chat = new Chat(this.session);
       this.#requests = new Requests(this.session);
       this.#roster = new Roster(this.session, this.#requests, this.#chat);
+      this.#names = new Names(this.session, this.#requests, this.#chat);
       this.#rooms = new Rooms(this.session, this.#requests, this.#chat);
       this.#archive = new Archive(this.session, this.#requests, this.#chat);
       this.#gate = new Gate(this.#root, say, domain, (person) => this.signIn(person));
-      this.#people = new People(this.#root, say, this.#chat, this.#roster, (conversation) => {
+      this.#people = new People(this.#root, say, this.#chat, this.#roster, this.#names, (conversation) => {
         this.#select(conversation);
         this.focus();
       });
@@ -192,6 +195,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#chat.addEventListener('added', ({ detail }) => this.#thread.current ?? this.#preselect(detail.conversation));
       this.#chat.addEventListener('peer', () => this.#count());
       this.#chat.addEventListener('message', ({ detail }) => this.#came(detail));
+      this.#chat.addEventListener('named', ({ detail }) => detail.jid === this.#chat.own && this.#showSelf());
       this.#chat.addEventListener('cleared', () => this.#count());
       this.#chat.addEventListener('removed', () => {
         this.#count();
@@ -243,6 +247,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
         session: this.session.suspend(),
         conversations: this.#wasOnline ? this.#chat.save() : (this.#kept?.conversations ?? []),
         shown: this.#thread.current?.jid ?? this.#kept?.shown ?? '',
+        reading: this.#part('app').classList.contains('reading'),
         newest: this.#archive.newest || (this.#kept?.newest ?? ''),
         asking: this.#wasOnline ? [...this.#roster.asking] : (this.#kept?.asking ?? []),
         password: this.#password,
@@ -283,17 +288,30 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
         this.#chat.restore(kept.conversations, resumed);
         if (resumed) this.#roster.restore(kept.asking);
         const shown = this.#chat.conversations.get(kept.shown);
-        if (shown && !this.#pinned) this.#select(shown);
+        if (shown && !this.#pinned) {
+          this.#preselect(shown);
+          this.#show(kept.reading);
+        }
       }
       if (!resumed) this.#rooms.enterAll();
       const { jid } = this.session;
-      this.#part('self-name').textContent = bare(jid).split('@')[0];
+      this.#showSelf();
       this.#part('self-name').title = jid;
       this.#pin();
       this.#renewLater();
       if (resumed && !kept) return;
       const both = [this.#roster.load(), resumed ? null : this.#archive.catchUp()];
       await Promise.allSettled(both);
+    }
+
+    #showSelf() {
+      this.#part('self-name').textContent = this.#readable(this.#names.of(this.#chat.own));
+    }
+
+    /** A name of ours; to a guest's nobody could put a face. */
+    #readable(name) {
+      const isGuest = this.getAttribute('sign-in') === 'guest' && RANDOM.test(name);
+      return isGuest ? `${this.#say('guest')} ${name.slice(0, 4)}` : name;
     }
 
     /** Come back with a fresh token before the present one has expired. */
@@ -370,7 +388,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     // --- Conversations
 
     get #nick() {
-      return this.getAttribute('nick') || this.#chat.own.split('@')[0];
+      return this.getAttribute('nick') || this.#readable(this.#chat.own.split('@')[0]);
     }
 
     get #pinned() {

@@ -10,17 +10,19 @@ export class People {
   #say;
   #chat;
   #roster;
+  #names;
   #items = new Map(); // conversation → li
   #current = null;
   #choose;
   #sorting = 0;
 
   /** `choose(conversation)` is called when somebody wants to see one. */
-  constructor(root, say, chat, roster, choose) {
+  constructor(root, say, chat, roster, names, choose) {
     this.#root = root;
     this.#say = say;
     this.#chat = chat;
     this.#roster = roster;
+    this.#names = names;
     this.#choose = choose;
     chat.addEventListener('added', ({ detail }) => this.#added(detail.conversation));
     chat.addEventListener('removed', ({ detail }) => this.#removed(detail.conversation));
@@ -32,6 +34,7 @@ export class People {
     }
     chat.addEventListener('peer', ({ detail }) => this.#show(detail.conversation));
     chat.addEventListener('asked', () => this.#showAsking());
+    chat.addEventListener('named', ({ detail }) => roster.asking.has(detail.jid) && this.#showAsking());
     chat.addEventListener('cleared', () => {
       this.#items.clear();
       this.#list.replaceChildren();
@@ -49,6 +52,11 @@ export class People {
 
   focus() {
     (this.#items.get(this.#current) ?? this.#list.firstElementChild)?.firstElementChild.focus();
+  }
+
+  /** Our own domain, of which nobody needs to be told. */
+  get #home() {
+    return this.#chat.own.split('@')[1];
   }
 
   get #list() {
@@ -87,7 +95,9 @@ export class People {
     part('.avatar').textContent = isRoom ? '#' : [...name][0]?.toUpperCase();
     part('.conversation-name').textContent = name;
     part('.presence-word').textContent = isRoom ? say('room') : presence && say(`presence.${presence}`);
-    part('.conversation-last').textContent = typing ? say('typing', { name: typing }) : lastWords(conversation, say);
+    part('.conversation-last').textContent = typing
+      ? say('typing', { name: typing })
+      : (lastWords(conversation, say) ?? (conversation.domain === this.#home ? '' : conversation.domain));
     const badge = part('.badge');
     badge.hidden = !unread;
     badge.textContent = unread > 99 ? '99+' : unread;
@@ -130,7 +140,10 @@ export class People {
         this.#chat.open(jid);
       });
       refuse.addEventListener('click', () => this.#roster.refuse(jid));
-      return h('li', { title: jid }, h('p', {}, say('asks', { name: jid.split('@')[0] })), allow, refuse);
+      // Anybody may call himself as somebody else is called.
+      const name = this.#names.of(jid);
+      const who = jid.startsWith(`${name}@`) ? name : `${name} (${jid})`;
+      return h('li', { title: jid }, h('p', {}, say('asks', { name: who })), allow, refuse);
     });
     list.hidden = !items.length;
     list.replaceChildren(...items);
@@ -145,9 +158,10 @@ function hue(jid) {
   return [...jid].reduce((sum, character) => sum + character.codePointAt(0), 0) % HUES;
 }
 
-function lastWords({ messages, isRoom, subject, domain }, say) {
+/** Who said what last; undefined where a person has said nothing. */
+function lastWords({ messages, isRoom, subject }, say) {
   const last = messages.at(-1);
-  if (!last) return isRoom ? subject || say('room') : domain;
+  if (!last) return isRoom ? subject || say('room') : undefined;
   const text = last.file ? fileName(last.file) : last.text;
   if (last.own) return `${say('you')}${text}`;
   return last.author ? `${last.author}: ${text}` : text;

@@ -60,7 +60,10 @@ export class Rows {
     const name = fileName(file);
     const link = h('a', { href: url.href, target: '_blank', rel: 'noopener noreferrer', class: 'file' });
     if (url.href.startsWith(this.#uploads) && IMAGES.test(url.pathname)) {
-      link.append(h('img', { src: url.href, alt: name, loading: 'lazy', referrerpolicy: 'no-referrer' }));
+      const image = h('img', { src: url.href, alt: name, loading: 'lazy', referrerpolicy: 'no-referrer' });
+      // What is no picture, or is gone, is a link like other files.
+      image.addEventListener('error', () => image.replaceWith(name), { once: true });
+      link.append(image);
     } else {
       link.append(name);
     }

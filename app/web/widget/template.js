@@ -39,6 +39,7 @@ function people(say) {
     h('div', { class: 'brand' }, h('slot', { name: 'title' }, h('h2', {}, say('chat')))),
     h('ul', { id: 'asking', class: 'asking', 'aria-label': say('requests'), hidden: true }),
     h('ul', { id: 'conversations', class: 'conversations', 'aria-label': say('conversations') }),
+    h('p', { class: 'lonely soft' }, say('nobodyHint')),
     h('form', { id: 'add', class: 'add' },
       h('label', { for: 'add-name' }, say('addLabel')),
       h('div', { class: 'field' },

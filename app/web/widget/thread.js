@@ -39,6 +39,7 @@ export class Thread {
     chat.addEventListener('removed', ({ detail }) => detail.conversation === this.current && this.select(null));
     chat.addEventListener('cleared', () => this.select(null));
     this.#listen();
+    this.#showPeer();
   }
 
   /** Show this conversation, or none. */
@@ -80,7 +81,9 @@ export class Thread {
     const { current } = this;
     const say = this.#say;
     this.#showEmpty();
+    // With nobody there it is but the name of this part of the page.
     this.#part('peer-name').textContent = current?.name ?? say('chat');
+    this.#part('peer-name').classList.toggle('visually-hidden', !current);
     this.#part('peer-state').textContent = current ? this.#peerState() : '';
     this.#part('typing').textContent = current?.typing ? say('typing', { name: current.typing }) : '';
     const isRoom = current?.isRoom ?? false;
@@ -95,12 +98,14 @@ export class Thread {
   }
 
   #peerState() {
-    const { isRoom, refusal, subject, resources, presence, jid } = this.current;
+    const { isRoom, refusal, subject, resources, presence, jid, contact, called } = this.current;
     const say = this.#say;
     if (refusal === 'gone') return say('room.gone');
     if (refusal) return say('room.refused', { reason: say.error(refusal) });
     if (isRoom) return subject || say('occupants', { count: resources.size });
-    return presence ? say(`presence.${presence}`) : jid;
+    const state = presence ? say(`presence.${presence}`) : jid;
+    // Anybody may call himself as somebody else is called: who is no contact is shown with the address.
+    return presence && called && !contact ? `${jid} · ${state}` : state;
   }
 
   #showOccupants(shown) {

@@ -16,6 +16,7 @@ export default {
   file: 'Datei senden',
   fileTooLarge: 'Diese Datei ist zu groß oder von einer Art, die nicht erlaubt ist.',
   fileFailed: 'Die Datei konnte nicht gesendet werden.',
+  guest: 'Gast',
   here: 'Hier weiter',
   hello: 'Sag {name} hallo.',
   helloRoom: 'Hier hat noch niemand etwas gesagt.',

@@ -16,6 +16,7 @@ export default {
   file: 'Envoyer un fichier',
   fileTooLarge: 'Ce fichier est trop grand, ou d’un type qui n’est pas permis.',
   fileFailed: 'Le fichier n’a pas pu être envoyé.',
+  guest: 'Invité',
   here: 'Continuer ici',
   hello: 'Dites bonjour à {name}.',
   helloRoom: 'Personne n’a encore rien dit ici.',

@@ -21,6 +21,7 @@ const en = {
   file: 'Send a file',
   fileTooLarge: 'This file is too large, or of a kind that is not allowed.',
   fileFailed: 'The file could not be sent.',
+  guest: 'Guest',
   here: 'Use it here',
   hello: 'Say hello to {name}.',
   helloRoom: 'Nobody has said anything here yet.',

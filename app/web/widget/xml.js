@@ -29,6 +29,7 @@ export const NS = {
   stream: 'http://etherx.jabber.org/streams',
   streams: 'urn:ietf:params:xml:ns:xmpp-streams',
   upload: 'urn:xmpp:http:upload:0',
+  vcard: 'vcard-temp',
   xbosh: 'urn:xmpp:xbosh',
 };
 

@@ -25,8 +25,8 @@ const play = { browser, site, outdir };
 const juliet = new Visitor('juliet', 'capulet', play);
 const romeo = new Visitor('romeo', 'montague', play);
 
-/** A picture of one colour, 60 by 40. */
-function picture() {
+/** A picture of one colour. */
+function picture(width = 60, height = 40) {
   const chunk = (type, data) => {
     const body = Buffer.concat([Buffer.from(type), data]);
     const length = Buffer.alloc(4);
@@ -40,8 +40,8 @@ function picture() {
     sum.writeInt32BE(~crc);
     return Buffer.concat([length, body, sum]);
   };
-  const head = Buffer.from([0, 0, 0, 60, 0, 0, 0, 40, 8, 2, 0, 0, 0]);
-  const rows = Buffer.concat(Array.from({ length: 40 }, () => Buffer.from([0, ...Array.from({ length: 60 }, () => [181, 64, 13]).flat()])));
+  const head = Buffer.from([0, 0, width >> 8, width & 255, 0, 0, height >> 8, height & 255, 8, 2, 0, 0, 0]);
+  const rows = Buffer.concat(Array.from({ length: height }, () => Buffer.from([0, ...Array.from({ length: width }, () => [181, 64, 13]).flat()])));
   return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
 }
 
@@ -70,6 +70,13 @@ await step('two people are contacts', async () => {
     await visitor.open();
     await visitor.signIn();
   }
+  await juliet.see('#empty-text', { hasText: 'Nobody is here yet.' });
+  assert.ok(await juliet.page.isHidden('#composer'), 'there is nobody to write to');
+  assert.ok(await juliet.page.isHidden('.lonely'));
+  assert.equal(await juliet.page.locator('h2', { hasText: 'Chat' }).and(juliet.page.locator(':not(.visually-hidden)')).count(), 1);
+  await juliet.page.setViewportSize({ width: 400, height: 700 });
+  await juliet.see('.lonely', { hasText: 'Add a person' });
+  await juliet.page.setViewportSize({ width: 900, height: 700 });
   await juliet.add('romeo');
   await romeo.page.click('#asking button.primary');
   await juliet.see('#peer-state', { hasText: 'online' });
@@ -139,6 +146,14 @@ await step('files: a picture is seen, another file is a link', async () => {
   await romeo.screenshot('component-files');
   await juliet.page.setInputFiles('#file', { name: 'empty', mimeType: 'text/plain', buffer: Buffer.alloc(0) });
   await juliet.see('#sending', { hasText: 'could not be sent' });
+  await juliet.page.setInputFiles('#file', { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('O gentle Romeo') });
+  await romeo.see('.message.other a.file', { hasText: 'broken.png' });
+  assert.equal(await juliet.page.textContent('#sending'), '');
+  await juliet.page.setInputFiles('#file', { name: 'wide.png', mimeType: 'image/png', buffer: picture(1600, 200) });
+  const wide = romeo.page.locator('.message.other .file img[alt="wide.png"]');
+  await romeo.page.waitForFunction((node) => node.naturalWidth === 1600, await wide.elementHandle());
+  const [bubble, shown] = await wide.evaluate((node) => [node.closest('.bubble'), node].map((one) => one.getBoundingClientRect().width));
+  assert.ok(bubble - shown < 40, `a picture ${shown} wide is in a bubble of ${bubble}`);
 });
 
 await step('another page: session, rooms and unread messages are there again', async () => {
@@ -161,8 +176,23 @@ await step('another page: session, rooms and unread messages are there again', a
   const frames = romeo.frames.slice(before);
   assert.ok(frames.some((frame) => /^< <resumed /.test(frame)));
   assert.ok(!frames.some((frame) => /^> <presence[^>]*conference/.test(frame)), 'the room was entered once more');
-  const texts = await romeo.shown();
+  const texts = (await romeo.shown()).filter(Boolean); // A picture is no text.
   assert.equal(new Set(texts).size, texts.length, `${texts}`);
+});
+
+await step('another page in a narrow place: the list stays the list', async () => {
+  const { page } = romeo;
+  await page.setViewportSize({ width: 390, height: 700 });
+  await page.click('#open-people');
+  await page.reload();
+  await romeo.online();
+  await romeo.see('.conversation[title^="juliet@"]');
+  assert.ok(await page.isHidden('#text'), 'a conversation was opened that nobody chose');
+  await romeo.choose('juliet');
+  await page.reload();
+  await romeo.see('#text');
+  await romeo.reads('And while you are there.');
+  await page.setViewportSize({ width: 900, height: 700 });
 });
 
 await step('a session that has ended meanwhile: another one has everything, too', async () => {
@@ -236,7 +266,7 @@ await step('the past comes in as one looks for it', async () => {
     const bodies = [...document.querySelector('andiron-chat').shadowRoot.querySelectorAll('.body')];
     return bodies.filter((node) => node.textContent.startsWith('line ')).length === 120;
   });
-  const texts = await later.shown();
+  const texts = (await later.shown()).filter(Boolean);
   assert.deepEqual(texts, [...new Set(texts)]);
   await later.page.close();
 });
@@ -304,6 +334,12 @@ await step('for one room, in German, dark, under the strictest policy', async ()
   await romeo.reads('Aus einer anderen Seite.');
   await legible(juliet.page);
   await juliet.screenshot('component-pinned-room');
+  await juliet.page.setViewportSize({ width: 320, height: 600 });
+  const cut = await juliet.page.evaluate(() => {
+    const text = document.querySelector('andiron-chat').shadowRoot.getElementById('text');
+    return text.scrollHeight - text.clientHeight;
+  });
+  assert.ok(cut <= 1, `${cut} pixels of what the empty field says are not in sight`);
   await juliet.page.close();
 });
 
@@ -325,6 +361,9 @@ await step('a guest comes in without a name', async () => {
   await guest.reads('Who wants tea?');
   await guest.write('May I?');
   await romeo.see('.message.other .author', { hasText: 'A guest' });
+  await guest.page.close();
+  await bare(guest, 'sign-in="guest" lang="de"');
+  await guest.see('#self-name', { hasText: /^Gast [0-9a-f]{4}$/ });
   assert.deepEqual(guest.complaints, []);
   await guest.context.close();
 });
@@ -333,6 +372,37 @@ await step('a room is left', async () => {
   await romeo.page.click('#leave');
   await romeo.see('.conversation', { hasText: 'juliet' });
   assert.equal(await romeo.page.locator('.conversation', { hasText: 'tea' }).count(), 0);
+});
+
+await step('people are called as they call themselves', async () => {
+  [juliet.page] = juliet.pages;
+  await juliet.page.evaluate(() => new Promise((resolve) => {
+    const { session } = document.querySelector('andiron-chat');
+    session.addEventListener('stanza', ({ detail }) => detail.getAttribute('id') === 'card' && resolve());
+    const text = "<iq xmlns='jabber:client' type='set' id='card'><vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN></vCard></iq>";
+    session.send({ id: '', text, keep: false });
+  }));
+  await juliet.page.reload();
+  await juliet.see('#self-name', { hasText: 'Juliet Capulet' });
+  const anew = new Visitor('romeo', 'montague', play);
+  await anew.open();
+  await anew.signIn();
+  await anew.see('.conversation-name', { hasText: 'Juliet Capulet' });
+  await anew.choose('juliet');
+  await anew.see('#peer-name', { hasText: 'Juliet Capulet' });
+  await anew.page.reload();
+  await anew.see('#peer-name', { hasText: 'Juliet Capulet' });
+  assert.equal(anew.frames.filter((frame) => /^> <iq.* to='juliet@[^']*'><vCard/.test(frame)).length, 1);
+  await anew.context.close();
+  const guest = new Visitor('guest', '', play);
+  guest.context = await browser.newContext({ viewport: { width: 900, height: 600 } });
+  await bare(guest, 'sign-in="guest" with="juliet"');
+  await guest.see('#peer-name', { hasText: 'Juliet Capulet' });
+  await guest.write('Who are you?');
+  await juliet.page.locator('.conversation', { hasText: 'Who are you?' }).click();
+  await juliet.write('Juliet.');
+  await guest.see('#peer-state', { hasText: /^juliet@.* · online$/ });
+  await guest.context.close();
 });
 
 await step('the next who signs in at this window sees and sends nothing of the last', async () => {
