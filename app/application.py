@@ -32,6 +32,8 @@ from andiron.outermost import Outermost
 from andiron.people import People
 from andiron.routes import Served, served
 from andiron.settings import Settings, SettingsError
+from andiron.settings.live import changes
+from andiron.settings.words import shown_value
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from andiron.inprocess.bot import Bot
 
 logger = logging.getLogger("andiron")
+audit = logging.getLogger("andiron.audit")
 
 _NO_STORE: Final = ((b"cache-control", b"no-store"),)
 NOT_STARTED: Final = Refusal(
@@ -225,6 +228,31 @@ class Andiron:
                 await router(scope, receive, send)
             else:
                 await _serve_http(router, scope, receive, send)
+
+    def apply(self, settings: Settings) -> tuple[list[str], list[str]]:
+        """Let the settings that differ take effect where they can (:data:`.live.LIVE`).
+
+        Returns their names, and those of others that differ: they need a restart, and stay as
+        they are. Each that takes effect leaves a line in the log. To be called on the event loop
+        on which the application runs; before it runs, nothing needs this.
+        """
+        former = self.settings
+        live, others = changes(former, settings)
+        if live:
+            self.settings = former.replaced(**{name: getattr(settings, name) for name in live})
+        for name in live:
+            audit.info(
+                "The setting %s is %s now, and was %s",
+                name,
+                shown_value(self.settings, name),
+                shown_value(former, name),
+            )
+        if self._serving is not None:
+            self._serving[0].config = self.settings.sm_config()
+            self.domain.commands.admins = frozenset(self.settings.admins)
+        if self._hosts is not None or self.settings.allowed_hosts:
+            self._hosts = Hosts.of(self.settings)
+        return live, others
 
     def serve_alone(self) -> None:
         """Take requests for this server's own hosts only, from now on: no site stands around it.

@@ -114,6 +114,8 @@ class Domain:
         """The accounts, for the site's own code to create; there once started."""
         self.removal: Removal
         self.registration: Registration
+        self.commands: AdHoc
+        """What admins do from their clients."""
         self.authenticator: Authenticator
         self.offline: Offline
         self.owners: Owners
@@ -407,7 +409,8 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     domain.registration.register(registry)
     administration = Administration(domain.accounts, domain.removal, domain.owners, domain.router)
     commands = administration.commands()
-    AdHoc(domain.name, FORM_TYPE, config.admins, commands).register(registry, disco)
+    domain.commands = AdHoc(domain.name, FORM_TYPE, config.admins, commands)
+    domain.commands.register(registry, disco)
     last_activity = LastActivity(domain.database, domain.owners, domain.router, domain.spawn_store)
     last_activity.register(registry, domain.events)
     if domain.archive is not None and config.archive is not None:

@@ -27,6 +27,7 @@ from andiron.domain.database.urls import check as check_url
 from andiron.http_api.tokens import api_tokens
 from andiron.ldap.configured import ldap_authenticate
 from andiron.settings import Settings, SettingsError
+from andiron.settings.live import LIVE
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
 from andiron.tokens.configured import signed_tokens
@@ -90,9 +91,10 @@ def serve(host: str | None, port: int | None, socket: str | None, demo: bool) ->
     if socket is None and (host is not None or port is not None):
         socket = ""
     options: dict[str, Any] = {"host": host, "port": port, "socket": socket, "demo": demo or None}
-    settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = Settings(**given)
     try:
-        run(settings)
+        run(settings, lambda: Settings(**given))
     except ServerError as error:
         raise click.ClickException(str(error)) from error
 
@@ -288,6 +290,9 @@ def check_config() -> None:
     api_tokens(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")
+    click.echo(
+        f"These take effect on SIGHUP: {', '.join(sorted(LIVE))}. All others need a restart."
+    )
 
 
 @config.command("show")

@@ -1,14 +1,17 @@
 """``andiron serve``: uvicorn, set up for long-lived connections; needs the ``server`` extra."""
 
+import asyncio
 import contextlib
 import functools
 import gc
 import logging
 import math
 import os
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -23,7 +26,7 @@ from andiron.serving.notify import notify
 from andiron.serving.pieces import Pieces
 from andiron.serving.protocols import HttpProtocol, WebSocketProtocol
 from andiron.serving.silent import Silent
-from andiron.settings import Settings
+from andiron.settings import Settings, SettingsError
 from andiron.web.demo import make_demo_accounts
 from andiron.web.proxy import Proxies
 
@@ -71,9 +74,10 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
 
+    ``read`` reads the settings anew, on SIGHUP, after which those that can take effect.
     Raises :class:`ServerError` when the address cannot be listened on or the
     database was lost to another server, :class:`DatabaseError` when that fails at
     the start, and SystemExit when the application does not start, which is logged.
@@ -93,6 +97,8 @@ def run(settings: Settings) -> None:
         listeners, url = stack.enter_context(listening(settings))
 
         async def announce() -> None:
+            if read is not None:
+                on_hangup(partial(reload, andiron, read))
             place = f"the socket file {settings.socket}" if settings.socket else url
             logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, place)
             notify("READY=1", f"STATUS=Serving {settings.domain} at {place}")
@@ -121,6 +127,27 @@ def run(settings: Settings) -> None:
         raise ServerError(andiron.database_lost)
     if server.failure is not None:
         raise server.failure
+
+
+def on_hangup(call: Callable[[], object]) -> None:
+    """Call on the running loop when SIGHUP comes: not at a terminal, whose end that tells."""
+    if hasattr(signal, "SIGHUP") and not sys.stdin.isatty():
+        with contextlib.suppress(ValueError, RuntimeError):  # another thread than the first
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
+
+
+def reload(andiron: Andiron, read: Callable[[], Settings]) -> None:
+    """Read the settings anew; what is wrong with them is logged, and nothing changes."""
+    try:
+        settings = read()
+    except SettingsError as error:
+        logger.error("The settings stay as they are: %s", error)  # noqa: TRY400 - the sentence is all
+        return
+    live, others = andiron.apply(settings)
+    configure_logging(andiron.settings.log_level, andiron.settings.log_format)
+    logger.info("The settings were read anew; changed: %s", ", ".join(live) or "none")
+    if others:
+        logger.warning("These settings take effect at the next start only: %s", ", ".join(others))
 
 
 def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:

@@ -60,7 +60,8 @@ class AdHoc:
         """``admins`` are bare JIDs."""
         self._domain = domain
         self._form_type = form_type
-        self._admins = frozenset(admins)
+        self.admins = frozenset(admins)
+        """May be replaced."""
         self._commands = {command.node: command for command in commands}
         self._sessions: OrderedDict[str, tuple[str, str]] = OrderedDict()
         """By session id: who was given the form, by full JID, and of which command."""
@@ -106,7 +107,7 @@ class AdHoc:
     # Execution
 
     def _may(self, request: IqRequest) -> bool:
-        return request.client.owner.registered and request.account in self._admins
+        return request.client.owner.registered and request.account in self.admins
 
     def _execute(self, request: IqRequest) -> str | Awaitable[str]:
         """Take one step of a command: give its form, or do it."""
@@ -134,7 +135,7 @@ class AdHoc:
     def _permitted(self, request: IqRequest) -> Command:
         """Return the command that is asked for. Raises :class:`StanzaError` where it may not be."""
         node = request.payload.get("node", "")
-        if not self._admins:
+        if not self.admins:
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
         if not self._may(request):
             self._log(request, "%s may not execute %s", node[:100])

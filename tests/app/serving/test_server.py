@@ -264,3 +264,24 @@ async def test_a_service_manager_hears_when_it_serves_and_stops(manager, process
     process.send_signal(signal.SIGTERM)
     assert await manager() == "STOPPING=1"
     await process.wait()
+
+
+async def test_settings_are_read_anew_on_sighup(manager, process, tmp_path):
+    await links(process)
+    await manager()
+    config = tmp_path / "andiron.toml"
+    log = b""
+    for text, wanted in (
+        ("log_level = 7", b"The settings stay as they are: "),
+        ("stream.management.max = 60\nmax_depth = 65", b"at the next start only: "),
+    ):
+        config.write_text(text)
+        process.send_signal(signal.SIGHUP)
+        while wanted not in log:
+            line = await process.stderr.readline()
+            assert line, log
+            log += line
+    assert b"andiron.audit: The setting stream_management_max is 60 now, and was 600" in log
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert process.returncode == -signal.SIGTERM
