@@ -230,7 +230,7 @@ class Andiron:
                 await _serve_http(router, scope, receive, send)
 
     def apply(self, settings: Settings) -> tuple[list[str], list[str]]:
-        """Let the settings that differ take effect where they can (:data:`.live.LIVE`).
+        """Let the settings that differ take effect where they can (``andiron.settings.live.LIVE``).
 
         Returns their names, and those of others that differ: they need a restart, and stay as
         they are. Each that takes effect leaves a line in the log. To be called on the event loop
