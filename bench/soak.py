@@ -37,7 +37,7 @@ from pathlib import Path
 
 import uvloop
 
-from andiron import application
+from andiron import application, routes
 from andiron.serving.limits import allow_open_files
 from andiron.serving.logs import configure_logging
 from andiron.serving.server import Server, server_config
@@ -123,13 +123,13 @@ def serve(listener_fd, expiry):
             super().__init__(*args, **kwargs)
             managers.append(self)
 
-    class Endpoint(application.WebSocketEndpoint):
+    class Endpoint(routes.WebSocketEndpoint):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             endpoints.append(self)
 
     application.SessionManager = Manager
-    application.WebSocketEndpoint = Endpoint
+    routes.WebSocketEndpoint = Endpoint
     configure_logging("warning")
     allow_open_files()
     settings = Settings(

@@ -47,7 +47,7 @@ h1 { font-size: 1.3rem; }
 
 def tutorial_site() -> str:
     """Return the tutorial's site, its people found by each other, and a page of its own."""
-    site, _, _, _, people = re.findall(r"```python\n(.*?)```", TUTORIAL, re.DOTALL)
+    site, _, _, _, people, _ = re.findall(r"```python\n(.*?)```", TUTORIAL, re.DOTALL)
     page = PAGE + re.findall(r"```html\n(.*?)```", TUTORIAL, re.DOTALL)[0]
     head, _, rest = site.partition("chat = ")
     code = f"from fastapi import Request\n{head}{people}\nchat = {rest}{AROUND}PAGE = {page!r}\n"

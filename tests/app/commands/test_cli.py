@@ -336,7 +336,7 @@ def test_config_show(monkeypatch):
 
 def test_serve_takes_options_before_settings(monkeypatch):
     served = []
-    monkeypatch.setattr("andiron.serving.server.run", served.append)
+    monkeypatch.setattr("andiron.serving.server.run", lambda one, _again: served.append(one))
     monkeypatch.setenv("ANDIRON_PORT", "2")
     succeed("serve", "--host", "::1", "--port", "3", "--demo")
     succeed("serve")
@@ -348,7 +348,7 @@ def test_serve_takes_options_before_settings(monkeypatch):
 
 def test_serve_listens_where_the_command_line_says(monkeypatch):
     served = []
-    monkeypatch.setattr("andiron.serving.server.run", served.append)
+    monkeypatch.setattr("andiron.serving.server.run", lambda one, _again: served.append(one))
     monkeypatch.setenv("ANDIRON_SOCKET", "configured.sock")
     succeed("serve")
     succeed("serve", "--socket", "given.sock")

@@ -17,6 +17,7 @@ def restored():
     root.handlers[:] = handlers
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
+    logging.getLogger("uvicorn.error").filters.clear()
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,6 @@ def test_a_refused_handshake_is_no_error_of_the_server(restored, capsys):
     uvicorn = logging.getLogger("uvicorn.error")
     uvicorn.error("ASGI callable returned without completing handshake.")
     uvicorn.error("something else")
-    uvicorn.filters.clear()
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(" ", 2)[2] for line in lines] == ["ERROR   uvicorn.error: something else"]
 

@@ -437,6 +437,7 @@ async def test_what_fails_for_one_session_keeps_no_other_waiting(caplog):
     second: Any = Asking()
     first.link = type("Link", (), {"jid": "romeo@localhost/orchard"})
     first.handled = None
+    first.logged = {}
     store.running.clear()
     writer.put(row(1), CAUSE)
     assert not writer.written(first, 1)

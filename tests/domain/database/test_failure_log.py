@@ -78,4 +78,4 @@ def test_the_domain_logs_so():
         for value in vars(sys.modules[name]).values()
         if isinstance(value, logging.Logger)
     }
-    assert loggers == {"andiron.domain"}
+    assert loggers == {"andiron.domain", "andiron.audit"}
