@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 __all__ = ["Connections"]
 
@@ -19,16 +18,17 @@ class Connections:
         self._count = 0
         self._idle: asyncio.Event | None = None
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Count one more while the block runs."""
+    def one(self) -> Self:
+        """Return what counts one more while a block runs: ``with connections.one():``."""
+        return self
+
+    def __enter__(self) -> None:
         self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count and self._idle is not None:
-                self._idle.set()
+
+    def __exit__(self, *_error: object) -> None:
+        self._count -= 1
+        if not self._count and self._idle is not None:
+            self._idle.set()
 
     async def ended(self, patience: float) -> None:
         """Return when nothing is being served, after ``patience`` seconds at the latest."""
