@@ -14,8 +14,8 @@ BIN = $(VENV)/bin
 CACHE = .cache
 COVERAGE = 95
 ARGS =
-# Two more than there are processors: clients and servers of the tests wait much.
-WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 2))
+# One more than there are processors: clients and servers of the tests wait much.
+WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 run: $(VENV)/.server

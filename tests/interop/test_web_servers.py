@@ -138,7 +138,8 @@ def haproxy(place: Place) -> list[str]:
     place.write("both.pem", "".join(both))
     text = place.sample("haproxy.cfg").replace(":::443 v4v6", f"127.0.0.1:{place.port}")
     at = f"unix@{place.upstream}" if place.upstream.startswith("/") else place.upstream
-    text = text.replace("127.0.0.1:8000", at)
+    # A client of a test may have to wait for a processor.
+    text = text.replace("127.0.0.1:8000", at).replace("http-request 10s", "http-request 120s")
     configuration = place.write("haproxy.cfg", HAPROXY.format(site=text))
     return [place.program("haproxy", "/usr/sbin/haproxy"), "-db", "-f", configuration]
 
