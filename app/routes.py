@@ -61,10 +61,11 @@ def served(parts: Served) -> Iterator[list[BaseRoute]]:
         parts.strangers,
         asyncio.get_running_loop().call_soon,
     )
+    # Routes are tried in this order, and BOSH asks the most.
     routes = [
+        *_streams(parts, registry),
         Route("/healthz", healthy),
         Route("/readyz", _readiness(parts).answer),
-        *_streams(parts, registry),
         *discovery_routes(parts.proxies, public_url=settings.public_url, at=""),
         *upload_routes(domain.uploads, settings.websocket_origins + settings.bosh_origins),
     ]
