@@ -53,7 +53,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._silent = silent
         self._max_head = max_head
-        self._little = min(PIECE, max_head // _BEHIND)
         self._stalled = 0
         """Bytes since a request last got on, by the end of its head, by its body or its end."""
         self._fields = 0
@@ -78,15 +77,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read a piece, as far as it may go without getting anywhere."""
-        if len(data) < self._little and not (self._stalled or self._over):
-            # Nearly always a whole request, far from any bound.
-            self._stalled = len(data)
-            super().data_received(data)
-            if self._excess:
-                self._refuse()
-            elif self.transport.is_closing():
-                return
-            data = b""
         while data and not self._over:
             most = self._max_head // _BEHIND if self._answering else self._max_head
             room = max(0, most - self._stalled)
