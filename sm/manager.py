@@ -130,8 +130,7 @@ class SessionManager:
             self.tally.resumptions["count-too-high"] += 1
             raise
         self.tally.resumptions["resumed"] += 1
-        lost_at = min(now, session.hibernates_until - management.max)
-        self.tally.resumed_after.add(now - lost_at)
+        self.tally.resumed_after.add(max(0.0, now - session.lost_at))
         transport = asking.give_up_transport()
         self.sessions.discard(asking)
         self.timers.cancel(asking)

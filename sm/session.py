@@ -300,15 +300,20 @@ class Session:
         """Until when it waits to be resumed; infinite while it has a connection, or ended."""
         return self._life.expires_at if self.state is State.DETACHED else inf
 
+    @property
+    def lost_at(self) -> float:
+        """When it lost its connection; infinite while it has one, or ended."""
+        management = self.management
+        if self.state is not State.DETACHED or management is None:
+            return inf
+        return self._life.expires_at - management.max
+
     def idle(self, now: float) -> float:
         """Return for how many seconds nothing has come of its client, or it has been gone.
 
         A transport's word (:meth:`vouch`) counts as the client's.
         """
-        management = self.management
-        if self.state is State.DETACHED and management is not None:
-            return max(0.0, now - (self._life.expires_at - management.max))
-        return max(0.0, now - self._life.heard_at)
+        return max(0.0, now - min(self.lost_at, self._life.heard_at))
 
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
