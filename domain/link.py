@@ -207,7 +207,7 @@ class DomainLink(Client):
                 await asyncio.sleep(0)
             session.take_up(element, ticket)
         except StreamError as error:
-            session.close(CloseReason.STREAM_ERROR, session.clock(), error)
+            session.failed(element, error, session.clock())
         finally:
             session.go_on()
 
