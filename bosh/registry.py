@@ -6,7 +6,6 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from andiron.bosh import body as wire
@@ -87,9 +86,7 @@ class BoshRegistry:
                 self._guard, data, size or self.config.max_negotiation_size, self.config.max_stanzas
             )
             if not body.sid and "sid" not in body.attributes:
-                return self._create(
-                    body, call, replace(channel(), visitor=visitor.name, told=visitor.told)
-                )
+                return self._create(body, call, channel().of(visitor))
             connection = self._session(body.sid)
             _check_visitor(connection.channel.visitor, visitor.name)
             if not connection.signed_in:

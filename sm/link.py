@@ -6,7 +6,7 @@ synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -48,6 +48,10 @@ class Channel:
     """The name of who the site says it is, as the site has it; empty: nobody."""
     told: object = field(default=None, kw_only=True)
     """What else the site says of them, for the backend, which knows what to make of it."""
+
+    def of(self, visitor: "Visitor") -> "Channel":
+        """Return the way by which ``visitor`` came."""
+        return replace(self, visitor=visitor.name, told=visitor.told)
 
 
 @dataclass(frozen=True, slots=True)

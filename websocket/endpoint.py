@@ -4,7 +4,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from andiron.sm.link import Channel, StreamHeader, Visitor
@@ -88,8 +87,7 @@ class WebSocketEndpoint:
 
         try:
             if self._visitor_of is not None:
-                visitor = await self._visitor_of(scope)
-                channel = replace(channel, visitor=visitor.name, told=visitor.told)
+                channel = channel.of(await self._visitor_of(scope))
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
             connection = WebSocketConnection(
                 send,
