@@ -313,8 +313,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       const { name, reason, words, condition } = this.session.status;
       if (this.dataset.stream !== name) {
         this.dataset.stream = name;
-        const address = this.#chat?.own ?? '';
-        this.dispatchEvent(new CustomEvent('andiron-state', { detail: { state: name, reason: reason ?? '', address }, bubbles: true }));
+        this.#tell('andiron-state', { state: name, reason: reason ?? '', address: this.#chat.own });
       }
       const settled = ['online', 'waiting', 'offline'].includes(name);
       if (settled) this.#banner.settle();
@@ -376,17 +375,18 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     /** Where there is room for both, list and conversation, some conversation is shown. */
     #preselect(conversation) {
-      if (this.#pinned) return;
-      this.#thread.select(conversation);
-      this.#people.select(conversation);
-      this.#composer.select(conversation);
+      if (!this.#pinned) this.#choose(conversation);
     }
 
     #select(conversation) {
+      this.#choose(conversation);
+      this.#show(true);
+    }
+
+    #choose(conversation) {
       this.#thread.select(conversation);
       this.#people.select(conversation);
       this.#composer.select(conversation);
-      this.#show(true);
     }
 
     /** In a narrow place, show the conversation or the list. */
@@ -430,21 +430,24 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     // --- What the page is told
 
+    #tell(event, detail) {
+      this.dispatchEvent(new CustomEvent(event, { detail, bubbles: true }));
+    }
+
     #count() {
       const { unread } = this.#chat;
       const elsewhere = [...this.#chat.conversations.values()].some((one) => one.unread && one !== this.#thread.current);
       this.#part('elsewhere').hidden = !elsewhere;
       if (unread === this.#unread) return;
       this.#unread = unread;
-      this.dispatchEvent(new CustomEvent('andiron-unread', { detail: { unread }, bubbles: true }));
+      this.#tell('andiron-unread', { unread });
     }
 
     #came({ conversation, message }) {
       this.#count();
       if (message.own) return;
       const { jid, isRoom } = conversation;
-      const detail = { conversation: jid, room: isRoom, from: message.author || conversation.name, text: message.text };
-      this.dispatchEvent(new CustomEvent('andiron-message', { detail, bubbles: true }));
+      this.#tell('andiron-message', { conversation: jid, room: isRoom, from: message.author || conversation.name, text: message.text });
     }
   }
 
