@@ -14,6 +14,7 @@ from andiron.domain.database.database import Database
 from andiron.web.demo import demo_names
 
 PAGE: Final = Path(__file__).resolve().parent / "page"
+_COMMON_STYLE: Final = PAGE.with_name("widget") / "common.css"
 
 _HTML: Final = "text/html; charset=utf-8"
 _TYPES: Final = {
@@ -40,7 +41,7 @@ def demo_routes(domain: str, database: Database) -> list[Route]:
     """Return the routes of the demonstration page, one for each of its files."""
     routes = [
         _file(f"/{path.name}", path.read_bytes(), _TYPES[path.suffix])
-        for path in sorted(PAGE.iterdir())
+        for path in [*sorted(PAGE.iterdir()), _COMMON_STYLE]
         if path.suffix in _TYPES
     ]
     template = (PAGE / "index.html").read_text("utf-8")

@@ -90,9 +90,7 @@ def channel(scope: Scope, proxies: Proxies) -> Channel:
     it began so, or when it is a loopback connection that nobody forwarded.
     """
     kind = "websocket" if scope["type"] == "websocket" else "bosh"
-    headers = _forwarding(scope)
-    peer, secure = _way(scope, headers, proxies)
-    secure = secure or _is_here(headers, peer)
+    peer, secure = _private_way(scope, proxies)
     on_socket_file = not _peer(scope)
     address = str(peer) if peer is not None else "unix" if on_socket_file else "unknown"
     return Channel(address, secure, kind)
@@ -100,16 +98,14 @@ def channel(scope: Scope, proxies: Proxies) -> Channel:
 
 def may_tell_secrets(scope: Scope, proxies: Proxies) -> bool:
     """Tell whether the way is secure as :func:`channel` does, and no more."""
-    if scope.get("scheme") == "https":
-        return True
+    return _private_way(scope, proxies)[1]
+
+
+def _private_way(scope: Scope, proxies: Proxies) -> tuple[Address | None, bool]:
+    """Return the client's address and whether nobody can listen: TLS, or never off this machine."""
     headers = _forwarding(scope)
     peer, secure = _way(scope, headers, proxies)
-    return secure or _is_here(headers, peer)
-
-
-def _is_here(headers: list[tuple[bytes, bytes]], peer: Address | None) -> bool:
-    """Tell whether a client on this machine connects by itself."""
-    return not headers and peer is not None and peer.is_loopback
+    return peer, secure or (not headers and peer is not None and peer.is_loopback)
 
 
 def arrived_by_tls(scope: Scope, proxies: Proxies) -> bool:

@@ -36,7 +36,7 @@ def widget_routes(domain: Domain) -> list[Route]:
 
     return [
         _file("/widget.js", script, "text/javascript; charset=utf-8"),
-        _file("/widget.css", (WIDGET / "style.css").read_bytes, "text/css; charset=utf-8"),
+        _file("/widget.css", widget_style, "text/css; charset=utf-8"),
     ]
 
 
@@ -49,6 +49,11 @@ def widget_script(domain: str, rooms: str, *, upload: bool) -> bytes:
     # JSON is JavaScript, too.
     server = json.dumps({"domain": domain, "rooms": rooms, "upload": upload})
     return f"{join(modules, 'element')}\n$element.define({server});\n".encode()
+
+
+def widget_style() -> bytes:
+    """Return the style sheet."""
+    return b"".join((WIDGET / name).read_bytes() for name in ("common.css", "style.css"))
 
 
 def _file(path: str, made: Callable[[], bytes], media_type: str) -> Route:

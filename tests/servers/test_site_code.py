@@ -10,10 +10,8 @@ import httpx
 import pytest
 
 from andiron.remote import Chat
-from tests.interop.server import andiron_environment
 from tests.servers.clients import PATIENCE
-from tests.servers.conftest import serving
-from tests.servers.test_site_users import PEOPLE, signed_in
+from tests.servers.users import signed_in, site_with_users
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -31,34 +29,13 @@ def blocks(page):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("code")
-    environment = andiron_environment(directory) | {"HOME": str(directory)}
-    environment |= {"ANDIRON_SHUTDOWN_TIMEOUT": "1", "ANDIRON_API_TOKEN": TOKEN}
-
-    def run(*command, **options):
-        subprocess.run(
-            [sys.executable, *command],
-            check=True,
-            cwd=directory,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            **options,
-        )
-
-    run("-m", "django", "startproject", "mysite", ".")
-    for name, code in {
+    files = {
         "asgi.py": blocks("users.md")[1].replace("example.org", "localhost"),
         "orders.py": blocks("api.md")[1],
         "urls.py": URLS,
-    }.items():
-        (directory / "mysite" / name).write_text(code)
-    run("manage.py", "migrate")
-    run("manage.py", "shell", input=PEOPLE.encode())
-
-    def command(port):
-        return ["uvicorn", "mysite.asgi:application", "--port", str(port)]
-
-    with serving(command, directory, environment) as running:
+    }
+    directory = tmp_path_factory.mktemp("code")
+    with site_with_users(directory, files, ANDIRON_API_TOKEN=TOKEN) as running:
         yield running
 
 

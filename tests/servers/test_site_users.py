@@ -1,65 +1,27 @@
 """A Django project with the asgi.py of docs/users.md: its users chat without a second password."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 import websockets
 
-from tests.interop.server import andiron_environment
 from tests.servers.clients import BIND, OPEN, PATIENCE
-from tests.servers.conftest import serving
+from tests.servers.users import signed_in, site_with_users
 
 DOC = Path(__file__).parents[2] / "docs" / "users.md"
 EXTERNAL = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>"
 PING = "<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
-PEOPLE = """
-from django.contrib.auth.models import User
-User.objects.create_superuser("juliet", password="sesame")
-User.objects.create_superuser("romeo", password="sesame")
-"""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("users")
-    environment = andiron_environment(directory) | {"HOME": str(directory)}
-    environment["ANDIRON_SHUTDOWN_TIMEOUT"] = "1"
-
-    def run(*command, **options):
-        subprocess.run(
-            [sys.executable, *command],
-            check=True,
-            cwd=directory,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            **options,
-        )
-
-    run("-m", "django", "startproject", "mysite", ".")
     section = DOC.read_text().partition("Django's users are known")[2]
     code = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
-    (directory / "mysite" / "asgi.py").write_text(code.replace("example.org", "localhost"))
-    run("manage.py", "migrate")
-    run("manage.py", "shell", input=PEOPLE.encode())
-
-    def command(port):
-        return ["uvicorn", "mysite.asgi:application", "--port", str(port)]
-
-    with serving(command, directory, environment) as running:
+    files = {"asgi.py": code.replace("example.org", "localhost")}
+    with site_with_users(tmp_path_factory.mktemp("users"), files) as running:
         yield running
-
-
-async def signed_in(http, name):
-    """Sign in to Django's own pages."""
-    page = await http.get("/admin/login/")
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)[1]
-    form = {"username": name, "password": "sesame", "csrfmiddlewaretoken": token, "next": "/admin/"}
-    answer = await http.post("/admin/login/", data=form)
-    assert answer.status_code == 302
 
 
 def cookies(http):
@@ -129,9 +91,7 @@ async def test_users_of_django_chat_until_they_sign_out(site, clients):
         assert "<not-authorized" in await until(juliet, "<stream:error")
         _, offered = await chat(site, hers, clients)
         assert "EXTERNAL" not in offered
-        await romeo.send(
-            "<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
-        )
+        await romeo.send(PING)
         assert "id='p'" in await until(romeo, "<iq")
 
 

@@ -1,6 +1,6 @@
 /** The panel beside the chat: the stream as it lives, the way it goes, and the button that cuts it. */
 
-export const STATE_WORDS = {
+const STATE_WORDS = {
   offline: 'Offline',
   connecting: 'Connecting',
   authenticating: 'Signing in',
@@ -18,7 +18,7 @@ const COUNTDOWN = 100; // ms
 const byId = (id) => document.getElementById(id);
 
 /** “1.2 s”, then “12 s”: the time until a clock reading in ms. */
-export function secondsUntil(time) {
+function secondsUntil(time) {
   const seconds = Math.max(0, time - Date.now()) / 1000;
   return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
 }

@@ -18,7 +18,7 @@
 
 import { Conversation } from './conversation.js';
 import { chatState, forwarded, readMessage } from './reading.js';
-import { bare, child, condition, newId, NS, sendable, xml } from './xml.js';
+import { bare, child, newId, NS, sendable, stanzaError, xml } from './xml.js';
 
 const CONVERSATION_LIMIT = 1000;
 const RESOURCE_LIMIT = 50;
@@ -308,8 +308,7 @@ export class Chat extends EventTarget {
     const conversation = this.conversations.get(bare(from));
     const message = conversation?.find(true, stanza.getAttribute('id'));
     if (!message || ['delivered', 'read'].includes(message.state)) return;
-    const error = child(stanza, 'error');
-    const { name, text } = error ? condition(error, NS.stanzas) : { name: '', text: '' };
+    const { name, text } = stanzaError(stanza, '');
     this.update(conversation, message, { state: 'failed', error: name, errorText: text });
   }
 

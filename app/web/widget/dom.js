@@ -38,6 +38,13 @@ export function iconButton(symbol, label, attributes = {}) {
   return h('button', { type: 'button', class: 'icon', title: label, 'aria-label': label, ...attributes }, icon(symbol));
 }
 
+/** Have a button offer this; without words it offers nothing, and is not to be seen. */
+export function offer(button, words, act) {
+  button.hidden = !words;
+  button.textContent = words;
+  button.onclick = act;
+}
+
 export function icon(symbol) {
   return drawing(LINES[symbol], '0 0 24 24');
 }

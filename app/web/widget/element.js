@@ -2,13 +2,14 @@
 
 import { addressOf } from './addresses.js';
 import { Archive } from './archive.js';
+import { Banner } from './banner.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { h } from './dom.js';
 import { Gate } from './gate.js';
 import { Names } from './names.js';
 import { People } from './people.js';
-import { expiryOf, whoSignsIn } from './person.js';
+import { whoSignsIn } from './person.js';
 import { Requests } from './requests.js';
 import { Rooms } from './rooms.js';
 import { Roster } from './roster.js';
@@ -16,15 +17,12 @@ import { Session } from './session.js';
 import { Store } from './store.js';
 import { template } from './template.js';
 import { Thread } from './thread.js';
+import { Tokens } from './tokens.js';
 import { isPrivate, waysTo } from './ways.js';
 import { wordsOf } from './words.js';
 
 const BASE = new URL('./', import.meta.url);
 const STYLE = new URL('widget.css', BASE).href;
-const RENEWAL = 60_000; // ms before a token expires
-const SLOW = 1_000; // ms
-const CLOCKS = 10_000; // ms by which clocks may differ
-const LATEST = 2 ** 31 - 1; // ms, the longest that a timer can wait
 const RANDOM = /^[0-9a-f]{32}$/; // what the server calls a guest
 
 /**
@@ -44,6 +42,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     #names;
     #rooms;
     #archive;
+    #banner;
     #gate;
     #people;
     #thread;
@@ -54,9 +53,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     #getToken = null;
     #begun = false;
     #wasOnline = false;
-    #token = ''; // the last that a page's getToken gave
-    #renewal = 0;
-    #patience = 0;
+    #tokens = new Tokens();
     #unread = 0;
     #abort = null;
 
@@ -173,6 +170,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#names = new Names(this.session, this.#requests, this.#chat);
       this.#rooms = new Rooms(this.session, this.#requests, this.#chat);
       this.#archive = new Archive(this.session, this.#requests, this.#chat);
+      this.#banner = new Banner(this.#root);
       this.#gate = new Gate(this.#root, say, domain, (person) => this.signIn(person));
       this.#people = new People(this.#root, say, this.#chat, this.#roster, this.#names, (conversation) => {
         this.#select(conversation);
@@ -231,13 +229,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#gate.hide();
       this.#pin();
       if (this.#kept) this.session.restore(this.#kept.session);
-      this.session.signIn(account.getToken ? { getToken: () => this.#ask() } : account);
-    }
-
-    async #ask() {
-      this.#token = '';
-      this.#token = String((await this.#getToken()) || '');
-      return this.#token;
+      this.session.signIn(account.getToken ? { getToken: () => this.#tokens.ask(() => this.#getToken()) } : account);
     }
 
     #suspend() {
@@ -264,7 +256,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
     }
 
     #forget() {
-      clearTimeout(this.#renewal);
+      this.#tokens.stop();
       this.#begun = false;
       this.#wasOnline = false;
       this.#kept = null;
@@ -298,7 +290,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       this.#showSelf();
       this.#part('self-name').title = jid;
       this.#pin();
-      this.#renewLater();
+      this.#tokens.renewLater(() => this.session.move());
       if (resumed && !kept) return;
       const both = [this.#roster.load(), resumed ? null : this.#archive.catchUp()];
       await Promise.allSettled(both);
@@ -314,49 +306,27 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
       return isGuest ? `${this.#say('guest')} ${name.slice(0, 4)}` : name;
     }
 
-    /** Come back with a fresh token before the present one has expired. */
-    #renewLater() {
-      clearTimeout(this.#renewal);
-      const left = expiryOf(this.#token) - RENEWAL - Date.now();
-      if (left > 0) this.#renewal = setTimeout(() => this.session.move(), Math.min(left, LATEST));
-    }
-
     // --- What the stream's state means
-
-    #banner(text, action = '', act = null) {
-      this.#part('banner').hidden = !text;
-      // Said again, the same words would be read aloud again.
-      if (this.#part('banner-text').textContent !== text) this.#part('banner-text').textContent = text;
-      const button = this.#part('banner-button');
-      button.hidden = !action;
-      button.textContent = action;
-      button.onclick = act;
-    }
 
     #showState() {
       const say = this.#say;
       const { name, reason, words, condition } = this.session.status;
       if (this.dataset.stream !== name) {
         this.dataset.stream = name;
-        const address = this.#chat?.own ?? '';
-        this.dispatchEvent(new CustomEvent('andiron-state', { detail: { state: name, reason: reason ?? '', address }, bubbles: true }));
+        this.#tell('andiron-state', { state: name, reason: reason ?? '', address: this.#chat.own });
       }
       const settled = ['online', 'waiting', 'offline'].includes(name);
-      if (settled) {
-        clearTimeout(this.#patience);
-        this.#patience = 0;
-      }
+      if (settled) this.#banner.settle();
       if (name === 'online') {
-        this.#banner('');
+        this.#banner.show('');
       } else if (name === 'waiting') {
-        this.#banner(say(this.#wasOnline ? 'lost' : 'noAnswer'), say('tryNow'), () => this.session.wake());
+        this.#banner.show(say(this.#wasOnline ? 'lost' : 'noAnswer'), say('tryNow'), () => this.session.wake());
       } else if (!settled) {
-        // On most pages it takes no time worth a word.
-        if (!this.#wasOnline) this.#patience ||= setTimeout(() => this.#banner(say('connecting')), SLOW);
+        if (!this.#wasOnline) this.#banner.showLater(say('connecting'));
       } else if (reason === 'replaced') {
-        this.#banner(say('elsewhere'), say('here'), () => this.session.start());
+        this.#banner.show(say('elsewhere'), say('here'), () => this.session.start());
       } else if (reason === 'refused') {
-        this.#banner(words, say('tryAgain'), () => this.session.start());
+        this.#banner.show(words, say('tryAgain'), () => this.session.start());
       } else if (reason === 'ended' && this.#begun) {
         this.#ended();
       } else if (reason === 'auth' && this.#begun) {
@@ -366,7 +336,7 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     /** The site has ended the session; where only a token has expired, another may begin. */
     #ended() {
-      if (expiryOf(this.#token) <= Date.now() + CLOCKS) {
+      if (this.#tokens.expired) {
         queueMicrotask(() => this.session.start());
         return;
       }
@@ -405,17 +375,18 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     /** Where there is room for both, list and conversation, some conversation is shown. */
     #preselect(conversation) {
-      if (this.#pinned) return;
-      this.#thread.select(conversation);
-      this.#people.select(conversation);
-      this.#composer.select(conversation);
+      if (!this.#pinned) this.#choose(conversation);
     }
 
     #select(conversation) {
+      this.#choose(conversation);
+      this.#show(true);
+    }
+
+    #choose(conversation) {
       this.#thread.select(conversation);
       this.#people.select(conversation);
       this.#composer.select(conversation);
-      this.#show(true);
     }
 
     /** In a narrow place, show the conversation or the list. */
@@ -459,21 +430,24 @@ export function define({ domain, rooms: roomsHost, upload: takesFiles }) {
 
     // --- What the page is told
 
+    #tell(event, detail) {
+      this.dispatchEvent(new CustomEvent(event, { detail, bubbles: true }));
+    }
+
     #count() {
       const { unread } = this.#chat;
       const elsewhere = [...this.#chat.conversations.values()].some((one) => one.unread && one !== this.#thread.current);
       this.#part('elsewhere').hidden = !elsewhere;
       if (unread === this.#unread) return;
       this.#unread = unread;
-      this.dispatchEvent(new CustomEvent('andiron-unread', { detail: { unread }, bubbles: true }));
+      this.#tell('andiron-unread', { unread });
     }
 
     #came({ conversation, message }) {
       this.#count();
       if (message.own) return;
       const { jid, isRoom } = conversation;
-      const detail = { conversation: jid, room: isRoom, from: message.author || conversation.name, text: message.text };
-      this.dispatchEvent(new CustomEvent('andiron-message', { detail, bubbles: true }));
+      this.#tell('andiron-message', { conversation: jid, room: isRoom, from: message.author || conversation.name, text: message.text });
     }
   }
 

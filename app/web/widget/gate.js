@@ -1,5 +1,7 @@
 /** What is to be seen of whoever is not in: a sentence, or a form to sign in with. */
 
+import { offer } from './dom.js';
+
 const PANES = ['stranger', 'sign-in'];
 
 export class Gate {
@@ -25,10 +27,7 @@ export class Gate {
     this.#show('stranger');
     this.#part('gate-words').textContent = words;
     this.#part('stranger-slot').hidden = !stranger;
-    const button = this.#part('gate-button');
-    button.hidden = !action;
-    button.textContent = action;
-    button.onclick = act;
+    offer(this.#part('gate-button'), action, act);
   }
 
   /** Ask for name and password. */

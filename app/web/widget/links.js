@@ -1,5 +1,7 @@
 /** Links in what people write. */
 
+import { h } from './dom.js';
+
 const ADDRESS = /\bhttps?:\/\/[^\s<>"]+/gi;
 
 /** Cut what belongs to the sentence, not to the address: final punctuation, an unopened bracket. */
@@ -13,6 +15,11 @@ function trim(address) {
   }
 }
 
+/** A link to an http or https address, which opens in a window of its own. */
+export function webLink(href, attributes, ...children) {
+  return h('a', { href, target: '_blank', rel: 'noopener noreferrer', ...attributes }, ...children);
+}
+
 /** Text as a list of strings and, for http and https addresses only, links. */
 export function autolink(text) {
   const parts = [];
@@ -20,12 +27,7 @@ export function autolink(text) {
   for (const match of text.matchAll(ADDRESS)) {
     const address = trim(match[0]);
     if (!URL.canParse(address)) continue;
-    const link = document.createElement('a');
-    link.href = address;
-    link.textContent = address;
-    link.target = '_blank';
-    link.rel = 'noopener noreferrer';
-    parts.push(text.slice(from, match.index), link);
+    parts.push(text.slice(from, match.index), webLink(address, {}, address));
     from = match.index + address.length;
   }
   parts.push(text.slice(from));

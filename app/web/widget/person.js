@@ -11,13 +11,3 @@ export function whoSignsIn(element, password) {
   const token = element.getAttribute('token');
   return token && { token };
 }
-
-/** When a JSON Web Token expires, in ms; NaN where it does not say. It is not verified: the server does that. */
-export function expiryOf(token) {
-  try {
-    const payload = token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
-    return Number(JSON.parse(atob(payload)).exp) * 1000;
-  } catch {
-    return NaN;
-  }
-}

@@ -3,7 +3,7 @@
 import { child, newId, NS } from './xml.js';
 
 /** When it was said, if that was earlier (XEP-0203); else NaN. */
-export function stampOf(holder) {
+function stampOf(holder) {
   return Date.parse(child(holder, 'delay', NS.delay)?.getAttribute('stamp') ?? '');
 }
 

@@ -1,6 +1,6 @@
 /** Requests and their answers (iq, RFC 6120 section 8.2.3): ours to others, others' to us. */
 
-import { bare, child, condition, newId, NS, xml } from './xml.js';
+import { bare, child, newId, NS, stanzaError, xml } from './xml.js';
 
 const PATIENCE = 30_000; // ms
 const FEATURES = [NS.chatstates, NS.discoInfo, NS.markers, NS.ping, NS.receipts];
@@ -59,9 +59,8 @@ export class Requests {
       this.#answer(iq, type, id);
     } else if (this.#isFrom(iq, this.#waiting.get(id)?.to)) {
       const { resolve, reject } = this.#take(id);
-      const error = child(iq, 'error');
       if (type === 'result') resolve(iq);
-      else reject(new RequestError(error ? condition(error, NS.stanzas).name : 'undefined-condition'));
+      else reject(new RequestError(stanzaError(iq).name));
     }
   }
 

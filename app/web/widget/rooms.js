@@ -1,7 +1,7 @@
 /** Rooms (XEP-0045): coming in, who is there, what is said, and leaving. */
 
 import { chatState, readMessage } from './reading.js';
-import { bare, child, condition, NS, xml } from './xml.js';
+import { bare, child, NS, stanzaError, xml } from './xml.js';
 
 const HISTORY = 30; // messages that a room sends to who comes in
 const OCCUPANT_LIMIT = 1000;
@@ -101,8 +101,7 @@ export class Rooms {
 
   #refused(conversation, stanza) {
     if (conversation.heard) return;
-    const error = child(stanza, 'error');
-    const { name } = error ? condition(error, NS.stanzas) : { name: 'undefined-condition' };
+    const { name } = stanzaError(stanza);
     const tries = this.#tries.get(conversation) ?? 0;
     if (name === 'conflict' && tries < TRIES) {
       this.#tries.set(conversation, tries + 1);

@@ -2,7 +2,7 @@
 
 import { h, tick } from './dom.js';
 import { fileName } from './files.js';
-import { autolink } from './links.js';
+import { autolink, webLink } from './links.js';
 
 const IMAGES = /\.(avif|gif|jpe?g|png|webp)$/i;
 
@@ -58,7 +58,7 @@ export class Rows {
     const url = new URL(file);
     if (!['http:', 'https:'].includes(url.protocol)) return [text];
     const name = fileName(file);
-    const link = h('a', { href: url.href, target: '_blank', rel: 'noopener noreferrer', class: 'file' });
+    const link = webLink(url.href, { class: 'file' });
     if (url.href.startsWith(this.#uploads) && IMAGES.test(url.pathname)) {
       const image = h('img', { src: url.href, alt: name, loading: 'lazy', referrerpolicy: 'no-referrer' });
       // What is no picture, or is gone, is a link like other files.

@@ -15,7 +15,7 @@
 
 import { parseCount, StreamManagement } from './sm.js';
 import { Stream } from './stream.js';
-import { bare, child, condition, markup, NS, xml } from './xml.js';
+import { bare, child, condition, markup, NS, stanzaError, xml } from './xml.js';
 
 const SETUP_PATIENCE = 20_000; // ms from connecting to online
 const ACK_DELAY = 200; // ms that an <r/> waits for company
@@ -397,8 +397,7 @@ export class Session extends EventTarget {
   #bound(iq) {
     const jid = child(child(iq, 'bind', NS.bind) ?? iq, 'jid', NS.bind)?.textContent;
     if (iq.getAttribute('type') !== 'result' || !jid) {
-      const error = child(iq, 'error');
-      const { name, text } = error ? condition(error, NS.stanzas) : { name: 'no address' };
+      const { name, text } = stanzaError(iq, 'no address');
       this.#end({ reason: 'refused', words: text || name });
       return;
     }

@@ -107,6 +107,12 @@ export function condition(error, namespace) {
   };
 }
 
+/** The same of a stanza that is an error; `absent` is its condition where nothing says what is wrong. */
+export function stanzaError(stanza, absent = 'undefined-condition') {
+  const error = child(stanza, 'error');
+  return error ? condition(error, NS.stanzas) : { name: absent, text: '' };
+}
+
 /** An unguessable id; randomUUID would need a secure context. */
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(12));

@@ -11,7 +11,7 @@ from andiron.web.demo import make_demo_accounts
 from andiron.web.pages import PAGE, fill
 
 FILES = sorted(path.name for path in PAGE.iterdir() if path.is_file())
-ASSETS = [name for name in FILES if name != "index.html"]
+ASSETS = [*(name for name in FILES if name != "index.html"), "common.css"]
 TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",

@@ -8,7 +8,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from andiron.sm.link import Channel
 from andiron.sm.notices import MOST
 from andiron.web import proxy
-from andiron.web.proxy import Proxies, arrived_by_tls, channel, parse_address
+from andiron.web.proxy import Proxies, arrived_by_tls, channel, may_tell_secrets, parse_address
 
 DEFAULT = Proxies.of(["127.0.0.1", "::1"])
 CHAIN = Proxies.of(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])
@@ -71,6 +71,7 @@ def scope(client="127.0.0.1", scheme="ws", **headers):
         (scope(x_forwarded_host="chat.example.org"), "127.0.0.1", False),
         # TLS from proxy to here says nothing of the way before it.
         (scope("127.0.0.1", "wss", x_forwarded_proto="http"), "127.0.0.1", False),
+        (scope("127.0.0.1", "https", x_forwarded_proto="http"), "127.0.0.1", False),
         (scope("127.0.0.1", "wss", x_forwarded_for="203.0.113.9"), "203.0.113.9", True),
         # RFC 7239
         (scope(forwarded="for=203.0.113.9;proto=https"), "203.0.113.9", True),
@@ -109,6 +110,7 @@ def scope(client="127.0.0.1", scheme="ws", **headers):
 )
 def test_behind_the_default_proxies(given_scope, address, secure):
     assert channel(given_scope, DEFAULT) == Channel(address, secure, "websocket")
+    assert may_tell_secrets(given_scope, DEFAULT) == secure
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,7 @@ def test_behind_the_default_proxies(given_scope, address, secure):
 )
 def test_behind_a_chain_of_proxies(given_scope, address, secure):
     assert channel(given_scope, CHAIN) == Channel(address, secure, "websocket")
+    assert may_tell_secrets(given_scope, CHAIN) == secure
 
 
 @pytest.mark.parametrize(
@@ -143,6 +146,7 @@ def test_behind_a_chain_of_proxies(given_scope, address, secure):
 )
 def test_behind_a_proxy_on_a_socket_file(given_scope, address, secure):
     assert channel(given_scope, SOCKET) == Channel(address, secure, "websocket")
+    assert may_tell_secrets(given_scope, SOCKET) == secure
 
 
 def test_a_request_is_of_the_other_kind():
