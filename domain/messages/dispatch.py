@@ -11,6 +11,7 @@ from collections.abc import Callable
 from andiron.domain.client import Owner, no_room
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.messages import carbons
+from andiron.domain.messages.announcing import tell
 from andiron.domain.messages.keeping import (
     Archive,
     Posting,
@@ -78,16 +79,7 @@ class Dispatch:
         Raises as :meth:`send`.
         """
         await self._admitted(sender, jid)
-        now, told = self._clock(), 0
-        for client in self._router.available(jid.bare):
-            if client.reachable:
-                try:
-                    client.deliver(element.text, now)
-                except StanzaError:
-                    client.missed(now)
-                else:
-                    told += 1
-        return told
+        return tell(self._router, jid.bare, element.text, self._clock())
 
     async def _admitted(self, sender: Owner, jid: JID) -> Owner:
         recipient = await self._owners.load(jid.bare)
