@@ -3,8 +3,7 @@
 XEP-0313 and XEP-0359. What is refused is in no archive, and what is in one is not refused.
 """
 
-from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from andiron.domain.client import Owner
 from andiron.domain.contacts.blocking import blocks
@@ -145,9 +144,8 @@ async def admitting(owners: Owners, account: str, sender: str) -> Owner:
     return owner
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A message as it was accepted."""
+class Spoken(NamedTuple):
+    """A message as it was accepted; made for each that is archived, so it must cost little."""
 
     sender: Owner
     address: str
