@@ -18,7 +18,7 @@ from andiron.domain.domain import Domain
 from andiron.domain.messages.composing import message_text, new_id
 from andiron.domain.rooms.naming import prepared_nick
 from andiron.domain.rooms.room import Room
-from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import BODY, SUBJECT
 from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.stanza import from_attribute
 from andiron.xmpp.tree import parse_text
@@ -28,8 +28,6 @@ __all__ = ["ArchiveApi"]
 _MAX_BODY: Final = 262_144
 _MAX_PAGE: Final = 1000
 _LONGEST: Final = 3071
-_BODY: Final = f"{{{ns.CLIENT}}}body"
-_SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
 
 
 class ArchiveApi:
@@ -168,8 +166,8 @@ def _message(row: Row) -> ArchivedMessage:
         sender=tree.get("from", ""),
         to=tree.get("to", ""),
         kind=tree.get("type", "normal"),
-        body=tree.findtext(_BODY, ""),
-        subject=tree.findtext(_SUBJECT, ""),
+        body=tree.findtext(BODY, ""),
+        subject=tree.findtext(SUBJECT, ""),
         message_id=tree.get("id", ""),
         xml=row.text,
     )
