@@ -1,11 +1,26 @@
 """What is given to the API is looked at before anything is done."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from andiron.api.errors import InvalidError
 from andiron.xmpp.escape import ILLEGAL
 
-__all__ = ["count_of", "moment_of", "text_of", "written"]
+__all__ = [
+    "MAX_ADDRESS",
+    "MAX_PAGE",
+    "MAX_SUBJECT",
+    "count_of",
+    "moment_of",
+    "text_of",
+    "written",
+]
+
+MAX_ADDRESS: Final = 3071
+"""The characters of the longest JID (RFC 7622 section 3.1)."""
+MAX_PAGE: Final = 1000
+MAX_SUBJECT: Final = 1000
+"""Characters of what a message is about."""
 
 
 def text_of(value: object, what: str, most: int, *, least: int = 0) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from andiron.api.checks import text_of
+from andiron.api.checks import MAX_SUBJECT, text_of
 from andiron.api.errors import InvalidError
 from andiron.api.people import People
 from andiron.api.values import MessageKind, Sent
@@ -17,7 +17,6 @@ from andiron.xmpp.xml import Element, utf8_length
 __all__ = ["MessagesApi"]
 
 _KINDS = frozenset({"chat", "normal"})
-_MAX_SUBJECT = 1000
 _MAX_ID = 255
 
 
@@ -52,7 +51,7 @@ class MessagesApi:
             raise InvalidError("The kind of a message is chat or normal.")
         identity = text_of(message_id, "The id", _MAX_ID) or new_id()
         body = text_of(body, "The body", self._most, least=1)
-        subject = text_of(subject, "The subject", _MAX_SUBJECT)
+        subject = text_of(subject, "The subject", MAX_SUBJECT)
         self._people.jid(to)
         owner, address = await self._people.speaking(sender)
         jid = await self._people.addressed(to)
@@ -62,7 +61,7 @@ class MessagesApi:
     async def notify(self, to: str, body: str, *, sender: str, subject: str) -> int:
         """Send a notification."""
         body = text_of(body, "The body", self._most, least=1)
-        subject = text_of(subject, "The subject", _MAX_SUBJECT)
+        subject = text_of(subject, "The subject", MAX_SUBJECT)
         self._people.jid(to)
         owner, address = await self._people.speaking(sender)
         jid = await self._people.addressed(to)
@@ -72,7 +71,7 @@ class MessagesApi:
     async def announce(self, body: str, subject: str) -> int:
         """Tell all who are online."""
         body = text_of(body, "The body", self._most, least=1)
-        subject = text_of(subject, "The subject", _MAX_SUBJECT)
+        subject = text_of(subject, "The subject", MAX_SUBJECT)
         domain = self._router.domain
         # To none it is longer than to this address.
         self._element(domain, f"{'x' * 1023}@{domain}", "headline", new_id(), subject, body)
