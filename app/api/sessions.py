@@ -47,11 +47,11 @@ class SessionsApi:
         """End the sessions of an account, or one by its address."""
         text_of(reason, "The reason", 200)
         text_of(address, "The address", MAX_ADDRESS, least=1)
-        bare, slash, _ = address.partition("/")
+        bare, slash, resource = address.partition("/")
         jid = self._people.jid(bare).full
         if slash:
             try:
-                jid = JID(f"{jid}/{address.partition('/')[2]}").full
+                jid = JID(f"{jid}/{resource}").full
             except InvalidJID as error:
                 raise InvalidError(f"{address[:100]!r} is no session: {error}.") from None
         manager = self._manager
