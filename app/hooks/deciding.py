@@ -54,14 +54,14 @@ class Deciding:
         self,
         hooks: Sequence[MessageHook],
         timeout: float,
-        services: Callable[[str], bool],
+        is_room: Callable[[str], bool],
         read: Callable[[str], Element],
         clock: Callable[[], float],
     ) -> None:
-        """``services`` tells whether an address is a room's, ``read`` reads an element anew."""
+        """``is_room`` tells whether an address is a room's, ``read`` reads an element anew."""
         self._hooks = tuple(hooks)
         self._timeout = timeout
-        self._is_room = services
+        self._is_room = is_room
         self._read = read
         self._clock = clock
         self._complaints = Complaints("message", clock)
