@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from andiron.domain.accounts.removal import DISABLED
 from andiron.domain.domain import Domain
-from andiron.domain.person import shown_name
+from andiron.domain.person import is_shown
 from andiron.sm.manager import SessionManager
 from andiron.xmpp.jid import account_jid
 
@@ -73,7 +73,7 @@ class People:
 
         It is made where there is none. Those who are there see the change.
         """
-        if not group or shown_name(group) != group:
+        if not is_shown(group):
             raise ValueError(f"a group cannot be called {group!r}")
         await self._domain().groups.add(group, [self._username(name) for name in names])
 
