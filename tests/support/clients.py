@@ -3,6 +3,9 @@
 from andiron.testing import ChatClient, Stanza
 from andiron.xmpp import namespaces as ns
 
+EXTERNAL = f"<auth xmlns='{ns.SASL}' mechanism='EXTERNAL'>=</auth>"
+"""Signs in whom the application knows already."""
+
 
 async def managed(client: ChatClient, *, resumable: bool = True) -> Stanza:
     """Have a client's stanzas counted (XEP-0198); return the answer to that."""

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.clients import managed
+from support.clients import EXTERNAL, managed
 
 from andiron.application import create_app
 from andiron.domain.messages.screening import Screening
@@ -12,7 +12,6 @@ from andiron.hooks import deciding as deciding_module
 from andiron.testing import ChatClient, running
 
 QUICK = {"domain": "example.org", "hook_timeout": 0.05}
-EXTERNAL = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>"
 
 
 def is_error(one):
