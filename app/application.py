@@ -29,7 +29,7 @@ from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
-from andiron.people import People
+from andiron.people import People, runs_here
 from andiron.routes import Served, served
 from andiron.settings import Settings, SettingsError
 from andiron.settings.live import changes
@@ -377,11 +377,7 @@ class Andiron:
         if self._serving is None:
             return 0
         manager, loop = self._serving
-        try:
-            here = asyncio.get_running_loop() is loop
-        except RuntimeError:
-            here = False
-        if here:
+        if runs_here(loop):
             return manager.kick(account, manager.clock(), "signed out")
 
         async def end() -> int:

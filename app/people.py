@@ -1,16 +1,16 @@
 """The accounts as the site sees them, for its own code in whichever thread."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from andiron.domain.accounts.removal import DISABLED
 from andiron.domain.domain import Domain
-from andiron.domain.person import shown_name
+from andiron.domain.person import is_shown
 from andiron.sm.manager import SessionManager
 from andiron.xmpp.jid import account_jid
 
-__all__ = ["People"]
+__all__ = ["People", "runs_here"]
 
 T = TypeVar("T")
 
@@ -45,10 +45,8 @@ class People:
         ``account-disabled``, whichever way he signs in; the site's own clients are, too.
         """
         username = self._username(name)
-        domain = self._domain()
+        domain, manager, _ = self._served()
         await domain.accounts.disabled.disable(username)
-        assert self._serving is not None
-        manager = self._serving[1]
         return manager.kick(f"{username}@{domain.name}", manager.clock(), DISABLED)
 
     async def enable(self, name: str) -> None:
@@ -75,7 +73,7 @@ class People:
 
         It is made where there is none. Those who are there see the change.
         """
-        if not group or shown_name(group) != group:
+        if not is_shown(group):
             raise ValueError(f"a group cannot be called {group!r}")
         await self._domain().groups.add(group, [self._username(name) for name in names])
 
@@ -99,14 +97,17 @@ class People:
         usernames = [self._username(name) for name in names]
         if self._serving is None:
             return
-        domain = self._serving[0]
+        domain, _, loop = self._serving
 
         def forget() -> None:
             if domain.permissions is not None:
                 domain.permissions.forget(*usernames)
             domain.groups.forget(*usernames)
 
-        self._on_loop(forget)
+        if runs_here(loop):
+            forget()
+        else:
+            loop.call_soon_threadsafe(forget)
 
     # From elsewhere
 
@@ -115,33 +116,31 @@ class People:
         if self._serving is None:
             work.close()
             raise _not_running()
-        if self._here():
+        loop = self._serving[2]
+        if runs_here(loop):
             work.close()
             raise RuntimeError("await it: this thread runs the application")
-        return asyncio.run_coroutine_threadsafe(work, self._serving[2]).result()
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    def _domain(self) -> Domain:
+    def _served(self) -> tuple[Domain, SessionManager, asyncio.AbstractEventLoop]:
         if self._serving is None:
             raise _not_running()
-        return self._serving[0]
+        return self._serving
+
+    def _domain(self) -> Domain:
+        return self._served()[0]
 
     def _username(self, name: str) -> str:
         username: str = account_jid(name, self._name).node
         return username
 
-    def _here(self) -> bool:
-        try:
-            return self._serving is not None and asyncio.get_running_loop() is self._serving[2]
-        except RuntimeError:
-            return False
 
-    def _on_loop(self, call: Callable[[], object]) -> None:
-        """Call on the loop: at once where that runs here, else soon."""
-        assert self._serving is not None
-        if self._here():
-            call()
-        else:
-            self._serving[2].call_soon_threadsafe(call)
+def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether an event loop is the one that runs in this thread."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _not_running() -> RuntimeError:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["MAX_GROUPS", "MAX_NAME", "Person", "shown_name"]
+__all__ = ["MAX_GROUPS", "MAX_NAME", "Person", "is_shown", "shown_name"]
 
 MAX_NAME: Final = 200
 """The characters of a display name, and of a group's name; what exceeds them is cut off."""
@@ -43,6 +43,11 @@ class Person:
         if not all(isinstance(group, str) for group in groups):
             raise TypeError("the names of a Person's groups are text")
         object.__setattr__(self, "groups", groups)
+
+
+def is_shown(name: str) -> bool:
+    """Tell whether a name may be shown as it is."""
+    return bool(name) and shown_name(name) == name
 
 
 def shown_name(text: str) -> str:

@@ -12,9 +12,10 @@ from andiron.xmpp import namespaces as ns
 from andiron.xmpp.tree import children
 from andiron.xmpp.xml import Element
 
-__all__ = ["BODY", "has_body", "may_name", "may_refer", "shows_body", "tags"]
+__all__ = ["BODY", "SUBJECT", "has_body", "may_name", "may_refer", "shows_body", "tags"]
 
 BODY: Final = f"{{{ns.CLIENT}}}body"
+SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
 
 _QUOTED: Final = r"""(?:'[^'<>]*+'|"[^"<>]*+")"""
 _LEAF: Final = rf"""<(?!body[\s/>])[^<>'"!/]++(?:{_QUOTED}[^<>'"/]*+)*+(?:/>|>[^<]*+</[^<>]*+>)"""

@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-# What XML 1.0 section 2.2 has no place for, not even as a reference.
-_ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+__all__ = ["ILLEGAL", "escape", "escape_text"]
+
+ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 section 2.2 has no place for, not even as a reference."""
 _REPLACEMENT: Final = "\ufffd"
 
 # The ampersand first, which the others bring along.
@@ -15,7 +17,7 @@ _ANYWHERE: Final = {**_TEXT, "'": "&apos;", '"': "&quot;", "\t": "&#9;", "\n": "
 
 def _ascii(replaced: Mapping[str, str]) -> dict[int, str]:
     characters = {chr(code): chr(code) for code in range(0x80)}
-    illegal = {char: _REPLACEMENT for char in characters if _ILLEGAL.match(char)}
+    illegal = {char: _REPLACEMENT for char in characters if ILLEGAL.match(char)}
     return {ord(char): text for char, text in {**characters, **illegal, **replaced}.items()}
 
 
@@ -42,4 +44,4 @@ def _replaced(text: str, replacements: Mapping[str, str]) -> str:
     """Replace one by one: over other letters str.translate() takes thirty times as long."""
     for character, written in replacements.items():
         text = text.replace(character, written)
-    return _ILLEGAL.sub(_REPLACEMENT, text)
+    return ILLEGAL.sub(_REPLACEMENT, text)

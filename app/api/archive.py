@@ -6,7 +6,15 @@ from datetime import datetime
 from math import ceil, floor
 from typing import Final
 
-from andiron.api.checks import count_of, moment_of, text_of, written
+from andiron.api.checks import (
+    MAX_ADDRESS,
+    MAX_PAGE,
+    MAX_SUBJECT,
+    count_of,
+    moment_of,
+    text_of,
+    written,
+)
 from andiron.api.errors import InvalidError, NotFoundError, UnavailableError
 from andiron.api.people import People
 from andiron.api.rooms import RoomsApi
@@ -18,7 +26,7 @@ from andiron.domain.domain import Domain
 from andiron.domain.messages.composing import message_text, new_id
 from andiron.domain.rooms.naming import prepared_nick
 from andiron.domain.rooms.room import Room
-from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import BODY, SUBJECT
 from andiron.xmpp.jid import JID, InvalidJID
 from andiron.xmpp.stanza import from_attribute
 from andiron.xmpp.tree import parse_text
@@ -26,10 +34,6 @@ from andiron.xmpp.tree import parse_text
 __all__ = ["ArchiveApi"]
 
 _MAX_BODY: Final = 262_144
-_MAX_PAGE: Final = 1000
-_LONGEST: Final = 3071
-_BODY: Final = f"{{{ns.CLIENT}}}body"
-_SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
 
 
 class ArchiveApi:
@@ -62,7 +66,7 @@ class ArchiveApi:
     ) -> ArchivePage:
         """Return a page of an archive."""
         archive = self._there()
-        size = min(count_of(size, "The size of a page", 1, _MAX_PAGE), self._most)
+        size = min(count_of(size, "The size of a page", 1, MAX_PAGE), self._most)
         lowest, highest = [0], [HIGHEST]
         if start is not None:
             lowest.append(first_at(ceil(moment_of(start, "The start") * 1000)))
@@ -96,7 +100,7 @@ class ArchiveApi:
         if not 0 <= stamp <= self._wall():
             raise InvalidError("The time of an archived message is in the past, and since 1970.")
         body = text_of(body, "The body", _MAX_BODY, least=1)
-        subject = text_of(subject, "The subject", 1000)
+        subject = text_of(subject, "The subject", MAX_SUBJECT)
         name = await self._name(of)
         if self._rooms.is_address(of):
             room = self._rooms.find(of)
@@ -133,7 +137,7 @@ class ArchiveApi:
 
     def _correspondent(self, peer: str) -> JID:
         """Return the address of whom an account talks with, which may be anybody."""
-        text_of(peer, "The peer", _LONGEST, least=1)
+        text_of(peer, "The peer", MAX_ADDRESS, least=1)
         if "@" not in peer and "." not in peer and "/" not in peer:
             return self._people.jid(peer)
         try:
@@ -168,8 +172,8 @@ def _message(row: Row) -> ArchivedMessage:
         sender=tree.get("from", ""),
         to=tree.get("to", ""),
         kind=tree.get("type", "normal"),
-        body=tree.findtext(_BODY, ""),
-        subject=tree.findtext(_SUBJECT, ""),
+        body=tree.findtext(BODY, ""),
+        subject=tree.findtext(SUBJECT, ""),
         message_id=tree.get("id", ""),
         xml=row.text,
     )

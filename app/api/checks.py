@@ -1,15 +1,26 @@
 """What is given to the API is looked at before anything is done."""
 
-import re
 from datetime import UTC, datetime
 from typing import Final
 
 from andiron.api.errors import InvalidError
+from andiron.xmpp.escape import ILLEGAL
 
-__all__ = ["count_of", "moment_of", "text_of", "written"]
+__all__ = [
+    "MAX_ADDRESS",
+    "MAX_PAGE",
+    "MAX_SUBJECT",
+    "count_of",
+    "moment_of",
+    "text_of",
+    "written",
+]
 
-_ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What XML 1.0 section 2.2 has no place for."""
+MAX_ADDRESS: Final = 3071
+"""The characters of the longest JID (RFC 7622 section 3.1)."""
+MAX_PAGE: Final = 1000
+MAX_SUBJECT: Final = 1000
+"""Characters of what a message is about."""
 
 
 def text_of(value: object, what: str, most: int, *, least: int = 0) -> str:
@@ -23,7 +34,7 @@ def text_of(value: object, what: str, most: int, *, least: int = 0) -> str:
         raise InvalidError(f"{what} has {len(value)} characters; {most} are the most.")
     if len(value) < least:
         raise InvalidError(f"{what} is empty.")
-    found = _ILLEGAL.search(value)
+    found = ILLEGAL.search(value)
     if found is not None:
         raise InvalidError(
             f"{what} has the character U+{ord(found[0]):04X}, which XML cannot have."

@@ -2,22 +2,23 @@
 
 from collections.abc import Callable
 
-from andiron.api.checks import text_of
+from andiron.api.checks import MAX_SUBJECT, text_of
 from andiron.api.errors import InvalidError
 from andiron.api.people import People
 from andiron.api.values import MessageKind, Sent
+from andiron.domain.client import Owner
 from andiron.domain.domain import Domain
 from andiron.domain.messages.announcing import announce
 from andiron.domain.messages.composing import message_text, new_id
 from andiron.domain.messages.dispatch import Dispatch
 from andiron.xmpp.errors import StreamError
+from andiron.xmpp.jid import JID
 from andiron.xmpp.stanza import from_attribute
 from andiron.xmpp.xml import Element, utf8_length
 
 __all__ = ["MessagesApi"]
 
 _KINDS = frozenset({"chat", "normal"})
-_MAX_SUBJECT = 1000
 _MAX_ID = 255
 
 
@@ -51,32 +52,35 @@ class MessagesApi:
         if kind not in _KINDS:
             raise InvalidError("The kind of a message is chat or normal.")
         identity = text_of(message_id, "The id", _MAX_ID) or new_id()
-        body = text_of(body, "The body", self._most, least=1)
-        subject = text_of(subject, "The subject", _MAX_SUBJECT)
-        self._people.jid(to)
-        owner, address = await self._people.speaking(sender)
-        jid = await self._people.addressed(to)
+        self._check(body, subject)
+        owner, address, jid = await self._between(sender, to)
         element = self._element(address, jid.bare, kind, identity, subject, body)
         return Sent(id=identity, archive_id=await self._dispatch.send(element, owner, jid))
 
     async def notify(self, to: str, body: str, *, sender: str, subject: str) -> int:
         """Send a notification."""
-        body = text_of(body, "The body", self._most, least=1)
-        subject = text_of(subject, "The subject", _MAX_SUBJECT)
-        self._people.jid(to)
-        owner, address = await self._people.speaking(sender)
-        jid = await self._people.addressed(to)
+        self._check(body, subject)
+        owner, address, jid = await self._between(sender, to)
         element = self._element(address, jid.bare, "headline", new_id(), subject, body)
         return await self._dispatch.inform(element, owner, jid)
 
     async def announce(self, body: str, subject: str) -> int:
         """Tell all who are online."""
-        body = text_of(body, "The body", self._most, least=1)
-        subject = text_of(subject, "The subject", _MAX_SUBJECT)
+        self._check(body, subject)
         domain = self._router.domain
         # To none it is longer than to this address.
         self._element(domain, f"{'x' * 1023}@{domain}", "headline", new_id(), subject, body)
         return await announce(self._router, self._clock, body, subject)
+
+    def _check(self, body: str, subject: str) -> None:
+        text_of(body, "The body", self._most, least=1)
+        text_of(subject, "The subject", MAX_SUBJECT)
+
+    async def _between(self, sender: str, to: str) -> tuple[Owner, str, JID]:
+        """Return who speaks, from which address, and to whom; nobody is made for a wrong name."""
+        self._people.jid(to)
+        owner, address = await self._people.speaking(sender)
+        return owner, address, await self._people.addressed(to)
 
     def _element(
         self, sender: str, to: str, kind: str, identity: str, subject: str, body: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from andiron.api.checks import text_of
+from andiron.api.checks import MAX_ADDRESS, text_of
 from andiron.api.errors import InvalidError, NotFoundError
 from andiron.domain.client import Owner
 from andiron.domain.domain import Domain
@@ -13,7 +13,6 @@ __all__ = ["RESOURCE", "People"]
 
 RESOURCE = "site"
 """What the site's code is of an account that it speaks for, among the account's resources."""
-_LONGEST = 3071
 
 
 class People:
@@ -26,7 +25,7 @@ class People:
 
     def jid(self, name: str) -> JID:
         """Return the address of an account, of its name or address; there need be none."""
-        text_of(name, "A name", _LONGEST, least=1)
+        text_of(name, "A name", MAX_ADDRESS, least=1)
         try:
             if "@" not in name:
                 return account_jid(name, self._domain.name)

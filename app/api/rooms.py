@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from andiron.api.checks import count_of, text_of
+from andiron.api.checks import MAX_ADDRESS, MAX_PAGE, count_of, text_of
 from andiron.api.errors import InvalidError, NotFoundError, UnavailableError
 from andiron.api.people import People
 from andiron.api.values import Affiliation, Member, RoomInfo, RoomPage, RoomPerson, Sent
@@ -28,8 +28,6 @@ __all__ = ["RoomOptions", "RoomsApi"]
 
 _MAX_NAME: Final = 1023
 _MAX_REASON: Final = 1000
-_MAX_PAGE: Final = 1000
-_LONGEST: Final = 3071
 
 RoomOptions = dict[str, str | bool | None]
 """What is to be set of a room, by the names of the API; None: as it is."""
@@ -67,8 +65,8 @@ class RoomsApi:
     def list(self, after: str, size: int) -> RoomPage:
         """Return some rooms."""
         rooms, _ = self._there()
-        count_of(size, "The size of a page", 1, _MAX_PAGE)
-        text_of(after, "The address after which to begin", _LONGEST)
+        count_of(size, "The size of a page", 1, MAX_PAGE)
+        text_of(after, "The address after which to begin", MAX_ADDRESS)
         there = sorted(each.jid for each in rooms.by_name.values())
         start = bisect_right(there, after)
         page = there[start : start + size]
@@ -87,7 +85,7 @@ class RoomsApi:
     def jid(self, room: str) -> JID:
         """Return the address of a room, of its name or address; there need be none."""
         rooms, _ = self._there()
-        text_of(room, "A room's name", _LONGEST, least=1)
+        text_of(room, "A room's name", MAX_ADDRESS, least=1)
         try:
             jid = JID(room if "@" in room else f"{room}@{rooms.host}")
         except InvalidJID as error:

@@ -3,7 +3,7 @@
 from math import inf
 from typing import Final, Literal, cast
 
-from andiron.api.checks import text_of, written
+from andiron.api.checks import MAX_ADDRESS, text_of, written
 from andiron.api.errors import InvalidError
 from andiron.api.people import People
 from andiron.api.values import Presence, Resource, Session
@@ -21,7 +21,6 @@ _Show = Literal["", "away", "chat", "dnd", "xa"]
 _SHOWS: Final = frozenset({"away", "chat", "dnd", "xa"})
 _SHOW: Final = f"{{{ns.CLIENT}}}show"
 _STATUS: Final = f"{{{ns.CLIENT}}}status"
-_LONGEST: Final = 3071
 
 
 class SessionsApi:
@@ -47,12 +46,12 @@ class SessionsApi:
     def end(self, address: str, reason: str) -> int:
         """End the sessions of an account, or one by its address."""
         text_of(reason, "The reason", 200)
-        text_of(address, "The address", _LONGEST, least=1)
-        bare, slash, _ = address.partition("/")
+        text_of(address, "The address", MAX_ADDRESS, least=1)
+        bare, slash, resource = address.partition("/")
         jid = self._people.jid(bare).full
         if slash:
             try:
-                jid = JID(f"{jid}/{address.partition('/')[2]}").full
+                jid = JID(f"{jid}/{resource}").full
             except InvalidJID as error:
                 raise InvalidError(f"{address[:100]!r} is no session: {error}.") from None
         manager = self._manager

@@ -24,13 +24,10 @@ from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.transfer import copy_all
 from andiron.domain.database.urls import EXAMPLES, problem, require_existing
 from andiron.domain.database.urls import check as check_url
-from andiron.http_api.tokens import api_tokens
-from andiron.ldap.configured import ldap_authenticate
 from andiron.settings import Settings, SettingsError
 from andiron.settings.live import LIVE
 from andiron.settings.sources import config_path, origins
 from andiron.settings.words import shown_value
-from andiron.tokens.configured import signed_tokens
 from andiron.version import __version__
 
 
@@ -283,11 +280,11 @@ def check_config() -> None:
     That the database could be opened or made is part of it; nothing is, and no
     PostgreSQL server is asked.
     """
+    from andiron.application import create_app  # noqa: PLC0415 - others need none of it
+
     settings = Settings()
     check_url(settings.database)
-    signed_tokens(settings)
-    ldap_authenticate(settings, None)
-    api_tokens(settings)
+    create_app(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")
     click.echo(

@@ -6,7 +6,7 @@ from andiron.commands.portability import run
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.contacts.group_store import GroupStore
 from andiron.domain.database.database import Database
-from andiron.domain.person import MAX_NAME, shown_name
+from andiron.domain.person import MAX_NAME, is_shown
 from andiron.settings import Settings
 
 __all__ = ["group"]
@@ -22,7 +22,7 @@ def group() -> None:
 
 
 def _named(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if value != shown_name(value) or not value:
+    if not is_shown(value):
         raise click.BadParameter(
             f"a group's name is of 1 to {MAX_NAME} characters that can be seen, on one line"
         )

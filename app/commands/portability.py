@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -49,16 +49,13 @@ def export_users(names: tuple[str, ...], output: Path | None) -> None:
         usernames = sorted(existing) or await accounts.names()
         with ExitStack() as stack:
             file = sys.stdout if output is None else _open(output, stack)
-            done = 0
 
-            def named(username: str) -> str:
-                nonlocal done
-                progress.say("Accounts", done, len(usernames))
-                done += 1
-                return username
+            def named() -> Iterator[str]:
+                for done, username in enumerate(usernames):
+                    progress.say("Accounts", done, len(usernames))
+                    yield username
 
-            exporter = Exporter(database, settings.domain)
-            await exporter.write(map(named, usernames), file.write)
+            await Exporter(database, settings.domain).write(named(), file.write)
         return len(usernames)
 
     with Progress() as progress:

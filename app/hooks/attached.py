@@ -15,7 +15,7 @@ from andiron.hooks.values import RoomEvent, RoomMessage, SignIn, SignOff, Starte
 from andiron.hooks.watching import Watcher
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import Payer
-from andiron.xmpp import namespaces as ns
+from andiron.xmpp.content import BODY, SUBJECT
 from andiron.xmpp.jid import prepared
 from andiron.xmpp.tree import parse_text
 
@@ -137,8 +137,8 @@ def _watch_what_is_said(rooms: Rooms, told: _Tell) -> None:
                 room=room.jid,
                 account=occupant.bare,
                 nick=occupant.nick,
-                body=tree.findtext(f"{{{ns.CLIENT}}}body") or "",
-                subject=tree.findtext(f"{{{ns.CLIENT}}}subject") or "",
+                body=tree.findtext(BODY) or "",
+                subject=tree.findtext(SUBJECT) or "",
                 archive_id=identity,
             )
         )

@@ -10,8 +10,7 @@ from andiron.domain.patience import TimeLimit, within
 from andiron.hooks.complaints import Complaints
 from andiron.hooks.hooks import MessageHook
 from andiron.hooks.values import Message, Refuse
-from andiron.xmpp import namespaces as ns
-from andiron.xmpp.content import BODY
+from andiron.xmpp.content import BODY, SUBJECT
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.escape import escape_text
 from andiron.xmpp.stanza import with_child, without
@@ -22,10 +21,9 @@ __all__ = ["Deciding"]
 
 logger = logging.getLogger("andiron.hooks")
 
-_SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
 _SAID_AGAIN: Final = frozenset({BODY, "{http://jabber.org/protocol/xhtml-im}html"})
 """What says the same as the body, in another language or form."""
-_SHOWN: Final = _SAID_AGAIN | {_SUBJECT}
+_SHOWN: Final = _SAID_AGAIN | {SUBJECT}
 _HANGS: Final = 3
 """How often in a row a function may take too long for one account before it is given a rest."""
 _REST: Final = 30.0
@@ -56,14 +54,14 @@ class Deciding:
         self,
         hooks: Sequence[MessageHook],
         timeout: float,
-        services: Callable[[str], bool],
+        is_room: Callable[[str], bool],
         read: Callable[[str], Element],
         clock: Callable[[], float],
     ) -> None:
-        """``services`` tells whether an address is a room's, ``read`` reads an element anew."""
+        """``is_room`` tells whether an address is a room's, ``read`` reads an element anew."""
         self._hooks = tuple(hooks)
         self._timeout = timeout
-        self._is_room = services
+        self._is_room = is_room
         self._read = read
         self._clock = clock
         self._complaints = Complaints("message", clock)
@@ -134,7 +132,7 @@ class Deciding:
             kind=element.get("type") or "normal",
             to_room=self._is_room(to),
             body=tree.findtext(BODY) or "",
-            subject=tree.findtext(_SUBJECT) or "",
+            subject=tree.findtext(SUBJECT) or "",
             texts=tuple("".join(child.itertext()) for child in tree if child.tag in _SHOWN),
             id=element.get("id"),
             xml=element.text,

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from re import findall
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
@@ -24,17 +24,10 @@ _TOLD: Final = 5
 _STRICT: Final = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class _Row(NamedTuple):
-    name: str
-    method: str
-    path: str
-    status: int = 200
-
-
 class Operation:
     """One request: how it is made, and what it is answered."""
 
-    def __init__(self, name: str, method: str, path: str, status: int) -> None:
+    def __init__(self, name: str, method: str, path: str, status: int = 200) -> None:
         self.name = name
         """That of the method."""
         self.method = method
@@ -102,30 +95,27 @@ def _invalid(error: ValidationError) -> InvalidError:
     return InvalidError("; ".join(told)[:1000] + more)
 
 
-OPERATIONS: Final = tuple(
-    Operation(*row)
-    for row in (
-        _Row("send", "POST", "/messages", 201),
-        _Row("notify", "POST", "/notifications"),
-        _Row("announce", "POST", "/announcements"),
-        _Row("rooms", "GET", "/rooms"),
-        _Row("create_room", "POST", "/rooms", 201),
-        _Row("room", "GET", "/rooms/{room}"),
-        _Row("change_room", "PATCH", "/rooms/{room}"),
-        _Row("destroy_room", "DELETE", "/rooms/{room}", 204),
-        _Row("members", "GET", "/rooms/{room}/members"),
-        _Row("set_member", "PUT", "/rooms/{room}/members/{account}", 204),
-        _Row("invite", "POST", "/rooms/{room}/invitations", 204),
-        _Row("occupants", "GET", "/rooms/{room}/occupants"),
-        _Row("say", "POST", "/rooms/{room}/messages", 201),
-        _Row("set_subject", "PUT", "/rooms/{room}/subject", 204),
-        _Row("archive", "GET", "/archives/{of}"),
-        _Row("add_to_archive", "POST", "/archives/{of}", 201),
-        _Row("delete_from_archive", "DELETE", "/archives/{of}/{message}", 204),
-        _Row("sessions", "GET", "/sessions"),
-        _Row("end_sessions", "DELETE", "/sessions"),
-        _Row("presence", "GET", "/presence/{account}"),
-    )
+OPERATIONS: Final = (
+    Operation("send", "POST", "/messages", 201),
+    Operation("notify", "POST", "/notifications"),
+    Operation("announce", "POST", "/announcements"),
+    Operation("rooms", "GET", "/rooms"),
+    Operation("create_room", "POST", "/rooms", 201),
+    Operation("room", "GET", "/rooms/{room}"),
+    Operation("change_room", "PATCH", "/rooms/{room}"),
+    Operation("destroy_room", "DELETE", "/rooms/{room}", 204),
+    Operation("members", "GET", "/rooms/{room}/members"),
+    Operation("set_member", "PUT", "/rooms/{room}/members/{account}", 204),
+    Operation("invite", "POST", "/rooms/{room}/invitations", 204),
+    Operation("occupants", "GET", "/rooms/{room}/occupants"),
+    Operation("say", "POST", "/rooms/{room}/messages", 201),
+    Operation("set_subject", "PUT", "/rooms/{room}/subject", 204),
+    Operation("archive", "GET", "/archives/{of}"),
+    Operation("add_to_archive", "POST", "/archives/{of}", 201),
+    Operation("delete_from_archive", "DELETE", "/archives/{of}/{message}", 204),
+    Operation("sessions", "GET", "/sessions"),
+    Operation("end_sessions", "DELETE", "/sessions"),
+    Operation("presence", "GET", "/presence/{account}"),
 )
 """Every method of the API."""
 

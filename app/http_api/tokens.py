@@ -12,6 +12,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from andiron.api.errors import UnauthorizedError
 from andiron.domain.config import ThrottleConfig
 from andiron.domain.sign_in.failures import Failures
 from andiron.http_api.problems import problem
@@ -23,7 +24,6 @@ __all__ = ["Doorkeeper", "api_tokens", "metrics_tokens"]
 _LEAST: Final = 32
 _FORM: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _REALM: Final = 'Bearer realm="andiron"'
-_TITLE: Final = "The token is not known here"
 
 
 def api_tokens(settings: Settings) -> tuple[str, ...]:
@@ -119,4 +119,5 @@ def _digest(token: str) -> bytes:
 
 
 def _refused(challenge: str, detail: str) -> Response:
-    return problem(401, _TITLE, detail, "unauthorized", {"WWW-Authenticate": challenge})
+    kind = UnauthorizedError
+    return problem(kind.status, kind.title, detail, "unauthorized", {"WWW-Authenticate": challenge})

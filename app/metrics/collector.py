@@ -62,27 +62,31 @@ class Collected(Collector):
     def _sessions(self) -> Iterator[Metric]:
         manager, tally = self._source.manager, self._source.manager.tally
         there: Counter[tuple[str, ...]] = Counter()
-        unacknowledged = held = 0
+        unacknowledged = held = slowed = 0
         for session in manager.sessions:
             there[session.channel.kind, session.state.value] += 1
+            slowed += session.slowed
             if session.management is not None:
                 unacknowledged += len(session.management.queue)
                 held += session.management.queue.bytes
         for kind in ("websocket", "bosh", "in-process"):
             for state in (State.NEGOTIATING, State.BOUND, State.DETACHED):
                 there.setdefault((kind, state.value), 0)
-        yield _gauges(
+        states = GaugeMetricFamily(
             "andiron_sessions",
             "Sessions that are there, by transport and state; detached ones hibernate.",
-            ("transport", "state"),
-            there,
+            labels=("transport", "state"),
         )
+        yield _filled(states, there)
         yield GaugeMetricFamily(
             "andiron_unacknowledged_stanzas",
             "Stanzas that clients have not acknowledged, in all sessions.",
             unacknowledged,
         )
         yield GaugeMetricFamily("andiron_unacknowledged_bytes", "The memory that these take.", held)
+        yield GaugeMetricFamily(
+            "andiron_slowed_sessions", "Sessions that send more than account_rate.", slowed
+        )
         yield _counters(
             "andiron_sign_ins",
             "Attempts to sign in, by mechanism and result; none: a mechanism not offered here.",
@@ -152,10 +156,6 @@ class Collected(Collector):
             "Connections refused since too many were signing in, in all or of one address.",
             self._source.strangers.refused,
         )
-        slowed = sum(1 for session in self._source.manager.sessions if session.slowed)
-        yield GaugeMetricFamily(
-            "andiron_slowed_sessions", "Sessions that send more than account_rate.", slowed
-        )
 
     def _loop(self) -> Iterator[Metric]:
         yield _histogram(
@@ -199,16 +199,12 @@ def _single(counts: Mapping[Any, int], always: Iterable[str] = ()) -> dict[tuple
 def _counters(
     name: str, what: str, labels: tuple[str, ...], counts: Mapping[tuple[str, ...], int]
 ) -> Metric:
-    family = CounterMetricFamily(name, what, labels=labels)
-    for values, count in counts.items():
-        family.add_metric(list(values), count)
-    return family
+    return _filled(CounterMetricFamily(name, what, labels=labels), counts)
 
 
-def _gauges(
-    name: str, what: str, labels: tuple[str, ...], counts: Mapping[tuple[str, ...], int]
+def _filled(
+    family: CounterMetricFamily | GaugeMetricFamily, counts: Mapping[tuple[str, ...], int]
 ) -> Metric:
-    family = GaugeMetricFamily(name, what, labels=labels)
     for values, count in counts.items():
         family.add_metric(list(values), count)
     return family

@@ -1,4 +1,7 @@
-"""Announcements to all who are online, as the domain (XEP-0133 section 4.23)."""
+"""What is told to who is there and to nobody later: headlines, announcements to all.
+
+RFC 6121 section 5.2.2, XEP-0133 section 4.23.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +12,7 @@ from andiron.domain.router import Router
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.stanza import from_attribute
 
-__all__ = ["announce"]
+__all__ = ["announce", "tell"]
 
 _AT_ONCE: Final = 50
 """Accounts that are told before others have their turn."""
@@ -24,15 +27,21 @@ async def announce(router: Router, clock: Callable[[], float], body: str, subjec
     sender, identity, told = from_attribute(router.domain), new_id(), 0
     for done, account in enumerate(list(router.accounts), 1):
         text = message_text(sender, account, "headline", identity, subject, body)
-        now = clock()
-        for client in router.available(account):
-            if client.reachable:
-                try:
-                    client.deliver(text, now)
-                except StanzaError:
-                    client.missed(now)
-                else:
-                    told += 1
+        told += tell(router, account, text, clock())
         if done % _AT_ONCE == 0:
             await asyncio.sleep(0)
+    return told
+
+
+def tell(router: Router, account: str, text: str, now: float) -> int:
+    """Send a headline to the sessions of an account that are available; return to how many."""
+    told = 0
+    for client in router.available(account):
+        if client.reachable:
+            try:
+                client.deliver(text, now)
+            except StanzaError:
+                client.missed(now)
+            else:
+                told += 1
     return told

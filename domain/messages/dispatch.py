@@ -11,11 +11,11 @@ from collections.abc import Callable
 from andiron.domain.client import Owner, no_room
 from andiron.domain.contacts.blocking import blocks
 from andiron.domain.messages import carbons
+from andiron.domain.messages.announcing import tell
 from andiron.domain.messages.keeping import (
     Archive,
     Posting,
     Spoken,
-    admitting,
     archivable,
     archived,
     stanza_id,
@@ -78,16 +78,7 @@ class Dispatch:
         Raises as :meth:`send`.
         """
         await self._admitted(sender, jid)
-        now, told = self._clock(), 0
-        for client in self._router.available(jid.bare):
-            if client.reachable:
-                try:
-                    client.deliver(element.text, now)
-                except StanzaError:
-                    client.missed(now)
-                else:
-                    told += 1
-        return told
+        return tell(self._router, jid.bare, element.text, self._clock())
 
     async def _admitted(self, sender: Owner, jid: JID) -> Owner:
         recipient = await self._owners.load(jid.bare)
@@ -126,19 +117,11 @@ class Dispatch:
                 "the guest is not available, and nothing is kept for guests",
             )
         sender, account = spoken.sender, recipient.jid
-        posting = (
-            None if archive is None else Posting(archive, self._owners, spoken, account, account)
-        )
+        posting = Posting(archive, self._owners, spoken, account, account)
         settled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-        async def admit() -> str:
-            if posting is not None:
-                return await posting.admit()
-            await admitting(self._owners, account, spoken.address)
-            return ""
-
         def settle(error: StanzaError | None) -> None:
-            mine = posting.settle(stored=error is None) if posting is not None else ""
+            mine = posting.settle(stored=error is None)
             if error is None and sender is not recipient and carbons.eligible(element):
                 mark = stanza_id(mine, sender.jid)
                 text = with_child(spoken.text, mark) if mark else spoken.text
@@ -148,7 +131,8 @@ class Dispatch:
             if error is not None:
                 settled.set_exception(error)
             else:
-                settled.set_result(posting.received if posting is not None else "")
+                settled.set_result(posting.received)
 
-        self._offline.keep(account, Waiting(spoken.text, spoken.stamp, sender.jid), settle, admit)
+        waiting = Waiting(spoken.text, spoken.stamp, sender.jid)
+        self._offline.keep(account, waiting, settle, posting.admit)
         return await settled

@@ -3,8 +3,7 @@
 XEP-0313 and XEP-0359. What is refused is in no archive, and what is in one is not refused.
 """
 
-from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from andiron.domain.client import Owner
 from andiron.domain.contacts.blocking import blocks
@@ -145,9 +144,8 @@ async def admitting(owners: Owners, account: str, sender: str) -> Owner:
     return owner
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A message as it was accepted."""
+class Spoken(NamedTuple):
+    """A message as it was accepted; made for each that is archived, so it must cost little."""
 
     sender: Owner
     address: str
@@ -186,33 +184,18 @@ class Posting:
     later comes before it. :meth:`settle` must be called in the end.
     """
 
-    __slots__ = (
-        "_account",
-        "_archive",
-        "_cause",
-        "_mine",
-        "_owners",
-        "_sender",
-        "_stamp",
-        "_text",
-        "_theirs",
-    )
+    __slots__ = ("_account", "_archive", "_mine", "_owners", "_spoken", "_theirs")
 
     def __init__(
-        self, archive: Archive, owners: Owners, spoken: Spoken, to: str, account: str
+        self, archive: Archive | None, owners: Owners, spoken: Spoken, to: str, account: str
     ) -> None:
-        """Take a message ``to`` an address of ``account``."""
+        """Take a message ``to`` an address of ``account``; without an archive none keeps it."""
         self._archive = archive
         self._owners = owners
-        self._sender = spoken.address
-        self._cause = spoken.sender.payer
+        self._spoken = spoken
         self._account = account
-        self._text = spoken.text
-        self._stamp = spoken.stamp
         self._theirs: Held | None = None
-        self._mine: Held | None = None
-        if account != spoken.sender.jid:
-            self._mine = archive.hold(spoken.sender, to, spoken.text, spoken.stamp, self._cause)
+        self._mine = self._hold(spoken.sender, to) if account != spoken.sender.jid else None
 
     @property
     def received(self) -> str:
@@ -224,8 +207,8 @@ class Posting:
 
         Raises as :func:`admitting` does.
         """
-        owner = await admitting(self._owners, self._account, self._sender)
-        self._theirs = self._archive.hold(owner, self._sender, self._text, self._stamp, self._cause)
+        owner = await admitting(self._owners, self._account, self._spoken.address)
+        self._theirs = self._hold(owner, self._spoken.address)
         return stanza_id(self._theirs.id, self._account) if self._theirs else ""
 
     def settle(self, *, stored: bool) -> str:
@@ -236,3 +219,9 @@ class Posting:
             elif held is not None:
                 held.drop()
         return self._mine.id if self._mine is not None and stored else ""
+
+    def _hold(self, owner: Owner, peer: str) -> Held | None:
+        if self._archive is None:
+            return None
+        spoken = self._spoken
+        return self._archive.hold(owner, peer, spoken.text, spoken.stamp, spoken.sender.payer)

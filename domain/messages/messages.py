@@ -253,22 +253,11 @@ class Messages:
     ) -> None:
         """Have a message stored; it is archived, copied and handled when that is certain."""
         archive = self._archive if archivable(element) else None
-        posting = (
-            None
-            if archive is None
-            else Posting(
-                archive, self._owners, Spoken(client.owner, client.jid, text, stamp), to, account
-            )
-        )
-
-        async def admit() -> str:
-            if posting is not None:
-                return await posting.admit()
-            await admitting(self._owners, account, client.jid)
-            return ""
+        spoken = Spoken(client.owner, client.jid, text, stamp)
+        posting = Posting(archive, self._owners, spoken, to, account)
 
         def settle(error: StanzaError | None) -> None:
-            identity = posting.settle(stored=error is None) if posting is not None else ""
+            identity = posting.settle(stored=error is None)
             now = client.session.clock()
             self.copy_sent(client, element, now, error, stanza_id(identity, client.account))
             # The one that is there by that address may be a later session of the same.
@@ -278,7 +267,7 @@ class Messages:
             if archive is None or archive.written(client.session, ticket):
                 client.session.handled(ticket, now)
 
-        self._offline.keep(account, Waiting(text, stamp, client.account), settle, admit)
+        self._offline.keep(account, Waiting(text, stamp, client.account), settle, posting.admit)
 
     def _cleaned(self, element: Element) -> Element:
         """Return a message without what only servers may say.

@@ -14,7 +14,7 @@ from andiron.domain.rooms.privileges import Role
 from andiron.domain.rooms.room import Room, Subject
 from andiron.sm.payers import Payer
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.content import BODY, has_body, may_name, tags
+from andiron.xmpp.content import BODY, SUBJECT, has_body, may_name, tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import language, with_child, with_delay, without, without_addresses
 from andiron.xmpp.tree import parse_tree
@@ -30,7 +30,6 @@ Returns its id there, or ``""``.
 
 # A namespace may be written with character references, a name may not.
 _SUSPECT: Final = re.compile(r"occupant-id|muc#user|&#").search
-_SUBJECT: Final = f"{{{ns.CLIENT}}}subject"
 _THREAD: Final = f"{{{ns.CLIENT}}}thread"
 _USER: Final = f"{{{ns.MUC_USER}}}x"
 _OURS: Final = frozenset({_USER, f"{{{ns.OCCUPANT_ID}}}occupant-id"})
@@ -112,7 +111,7 @@ def _new_subject(element: Element, occupant: Occupant, wall: float) -> Subject |
     if "subject" not in element.text:
         return None
     tree = parse_tree(element)
-    subject = tree.find(_SUBJECT)
+    subject = tree.find(SUBJECT)
     if subject is None or tree.find(BODY) is not None or tree.find(_THREAD) is not None:
         return None
     return Subject(subject.text or "", occupant.nick, wall, language("", tree, subject))

@@ -2,6 +2,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+from support.clients import managed
 
 from andiron.api import InvalidError, NotFoundError, RefusedError, UnavailableError
 from andiron.application import create_app
@@ -48,8 +49,7 @@ async def test_what_is_for_one_who_is_away_waits(chat):
 
 async def test_a_note_to_oneself_survives_the_loss_of_its_session(chat):
     alice = await chat.client_of("alice")
-    await alice.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-    await alice.next(lambda one: one.name == "enabled")
+    await managed(alice)
     alice.cut()
     await chat.api.send("alice", "note", sender="alice")
     assert await chat.api.end_sessions("alice") == 1
@@ -156,8 +156,7 @@ async def test_before_and_after_its_time_the_api_says_so():
 
 async def test_an_announcement_goes_to_all_who_are_online_and_to_nobody_later(chat):
     alice, bob, carol = [await chat.client_of(name) for name in ("alice", "bob", "carol")]
-    await bob.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-    await bob.next(lambda one: one.name == "enabled")
+    await managed(bob)
     bob.cut()
     await carol.write("<presence type='unavailable'/>")
     await carol.ask("<ping xmlns='urn:xmpp:ping'/>")

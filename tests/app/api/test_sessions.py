@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.clients import managed
 
 from andiron.api import InvalidError, NotFoundError, RefusedError
 from andiron.domain.client import Owner
@@ -39,8 +40,7 @@ async def test_sessions_are_listed_and_ended(chat):
 
 async def test_one_that_waits_to_be_resumed_is_listed_as_such(chat):
     alice = await chat.client_of("alice")
-    await alice.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-    await alice.next(lambda one: one.name == "enabled")
+    await managed(alice)
     await chat.api.send("alice", "hello")
     await alice.receive()
     (one,) = await chat.api.sessions("alice")

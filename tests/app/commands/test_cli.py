@@ -287,6 +287,9 @@ def test_config_check(monkeypatch):
     monkeypatch.setenv("ANDIRON_API_TOKEN", "short")
     assert "api_token (ANDIRON_API_TOKEN) has a token that is none" in fail("config", "check")
     monkeypatch.delenv("ANDIRON_API_TOKEN")
+    monkeypatch.setenv("ANDIRON_METRICS_TOKEN", "short")
+    assert "metrics_token (ANDIRON_METRICS_TOKEN) has a token" in fail("config", "check")
+    monkeypatch.delenv("ANDIRON_METRICS_TOKEN")
     monkeypatch.setenv("ANDIRON_DOMIAN", "x")
     assert fail("config", "check") == (
         "Error: ANDIRON_DOMIAN is not a setting: did you mean ANDIRON_DOMAIN?\n"

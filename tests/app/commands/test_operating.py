@@ -3,14 +3,14 @@
 import json
 
 import pytest
+from support.clients import managed
 
 from andiron.testing import StreamEndedError
 
 
 async def test_sessions_are_printed(served):
     alice, bob = await served.client_of("alice"), await served.client_of("bob")
-    await bob.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-    await bob.next(lambda one: one.name == "enabled")
+    await managed(bob)
     await alice.send("bob", "hello")
     await bob.receive()
     bob.cut()

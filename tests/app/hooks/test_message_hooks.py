@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from support.clients import EXTERNAL, managed
 
 from andiron.application import create_app
 from andiron.domain.messages.screening import Screening
@@ -11,7 +12,6 @@ from andiron.hooks import deciding as deciding_module
 from andiron.testing import ChatClient, running
 
 QUICK = {"domain": "example.org", "hook_timeout": 0.05}
-EXTERNAL = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>"
 
 
 def is_error(one):
@@ -138,8 +138,7 @@ async def test_whatever_ends_it_the_message_is_settled_and_the_stream_goes_on(ho
     chat.hooks.message(on_failure=on_failure)(hook)
     async with running(chat) as client:
         alice, bob = await client("alice"), await client("bob")
-        await alice.write("<enable xmlns='urn:xmpp:sm:3'/>")
-        await alice.next(lambda one: one.name == "enabled")
+        await managed(alice, resumable=False)
         await alice.send("bob", "hello")
         if on_failure == "deliver":
             assert (await bob.receive()).body == "hello"
@@ -220,8 +219,7 @@ async def test_what_a_client_sends_keeps_its_order_and_is_handled_last():
         alice, bob = await client("alice"), await client("bob")
         room = await alice.join("tea")
         await bob.join("tea")
-        await alice.write("<enable xmlns='urn:xmpp:sm:3'/>")
-        await alice.next(lambda one: one.name == "enabled")
+        await managed(alice, resumable=False)
         await alice.write("<r xmlns='urn:xmpp:sm:3'/>")
         before = int((await alice.next(lambda one: one.name == "a")).tree.get("h"))
         await alice.say(room, "first")
@@ -275,8 +273,7 @@ async def test_one_who_resumes_meanwhile_is_told_what_was_handled():
     async with running(chat) as client:
         bob = await client("bob")
         alice = await client("alice")
-        await alice.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-        enabled = await alice.next(lambda one: one.name == "enabled")
+        enabled = await managed(alice)
         await alice.send("bob", "hello")
         await asked.wait()
         alice.cut()

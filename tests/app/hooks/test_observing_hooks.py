@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from support.clients import managed
 
 from andiron.application import create_app
 from andiron.hooks import Hooks, RoomEvent, RoomMessage, SignIn, SignOff, Started
@@ -94,8 +95,7 @@ async def test_a_connection_that_is_lost_is_no_sign_off_yet():
     told = listening(chat)
     async with running(chat) as client:
         alice = await client("alice")
-        await alice.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-        await alice.next(lambda one: one.name == "enabled")
+        await managed(alice)
         alice.cut()
         await chat.api.end_sessions("alice")
         assert (await until(told, "sign_off")).reason == "kicked"

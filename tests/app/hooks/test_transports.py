@@ -6,15 +6,12 @@ import re
 import httpx
 import pytest
 from support.asgi import OPEN, AsgiClient
+from support.clients import EXTERNAL
+from support.sessions import BIND
 
 from andiron.application import create_app
 from andiron.testing import running
 
-EXTERNAL = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>"
-BIND = (
-    "<iq xmlns='jabber:client' type='set' id='b'>"
-    "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
-)
 ROOM = "tea@conference.localhost"
 JOIN = (
     f"<presence xmlns='jabber:client' to='{ROOM}/Al'>"

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 import yaml
-from support.waiting import until
+from support.serving import serving
 
 from andiron.application import create_app
 from andiron.metrics.collector import Collected
@@ -60,17 +59,11 @@ def test_the_alerts_are_sound(program: Callable[..., str]) -> None:
 async def served() -> AsyncIterator[int]:
     """Serve an application in which somebody talks; give its port."""
     chat = create_app(metrics_token=TOKEN)
-    async with running(chat) as sign_in:
-        config = uvicorn.Config(chat, port=0, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        await until(lambda: server.started)
+    async with running(chat) as sign_in, serving(chat) as port:
         alice, bob = await sign_in("alice"), await sign_in("bob")
         await alice.send("bob", "hello")
         await bob.receive()
-        yield server.servers[0].sockets[0].getsockname()[1]
-        server.should_exit = True
-        await serving
+        yield port
 
 
 @pytest.fixture
