@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from andiron.domain import account_rows
 from andiron.domain.accounts import accounts as module
 from andiron.domain.accounts.accounts import (
     AccountExists,
@@ -86,7 +87,7 @@ async def test_all_of_a_batch_or_none(
 async def test_an_import_of_more_names_than_one_query_asks_for(
     accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "_CHUNK", 3)
+    monkeypatch.setattr(account_rows, "_CHUNK", 3)
     await accounts.create_many((f"user{number}", "x") for number in range(8))
     with pytest.raises(AccountExists, match="user7"):
         await accounts.create_many((f"user{number}", "x") for number in range(14, 6, -1))
