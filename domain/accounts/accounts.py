@@ -201,14 +201,18 @@ class Accounts:
         storing something for it raises :class:`NoSuchAccount`.
         """
         if username in self._known:
-            self._known.move_to_end(username)
+            self._remember(username)
             return True
         found = await self._database.read(lambda connection: exists(connection, username))
         if found:
-            self._known[username] = None
-            if len(self._known) > _KNOWN:
-                self._known.popitem(last=False)
+            self._remember(username)
         return found
+
+    def _remember(self, username: str) -> None:
+        self._known[username] = None
+        self._known.move_to_end(username)
+        if len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
 
     async def existing(self, usernames: Sequence[str]) -> set[str]:
         """Return those of the usernames that have an account in the database."""
@@ -217,8 +221,14 @@ class Accounts:
         )
 
     async def is_disabled(self, username: str) -> bool:
-        """Tell whether nobody may sign in to an account."""
-        return bool(await self.disabled.among([username]))
+        """Tell whether nobody may sign in to an account.
+
+        Whether there is one is read with it, and remembered as by :meth:`exists`.
+        """
+        there, disabled = await self.disabled.read(username)
+        if there:
+            self._remember(username)
+        return disabled
 
     async def names(self) -> list[str]:
         """Return all usernames in order."""

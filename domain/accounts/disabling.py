@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Text, column, delete, insert, table
+from sqlalchemy import Text, column, delete, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.account_rows import among, need
+from andiron.domain.account_rows import ACCOUNTS, among, need
 from andiron.domain.database.database import Database
 
 __all__ = ["DisabledAccounts", "write_disabled"]
@@ -37,6 +37,18 @@ class DisabledAccounts:
             await connection.execute(delete(_DISABLED).where(_DISABLED.c.username == username))
 
         await self._database.write(operation)
+
+    async def read(self, username: str) -> tuple[bool, bool]:
+        """Return whether there is an account, and whether it is disabled."""
+        joined = ACCOUNTS.outerjoin(_DISABLED, _DISABLED.c.username == ACCOUNTS.c.username)
+        query = select(_DISABLED.c.username).select_from(joined)
+        query = query.where(ACCOUNTS.c.username == username)
+
+        async def operation(connection: AsyncConnection) -> tuple[bool, bool]:
+            row = (await connection.execute(query)).first()
+            return row is not None, row is not None and row.username is not None
+
+        return await self._database.read(operation)
 
     async def among(self, usernames: Sequence[str]) -> set[str]:
         """Return those of some accounts that are disabled."""

@@ -146,6 +146,22 @@ async def test_known_accounts_are_remembered_within_a_bound(
     assert asked == 6
 
 
+async def test_whether_there_is_an_account_is_read_with_whether_it_is_disabled(
+    accounts: Accounts, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    await accounts.create_many([("alice", "x"), ("bob", "x")])
+    await accounts.disabled.disable("bob")
+    assert [await accounts.is_disabled(name) for name in ("alice", "bob", "nobody")] == [
+        False,
+        True,
+        False,
+    ]
+    assert not await accounts.exists("nobody")
+    monkeypatch.setattr(database, "read", None)
+    assert await accounts.exists("alice")
+    assert await accounts.exists("bob")
+
+
 async def test_a_decoy_stays_the_same_over_a_restart(tmp_path: Path):
     url = f"sqlite:///{tmp_path}/andiron.db"
     seen = []
