@@ -50,6 +50,15 @@ class DisabledAccounts:
 
         return await self._database.read(operation)
 
+    async def names(self) -> list[str]:
+        """Return the usernames of all that are disabled, in order."""
+
+        async def operation(connection: AsyncConnection) -> Sequence[str]:
+            query = select(_DISABLED.c.username).order_by(_DISABLED.c.username)
+            return (await connection.scalars(query)).all()
+
+        return list(await self._database.read(operation))
+
     async def among(self, usernames: Sequence[str]) -> set[str]:
         """Return those of some accounts that are disabled."""
         return await self._database.read(
