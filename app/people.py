@@ -55,8 +55,7 @@ class People:
 
     async def disabled(self) -> list[str]:
         """Return the names of the accounts that are disabled."""
-        accounts = self._domain().accounts
-        return sorted(await accounts.disabled.among(await accounts.names()))
+        return await self._domain().accounts.disabled.names()
 
     # Groups
 

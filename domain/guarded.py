@@ -5,7 +5,6 @@ that is directed or asks for a subscription; in rooms, invitations and what is f
 occupant alone. What is said to a whole room is not, nor is an answer to a request.
 """
 
-import asyncio
 from collections.abc import Collection
 from typing import Final, Protocol
 
@@ -16,7 +15,6 @@ from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.jid import parse_jid
 from andiron.xmpp.namespaces import CLIENT
-from andiron.xmpp.tree import is_bulky, parse_slowly
 from andiron.xmpp.xml import Element
 
 __all__ = ["GuardedLink"]
@@ -73,9 +71,7 @@ class GuardedLink(DomainLink):
         session = self.session
         try:
             verdict = await self._permissions.ask_all(self.owner.username, names)
-            if is_bulky(element):
-                for _ in parse_slowly(element):
-                    await asyncio.sleep(0)
+            await self._make_tree(element)
             self._verdict = verdict
             session.take_up(element, ticket)
         finally:

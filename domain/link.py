@@ -203,13 +203,19 @@ class DomainLink(Client):
         """Take a stanza whose tree takes long to make, with pauses meanwhile."""
         session = self.session
         try:
-            for _ in parse_slowly(element):
-                await asyncio.sleep(0)
+            await self._make_tree(element)
             session.take_up(element, ticket)
-        except StreamError as error:
-            session.failed(element, error, session.clock())
         finally:
             session.go_on()
+
+    async def _make_tree(self, element: Element) -> None:
+        """Make a stanza's tree with pauses, where that takes long; end its stream where none is."""
+        try:
+            if is_bulky(element):
+                for _ in parse_slowly(element):
+                    await asyncio.sleep(0)
+        except StreamError as error:
+            self.session.failed(element, error, self.session.clock())
 
     def detached(self, now: float) -> None:  # noqa: ARG002
         """Let another resource go on with stored messages; a hibernating one stays available."""

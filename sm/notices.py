@@ -1,7 +1,11 @@
 """Words to the operator that strangers can cause: each one once, and not many of them."""
 
-from collections.abc import Hashable
+import logging
+import time
+from collections.abc import Callable, Hashable
 from typing import Final
+
+__all__ = ["MOST", "PERIOD", "Complaints", "Notices"]
 
 MOST: Final = 20
 PERIOD: Final = 3600.0
@@ -30,3 +34,20 @@ class Notices:
             return False
         self._known.add(key)
         return True
+
+
+class Complaints:
+    """Errors that come again and again: which is no notice any more is logged all the same."""
+
+    __slots__ = ("_clock", "_logger", "_notices")
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._notices = Notices()
+
+    def __call__(self, message: str, *details: object, exc_info: bool = False) -> None:
+        """Log an error; for information only where ``message`` was logged in this period."""
+        first = self._notices.first(message, self._clock())
+        level = logging.ERROR if first else logging.INFO
+        self._logger.log(level, message, *details, exc_info=exc_info)

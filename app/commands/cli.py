@@ -172,7 +172,7 @@ def list_users() -> None:
 
     async def lines(_database: Database, accounts: Accounts) -> list[str]:
         names = await accounts.names()
-        disabled = await accounts.disabled.among(names)
+        disabled = set(await accounts.disabled.names())
         return [
             f"{name}@{settings.domain}" + ("\tdisabled" if name in disabled else "")
             for name in names

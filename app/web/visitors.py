@@ -1,6 +1,5 @@
 """Who a visitor is, as the site says that Andiron is a part of."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, cast
@@ -10,7 +9,7 @@ from starlette.requests import HTTPConnection
 from andiron.domain.patience import TimeLimit, within
 from andiron.domain.person import Person
 from andiron.sm.link import STRANGER, Visitor
-from andiron.sm.notices import Notices
+from andiron.sm.notices import Complaints
 from andiron.sm.origin import origin_allowed, read_origin
 from andiron.xmpp.jid import InvalidJID, localpart
 
@@ -38,7 +37,7 @@ class Visitors:
         self._identify = identify
         self._origins = tuple(origin for origin in origins if origin != "*")
         self._timeout = timeout
-        self._notices = Notices()
+        self._complain = Complaints(logger)
 
     async def find(self, scope: Mapping[str, Any]) -> Visitor:
         """Return who makes a request, as far as the site knows."""
@@ -84,7 +83,3 @@ class Visitors:
         return not any(
             name.lower() == b"sec-fetch-site" and value in _ELSEWHERE for name, value in headers
         )
-
-    def _complain(self, message: str, *details: object, exc_info: bool = False) -> None:
-        first = self._notices.first(message, asyncio.get_running_loop().time())
-        logger.log(logging.ERROR if first else logging.INFO, message, *details, exc_info=exc_info)

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import ACCOUNTS, among, exists, need
 from andiron.domain.accounts.credentials import (
     MAX_ITERATIONS,
     MECHANISMS,
@@ -22,7 +23,7 @@ from andiron.domain.accounts.credentials import (
     derive,
 )
 from andiron.domain.accounts.disabling import DisabledAccounts
-from andiron.domain.accounts.lookup import ACCOUNTS, CREDENTIALS, keys_or
+from andiron.domain.accounts.lookup import CREDENTIALS, keys_or
 from andiron.domain.contacts.roster_rows import forget_all
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import MAX_USERNAME, fits
@@ -41,8 +42,6 @@ __all__ = [
 ]
 
 _DECOY_META: Final = "decoy_secret"
-_CHUNK: Final = 500
-"""Names that one query asks for, under every database's limit of parameters."""
 _KNOWN: Final = 10_000
 """Accounts whose existence is remembered, so that a message to one needs no query first."""
 
@@ -149,7 +148,7 @@ class Accounts:
         username = self.new_username(username)
 
         async def operation(connection: AsyncConnection) -> None:
-            if not await _exists(connection, username):
+            if not await exists(connection, username):
                 await connection.execute(insert(ACCOUNTS), [{"username": username}])
                 await forget_all(connection, [username], self._domain)
 
@@ -164,8 +163,7 @@ class Accounts:
         credentials = await asyncio.to_thread(_derive, username, password, self._iterations)
 
         async def operation(connection: AsyncConnection) -> None:
-            if not await _exists(connection, username):
-                raise NoSuchAccount(f"There is no account {username}.")
+            await need(connection, username)
             await connection.execute(delete(CREDENTIALS).where(CREDENTIALS.c.username == username))
             await _store(connection, [(username, credentials)])
 
@@ -203,35 +201,34 @@ class Accounts:
         storing something for it raises :class:`NoSuchAccount`.
         """
         if username in self._known:
-            self._known.move_to_end(username)
+            self._remember(username)
             return True
-
-        async def operation(connection: AsyncConnection) -> bool:
-            return await _exists(connection, username)
-
-        found = await self._database.read(operation)
+        found = await self._database.read(lambda connection: exists(connection, username))
         if found:
-            self._known[username] = None
-            if len(self._known) > _KNOWN:
-                self._known.popitem(last=False)
+            self._remember(username)
         return found
+
+    def _remember(self, username: str) -> None:
+        self._known[username] = None
+        self._known.move_to_end(username)
+        if len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
 
     async def existing(self, usernames: Sequence[str]) -> set[str]:
         """Return those of the usernames that have an account in the database."""
-
-        async def operation(connection: AsyncConnection) -> set[str]:
-            found: set[str] = set()
-            for first in range(0, len(usernames), _CHUNK):
-                chunk = usernames[first : first + _CHUNK]
-                query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username.in_(chunk))
-                found.update((await connection.scalars(query)).all())
-            return found
-
-        return await self._database.read(operation)
+        return await self._database.read(
+            lambda connection: among(connection, ACCOUNTS.c.username, usernames)
+        )
 
     async def is_disabled(self, username: str) -> bool:
-        """Tell whether nobody may sign in to an account."""
-        return bool(await self.disabled.among([username]))
+        """Tell whether nobody may sign in to an account.
+
+        Whether there is one is read with it, and remembered as by :meth:`exists`.
+        """
+        there, disabled = await self.disabled.read(username)
+        if there:
+            self._remember(username)
+        return disabled
 
     async def names(self) -> list[str]:
         """Return all usernames in order."""
@@ -319,11 +316,6 @@ async def stored_keys(connection: AsyncConnection, username: str) -> dict[str, S
     return {name: ScramKeys(*keys) for name, *keys in await connection.execute(query)}
 
 
-async def _exists(connection: AsyncConnection, username: str) -> bool:
-    query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username == username)
-    return await connection.scalar(query) is not None
-
-
 def _refuse_twice(named: Sequence[tuple[str, str]]) -> None:
     seen = set()
     for username, _ in named:
@@ -333,12 +325,9 @@ def _refuse_twice(named: Sequence[tuple[str, str]]) -> None:
 
 
 async def _refuse_existing(connection: AsyncConnection, usernames: Sequence[str]) -> None:
-    for first in range(0, len(usernames), _CHUNK):
-        chunk = usernames[first : first + _CHUNK]
-        query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username.in_(chunk)).limit(1)
-        existing = await connection.scalar(query)
-        if existing is not None:
-            raise AccountExists(f"There is an account {existing} already.")
+    existing = await among(connection, ACCOUNTS.c.username, usernames)
+    if existing:
+        raise AccountExists(f"There is an account {min(existing)} already.")
 
 
 async def _store(connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]]) -> None:

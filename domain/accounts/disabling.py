@@ -6,15 +6,12 @@ from typing import Final
 from sqlalchemy import Text, column, delete, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.accounts.lookup import ACCOUNTS
+from andiron.domain.account_rows import ACCOUNTS, among, need
 from andiron.domain.database.database import Database
-from andiron.domain.owners import NoSuchAccount
 
 __all__ = ["DisabledAccounts", "write_disabled"]
 
 _DISABLED: Final = table("disabled_accounts", column("username", Text))
-_CHUNK: Final = 500
-"""Names that one query asks for, under every database's limit of parameters."""
 
 
 class DisabledAccounts:
@@ -27,9 +24,7 @@ class DisabledAccounts:
         """Let nobody sign in to an account. Raises :class:`NoSuchAccount`."""
 
         async def operation(connection: AsyncConnection) -> None:
-            query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username == username)
-            if await connection.scalar(query) is None:
-                raise NoSuchAccount(f"There is no account {username}.")
+            await need(connection, username)
             await write_disabled(connection, username)
 
         await self._database.write(operation)
@@ -38,25 +33,37 @@ class DisabledAccounts:
         """Let its owner sign in to an account again. Raises :class:`NoSuchAccount`."""
 
         async def operation(connection: AsyncConnection) -> None:
-            query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username == username)
-            if await connection.scalar(query) is None:
-                raise NoSuchAccount(f"There is no account {username}.")
+            await need(connection, username)
             await connection.execute(delete(_DISABLED).where(_DISABLED.c.username == username))
 
         await self._database.write(operation)
 
-    async def among(self, usernames: Sequence[str]) -> set[str]:
-        """Return those of some accounts that are disabled."""
+    async def read(self, username: str) -> tuple[bool, bool]:
+        """Return whether there is an account, and whether it is disabled."""
+        joined = ACCOUNTS.outerjoin(_DISABLED, _DISABLED.c.username == ACCOUNTS.c.username)
+        query = select(_DISABLED.c.username).select_from(joined)
+        query = query.where(ACCOUNTS.c.username == username)
 
-        async def operation(connection: AsyncConnection) -> set[str]:
-            found: set[str] = set()
-            for first in range(0, len(usernames), _CHUNK):
-                chunk = usernames[first : first + _CHUNK]
-                query = select(_DISABLED.c.username).where(_DISABLED.c.username.in_(chunk))
-                found.update((await connection.scalars(query)).all())
-            return found
+        async def operation(connection: AsyncConnection) -> tuple[bool, bool]:
+            row = (await connection.execute(query)).first()
+            return row is not None, row is not None and row.username is not None
 
         return await self._database.read(operation)
+
+    async def names(self) -> list[str]:
+        """Return the usernames of all that are disabled, in order."""
+
+        async def operation(connection: AsyncConnection) -> Sequence[str]:
+            query = select(_DISABLED.c.username).order_by(_DISABLED.c.username)
+            return (await connection.scalars(query)).all()
+
+        return list(await self._database.read(operation))
+
+    async def among(self, usernames: Sequence[str]) -> set[str]:
+        """Return those of some accounts that are disabled."""
+        return await self._database.read(
+            lambda connection: among(connection, _DISABLED.c.username, usernames)
+        )
 
 
 async def write_disabled(connection: AsyncConnection, username: str) -> None:

@@ -25,11 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from andiron.domain.account_rows import ACCOUNTS
 from andiron.domain.accounts.credentials import MECHANISMS, ScramKeys
 
-__all__ = ["ACCOUNTS", "CREDENTIALS", "keys_or"]
+__all__ = ["CREDENTIALS", "keys_or"]
 
-ACCOUNTS: Final = table("accounts", column("username", Text))
 CREDENTIALS: Final = table(
     "credentials",
     column("username", Text),

@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy import Boolean, Text, column, delete, func, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import ACCOUNTS, need
 from andiron.domain.database.database import Database
 from andiron.domain.database.migrations import META
-from andiron.domain.owners import NoSuchAccount
 
 __all__ = ["GroupStore", "Members"]
 
@@ -18,7 +18,6 @@ Members = Mapping[str, str]
 _GROUPS: Final = table(
     "shared_groups", column("name", Text), column("username", Text), column("said", Boolean)
 )
-_ACCOUNTS: Final = table("accounts", column("username", Text))
 _SAID: Final = table("introductions", column("username", Text), column("name", Text))
 _COUNT: Final = "shared_groups_changes"
 _COUNTED: Final = select(META.c.value).where(META.c.key == _COUNT)
@@ -70,11 +69,11 @@ class GroupStore:
 
         async def operation(connection: AsyncConnection) -> dict[str, str]:
             found: dict[str, str] = {}
-            joined = _ACCOUNTS.outerjoin(_SAID, _SAID.c.username == _ACCOUNTS.c.username)
-            query = select(_ACCOUNTS.c.username, _SAID.c.name).select_from(joined)
+            joined = ACCOUNTS.outerjoin(_SAID, _SAID.c.username == ACCOUNTS.c.username)
+            query = select(ACCOUNTS.c.username, _SAID.c.name).select_from(joined)
             for first in range(0, len(usernames), _CHUNK):
                 chunk = usernames[first : first + _CHUNK]
-                rows = await connection.execute(query.where(_ACCOUNTS.c.username.in_(chunk)))
+                rows = await connection.execute(query.where(ACCOUNTS.c.username.in_(chunk)))
                 found |= {username: called or "" for username, called in rows}
             return found
 
@@ -89,9 +88,7 @@ class GroupStore:
 
         async def operation(connection: AsyncConnection) -> int:
             for username in usernames:
-                query = select(_ACCOUNTS.c.username).where(_ACCOUNTS.c.username == username)
-                if await connection.scalar(query) is None:
-                    raise NoSuchAccount(f"There is no account {username}.")
+                await need(connection, username)
                 await _put(connection, name, username, said=False)
             return await _counted(connection)
 

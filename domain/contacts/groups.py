@@ -23,7 +23,7 @@ from andiron.domain.database.database import DatabaseError
 from andiron.domain.owners import Effect, Owners
 from andiron.domain.patience import TimeLimit, within
 from andiron.domain.person import MAX_GROUPS, shown_name
-from andiron.sm.notices import Notices
+from andiron.sm.notices import Complaints
 from andiron.xmpp.jid import InvalidJID, account_jid
 
 __all__ = ["AskGroups", "GroupConfig", "SharedGroups"]
@@ -80,7 +80,7 @@ class SharedGroups:
         self._reads = 0
         """Changes with each reading of the table, when it begins and when it ends."""
         self._asked: OrderedDict[str, float] = OrderedDict()
-        self._notices = Notices()
+        self._complain = Complaints(logger)
         owners.add_loader(self._load)
 
     # The table
@@ -266,10 +266,6 @@ class SharedGroups:
                 self._spawn(self._read(missed))
 
         return effect
-
-    def _complain(self, message: str, *details: object, exc_info: bool = False) -> None:
-        first = self._notices.first(message, asyncio.get_running_loop().time())
-        logger.log(logging.ERROR if first else logging.INFO, message, *details, exc_info=exc_info)
 
 
 def _read_answer(said: Iterable[tuple[str, Iterable[str]]]) -> dict[str, frozenset[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from andiron.domain.patience import TimeLimit, within
-from andiron.sm.notices import Notices
+from andiron.sm.notices import Complaints
 
 __all__ = ["MayContact", "Permissions"]
 
@@ -47,7 +47,7 @@ class Permissions:
         self._answers: OrderedDict[tuple[str, str], tuple[bool, float]] = OrderedDict()
         """What is known, and until when."""
         self._asking: dict[tuple[str, str], asyncio.Task[bool]] = {}
-        self._notices = Notices()
+        self._complain = Complaints(logger, clock)
 
     def known(self, one: str, other: str) -> bool | None:
         """Return what is known already; None where the site must be asked."""
@@ -118,7 +118,3 @@ class Permissions:
                 if len(self._answers) > _MOST:
                     self._answers.popitem(last=False)
         return answer
-
-    def _complain(self, message: str, *details: object, exc_info: bool = False) -> None:
-        first = self._notices.first(message, self._clock())
-        logger.log(logging.ERROR if first else logging.INFO, message, *details, exc_info=exc_info)

@@ -27,7 +27,6 @@ from andiron.domain.contacts.roster import Item, Roster
 from andiron.domain.contacts.subscriptions import NOBODY, Contact, Kind, State, arrive, stanza
 
 __all__ = [
-    "ACCOUNTS",
     "CONTACTS",
     "SIZE",
     "STATE",
@@ -35,7 +34,6 @@ __all__ = [
     "Change",
     "Row",
     "contact_of",
-    "exists",
     "forget",
     "forget_all",
     "is_blocked",
@@ -47,7 +45,6 @@ __all__ = [
     "write_items",
 ]
 
-ACCOUNTS: Final = table("accounts", column("username", Text))
 _BLOCKED: Final = table("blocked", column("username", Text), column("jid", Text))
 VERSIONS: Final = table("roster_versions", column("username", Text), column("version", BigInteger))
 CONTACTS: Final = table(
@@ -150,12 +147,6 @@ def _shown(contact: Contact) -> tuple[object, ...]:
     if not contact.listed:
         return ()
     return contact.state.subscription, contact.state.ask, contact.approved
-
-
-async def exists(connection: AsyncConnection, username: str) -> bool:
-    """Tell whether there is an account."""
-    query = select(ACCOUNTS.c.username).where(ACCOUNTS.c.username == username)
-    return await connection.scalar(query) is not None
 
 
 async def is_blocked(connection: AsyncConnection, username: str, jid: str) -> bool:

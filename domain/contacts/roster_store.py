@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import ACCOUNTS, exists, need
 from andiron.domain.client import Owner
 from andiron.domain.config import RosterConfig
 from andiron.domain.contacts.roster import Item, Roster
 from andiron.domain.contacts.roster_rows import (
-    ACCOUNTS,
     CONTACTS,
     SIZE,
     STATE,
@@ -23,7 +23,6 @@ from andiron.domain.contacts.roster_rows import (
     Change,
     Row,
     contact_of,
-    exists,
     forget,
     is_blocked,
     next_version,
@@ -33,7 +32,7 @@ from andiron.domain.contacts.roster_rows import (
 )
 from andiron.domain.contacts.subscriptions import NOBODY, Kind, arrive, farewell, leave, stanza
 from andiron.domain.database.database import Database
-from andiron.domain.owners import Effect, NoSuchAccount
+from andiron.domain.owners import Effect
 
 __all__ = ["Change", "NoSuchContact", "RosterFull", "RosterStore"]
 
@@ -137,7 +136,7 @@ class RosterStore:
         """
 
         async def operation(connection: AsyncConnection) -> list[Change] | None:
-            await _need(connection, username)
+            await need(connection, username)
             row = await read(connection, username, jid)
             before = row.item.contact
             item = Item(jid, replace(before, listed=True), name, groups)
@@ -182,7 +181,7 @@ class RosterStore:
         """
 
         async def operation(connection: AsyncConnection) -> list[Change] | None:
-            await _need(connection, username)
+            await need(connection, username)
             row = await read(connection, username, jid)
             step = leave(row.item.contact, kind)
             item = replace(row.item, contact=step.contact)
@@ -269,8 +268,3 @@ def _done(changes: list[Change] | None) -> list[Change]:
     if changes is None:
         raise RosterFull
     return changes
-
-
-async def _need(connection: AsyncConnection, username: str) -> None:
-    if not await exists(connection, username):
-        raise NoSuchAccount(f"There is no account {username}.")

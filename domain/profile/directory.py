@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Text, column, delete, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import ACCOUNTS
 from andiron.domain.database.database import Database
 from andiron.domain.person import shown_name
 from andiron.xmpp import namespaces as ns
@@ -23,7 +24,6 @@ __all__ = ["Directory", "Found", "folded", "list_names"]
 _ENTRIES: Final = table(
     "directory", column("entry", Text), column("username", Text), column("shown", Text)
 )
-_ACCOUNTS: Final = table("accounts", column("username", Text))
 _DISABLED: Final = table("disabled_accounts", column("username", Text))
 _VCARDS: Final = table("vcards", column("username", Text), column("text", Text))
 _NAMES: Final = (f"{{{ns.VCARD}}}FN", f"{{{ns.VCARD}}}NICKNAME")
@@ -60,8 +60,8 @@ class Directory:
             by_name = select(_ENTRIES.c.username).where(
                 _ENTRIES.c.entry >= beginning, _ENTRIES.c.entry < beginning + _LAST
             )
-            by_account = select(_ACCOUNTS.c.username).where(
-                _ACCOUNTS.c.username >= beginning, _ACCOUNTS.c.username < beginning + _LAST
+            by_account = select(ACCOUNTS.c.username).where(
+                ACCOUNTS.c.username >= beginning, ACCOUNTS.c.username < beginning + _LAST
             )
             hits = by_name.union(by_account).subquery()
             query = select(hits.c.username).where(

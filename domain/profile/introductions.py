@@ -101,12 +101,14 @@ class Introductions:
             shown_name(person.display_name) or said.name,
             said.photo if image is None else _id_of(image),
         )
+        photo = None
+        if image and word.photo != said.photo:
+            photo = photo_from(image)
+            if photo is None:
+                logger.info("the picture of %s is none that is known here", owner.jid)
+                word = _Word(word.name, said.photo)
         if word == said:
             return word.name
-        photo = photo_from(image) if image and word.photo != said.photo else None
-        if image and photo is None and word.photo != said.photo:
-            logger.info("the picture of %s is none that is known here", owner.jid)
-            word = _Word(word.name, said.photo)
         outcome = await self._keep(owner, word, photo)
         stamp = time.time()
         if word.name != outcome.before.name:

@@ -6,7 +6,7 @@ import time
 
 import jwt
 import pytest
-from support.asgi import OPEN, AsgiClient
+from support.asgi import AsgiClient
 from support.keys import SECRET
 from support.waiting import until
 
@@ -16,17 +16,10 @@ from andiron.testing import StreamEndedError, running
 from andiron.xmpp import namespaces as ns
 
 
-async def stream(chat):
-    client = await AsgiClient(chat).connected()
-    client.send(OPEN)
-    await client.until("<stream:features")
+async def stream(chat, **options):
+    client = AsgiClient(chat, **options)
+    await client.opened()
     return client
-
-
-async def answer(client, mechanism, message):
-    content = base64.b64encode(message.encode()).decode() or "="
-    client.send(f"<auth xmlns='{ns.SASL}' mechanism='{mechanism}'>{content}</auth>")
-    return await client.text()
 
 
 def bearer(token):
@@ -70,13 +63,13 @@ async def test_who_proves_to_be_the_owner_is_told_and_nobody_else(way):
     async with running(chat):
         await chat.domain.accounts.create("juliet", "sesame")
         await chat.people.disable("juliet")
-        assert "<account-disabled/>" in await answer(await stream(chat), *WAYS[way]())
-        wrong = await answer(await stream(chat), "PLAIN", "\0juliet\0wrong")
-        nobody = await answer(await stream(chat), "PLAIN", "\0nobody\0wrong")
+        assert "<account-disabled/>" in await (await stream(chat)).authenticate(*WAYS[way]())
+        wrong = await (await stream(chat)).authenticate("PLAIN", "\0juliet\0wrong")
+        nobody = await (await stream(chat)).authenticate("PLAIN", "\0nobody\0wrong")
         assert wrong == nobody
         assert "<not-authorized/>" in wrong
         await chat.people.enable("juliet")
-        assert "<success" in await answer(await stream(chat), *WAYS[way]())
+        assert "<success" in await (await stream(chat)).authenticate(*WAYS[way]())
 
 
 async def test_a_visitor_of_the_site_is_told():
@@ -85,10 +78,8 @@ async def test_a_visitor_of_the_site_is_told():
         await chat.domain.accounts.provide("juliet")
         await chat.people.disable("juliet")
         headers = [("host", "localhost"), ("x-who", "juliet")]
-        client = await AsgiClient(chat, headers=headers).connected()
-        client.send(OPEN)
-        await client.until("<stream:features")
-        assert "<account-disabled/>" in await answer(client, "EXTERNAL", "")
+        client = await stream(chat, headers=headers)
+        assert "<account-disabled/>" in await client.authenticate("EXTERNAL", "")
 
 
 async def test_who_proves_it_by_scram_is_told():
@@ -101,7 +92,7 @@ async def test_who_proves_it_by_scram_is_told():
         for password, expected in (("sesame", "account-disabled"), ("wrong", "not-authorized")):
             client = await stream(chat)
             scram = ScramClient(["SCRAM-SHA-256"], "juliet", password)
-            first = await answer(client, "SCRAM-SHA-256", scram.get_client_first())
+            first = await client.authenticate("SCRAM-SHA-256", scram.get_client_first())
             challenge = base64.b64decode(first.partition(">")[2].partition("<")[0]).decode()
             scram.set_server_first(challenge)
             final = base64.b64encode(scram.get_client_final().encode()).decode()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import jwt
 import pytest
-from support.asgi import OPEN, AsgiClient
+from support.asgi import AsgiClient
 from support.keys import SECRET
 
 from andiron import Person, create_app
@@ -31,12 +31,9 @@ async def serving(**options):
 
 
 async def answer(chat, mechanism, message):
-    client = await AsgiClient(chat).connected()
-    client.send(OPEN)
-    await client.until("<stream:features")
-    content = base64.b64encode(message.encode()).decode() or "="
-    client.send(f"<auth xmlns='{ns.SASL}' mechanism='{mechanism}'>{content}</auth>")
-    return await client.text()
+    client = AsgiClient(chat)
+    await client.opened()
+    return await client.authenticate(mechanism, message)
 
 
 async def shown(chat, name="juliet"):

@@ -47,9 +47,8 @@ def plain(made, name="juliet"):
 
 
 async def opened(chat, **options):
-    client = await AsgiClient(chat, **options).connected()
-    client.send(OPEN)
-    return client, await client.until("<stream:features")
+    client = AsgiClient(chat, **options)
+    return client, await client.opened()
 
 
 async def signed_in(chat, auth):

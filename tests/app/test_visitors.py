@@ -46,15 +46,9 @@ def dial(app, cookie="who=juliet", *, path="/ws", **headers):
     return AsgiClient(app, headers=given, path=path)
 
 
-async def features(client):
-    await client.connected()
-    client.send(OPEN)
-    return await client.until("<stream:features")
-
-
 async def bound(client):
     """Sign in as the visitor and bind; return the full JID."""
-    assert "EXTERNAL" in await features(client)
+    assert "EXTERNAL" in await client.opened()
     client.send(EXTERNAL.format("="))
     assert "<success" in await client.text()
     client.send(OPEN)
@@ -75,7 +69,7 @@ async def test_a_visitor_is_signed_in_without_a_password():
 async def test_a_stranger_is_offered_what_strangers_are():
     async with serving(identify=by_cookie) as chat:
         client = dial(chat, "")
-        assert "EXTERNAL" not in await features(client)
+        assert "EXTERNAL" not in await client.opened()
         client.send(EXTERNAL.format("="))
         assert "<invalid-mechanism/>" in await client.text()
 
@@ -83,7 +77,7 @@ async def test_a_stranger_is_offered_what_strangers_are():
 async def test_nobody_is_a_visitor_where_the_site_is_not_asked():
     async with serving() as chat:
         client = dial(chat)
-        assert "EXTERNAL" not in await features(client)
+        assert "EXTERNAL" not in await client.opened()
         client.send(EXTERNAL.format("="))
         assert "<invalid-mechanism/>" in await client.text()
 
@@ -102,7 +96,7 @@ async def test_nobody_is_a_visitor_where_the_site_is_not_asked():
 async def test_a_visitor_is_nobody_else(authzid, answer):
     async with serving(identify=by_cookie) as chat:
         client = dial(chat)
-        await features(client)
+        await client.opened()
         client.send(EXTERNAL.format(base64.b64encode(authzid.encode()).decode() or "="))
         assert answer in await client.text()
 
@@ -110,7 +104,7 @@ async def test_a_visitor_is_nobody_else(authzid, answer):
 async def test_who_is_asked_for_it_says_who_it_is():
     async with serving(identify=by_cookie) as chat:
         client = dial(chat)
-        await features(client)
+        await client.opened()
         client.send(EXTERNAL.format(""))
         assert "<challenge" in await client.text()
         client.send(f"<response {SASL}/>")
@@ -120,7 +114,7 @@ async def test_who_is_asked_for_it_says_who_it_is():
 async def test_without_provision_a_visitor_needs_an_account():
     async with serving(identify=by_cookie, provision=False) as chat:
         client = dial(chat)
-        await features(client)
+        await client.opened()
         client.send(EXTERNAL.format("="))
         assert "<not-authorized/>" in await client.text()
         await chat.domain.accounts.create("juliet", "secret")
@@ -135,7 +129,7 @@ async def test_a_name_that_no_account_can_have_lets_nobody_in(name):
 
     async with serving(identify=identify) as chat:
         client = dial(chat)
-        await features(client)
+        await client.opened()
         client.send(EXTERNAL.format("="))
         assert "<not-authorized/>" in await client.text()
 
@@ -158,7 +152,7 @@ async def test_only_pages_of_the_site_or_listed_ones_use_its_cookies(headers, kn
     """Cross-site WebSocket hijacking: ``*`` lets all pages connect, and none as the visitor."""
     listed = ("*", "https://pages.example")
     async with serving(identify=by_cookie, websocket_origins=listed) as chat:
-        assert ("EXTERNAL" in await features(dial(chat, **headers))) == known
+        assert ("EXTERNAL" in await dial(chat, **headers).opened()) == known
 
 
 async def refusing(_connection):
@@ -189,7 +183,7 @@ async def test_the_log_says_why_a_name_lets_nobody_in(name, caplog):
 
     async with serving(identify=identify) as chat:
         client = dial(chat)
-        await features(client)
+        await client.opened()
         client.send(EXTERNAL.format("="))
         assert "<not-authorized" in await client.text()
     (complaint,) = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
@@ -210,7 +204,7 @@ async def test_a_site_that_fails_or_hangs_knows_nobody(identify, told, caplog):
     caplog.set_level(logging.INFO)
     async with serving(identify=identify, site_timeout=0.05) as chat:
         for _ in range(2):
-            assert "EXTERNAL" not in await features(dial(chat))
+            assert "EXTERNAL" not in await dial(chat).opened()
     complaints = [r for r in caplog.records if told in r.getMessage()]
     assert [record.levelno for record in complaints] == [logging.ERROR, logging.INFO]
 
@@ -245,13 +239,13 @@ async def test_the_site_checks_passwords(name, password, answer):
     async with serving(**options) as chat:
         await chat.domain.accounts.create("nurse", "own password")
         client = dial(chat, "")
-        offered = await features(client)
+        offered = await client.opened()
         assert "SCRAM" not in offered
         assert "PLAIN" in offered
         client.send(plain(name, password))
         assert answer in await client.text()
         others = dial(chat, "")
-        await features(others)
+        await others.opened()
         others.send(plain("juliet", "sesame"))
         assert "<success" in await others.text()
 
@@ -262,7 +256,7 @@ async def test_an_account_without_a_password_has_none_to_guess():
         await chat.domain.accounts.create("nurse", "own password")
         assert await chat.domain.accounts.mechanisms() != ()
         client = dial(chat, "")
-        assert "SCRAM" in await features(client)
+        assert "SCRAM" in await client.opened()
         for guess in ("x", "juliet", " "):
             client.send(plain("juliet", guess))
             assert "<not-authorized/>" in await client.text()
@@ -281,7 +275,7 @@ async def test_signing_out_ends_the_streams(thread):
         other = dial(chat, "who=romeo")
         await bound(other)
         unbound = dial(chat)
-        await features(unbound)
+        await unbound.opened()
         unbound.send(EXTERNAL.format("="))
         assert "<success" in await unbound.text()
         if thread:
@@ -291,7 +285,7 @@ async def test_signing_out_ends_the_streams(thread):
         for client in (clients[0], unbound):
             assert "<not-authorized" in await client.until("<stream:error")
         again = dial(chat)
-        assert "EXTERNAL" in await features(again)
+        assert "EXTERNAL" in await again.opened()
         again.send(EXTERNAL.format("="))
         await again.text()
         again.send(OPEN)
@@ -412,6 +406,6 @@ async def test_the_session_of_a_site_is_there_to_be_asked():
         httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://localhost") as http,
     ):
         cookie = (await http.get("/in")).headers["set-cookie"].partition(";")[0]
-        assert "EXTERNAL" not in await features(dial(site, "", path="/chat/ws"))
+        assert "EXTERNAL" not in await dial(site, "", path="/chat/ws").opened()
         client = dial(site, cookie, path="/chat/ws")
         assert (await bound(client)).startswith("juliet@localhost/")

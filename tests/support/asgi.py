@@ -1,9 +1,12 @@
 """A WebSocket client without a network: the ASGI server's part, played by the test."""
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from types import TracebackType
 from typing import Any, Self
+
+from andiron.xmpp import namespaces as ns
 
 Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -89,6 +92,18 @@ class AsgiClient:
         message = await self.event()
         assert message == {"type": "websocket.accept", "subprotocol": "xmpp"}
         return self
+
+    async def opened(self) -> str:
+        """Open a stream; return what the server offers."""
+        await self.connected()
+        self.send(OPEN)
+        return await self.until("<stream:features")
+
+    async def authenticate(self, mechanism: str, message: str) -> str:
+        """Begin to sign in; return the answer."""
+        content = base64.b64encode(message.encode()).decode() or "="
+        self.send(f"<auth xmlns='{ns.SASL}' mechanism='{mechanism}'>{content}</auth>")
+        return await self.text()
 
     async def event(self) -> Message:
         """Return the next ASGI message; EOFError when the application has returned."""

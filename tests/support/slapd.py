@@ -1,8 +1,6 @@
 """An OpenLDAP server of the tests' own."""
 
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +9,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.interop import server
 
 PNG = b"\x89PNG a picture"
 _CONF = """
@@ -100,16 +100,10 @@ def running(program: str, folder: Path, photo: str) -> Iterator[Slapd]:
     conf = f"{folder}/slapd.conf"
     add = [program, "-T", "add", "-f", conf, "-l", f"{folder}/people.ldif"]
     subprocess.run(add, check=True, capture_output=True)
-    plain, tls = _free_port(), _free_port()
+    plain, tls = server.free_port(), server.free_port()
     urls = f"ldap://localhost:{plain} ldaps://localhost:{tls}"
-    with subprocess.Popen(
-        [program, "-h", urls, "-f", conf, "-d", "0"], stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait(plain, process)
-            yield Slapd(folder, plain, tls)
-        finally:
-            process.terminate()
+    with server.running([program, "-h", urls, "-f", conf, "-d", "0"], plain, folder / "log"):
+        yield Slapd(folder, plain, tls)
 
 
 def _certify(folder: Path) -> None:
@@ -136,21 +130,3 @@ def _certify(folder: Path) -> None:
             serialization.NoEncryption(),
         )
     )
-
-
-def _free_port() -> int:
-    with socket.create_server(("localhost", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(2000):
-        assert process.poll() is None, "slapd has ended"
-        try:
-            socket.create_connection(("localhost", port), 1).close()
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
-    raise AssertionError("slapd does not listen")

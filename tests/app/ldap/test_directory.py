@@ -5,7 +5,7 @@ import base64
 import socket
 
 import pytest
-from support.asgi import OPEN, AsgiClient
+from support.asgi import AsgiClient
 from support.slapd import PNG, running
 
 from andiron.application import create_app
@@ -118,12 +118,9 @@ async def test_a_server_that_is_away_is_a_fault(slapd):
 
 
 async def plain(chat, message):
-    client = await AsgiClient(chat).connected()
-    client.send(OPEN)
-    assert "SCRAM" not in await client.until("<stream:features")
-    content = base64.b64encode(message.encode()).decode()
-    client.send(f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{content}</auth>")
-    return await client.text()
+    client = AsgiClient(chat)
+    assert "SCRAM" not in await client.opened()
+    return await client.authenticate("PLAIN", message)
 
 
 async def test_people_sign_in_by_it_and_appear(slapd):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from andiron.domain import account_rows
 from andiron.domain.accounts import accounts as module
 from andiron.domain.accounts.accounts import (
     AccountExists,
@@ -86,7 +87,7 @@ async def test_all_of_a_batch_or_none(
 async def test_an_import_of_more_names_than_one_query_asks_for(
     accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "_CHUNK", 3)
+    monkeypatch.setattr(account_rows, "_CHUNK", 3)
     await accounts.create_many((f"user{number}", "x") for number in range(8))
     with pytest.raises(AccountExists, match="user7"):
         await accounts.create_many((f"user{number}", "x") for number in range(14, 6, -1))
@@ -143,6 +144,22 @@ async def test_known_accounts_are_remembered_within_a_bound(
     assert asked == 5
     assert await accounts.exists(names[1])
     assert asked == 6
+
+
+async def test_whether_there_is_an_account_is_read_with_whether_it_is_disabled(
+    accounts: Accounts, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    await accounts.create_many([("alice", "x"), ("bob", "x")])
+    await accounts.disabled.disable("bob")
+    assert [await accounts.is_disabled(name) for name in ("alice", "bob", "nobody")] == [
+        False,
+        True,
+        False,
+    ]
+    assert not await accounts.exists("nobody")
+    monkeypatch.setattr(database, "read", None)
+    assert await accounts.exists("alice")
+    assert await accounts.exists("bob")
 
 
 async def test_a_decoy_stays_the_same_over_a_restart(tmp_path: Path):

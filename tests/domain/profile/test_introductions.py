@@ -140,6 +140,7 @@ async def test_the_same_word_again_writes_nothing(stage):
     writes = stage.database.writes
     await introduce(stage, display_name="Juliet", avatar=PNG)
     await introduce(stage, display_name=" Juliet\n")
+    await introduce(stage, display_name="Juliet", avatar=b"<svg/>")
     assert stage.database.writes == writes
 
 
