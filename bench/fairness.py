@@ -72,8 +72,6 @@ def pin(processor: int, nice: int = 0) -> Callable[[], None]:
     def act() -> None:
         os.sched_setaffinity(0, {processors[processor]})
         if nice:
-            # Also where all the rest has been given precedence over what else runs here.
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             os.setpriority(os.PRIO_PROCESS, 0, nice)
 
     return act
