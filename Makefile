@@ -2,7 +2,7 @@
 # make test    all tests, with what they need from Debian and npm where that may be installed
 # make check   style, types, import layers, documentation, coverage of the last `make test`
 # make docs    the documentation as a site, in .cache/docs
-# make bench   the load generator against this checkout
+# make bench   this checkout beside Prosody and ejabberd, then docs/performance.md
 # make clean   forget everything that these made, but the accounts of `make run`
 
 .POSIX:
@@ -43,6 +43,7 @@ installed: $(VENV)/.check
 types: installed
 	cd $(CACHE) && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml
 	$(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
+	MYPYPATH=bench $(BIN)/mypy -p load -p compare
 	cd examples/starlette && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/fastapi_jwt && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/django && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -p mysite

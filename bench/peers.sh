@@ -166,8 +166,11 @@ start_ejabberd() {
   (ejabberdctl_here foreground) </dev/null >"$dir/out.log" 2>&1 &
   echo $! >"$dir/pid"
   wait_for_port
-  (CPUS=; ejabberdctl_here started)
-  (CPUS=; ejabberdctl_here --no-timeout import_piefxis "$dir/accounts.xml") >"$dir/accounts.log" 2>&1 </dev/null
+  # each call of ejabberdctl starts an Erlang of its own, which takes seconds
+  if ((accounts)); then
+    (CPUS=; ejabberdctl_here started)
+    (CPUS=; ejabberdctl_here --no-timeout import_piefxis "$dir/accounts.xml") >"$dir/accounts.log" 2>&1 </dev/null
+  fi
   # the script that ejabberdctl is stays the parent; the server is its child
   pgrep -P "$(cat "$dir/pid")" >"$dir/pid.child" && mv "$dir/pid.child" "$dir/pid"
 }
@@ -177,12 +180,12 @@ stop_peer() {
   pid=$(cat "$dir/pid" 2>/dev/null) || return 0
   # where ejabberd did not come up, this is the script, and the server its child
   mapfile -t pids < <(echo "$pid"; pgrep -P "$pid" || true)
-  kill -TERM "${pids[@]}" 2>/dev/null || true
+  # nothing that it has is kept: the next start begins with an empty folder
+  kill -KILL "${pids[@]}" 2>/dev/null || true
   for _ in $(seq 100); do
     kill -0 "${pids[@]}" 2>/dev/null || break # as long as one of them is there
-    sleep 0.1
+    sleep 0.05
   done
-  kill -KILL "${pids[@]}" 2>/dev/null || true
   rm -f "$dir/pid"
 }
 

@@ -54,7 +54,7 @@ class Occupant:
         room, _, nick = element.get("from", "").partition("/")
         if room != self.room:
             return
-        if name == "presence":
+        if name == "presence" and nick:  # ejabberd sends one of the room itself, for its avatar
             codes = {each.get("code") for each in element.iter(f"{{{ns.MUC_USER}}}status")}
             self.present[nick] += 1
             if nick == self.nick and "110" in codes:

@@ -1,0 +1,1 @@
+"""Andiron beside Prosody and ejabberd: what `make bench` measures and writes down."""
