@@ -42,7 +42,7 @@ wait_for_port() {
     kill -0 "$(cat "$dir/pid")" 2>/dev/null || break
     sleep 0.2
   done
-  echo "$name did not start; see $dir/out.log" >&2
+  { echo "$name did not start:"; tail -n 5 "$dir/out.log"; } >&2
   exit 1
 }
 

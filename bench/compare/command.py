@@ -2,13 +2,14 @@
 
 import argparse
 import datetime
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from compare import machine, page, servers
+from compare import growth, machine, page, servers
 from compare.measuring import GENERATOR, Measuring
 from compare.results import Results
 from compare.rows import PEERS, ROWS, SERVERS, Row, selected
@@ -18,6 +19,8 @@ ROOT = servers.HERE.parent
 CACHE = ROOT / ".cache" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
+GROWTH = "growth"
+"""Is asked for like a row, but is a script of its own."""
 
 
 def parse(description: str | None, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -25,7 +28,12 @@ def parse(description: str | None, arguments: Sequence[str] | None) -> argparse.
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("rows", nargs="*", metavar="ROW", help="rows, or how their names begin (default all)")
+    add(
+        "rows",
+        nargs="*",
+        metavar="ROW",
+        help="rows, or how their names begin, or growth (default all)",
+    )
     add("--server", action="append", choices=SERVERS, help="only these (repeatable)")
     add("--quick", action="store_true", help="a few rows, one short turn: for trying")
     add("--turns", type=int, help="how often each is measured (default 3; 1 if quick)")
@@ -42,39 +50,45 @@ def parse(description: str | None, arguments: Sequence[str] | None) -> argparse.
 
 def main(description: str | None = None, arguments: Sequence[str] | None = None) -> int:
     options = parse(description, arguments)
+    grow = GROWTH in options.rows or not (options.rows or options.quick or growth.FILE.exists())
+    names = [name for name in options.rows if name != GROWTH]
     try:
-        rows = selected(options.rows, quick=options.quick)
+        rows = selected(names, quick=options.quick) if names or not options.rows else []
     except ValueError as error:
         raise SystemExit(str(error)) from None
     if options.list:
-        for row in rows:
-            print(f"{row.name:16} {row.title}; goal: {'; '.join(map(str, row.goals)) or 'none'}")
+        show(rows)
         return 0
     if not GENERATOR.exists():
         raise SystemExit(f"{GENERATOR} is not there; say where the generator is with XMPPLOAD")
-    chosen = options.server or list(SERVERS)
-    said = servers.install_peers() if set(chosen) & set(PEERS) else []
-    for sentence in said:
-        print(sentence, file=sys.stderr)
-    if said:
-        chosen = [server for server in chosen if server not in PEERS]
+    there = available(options.server or SERVERS)
     file = CACHE / ("quick.json" if options.quick else "results.json")
     results = Results.read(file, machine.described())
     if options.fresh:
         results.forget(rows)
-    compare(results, rows, chosen, options, file)
-    print("\n" + "\n".join([*Table(results, rows).lines(), "", *Table(results, rows).notes()]))
-    print(f"\n{file.relative_to(ROOT)} has every figure.")
-    left = remaining(results, list(ROWS), list(SERVERS) if not said else chosen, options.turns)
-    if options.quick or options.no_write or options.server:
-        return failed(results, rows)
-    if left:
-        print(
-            f"{left} measurements are still to be made; then {PAGE.relative_to(ROOT)} is written."
-        )
-    else:
-        write(results)
+    compare(results, rows, there, options, file)
+    if grow:
+        measured = [sys.executable, str(servers.HERE / "growth.py"), *["--quick"] * options.quick]
+        subprocess.run(measured, check=True)
+    table = Table(results, rows)
+    print("\n".join(["", *table.lines(), "", *table.notes()]))
+    if not (options.quick or options.no_write or options.server):
+        write_when_complete(results, there, options.turns)
     return failed(results, rows)
+
+
+def show(rows: list[Row]) -> None:
+    for row in rows:
+        goals = "; ".join(map(str, row.goals)) or "none"
+        print(f"{row.name:16} {row.transport:4} {row.title}; goal: {goals}")
+
+
+def available(chosen: Sequence[str]) -> list[str]:
+    """Return which of these servers can be started here; say why where one cannot."""
+    reasons = servers.install_peers() if set(chosen) & set(PEERS) else {}
+    for reason in reasons.values():
+        print(reason, file=sys.stderr)
+    return [server for server in chosen if server not in reasons]
 
 
 def compare(
@@ -121,9 +135,19 @@ def failed(results: Results, rows: list[Row]) -> int:
     return int(any(results.failures(row.name, server) for server in own for row in rows))
 
 
-def write(results: Results) -> None:
+def write_when_complete(results: Results, there: Sequence[str], turns: int) -> None:
+    """Write the page and its pictures, if there is nothing left to be measured for it."""
     rows = list(ROWS)
-    for name, picture in page.pictures(results, rows).items():
+    left = remaining(results, rows, there, turns)
+    if left:
+        print(f"\n{left} measurements to go, then {PAGE.relative_to(ROOT)} is written.")
+        return
+    grown = growth.read(growth.FILE)
+    pictures = page.pictures(results, rows)
+    if grown is not None:
+        pictures[GROWTH] = growth.picture(grown)
+    for name, picture in pictures.items():
         (IMAGES / page.file(name)).write_text(picture)
-    page.write(PAGE, page.section(results, rows, datetime.datetime.now(tz=datetime.UTC).date()))
-    print(f"{PAGE.relative_to(ROOT)} is written.")
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    page.write(PAGE, page.section(results, rows, today, grown))
+    print(f"\n{PAGE.relative_to(ROOT)} is written.")

@@ -12,7 +12,7 @@ from compare.rows import Row
 from compare.servers import HERE, Servers, UnavailableError, pinned
 
 GENERATOR = Path(os.environ.get("XMPPLOAD", HERE / "xmppload.py"))
-PATIENCE = 150
+PATIENCE = 400
 """Seconds that a run of the generator may take."""
 
 
@@ -28,33 +28,36 @@ class Measuring:
         for number in range(1, self.tries + 1):
             figures, errors = self._run(row, server)
             made = Measurement(row.name, server, turn, figures, errors, number)
-            if errors:
-                return made
-            if best is None or made.other < best.other:
+            if best is None or made.errors or made.other < best.other:
                 best = made
-            if not made.disturbed:
+            if made.errors or not made.disturbed:
                 break
         assert best is not None
         return best
 
-    def _run(self, row: Row, server: str) -> tuple[dict[str, float], list[str]]:
+    def _run(
+        self, row: Row, server: str, *, again: bool = True
+    ) -> tuple[dict[str, float], list[str]]:
         with tempfile.NamedTemporaryFile(suffix=".json") as answer:
             try:
                 with self.servers.running(server, row) as running:
-                    command = [*pinned(-1), sys.executable, str(GENERATOR)]
-                    command += [*running.target(row), *row.arguments(server, quick=self.quick)]
-                    command += ["--json", answer.name]
-                    said = subprocess.run(
-                        command, capture_output=True, text=True, check=False, timeout=PATIENCE
-                    )
+                    options = [*running.target(row), *row.arguments(server, quick=self.quick)]
+                    said = generate(options, Path(answer.name))
             except UnavailableError as error:
-                return {}, [str(error)]
+                # Once more: that it did not start may be chance.
+                return self._run(row, server, again=False) if again else ({}, [str(error)])
             except subprocess.TimeoutExpired:
                 return {}, [f"no end after {PATIENCE} s"]
             text = Path(answer.name).read_text()
         if not text:
             return {}, [said.stderr.strip()[-300:] or "the generator said nothing"]
         return read(json.loads(text), row)
+
+
+def generate(options: list[str], answer: Path) -> subprocess.CompletedProcess[str]:
+    """Run the generator on the last processor; its answer is appended to a file."""
+    command = [*pinned(-1), sys.executable, str(GENERATOR), *options, "--json", str(answer)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def read(

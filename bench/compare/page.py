@@ -3,6 +3,7 @@
 import datetime
 from pathlib import Path
 
+from compare import growth as growing
 from compare.plot import Bars, bars
 from compare.results import Results
 from compare.rows import EJABBERD, PEERS, PROSODY, SERVERS, TITLES, Row
@@ -18,7 +19,9 @@ PICTURES = {
 """Which patterns each picture shows."""
 
 
-def section(results: Results, rows: list[Row], when: datetime.date) -> str:
+def section(
+    results: Results, rows: list[Row], when: datetime.date, growth: growing.Growth | None = None
+) -> str:
     """Return the text between the markers, without them."""
     table = Table(results, rows)
     turns = max((run.turn for run in results.measurements), default=0)
@@ -44,6 +47,16 @@ def section(results: Results, rows: list[Row], when: datetime.date) -> str:
         "installed. What is not about passwords is measured with SASL ANONYMOUS or with accounts.",
         *table.notes(),
     ]
+    if growth is not None:
+        parts += [
+            "",
+            "What a message costs Andiron as that grows which it should not depend on "
+            "(`bench/growth.py`):",
+            "",
+            *growing.table(growth),
+            "",
+            f"![The cost of a message, as multiples of the first](images/{file('growth')})",
+        ]
     return "\n".join(parts)
 
 

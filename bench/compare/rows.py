@@ -81,7 +81,8 @@ class Row:
 
     def arguments(self, server: str, *, quick: bool) -> list[str]:
         """Return the generator's options, but for where the server is."""
-        users = min(self.users, QUICK_USERS) if quick else self.users
+        few = quick and self.pattern != "idle"  # memory of few is lost among the rest
+        users = min(self.users, QUICK_USERS) if few else self.users
         made = ["--transport", self.transport, "--pattern", self.pattern]
         made += ["--users", str(users), "--auth", self.auth, *self.options]
         for name, options in self.only_for:

@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent.parent
 PEERS_SCRIPT = HERE / "peers.sh"
 COMMAND = Path(sys.executable).with_name("andiron")
 ITERATIONS = 4096
+FIRST_PORT = 25_280
 SETTINGS = {
     "ANDIRON_AUTH_ANONYMOUS": "true",
     "ANDIRON_AUTH_ITERATIONS": str(ITERATIONS),
@@ -67,9 +68,19 @@ def pinned(processor: int) -> list[str]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    """Return a port that is free, and the next with it, which ejabberd takes for itself.
+
+    They are below those that the kernel gives to clients, whose connections
+    may still be there after their process.
+    """
+    for port in range(FIRST_PORT, FIRST_PORT + 2000, 2):
+        try:
+            for each in (port, port + 1):
+                socket.create_server(("127.0.0.1", each)).close()
+        except OSError:
+            continue
         return port
+    raise UnavailableError(f"there is no free port from {FIRST_PORT} on")
 
 
 class Servers:
@@ -169,24 +180,23 @@ def peer(name: str, row: Row, directory: Path) -> Iterator[Running]:
         subprocess.run([PEERS_SCRIPT, "stop", name], env=environment, check=True, timeout=60)
 
 
-def install_peers() -> list[str]:
-    """Install the peers where that may be; return what to say of those that are not there."""
-    missing = [name for name in PEERS if not _version(name)]
-    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+def install_peers() -> dict[str, str]:
+    """Install the peers where that may be; return why not, for each that cannot be started."""
+    root = os.geteuid() == 0
+    if root and shutil.which("apt-get") and not all(_version(name) for name in PEERS):
         subprocess.run([PEERS_SCRIPT, "install"], check=False, stdout=subprocess.DEVNULL)
-        missing = [name for name in PEERS if not _version(name)]
-    said = [
-        f"{name} is not installed (as root on Debian: bench/peers.sh install)" for name in missing
-    ]
-    if not said and os.geteuid() != 0:
-        said = ["the peers are left out: only root may start them, each under its own account"]
-    return said
+    reasons = {}
+    for name in PEERS:
+        if not _version(name):
+            reasons[name] = f"{name} is not installed (as root on Debian: bench/peers.sh install)"
+        elif not root:
+            reasons[name] = f"{name} is left out: only root may start it, under its own account"
+    return reasons
 
 
 def _version(name: str) -> str:
-    asked = subprocess.run(
-        [PEERS_SCRIPT, "version", name], capture_output=True, text=True, check=False
-    )
+    ask = [str(PEERS_SCRIPT), "version", name]
+    asked = subprocess.run(ask, capture_output=True, text=True, check=False)
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
 

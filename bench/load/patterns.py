@@ -29,6 +29,7 @@ async def idle(load: Load) -> Figures:
     """
     if not load.server:
         raise LoadError("idle needs --server-pid")
+    await asyncio.sleep(load.opts.settle)  # what starting took may be given back
     before = load.server.rss()
     signed_in = await load.sign_in(load.opts.users)
     await asyncio.sleep(load.opts.settle)

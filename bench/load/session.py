@@ -78,8 +78,11 @@ class Session:
     async def _next(self, seconds: float) -> Element:
         while not self.inbox:
             self.waiter = asyncio.get_running_loop().create_future()
-            async with asyncio.timeout(seconds):
-                await self.waiter
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.waiter
+            except TimeoutError:
+                raise LoadError(f"no answer within {seconds:g} s") from None
         element = self.inbox.popleft()
         if isinstance(element, LoadError):
             raise element

@@ -68,7 +68,7 @@ class WsLink(picows.WSListener):
     async def close(self) -> None:
         if self.transport is not None:
             self.send(f"<close xmlns='{ns.FRAMING}'/>".encode())
-            with contextlib.suppress(LoadError, TimeoutError):
+            with contextlib.suppress(LoadError):
                 await self.session.expect(f"{{{ns.FRAMING}}}close", seconds=3)
         if self.transport is not None:
             self.transport.send_close(picows.WSCloseCode.OK)
