@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from compare import machine
-from compare.growth import FILE, Growth, table
+from compare.growth import FILE, Growth, table, write
 from compare.limits import files
 from compare.measuring import generate, read
 from compare.rows import ANDIRON, Row
@@ -139,8 +139,7 @@ def main() -> None:
         growth["sessions"].append((some, beside_sessions(some, 1 if quick else 3)))
     print("\n".join(table(growth)))
     if not quick:
-        FILE.parent.mkdir(parents=True, exist_ok=True)
-        FILE.write_text(json.dumps({"about": machine.described(), "growth": growth}, indent=1))
+        write(FILE, machine.described(), growth)
 
 
 if __name__ == "__main__":

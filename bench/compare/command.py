@@ -50,7 +50,6 @@ def parse(description: str | None, arguments: Sequence[str] | None) -> argparse.
 
 def main(description: str | None = None, arguments: Sequence[str] | None = None) -> int:
     options = parse(description, arguments)
-    grow = GROWTH in options.rows or not (options.rows or options.quick or growth.FILE.exists())
     names = [name for name in options.rows if name != GROWTH]
     try:
         rows = selected(names, quick=options.quick) if names or not options.rows else []
@@ -63,11 +62,13 @@ def main(description: str | None = None, arguments: Sequence[str] | None = None)
         raise SystemExit(f"{GENERATOR} is not there; say where the generator is with XMPPLOAD")
     there = available(options.server or SERVERS)
     file = CACHE / ("quick.json" if options.quick else "results.json")
-    results = Results.read(file, machine.described())
+    about = machine.described()
+    results = Results.read(file, about)
     if options.fresh:
         results.forget(rows)
     compare(results, rows, there, options, file)
-    if grow:
+    everything = not (options.rows or options.quick or options.server or options.minutes)
+    if GROWTH in options.rows or (everything and not growth.read(growth.FILE, about)):
         measured = [sys.executable, str(servers.HERE / "growth.py"), *["--quick"] * options.quick]
         subprocess.run(measured, check=True)
     table = Table(results, rows)
@@ -139,13 +140,12 @@ def write_when_complete(results: Results, there: Sequence[str], turns: int) -> N
     """Write the page and its pictures, if there is nothing left to be measured for it."""
     rows = list(ROWS)
     left = remaining(results, rows, there, turns)
-    if left:
-        print(f"\n{left} measurements to go, then {PAGE.relative_to(ROOT)} is written.")
+    grown = growth.read(growth.FILE, results.about)
+    if left or grown is None:
+        more = " and growth" if grown is None else ""
+        print(f"\n{left} measurements{more} to go, then {PAGE.relative_to(ROOT)} is written.")
         return
-    grown = growth.read(growth.FILE)
-    pictures = page.pictures(results, rows)
-    if grown is not None:
-        pictures[GROWTH] = growth.picture(grown)
+    pictures = page.pictures(results, rows) | {GROWTH: growth.picture(grown)}
     for name, picture in pictures.items():
         (IMAGES / page.file(name)).write_text(picture)
     today = datetime.datetime.now(tz=datetime.UTC).date()

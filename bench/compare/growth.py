@@ -17,12 +17,18 @@ KINDS = {
 }
 
 
-def read(path: Path) -> Growth | None:
-    """Return what was measured, None where nothing was."""
+def read(path: Path, about: dict[str, str]) -> Growth | None:
+    """Return what was measured on this machine and of these versions, None where nothing was."""
     if not path.exists():
         return None
-    growth: Growth = json.loads(path.read_text())["growth"]
+    kept = json.loads(path.read_text())
+    growth: Growth | None = kept["growth"] if kept["about"] == about else None
     return growth
+
+
+def write(path: Path, about: dict[str, str], growth: Growth) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"about": about, "growth": growth}, indent=1))
 
 
 def table(growth: Growth) -> list[str]:

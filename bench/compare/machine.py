@@ -16,7 +16,7 @@ def described() -> dict[str, str]:
     """Return the machine and the versions, in the order in which to show them."""
     return {
         "machine": f"{_processor()}, {os.cpu_count()} processors, Linux {platform.release()}",
-        "andiron": _commit() or importlib.metadata.version("andiron"),
+        "andiron": " ".join(filter(None, [importlib.metadata.version("andiron"), _commit()])),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in LIBRARIES},
         **servers.versions(),
@@ -29,6 +29,16 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    git = ["git", "describe", "--always", "--dirty"]
-    asked = subprocess.run(git, cwd=servers.HERE, capture_output=True, text=True, check=False)
+    """Return the last commit that changed what is measured, not the documentation or tests."""
+    code = ["app", "bosh", "domain", "inprocess", "sm", "upstream", "websocket", "xmpp"]
+    commit = _git("log", "-1", "--format=%h", "--", *code)
+    changed = _git("status", "--porcelain", "--", *code)
+    return commit + (" and changes" if commit and changed else "")
+
+
+def _git(*command: str) -> str:
+    git = ["git", *command]
+    asked = subprocess.run(
+        git, cwd=servers.HERE.parent, capture_output=True, text=True, check=False
+    )
     return asked.stdout.strip() if asked.returncode == 0 else ""

@@ -55,13 +55,16 @@ def section(
             "",
             *growing.table(growth),
             "",
-            f"![The cost of a message, as multiples of the first](images/{file('growth')})",
+            "![The cost of a message as each grows, in multiples of its first figure.]"
+            f"(images/{file('growth')})",
         ]
     return "\n".join(parts)
 
 
 def alt(name: str) -> str:
-    return f"{name.capitalize()} of each server, as multiples of the better peer's"
+    return (
+        f"{name.capitalize()} of each server, in multiples of the better peer's; goals are strokes."
+    )
 
 
 def file(name: str) -> str:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-WIDTH, LABELS, RIGHT = 860, 330, 70
+WIDTH, LABELS, RIGHT = 940, 410, 60
 BAR, GAP, TOP = 9, 12, 44
 INK, FAINT, PAPER = "#333", "#ddd", "#fff"
 COLOURS = ("#1b6ca8", "#7fb3d5", "#c9a227", "#a8553a")
@@ -87,7 +87,7 @@ def steps(most: float) -> list[float]:
     rough = most / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    return [step * count for count in range(int(most / step) + 1)]
+    return [step * count for count in range(int(most / step + 1e-9) + 1)]
 
 
 def curves(lines: dict[str, list[tuple[float, float]]], x_title: str) -> str:
