@@ -1,13 +1,14 @@
 """Runs that are repeated, runs that fail, and one against a real server."""
 
+import json
 from pathlib import Path
 
-import pytest
-from compare.measuring import Measuring, read
+from compare.measuring import Measuring, generate, read
 from compare.results import Measurement
 from compare.rows import ANDIRON, Row
 from compare.servers import Servers
 
+KINDS = ("ws", "bosh")
 PAIRS = Row("pairs", "pairs", "ws", "pingpong", users=4)
 CALM, LOUD, LOUDER = ({"msgs_per_s": 1.0, "other_cpu_pct": share} for share in (1.0, 30.0, 60.0))
 
@@ -57,11 +58,15 @@ def test_an_answer_is_read():
     assert read({"medians": {}, "errors": []}, PAIRS) == ({}, ["no figure msgs_per_s"])
 
 
-@pytest.mark.parametrize("transport", ["ws", "bosh"])
-def test_a_row_on_a_real_server(tmp_path: Path, transport: str):
-    options = ("--warmup", "0.05", "--duration", "0.1", "--sm")
-    row = Row("tiny", "tiny", transport, "pingpong", users=4, options=options)
-    made = Measuring(Servers(tmp_path), quick=False, tries=1).measure(row, ANDIRON, 1)
-    assert made.errors == []
-    assert made.figures["msgs_per_s"] > 0
-    assert made.figures["server_cpu_pct"] > 0
+def test_rows_on_a_real_server(tmp_path: Path):
+    short = ("--warmup", "0.05", "--duration", "0.1", "--sm")
+    rows = [Row("tiny", "", transport, "pingpong", users=4, options=short) for transport in KINDS]
+    with Servers(tmp_path).running(ANDIRON, rows[0]) as running:
+        for row in rows:
+            answer = tmp_path / row.transport
+            said = generate([*running.target(row), *row.arguments(ANDIRON, quick=False)], answer)
+            assert said.returncode == 0, said.stdout + said.stderr
+            figures, errors = read(json.loads(answer.read_text()), row)
+            assert errors == []
+            assert figures["msgs_per_s"] > 0
+            assert figures["server_cpu_pct"] > 0
