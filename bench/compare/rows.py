@@ -68,8 +68,8 @@ class Row:
 
     @property
     def accounts(self) -> int:
-        """How many accounts the server must have; one more sends in the pattern resume."""
-        return 0 if self.auth == "ANONYMOUS" else self.users + 1
+        """How many accounts the server must have: some warm it, one sends to who resumes."""
+        return 0 if self.auth == "ANONYMOUS" else self.users + WARM
 
     @property
     def figure(self) -> str:
@@ -92,7 +92,8 @@ class Row:
 
 NO_GAP = ((EJABBERD, ("--gap-messages", "0")),)
 NO_GAP_NOTE = "ejabberd without a message in the gap, with which it stalls"
-SIGN_IN: tuple[str, ...] = ()
+WARM = 30
+SIGN_IN = ("--warm", str(WARM))
 
 ROWS = (
     Row("ws-pairs", "50 pairs, 4 in flight, messages/s", "ws", "pingpong", (Goal(3, EJABBERD),)),

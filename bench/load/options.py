@@ -32,6 +32,7 @@ class Options:
     rate: float = 500.0
     concurrency: int = 32
     rounds: int = 1
+    warm: int = 0
     bystanders: int = 0
     room_size: int = 10
     muc: str = ""
@@ -76,6 +77,7 @@ def parser(description: str | None, patterns: Iterable[str]) -> argparse.Argumen
     add("--rate", type=float, help="messages/s for the pattern latency (default 500)")
     add("--concurrency", type=int, help="sign-ins, joins or resumptions at a time (default 32)")
     add("--rounds", type=int, help="connect: sign in so often, measure the last (default 1)")
+    add("--warm", type=int, help="connect: sign so many others in and out before (default 0)")
     add("--bystanders", type=int, help="pingpong: more sessions that do nothing")
     add("--room-size", type=int, help="join: occupants of each room (default 10)")
     add("--muc", help="the domain of rooms (default conference.DOMAIN)")

@@ -14,7 +14,14 @@ now = time.perf_counter
 
 
 async def connect(load: Load) -> Figures:
-    """Sign N sessions in, C at a time; of several rounds the last is measured."""
+    """Sign N sessions in, C at a time; of several rounds the last is measured.
+
+    A server that was just started has code to load and, often, to compile: with
+    ``--warm`` others do that.
+    """
+    if load.opts.warm:
+        await load.sign_in(load.opts.warm, first=load.opts.users)
+        await load.sign_out()
     for _ in range(load.opts.rounds - 1):
         await load.sign_in(load.opts.users)
         await load.sign_out()

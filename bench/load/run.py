@@ -69,13 +69,17 @@ class Load:
             await asyncio.gather(*(work() for _ in range(width)))
         return seconds
 
-    async def sign_in(self, count: int) -> Figures:
-        """Sign count more sessions in; return the figures of doing so."""
-        first = len(self.sessions)
-        self.sessions += [Session(self, first + i) for i in range(count)]
+    async def sign_in(self, count: int, first: int | None = None) -> Figures:
+        """Sign count more sessions in; return the figures of doing so.
+
+        Their accounts follow those of the sessions before, or begin with ``first``.
+        """
+        start = len(self.sessions) if first is None else first
+        added = [Session(self, start + i) for i in range(count)]
+        self.sessions += added
         before = self.snapshot()
         seconds = await self.in_parallel(
-            (session.connect() for session in self.sessions[first:]), self.opts.concurrency
+            (session.connect() for session in added), self.opts.concurrency
         )
         since = self.since(before)
         if self.errors:
