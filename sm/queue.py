@@ -1,12 +1,19 @@
 """The stanzas sent to a peer that it has not acknowledged yet (XEP-0198 section 4)."""
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 from andiron.sm.counters import MODULUS, distance
 from andiron.sm.payers import Payer, size_of
 
 Entry = tuple[str, float, int]
 """A stanza's text, when it was accepted (monotonic seconds), and what is charged for it."""
+
+
+_LONG: Final = 1000
+"""Stanzas that are moved for each that goes from before them without it being felt."""
+_GONE: Final[Entry] = "", 0.0, 0
 
 
 class CountTooHighError(ValueError):
@@ -22,26 +29,27 @@ class UnackedQueue:
     charged to ``payer``.
     """
 
-    __slots__ = ("_entries", "_payer", "acked", "bytes", "unsent")
+    __slots__ = ("_entries", "_gone", "_payer", "acked", "bytes", "unsent")
 
     def __init__(self, start: int, payer: Payer) -> None:
         self._payer = payer
         # Nearly always short, and an empty deque takes 760 bytes.
         self._entries: list[Entry] = []
+        self._gone = 0  # at the head of a long one, to be moved over later
         self.acked = start
         self.bytes = 0
         self.unsent = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) - self._gone
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries)
+        return islice(self._entries, self._gone, None) if self._gone else iter(self._entries)
 
     @property
     def sent(self) -> int:
         """How many stanzas were sent since stream management began, modulo 2**32."""
-        return (self.acked + len(self._entries) - self.unsent) % MODULUS
+        return (self.acked + len(self) - self.unsent) % MODULUS
 
     def push(self, text: str, now: float) -> None:
         """Record one stanza."""
@@ -57,7 +65,7 @@ class UnackedQueue:
         which a count below the last one is too, modulo 2**32.
         """
         confirmed = distance(self.acked, h)
-        if confirmed > len(self._entries) - self.unsent:
+        if confirmed > len(self) - self.unsent:
             raise CountTooHighError(f"{h} acknowledged, {self.sent} sent")
         return confirmed
 
@@ -65,7 +73,9 @@ class UnackedQueue:
         """Let go what ``h`` confirms and return how many stanzas that was."""
         confirmed = self.check(h)
         entries = self._entries
-        if confirmed == 1:
+        if len(entries) > _LONG or self._gone:
+            self._pass(confirmed)
+        elif confirmed == 1:
             self._release(entries.pop(0)[2])
         elif confirmed:
             self._release(sum([entry[2] for entry in entries[:confirmed]]))
@@ -73,9 +83,21 @@ class UnackedQueue:
         self.acked = h
         return confirmed
 
+    def _pass(self, confirmed: int) -> None:
+        """Let go the oldest of many; what stays is moved when that is no more than went."""
+        entries, begin, end = self._entries, self._gone, self._gone + confirmed
+        self._release(sum([entry[2] for entry in entries[begin:end]]))
+        if 2 * end >= len(entries):
+            del entries[:end]
+            self._gone = 0
+        else:
+            entries[begin:end] = [_GONE] * confirmed
+            self._gone = end
+
     def drain(self) -> list[Entry]:
         """Take out everything, as when the session ends."""
-        entries, self._entries = self._entries, []
+        entries = list(self)
+        self._entries, self._gone = [], 0
         self._release(self.bytes)
         self.unsent = 0
         return entries

@@ -87,6 +87,25 @@ def test_drain_takes_everything_in_order():
     assert queue.drain() == []
 
 
+@pytest.mark.parametrize("steps", [[1] * 3000, [7, 0, 1200, 1, 1, 900, 5], [2999], [3000]])
+def test_a_long_queue_lets_go_the_oldest_and_what_they_take(steps):
+    queue = filled(LAST, 3000, unsent=0)
+    left = [f"s{number}" for number in range(3000)]
+    for step in steps:
+        assert queue.ack((queue.acked + step) % MODULUS) == step
+        del left[:step]
+        if len(left) % 100 < 2:
+            assert [text for text, _, _ in queue] == left
+            assert queue.bytes == sum(map(size_of, left))
+        assert len(queue) == len(left)
+        assert queue.sent == 2999
+    with pytest.raises(CountTooHighError):
+        queue.ack((queue.acked + len(left) + 1) % MODULUS)
+    queue.push("late", 1.0)
+    assert [text for text, _, _ in queue.drain()] == [*left, "late"]
+    assert (len(queue), queue.bytes, list(queue)) == (0, 0, [])
+
+
 class QueueAgainstIntegers(RuleBasedStateMachine):
     """Pushes, sends and acks in any order; the model counts from zero without an end."""
 
