@@ -166,9 +166,8 @@ start_ejabberd() {
   (ejabberdctl_here foreground) </dev/null >"$dir/out.log" 2>&1 &
   echo $! >"$dir/pid"
   wait_for_port
-  # each call of ejabberdctl starts an Erlang of its own, which takes seconds
+  # a call of ejabberdctl starts an Erlang of its own, which takes seconds
   if ((accounts)); then
-    (CPUS=; ejabberdctl_here started)
     (CPUS=; ejabberdctl_here --no-timeout import_piefxis "$dir/accounts.xml") >"$dir/accounts.log" 2>&1 </dev/null
   fi
   # the script that ejabberdctl is stays the parent; the server is its child
@@ -182,9 +181,12 @@ stop_peer() {
   mapfile -t pids < <(echo "$pid"; pgrep -P "$pid" || true)
   # nothing that it has is kept: the next start begins with an empty folder
   kill -KILL "${pids[@]}" 2>/dev/null || true
-  for _ in $(seq 100); do
-    kill -0 "${pids[@]}" 2>/dev/null || break # as long as one of them is there
-    sleep 0.05
+  for pid in "${pids[@]}"; do
+    # whoever inherited it may be slow to see that it has ended (Z)
+    for _ in $(seq 100); do
+      grep -qs ') [^Z] ' "/proc/$pid/stat" || break
+      sleep 0.05
+    done
   done
   rm -f "$dir/pid"
 }
