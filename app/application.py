@@ -297,7 +297,7 @@ class Andiron:
             ):
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
-                self._access.open(Parts(domain, manager))
+                self._access.open(Parts(self, domain, manager))
                 parts = Served(
                     settings,
                     self._proxies,

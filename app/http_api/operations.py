@@ -115,7 +115,18 @@ OPERATIONS: Final = (
     Operation("delete_from_archive", "DELETE", "/archives/{of}/{message}", 204),
     Operation("sessions", "GET", "/sessions"),
     Operation("end_sessions", "DELETE", "/sessions"),
+    Operation("session_page", "GET", "/sessions/page"),
+    Operation("session", "GET", "/sessions/{session}"),
+    Operation("end_session", "DELETE", "/sessions/{session}", 204),
+    Operation("trace", "GET", "/sessions/{session}/trace"),
+    Operation("start_trace", "PUT", "/sessions/{session}/trace"),
+    Operation("stop_trace", "DELETE", "/sessions/{session}/trace", 204),
     Operation("presence", "GET", "/presence/{account}"),
+    Operation("disabled_accounts", "GET", "/disabled-accounts"),
+    Operation("disable_account", "PUT", "/disabled-accounts/{account}"),
+    Operation("enable_account", "DELETE", "/disabled-accounts/{account}", 204),
+    Operation("settings", "GET", "/settings"),
+    Operation("change_setting", "PUT", "/settings/{setting}"),
 )
 """Every method of the API."""
 
