@@ -25,6 +25,7 @@ from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.hooks.attached import attached
 from andiron.hooks.hooks import Hooks, is_async
+from andiron.http_api.admission import Operators
 from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
@@ -75,7 +76,7 @@ NOT_FOUND: Final = Refusal(404, "Not found.\n")
 FAILED: Final = Refusal(500, "Internal server error.\n")
 
 
-def create_app(
+def create_app(  # noqa: PLR0913
     settings: Settings | None = None,
     *,
     authenticate: Authenticate | None = None,
@@ -84,6 +85,7 @@ def create_app(
     scram_keys: AskKeys | None = None,
     may_contact: MayContact | None = None,
     groups: AskGroups | None = None,
+    operators: Operators | None = None,
     hooks: Hooks | None = None,
     **overrides: Any,
 ) -> "Andiron":
@@ -103,6 +105,9 @@ def create_app(
     ``may_contact`` is asked with two names whether the first may contact the second,
     ``groups`` with one at each sign-in for its groups, pairs of a name and the members, who are
     in each other's contact lists.
+    ``operators`` is asked with each request of the operator's page, an ``HTTPConnection`` too,
+    for the name of the operator, and returns None for anybody else; whoever has a name may do
+    all that the API can.
 
     ``hooks`` are told of what happens, and decide about messages; more may be added to
     :attr:`Andiron.hooks` before the start.
@@ -120,6 +125,7 @@ def create_app(
         "scram_keys": scram_keys,
         "may_contact": may_contact,
         "groups": groups,
+        "operators": operators,
     }
     for name, function in functions.items():
         if function is not None and not is_async(function):
@@ -133,6 +139,7 @@ def create_app(
         scram_keys=scram_keys,
         may_contact=may_contact,
         groups=groups,
+        operators=operators,
         hooks=hooks,
     )
 
@@ -144,7 +151,7 @@ class Andiron:
     that mounts it passes :attr:`lifespan` on, or is wrapped by :meth:`wrap`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         settings: Settings,
         *,
@@ -154,6 +161,7 @@ class Andiron:
         scram_keys: AskKeys | None = None,
         may_contact: MayContact | None = None,
         groups: AskGroups | None = None,
+        operators: Operators | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings
@@ -178,6 +186,7 @@ class Andiron:
         self._api_tokens = api_tokens(settings)
         self._metrics_tokens = metrics_tokens(settings)
         self._identify = identify
+        self._operators = operators
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
         self._hosts = Hosts.of(settings) if settings.allowed_hosts else None
@@ -304,6 +313,7 @@ class Andiron:
                     self._identify,
                     self.api,
                     self._api_tokens,
+                    self._operators,
                     self._metrics_tokens,
                     self.strangers,
                     self.incoming,

@@ -19,6 +19,8 @@ __all__ = ["OPERATIONS", "PREFIX", "Operation", "operation_of"]
 
 PREFIX: Final = "/api/v1"
 _QUERYING: Final = frozenset({"GET", "DELETE"})
+_AUDITED: Final = ("to", "of", "room", "account", "session", "setting", "sender", "peer")
+"""Parameters that say on whom something is done."""
 _TOLD: Final = 5
 """How many faults of one request are told."""
 _STRICT: Final = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
@@ -42,6 +44,15 @@ class Operation:
         self.signature = inspect.signature(self.function)
         self.summary, _, rest = (inspect.getdoc(self.function) or "").partition("\n")
         self.description = rest.strip()
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does something, and does not only look."""
+        return self.method != "GET"
+
+    def on_whom(self, given: Mapping[str, Any]) -> str:
+        """Return on whom it is done, for the log: nothing of what is said or set."""
+        return "".join(f" {name}={given[name]!r:.100}" for name in _AUDITED if given.get(name))
 
     @cached_property
     def parameters(self) -> type[BaseModel]:
