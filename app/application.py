@@ -33,7 +33,7 @@ from andiron.outermost import Outermost
 from andiron.people import People, runs_here
 from andiron.routes import Served, served
 from andiron.settings import Settings, SettingsError
-from andiron.settings.live import changes
+from andiron.settings.live import LIVE, OF_THE_LOG, changes
 from andiron.settings.words import shown_value
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
@@ -215,6 +215,8 @@ class Andiron:
         """Why nothing is served any more: the database is another's, or gone; else empty."""
         self.on_database_lost: Callable[[], object] | None = None
         """Called when that happens; the process had better end."""
+        self.on_applied: Callable[[Settings], object] | None = None
+        """Called with the settings after a change; who does so writes the log by them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -261,7 +263,14 @@ class Andiron:
             self.domain.commands.admins = frozenset(self.settings.admins)
         if self._hosts is not None or self.settings.allowed_hosts:
             self._hosts = Hosts.of(self.settings)
+        if self.on_applied is not None:
+            self.on_applied(self.settings)
         return live, others
+
+    @property
+    def changeable(self) -> frozenset[str]:
+        """The settings that can take effect here while the application runs."""
+        return LIVE - OF_THE_LOG if self.on_applied is None else LIVE
 
     def serve_alone(self) -> None:
         """Take requests for this server's own hosts only, from now on: no site stands around it.

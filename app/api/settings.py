@@ -7,7 +7,6 @@ from andiron.api.checks import text_of
 from andiron.api.errors import InvalidError, NotFoundError
 from andiron.api.values import Setting, SettingValue
 from andiron.settings import Settings, SettingsError
-from andiron.settings.live import LIVE
 from andiron.settings.words import expected
 
 __all__ = ["Changeable", "SettingsApi"]
@@ -27,6 +26,10 @@ class Changeable(Protocol):
     def settings(self) -> Settings:
         """Return those that hold."""
 
+    @property
+    def changeable(self) -> frozenset[str]:
+        """Return the names of those that can be."""
+
     def apply(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Let those that differ take effect where they can."""
 
@@ -39,14 +42,14 @@ class SettingsApi:
 
     def list(self) -> tuple[Setting, ...]:
         """Return all that can be changed, those that Openfire has first."""
-        names = sorted(LIVE, key=lambda name: (name not in _OPENFIRE, name))
+        names = sorted(self._application.changeable, key=lambda name: (name not in _OPENFIRE, name))
         return tuple(map(self._described, names))
 
     def change(self, setting: str, value: SettingValue) -> Setting:
         """Let one be another."""
-        if setting not in LIVE:
+        if setting not in self._application.changeable:
             if setting in Settings.model_fields:
-                raise InvalidError(f"{setting} needs a restart to change.")
+                raise InvalidError(f"The setting {setting} cannot be changed while this runs.")
             raise NotFoundError(f"There is no setting {str(setting)[:100]!r}.")
         texts = value if isinstance(value, list | tuple) else [value]
         for each in texts:

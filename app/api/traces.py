@@ -3,7 +3,7 @@
 from typing import Final
 
 from andiron.api.checks import MAX_ADDRESS, count_of, text_of, written
-from andiron.api.errors import BusyError, NotFoundError
+from andiron.api.errors import BusyError
 from andiron.api.sessions import SessionsApi
 from andiron.api.values import Trace, TraceLine
 from andiron.sm.manager import SessionManager
@@ -41,7 +41,8 @@ class TracesApi:
         count_of(after, "The number of a line", 0, _MAX_LINE)
         trace = self._manager.traces.get(self._number(session))
         if trace is None:
-            raise NotFoundError("That session is not traced.")
+            self._sessions.find(session)
+            return Trace(session=session, running_for=0.0, lines=(), lost=0)
         return self._told(session, trace, after)
 
     def stop(self, session: str) -> None:

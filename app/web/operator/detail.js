@@ -8,6 +8,8 @@ import { Live } from './live.js';
 const SHOWN = 500; // lines of a trace
 const LONG = 300; // seconds that one lasts
 
+const NOTHING = { lines: [], running_for: 0, lost: 0 };
+
 const FACTS = [
   ['State', ({ state }) => ({ bound: 'online', detached: 'hibernating', negotiating: 'signing in' })[state]],
   ['Transport', ({ transport }) => transport],
@@ -89,14 +91,10 @@ export class Detail {
 
   async #refresh() {
     const { id } = this.#session;
-    let gone = false;
-    try {
-      this.#session = await this.#api.get(`/sessions/${part(id)}`);
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      gone = true;
-    }
+    const now = await unlessGone(this.#api.get(`/sessions/${part(id)}`));
     if (id !== this.#session.id) return;
+    const gone = now === null;
+    if (!gone) this.#session = now;
     this.#parts.end.disabled = gone;
     this.#parts.toggle.disabled = gone;
     this.#problem(gone ? 'This session has ended.' : '');
@@ -106,18 +104,15 @@ export class Detail {
   }
 
   async #readTrace() {
-    try {
-      this.#took(await this.#api.get(`/sessions/${part(this.#session.id)}/trace`, { after: this.#last }));
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      this.#took({ lines: [], running_for: 0, lost: 0 });
-    }
+    const { id } = this.#session;
+    const trace = await unlessGone(this.#api.get(`/sessions/${part(id)}/trace`, { after: this.#last }));
+    if (id === this.#session.id) this.#took(trace ?? NOTHING);
   }
 
   #took({ lines, running_for: left, lost }) {
     const list = this.#parts.lines;
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-    if (lost && list.childElementCount) list.append(make('li', { className: 'event' }, `${counted(lost, 'line')} left out`));
+    if (lost && this.#last) list.append(make('li', { className: 'event' }, `${counted(lost, 'line')} left out`));
     for (const { number, time, way, text } of lines) {
       // Two questions may have been on their way.
       if (number <= this.#last) continue;
@@ -138,8 +133,7 @@ export class Detail {
     try {
       if (this.#tracing) {
         await this.#api.delete(path);
-        this.#took({ lines: [], running_for: 0, lost: 0 });
-        this.#last = 0;
+        this.#took(NOTHING);
       } else {
         this.#last = 0;
         this.#parts.lines.replaceChildren();
@@ -172,6 +166,16 @@ export class Detail {
       this.#live.now();
       this.#changed();
     });
+  }
+}
+
+/** Return what the server answers; null where there is no such thing any more. */
+async function unlessGone(answer) {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
   }
 }
 

@@ -69,4 +69,4 @@ export function seconds(number) {
 }
 
 export const moment = (text) => new Date(text).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' });
-export const timeOf = (text) => new Date(text).toLocaleTimeString([], { hour12: false, fractionalSecondDigits: 3 });
+export const timeOf = (text) => new Date(text).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' });

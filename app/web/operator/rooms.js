@@ -75,7 +75,7 @@ export class Rooms {
       list.replaceChildren(...people.map(({ nick, account, role, affiliation, sessions }) => make('li', {},
         make('div', {}, make('strong', {}, nick), make('span', { className: 'soft' }, account)),
         make('span', { className: 'soft' }, [role, affiliation === 'none' ? '' : affiliation, sessions > 1 ? counted(sessions, 'session') : ''].filter(Boolean).join(', ')))));
-      if (!people.length) problem.textContent = 'Nobody is in it.';
+      if (!people.length) list.replaceWith(make('p', { className: 'soft' }, 'Nobody.'));
     } catch (error) {
       problem.textContent = error.message;
     }

@@ -17,7 +17,7 @@ const COLUMNS = [
   { title: 'Unacked', sort: 'unacknowledged', kind: 'number', about: 'Stanzas that it has not acknowledged', text: ({ managed, unacknowledged }) => (managed ? count(unacknowledged) : none) },
   { title: 'Queue', sort: 'unacknowledged_bytes', kind: 'number', about: 'The memory that those take', text: ({ managed, unacknowledged_bytes: size }) => (managed ? bytes(size) : none) },
   { title: 'Idle', sort: 'idle', kind: 'number', about: 'Since it was last heard of', text: ({ idle }) => seconds(idle) },
-  { title: 'Left', sort: 'resumable_for', kind: 'number', about: 'For how long it waits to be resumed', text: ({ resumable_for: left }) => (left === null ? none : seconds(left)) },
+  { title: 'Left', sort: 'resumable_for', kind: 'number left', about: 'For how long it waits to be resumed', text: ({ resumable_for: left }) => (left === null ? none : seconds(left)) },
 ];
 
 export class Sessions {
@@ -121,6 +121,7 @@ export class Sessions {
       const [account, resource] = cell.firstElementChild.children;
       write(account, session.account);
       write(resource, session.resource && `/${session.resource}`);
+      cell.firstElementChild.title = session.address;
     });
   }
 
