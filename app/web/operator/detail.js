@@ -11,7 +11,7 @@ const LONG = 300; // seconds that one lasts
 const NOTHING = { lines: [], running_for: 0, lost: 0 };
 
 const FACTS = [
-  ['State', ({ state }) => ({ bound: 'online', detached: 'hibernating', negotiating: 'signing in' })[state]],
+  ['State', ({ state }) => state],
   ['Transport', ({ transport }) => transport],
   ['From', ({ ip }) => ip],
   ['Since', ({ since }) => moment(since)],

@@ -3,13 +3,12 @@
 import { byId, bytes, count, counted, keep, make, seconds, write } from './dom.js';
 
 const SIZE = 50;
-const STATES = { bound: 'online', detached: 'hibernating', negotiating: 'signing in' };
 const none = '–';
 
 /** Columns: what they are called, what the server sorts by, and what stands there. */
 const COLUMNS = [
   { title: 'Address', sort: 'address', kind: 'address' },
-  { title: 'State', sort: 'state', kind: 'state', text: ({ state }) => STATES[state] },
+  { title: 'State', sort: 'state', kind: 'state', text: ({ state }) => state },
   { title: 'Transport', sort: 'transport', text: ({ transport }) => transport },
   { title: 'From', sort: 'ip', kind: 'mono', text: ({ ip }) => ip },
   { title: 'h in', sort: 'handled', kind: 'number', about: 'Stanzas of the client that were handled', text: ({ handled }) => count(handled) },
@@ -78,7 +77,7 @@ export class Sessions {
     const tiles = [
       ['Sessions', count(total)],
       ...Object.entries(transports).map(([name, number]) => [name === 'bosh' ? 'BOSH' : name === 'websocket' ? 'WebSocket' : name, count(number)]),
-      ['Hibernating', count(detached)],
+      ['Detached', count(detached)],
       ['Unacknowledged', count(unacknowledged)],
       ['Queues', bytes(size)],
     ];
