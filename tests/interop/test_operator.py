@@ -15,15 +15,18 @@ pytestmark = pytest.mark.peer
 
 HERE = Path(__file__).parent / "operator"
 TOKEN = "0123456789abcdef0123456789abcdef"
-LOGGED = "import logging; logging.basicConfig(level=logging.INFO, format='%(name)s: %(message)s'); "
-SERVE = "import sys, uvicorn; uvicorn.run('watched:app', port=int(sys.argv[1]), ws='websockets-sansio', log_config=None)"
+SERVE = """
+import logging, sys, uvicorn
+logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+uvicorn.run("watched:app", port=int(sys.argv[1]), ws="websockets-sansio", log_config=None)
+"""
 
 
 @contextmanager
 def watched(directory: Path) -> Iterator[tuple[str, Path]]:
     """Serve the site of watched.py; its address, and its log."""
     port, log = servers.free_port(), directory / "site.log"
-    command = [sys.executable, "-c", LOGGED + SERVE, str(port)]
+    command = [sys.executable, "-c", SERVE, str(port)]
     environment = servers.andiron_environment(directory) | {"PYTHONPATH": str(HERE)}
     with servers.running(command, port, log, environment=environment):
         yield f"http://127.0.0.1:{port}/", log

@@ -17,13 +17,13 @@ from andiron import create_app
 from andiron.testing import sign_in
 
 TOKEN = "0123456789abcdef0123456789abcdef"
-NAMES = (
-    "antonio ariel beatrice benedick bottom brutus caliban calpurnia cassius celia cordelia"
-    " desdemona duncan edgar emilia falstaff feste fleance gertrude goneril hamlet hecate helena"
-    " hermia hippolyta horatio iago imogen laertes lear macbeth macduff malvolio mercutio miranda"
-    " oberon olivia ophelia orlando orsino othello paris perdita polonius prospero puck quince"
-    " rosalind sebastian shylock titania touchstone troilus tybalt viola"
-).split()
+NAMES = """
+antonio ariel beatrice benedick bottom brutus caliban calpurnia cassius celia cordelia
+desdemona duncan edgar emilia falstaff feste fleance gertrude goneril hamlet hecate helena
+hermia hippolyta horatio iago imogen laertes lear macbeth macduff malvolio mercutio miranda
+oberon olivia ophelia orlando orsino othello paris perdita polonius prospero puck quince
+rosalind sebastian shylock titania touchstone troilus tybalt viola
+"""
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -55,7 +55,7 @@ chat = create_app(domain="localhost", api_token=TOKEN, identify=identify, operat
 @asynccontextmanager
 async def lifespan(_site: Starlette) -> AsyncIterator[None]:
     async with chat.lifespan():
-        people = [await sign_in(chat, name) for name in NAMES]
+        people = [await sign_in(chat, name) for name in NAMES.split()]
         for at, one in enumerate(people):
             if at % 3:
                 await one.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
