@@ -51,12 +51,17 @@ class SessionsApi:
     async def list(self, account: str) -> tuple[Session, ...]:
         """Return the sessions of an account, or of all, oldest first."""
         bare = self._people.jid(account).bare if account else ""
-        there = [each for each in _signed_in(self._manager) if bare in ("", each.link.account)]
-        there.sort(key=lambda stream: stream.number)
+        runs = []
+        async for part in _sliced(self._manager):
+            run = [each for each in part if bare in ("", each.link.account)]
+            run.sort(key=_number)
+            runs.append(run)
+        merged = merge(*runs, key=_number)
         found: list[Session] = []
-        async for part in _sliced(there):
+        while some := list(islice(merged, _SLICE)):
             now = self._manager.clock()
-            found += [_described(each, now) for each in part if each.state is not State.CLOSED]
+            found += [_described(each, now) for each in some if each.state is not State.CLOSED]
+            await asyncio.sleep(0)
         return tuple(found)
 
     async def page(
@@ -69,9 +74,9 @@ class SessionsApi:
         key = _KEYS.get(sort)
         if key is None:
             raise InvalidError(f"Sessions can be sorted by {', '.join(_KEYS)}.")
-        wanted, there = text.casefold(), _signed_in(self._manager)
+        wanted = text.casefold()
         overview, runs = _Overview(), list[list[_Place]]()
-        async for part in _sliced(there):
+        async for part in _sliced(self._manager):
             now = self._manager.clock()
             for each in part:
                 overview.add(each)
@@ -87,7 +92,7 @@ class SessionsApi:
         sessions = [
             _described(each, now) for each in shown[start:] if each.state is not State.CLOSED
         ]
-        return overview.page(sessions, sum(map(len, runs)), len(there))
+        return overview.page(sessions, sum(map(len, runs)))
 
     def one(self, session: str) -> Session:
         """Return a session by its id."""
@@ -153,12 +158,12 @@ class _Overview:
             self._stanzas += len(stream.management.queue)
             self._bytes += stream.management.queue.bytes
 
-    def page(self, sessions: Sequence[Session], found: int, total: int) -> SessionPage:
-        """Return it with some sessions."""
+    def page(self, sessions: Sequence[Session], found: int) -> SessionPage:
+        """Return it with some sessions of those that were found."""
         return SessionPage(
             sessions=tuple(sessions),
             found=found,
-            total=total,
+            total=self._transports.total(),
             transports=dict(sorted(self._transports.items())),
             detached=self._detached,
             unacknowledged=self._stanzas,
@@ -166,8 +171,8 @@ class _Overview:
         )
 
 
-def _signed_in(manager: SessionManager) -> list[Stream]:
-    return [stream for stream in manager.sessions if stream.link.account]
+def _number(stream: Stream) -> int:
+    return stream.number
 
 
 def _queue(stream: Stream, read: Callable[[UnackedQueue], int]) -> int:
@@ -190,12 +195,13 @@ _KEYS: Final[Mapping[str, Callable[[Stream, float], Any]]] = {
 }
 
 
-async def _sliced(streams: list[Stream]) -> AsyncIterator[list[Stream]]:
-    """Give them in slices, between which all others have their turns."""
-    for at in range(0, len(streams), _SLICE):
+async def _sliced(manager: SessionManager) -> AsyncIterator[list[Stream]]:
+    """Give the sessions that are signed in in slices, between which others have their turns."""
+    there = list(manager.sessions)
+    for at in range(0, len(there), _SLICE):
         if at:
             await asyncio.sleep(0)
-        yield streams[at : at + _SLICE]
+        yield [each for each in there[at : at + _SLICE] if each.link.account]
 
 
 def _has(stream: Stream, text: str) -> bool:

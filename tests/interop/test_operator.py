@@ -14,20 +14,21 @@ from tests.interop.steps import screenshots, take
 pytestmark = pytest.mark.peer
 
 HERE = Path(__file__).parent / "operator"
+TESTS = Path(__file__).parents[1]
 TOKEN = "0123456789abcdef0123456789abcdef"
 SERVE = """
 import logging, sys, uvicorn
 logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-uvicorn.run("watched:app", port=int(sys.argv[1]), ws="websockets-sansio", log_config=None)
+uvicorn.run("support.watched:app", port=int(sys.argv[1]), ws="websockets-sansio", log_config=None)
 """
 
 
 @contextmanager
 def watched(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Serve the site of watched.py; its address, and its log."""
+    """Serve the site of support/watched.py; its address, and its log."""
     port, log = servers.free_port(), directory / "site.log"
     command = [sys.executable, "-c", SERVE, str(port)]
-    environment = servers.andiron_environment(directory) | {"PYTHONPATH": str(HERE)}
+    environment = servers.andiron_environment(directory) | {"PYTHONPATH": str(TESTS)}
     with servers.running(command, port, log, environment=environment):
         yield f"http://127.0.0.1:{port}/", log
 

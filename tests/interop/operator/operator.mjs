@@ -3,7 +3,7 @@
  *
  *   node operator.mjs SITE TOKEN OUTDIR
  *
- * SITE is where watched.py is served, TOKEN that of its API; screenshots go to OUTDIR.
+ * SITE is where tests/support/watched.py is served, TOKEN that of its API; screenshots go to OUTDIR.
  */
 
 import assert from 'node:assert/strict';
