@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.interop import server as servers
-from tests.interop.steps import screenshots, take
+from tests.interop.conftest import ROOT
+from tests.interop.steps import take
+from tests.interop.test_pictures import folder
 
 pytestmark = pytest.mark.peer
 
@@ -34,10 +36,13 @@ def watched(directory: Path) -> Iterator[tuple[str, Path]]:
 
 
 async def test_the_operators_page(node: str, chromium: str, tmp_path: Path) -> None:
+    taken = folder(tmp_path)
     with watched(tmp_path) as (site, log):
-        command = [node, "operator.mjs", site, TOKEN, screenshots(tmp_path)]
+        command = [node, "operator.mjs", site, TOKEN, str(taken)]
         steps = await take(HERE, *command, chromium=chromium)
     assert len(steps) == 10
+    pictures = {path.name for path in taken.glob("operator*.webp")}
+    assert pictures == {path.name for path in (ROOT / "docs/images").glob("operator*.webp")}
     audited = re.findall(r"^andiron\.audit: (.*)", log.read_text(), re.MULTILINE)
     done = [re.sub(r"^token \w{8} from 127\.0\.0\.1: ", "", line) for line in audited]
     session = re.search(r"session='(\S+)'", audited[0])

@@ -3,15 +3,15 @@
  *
  *   node operator.mjs SITE TOKEN OUTDIR
  *
- * SITE is where tests/support/watched.py is served, TOKEN that of its API; screenshots go to OUTDIR.
+ * SITE is where tests/support/watched.py is served, TOKEN that of its API; pictures of the documentation go to OUTDIR.
  */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { mkdirSync } from 'node:fs';
-import path from 'node:path';
 import { Visitor } from '../examples/visitor.mjs';
+import { camera } from '../pictures/camera.mjs';
 import { hasFailed, launch, step } from '../steps.mjs';
 
 const [site, token, outdir] = process.argv.slice(2);
@@ -23,13 +23,13 @@ mkdirSync(outdir, { recursive: true });
 
 const WORDS = 'a word to nobody else';
 const browser = await launch();
+const picture = await camera(browser, outdir);
 const at = (name) => new Visitor(name, '', { browser, site, outdir });
-const view = { viewport: { width: 1280, height: 800 } };
+const view = { viewport: { width: 1180, height: 680 } };
 const rows = '#table tbody tr';
 
 const operator = at('operator');
 const [juliet, romeo] = [at('juliet'), at('romeo')];
-const shot = (visitor, name) => visitor.page.screenshot({ path: path.join(outdir, `operator-${name}.png`), animations: 'disabled' });
 
 /** Wait for a word that says what was done. */
 const said = (text, visitor = operator) => visitor.see('#said', { hasText: text });
@@ -84,7 +84,8 @@ await step('sessions are filtered, sorted and paged', async () => {
     const waiting = [...document.querySelectorAll('#table tbody td:nth-child(7)')].map((cell) => Number(cell.textContent) || 0);
     return waiting[0] >= 6 && waiting.every((number, at) => !at || number <= waiting[at - 1]);
   });
-  await shot(operator, 'wide');
+  await operator.page.mouse.move(0, 0);
+  await picture(operator.page, 'operator');
 });
 
 await step('a session that begins is there by itself, and its trace tells no words', async () => {
@@ -102,7 +103,7 @@ await step('a session that begins is there by itself, and its trace tells no wor
   await juliet.write(WORDS);
   await operator.see('#trace-lines .in', { hasText: '<body>…</body>' });
   assert.equal((await operator.page.textContent('#trace-lines')).includes(WORDS), false);
-  await shot(operator, 'detail');
+  await picture(operator.page, 'operator-session');
 });
 
 await step('ending a session ends it in the client', async () => {
@@ -125,7 +126,6 @@ await step('all are told, and an account is disabled and enabled', async () => {
   await operator.page.fill('#ask [name=body]', 'The doors close in ten minutes');
   await operator.page.click('#ask-do');
   await said('sessions told');
-  await romeo.page.waitForFunction(() => true);
   await operator.page.click('nav a[href="#accounts"]');
   await operator.see('#no-disabled');
   await operator.page.fill('#account', 'nobody');
@@ -176,7 +176,7 @@ await step('a setting is changed, and a wrong one refused', async () => {
 const portia = at('portia');
 
 await step('the site’s own sign-in lets its operators in, and nobody else', async () => {
-  await portia.open('/in/portia', { ...view, viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
+  await portia.open('/in/portia', { viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
   await portia.page.goto(new URL('/chat/operator/', site).href);
   await portia.see(rows);
   await portia.see('[data-live=live]');
@@ -188,10 +188,7 @@ await step('the site’s own sign-in lets its operators in, and nobody else', as
     assert.ok(wide <= room, `${name} is ${wide} pixels wide`);
   }
   await portia.page.click('nav a[href="#sessions"]');
-  await shot(portia, 'phone');
-  await portia.page.click(`${rows} button`);
-  await portia.see('#detail .facts');
-  await shot(portia, 'phone-detail');
+  await picture(portia.page, 'operator-phone');
   await romeo.page.goto(new URL('/chat/operator/', site).href);
   await romeo.see('#token');
   await romeo.page.click('#again');
