@@ -16,6 +16,7 @@ from andiron.http_api.description import described
 from andiron.http_api.operations import OPERATIONS, PREFIX, Operation
 from andiron.http_api.problems import problem, problem_of
 from andiron.http_api.tokens import Doorkeeper
+from andiron.tracing.traces import of_request
 
 __all__ = ["api_routes"]
 
@@ -24,6 +25,7 @@ logger = logging.getLogger("andiron")
 _PATIENCE: Final = 30.0
 """Seconds that a body may take to come."""
 _JSON: Final = "application/json"
+_METHODS: Final = frozenset({operation.method for operation in OPERATIONS})
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -33,13 +35,14 @@ def api_routes(api: Api, doorkeeper: Doorkeeper, most: int) -> list[Route]:
     for operation in OPERATIONS:
         paths.setdefault(operation.path, []).append(operation)
     routes = [
-        Route(PREFIX + path, _Endpoint(api, doorkeeper, most, there))
+        Route(PREFIX + path, _Endpoint(api, doorkeeper, most, there, PREFIX + path))
         for path, there in paths.items()
     ]
-    description = _Description(doorkeeper)
-    nothing = _Nothing(doorkeeper)
+    document = f"{PREFIX}/openapi.json"
+    description = _Description(doorkeeper, document)
+    nothing = _Nothing(doorkeeper, f"{PREFIX}/…")
     return [
-        Route(f"{PREFIX}/openapi.json", description),
+        Route(document, description),
         *routes,
         Route(f"{PREFIX}/{{rest:path}}", nothing),
         Route(PREFIX, nothing),
@@ -49,23 +52,35 @@ def api_routes(api: Api, doorkeeper: Doorkeeper, most: int) -> list[Route]:
 class _Guarded:
     """Answers requests that bring a token, and refuses others before all else."""
 
-    def __init__(self, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, doorkeeper: Doorkeeper, path: str) -> None:
+        """Take, as ``path``, what stands in a trace for the paths that it answers at."""
         self._doorkeeper = doorkeeper
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = self._doorkeeper.refusal(request)
         if response is None:
+            response = await self._traced(request)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _traced(self, request: Request) -> Response | None:
+        method = request.method if request.method in _METHODS else "OTHER"
+        with of_request(f"{method} {self._path}", request.headers) as span:
             try:
                 response = await self._answer(request)
             except ApiError as error:
                 response = problem_of(error)
             except ClientDisconnect:
-                return
-            except Exception:
+                span.fail("disconnected")
+                return None
+            except Exception as error:
                 logger.exception("A request of the API failed")
+                span.fail(type(error).__name__)
                 response = problem(500, "Internal error", "The server's log says why.", "internal")
-        await response(scope, receive, send)
+            span.note("http.response.status_code", response.status_code)
+            return response
 
     async def _answer(self, request: Request) -> Response:
         raise NotImplementedError
@@ -75,9 +90,9 @@ class _Endpoint(_Guarded):
     """Answers at one path, by the method."""
 
     def __init__(
-        self, api: Api, doorkeeper: Doorkeeper, most: int, there: Iterable[Operation]
+        self, api: Api, doorkeeper: Doorkeeper, most: int, there: Iterable[Operation], path: str
     ) -> None:
-        super().__init__(doorkeeper)
+        super().__init__(doorkeeper, path)
         self._api = api
         self._most = most
         self._there = {operation.method: operation for operation in there}
