@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import textwrap
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ PYTHON = {
     "docs/pep.md": (1, ["tests/app/test_pep_doc.py"]),
     "docs/testing.md": (3, ["tests/app/testing/test_doc.py"]),
     "docs/tutorial.md": (6, ["tests/app/test_tutorial_doc.py"]),
+    "docs/tutorial-django.md": (3, ["tests/servers/test_tutorials.py"]),
+    "docs/tutorial-fastapi.md": (4, ["tests/servers/test_tutorials.py"]),
     "docs/users.md": (9, ["tests/app/test_users_doc.py", "tests/servers/test_site_users.py"]),
 }
 
@@ -49,6 +52,9 @@ PROGRAMS = {
     "export": "the shell's own",
     "for": "the shell's own",
     "openssl": "a random text",
+    "cd": "the shell's own",
+    ".": "the shell's own",
+    "django-admin": "run by tests/servers/test_tutorials.py",
     "cp": "put in place by root",
     "docker": "needs an engine; tests/test_dockerfile.py and tests/test_deploy.py read the files",
     "kubectl": "needs a cluster; tests/test_deploy.py reads the file",
@@ -100,7 +106,8 @@ def of(language: str) -> list[Block]:
 
 
 SHELL = of("")
-LANGUAGES = {"", "python", "toml", "html", "js", "css"}
+# Templates of Django are a part of what tests/servers/test_tutorials.py makes.
+LANGUAGES = {"", "python", "toml", "html", "html+django", "js", "css"}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -129,7 +136,7 @@ def test_python_is_run() -> None:
 
 @pytest.mark.parametrize("block", of("python"), ids=str)
 def test_python_is_sound(block: Block) -> None:
-    compile(re.sub(r"^    (?=chat\.)", "", block.text), str(block), "exec")
+    compile(textwrap.dedent(block.text), str(block), "exec")
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=str)

@@ -40,6 +40,7 @@ ALL = {
     for link in links(page)
 }
 ALL |= {("pyproject.toml", link) for link in URLS.values()}
+ALL -= {(page, link) for page, link in ALL if link.startswith("http://localhost:")}
 OUTWARD = sorted((page, link) for page, link in ALL if re.match(r"\w+:|//", link))
 INWARD = sorted((page, link) for page, link in ALL - set(OUTWARD) if not page.startswith("docs/"))
 
