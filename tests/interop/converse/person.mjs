@@ -51,6 +51,15 @@ export class Person {
     if (process.env.FRAMES) console.error(`${this.name} ${way} ${frame}`);
   }
 
+  /** Wait until something has come over the wire. */
+  async got(text) {
+    const end = Date.now() + PATIENCE;
+    while (!this.frames.some((frame) => frame.startsWith('< ') && frame.includes(text))) {
+      assert.ok(Date.now() < end, `${this.name} waited for ${text} in vain`);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+
   async signIn(password) {
     await this.page.fill('input[name=jid]', this.jid);
     await this.page.fill('input[name=password]', password);
