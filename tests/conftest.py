@@ -1,5 +1,6 @@
 """What every test may ask for: a program that the machine may lack."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,12 @@ settings.load_profile("andiron")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the real clients and servers: they are few and long, and wait much."""
     items.sort(key=lambda item: item.get_closest_marker("peer") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the tests themselves be no garbage to look for: there are thousands of them."""
+    gc.collect()
+    gc.freeze()
 
 
 def require(what: str, path: str | None) -> str:
