@@ -19,7 +19,7 @@ ORIGIN = "https://pages.example"
 """Where the pages come from that use BOSH from another site."""
 PASSWORD = "correct horse & <battery> \N{SNOWMAN}"
 PEOPLE = [f"{name}{number}" for number in range(45) for name in ("alice", "bob")]
-START_PATIENCE = 30.0
+START_PATIENCE = 90.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from tests.interop.server import (
 )
 from tests.servers.clients import PASSWORD
 
-STOP_PATIENCE = 30.0
+STOP_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

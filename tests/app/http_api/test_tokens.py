@@ -16,9 +16,13 @@ ALL = [(each.method, each.path) for each in OPERATIONS] + [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), ALL)
+WRONG = ["Basic dTpw", "Bearer", "Bearer ", "Bearer \u00e9"]
+
+
 @pytest.mark.parametrize(
-    "header", [None, "Basic dTpw", "Bearer", "Bearer ", "Bearer \u00e9", f"Bearer {'x' * 32}"]
+    ("method", "path", "header"),
+    [(*asked, header) for asked in ALL for header in (None, f"Bearer {'x' * 32}")]
+    + [("GET", "/rooms", header) for header in WRONG],
 )
 async def test_nothing_is_done_or_told_without_a_token(http, method, path, header):
     del http.headers["Authorization"]
