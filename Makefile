@@ -44,7 +44,7 @@ installed: $(VENV)/.check
 
 types: installed
 	cd $(CACHE) && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml
-	$(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
+	MYPYPATH=$(CACHE)/installed $(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
 	cd examples/starlette && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/fastapi_jwt && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/django && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -p mysite
