@@ -3,7 +3,7 @@
 import gc
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -71,3 +71,14 @@ def program() -> Callable[..., str]:
         )
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_at_once() -> Iterator[None]:
+    """Make new databases of this process by one script instead of all migrations."""
+    # Here, and not before coverage begins.
+    from tests.support import schema  # noqa: PLC0415
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        schema.install(monkeypatch)
+        yield
