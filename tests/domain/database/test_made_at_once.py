@@ -12,7 +12,7 @@ async def made(path):
     await (await Database.open(f"sqlite:///{path}")).close()
     with closing(sqlite3.connect(path)) as database:
         tables = database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name")
-        return tables.fetchall(), list(database.iterdump())
+        return tables.fetchall(), sorted(database.iterdump())
 
 
 async def test_it_is_the_same_as_by_the_migrations(tmp_path, monkeypatch):
