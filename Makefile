@@ -2,11 +2,12 @@
 # make test    all tests, with what they need from Debian and npm where that may be installed
 # make check   style, types, import layers, documentation, coverage of the last `make test`
 # make docs    the documentation as a site, in .cache/docs
+# make links   follow the links that lead out of the documentation; this needs a network
 # make bench   the load generator against this checkout
 # make clean   forget everything that these made, but the accounts of `make run`
 
 .POSIX:
-.PHONY: run test check style installed types layers docs coverage bench clean
+.PHONY: run test check style installed types layers docs links coverage bench clean
 .DELETE_ON_ERROR:
 
 VENV = .venv
@@ -57,6 +58,9 @@ docs: $(VENV)/.docs
 	rm -rf $(CACHE)/docs $(CACHE)/doctrees
 	$(BIN)/sphinx-build --fail-on-warning --quiet -d $(CACHE)/doctrees docs $(CACHE)/docs
 	@echo "The documentation: file://$(CURDIR)/$(CACHE)/docs/index.html"
+
+links: $(VENV)/.docs
+	$(BIN)/sphinx-build --builder linkcheck -d $(CACHE)/doctrees docs $(CACHE)/links
 
 coverage: $(VENV)/.test .coverage
 	$(BIN)/coverage report --format=total --fail-under=$(COVERAGE)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import gc
 import logging
 import math
 import os
@@ -19,6 +18,7 @@ import uvicorn
 
 from andiron.application import Andiron, create_app
 from andiron.domain.accounts.accounts import Accounts
+from andiron.serving.collecting import collect_seldom
 from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
@@ -52,9 +52,7 @@ class Server(uvicorn.Server):
         """Start the application, then accept connections."""
         await super().startup(sockets)
         if self.started:
-            # What is there by now stays: looking for garbage in it would slow every sign-in.
-            gc.collect()
-            gc.freeze()
+            collect_seldom()
             # Threads that read the database for one let the loop go on with the others.
             sys.setswitchinterval(0.0005)
             try:
@@ -82,11 +80,12 @@ def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
     database was lost to another server, :class:`DatabaseError` when that fails at
     the start, and SystemExit when the application does not start, which is logged.
     """
-    configure_logging(settings.log_level, settings.log_format)
+    _log_by(settings)
     allow_open_files()
     if os.environ.get("WEB_CONCURRENCY", "1") != "1":
         logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")
     andiron = create_app(settings)
+    andiron.on_applied = _log_by
     if settings.socket and "unix" not in settings.trusted_proxies:
         logger.warning(
             "Whoever connects to the socket file %s is not believed what it says of clients,"
@@ -136,6 +135,10 @@ def on_hangup(call: Callable[[], object]) -> None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
 
 
+def _log_by(settings: Settings) -> None:
+    configure_logging(settings.log_level, settings.log_format)
+
+
 def reload(andiron: Andiron, read: Callable[[], Settings]) -> None:
     """Read the settings anew; what is wrong with them is logged, and nothing changes."""
     try:
@@ -144,7 +147,6 @@ def reload(andiron: Andiron, read: Callable[[], Settings]) -> None:
         logger.error("The settings stay as they are: %s", error)  # noqa: TRY400 - the sentence is all
         return
     live, others = andiron.apply(settings)
-    configure_logging(andiron.settings.log_level, andiron.settings.log_format)
     logger.info("The settings were read anew; changed: %s", ", ".join(live) or "none")
     if others:
         logger.warning("These settings take effect at the next start only: %s", ", ".join(others))

@@ -89,6 +89,9 @@ class Place:
     def sample(self, name: str) -> str:
         """Return what deploy/ says, but for the files of the certificate."""
         text = (ROOT / "deploy" / name).read_text()
+        # 127.0.0.2, whom these tests are, is near; others of this machine are far away.
+        assert "127.0.0.0/8" in text
+        text = text.replace("127.0.0.0/8", "127.0.0.0/30")
         text = text.replace("/etc/letsencrypt/live/chat.example.org", str(self.directory))
         return text.replace("/etc/haproxy/certs/chat.example.org.pem", f"{self.directory}/both.pem")
 
@@ -193,8 +196,8 @@ async def browser(site: int) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def client_of(port: int) -> httpx.AsyncClient:
-    transport = httpx.AsyncHTTPTransport(verify=False, local_address="127.0.0.2")
+def client_of(port: int, address: str = "127.0.0.2") -> httpx.AsyncClient:
+    transport = httpx.AsyncHTTPTransport(verify=False, local_address=address)
     return httpx.AsyncClient(
         transport=transport, base_url=f"https://127.0.0.1:{port}", headers={"host": HOST}
     )
@@ -340,6 +343,20 @@ async def test_client_is_known_by_its_address_whatever_it_claims(
     log = andiron_server.log.read_text()
     assert "127.0.0.2: BOSH session ended" in log
     assert "203.0.113.9" not in log
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/%6detrics", "/metrics?a=b"])
+async def test_metrics_are_for_those_who_are_near(site: int, path: str) -> None:
+    async with client_of(site) as near, client_of(site, "127.0.0.9") as far:
+        # There is no token, and so nothing to be had.
+        assert (await near.get("/metrics")).status_code == 404
+        assert (await far.get("/healthz")).status_code == 200
+        assert (await far.get(path)).status_code == 403
+
+
+async def test_what_operators_ask_for_passes(browser: httpx.AsyncClient) -> None:
+    for path, status in {"/healthz": 200, "/readyz": 200, "/api/v1/rooms": 404}.items():
+        assert (await browser.get(path)).status_code == status
 
 
 async def test_discovery_names_the_urls_of_the_site(browser: httpx.AsyncClient) -> None:
