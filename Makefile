@@ -15,8 +15,8 @@ BIN = $(VENV)/bin
 CACHE = .cache
 COVERAGE = 95
 ARGS =
-# One more than there are processors: clients and servers of the tests wait much.
-WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
+# More than there are processors: clients and servers of the tests wait much.
+WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 run: $(VENV)/.server
@@ -25,7 +25,9 @@ run: $(VENV)/.server
 
 test: $(VENV)/.test
 	.ci/peers
-	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
+	# What one worker and one process compiled is not compiled again by all the others.
+	unset PYTHONDONTWRITEBYTECODE; \
+		COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
 		$(BIN)/pytest -ra --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 check: style types layers docs coverage
@@ -43,7 +45,7 @@ installed: $(VENV)/.check
 
 types: installed
 	cd $(CACHE) && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml
-	$(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
+	MYPYPATH=$(CACHE)/installed $(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
 	cd examples/starlette && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/fastapi_jwt && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/django && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -p mysite

@@ -231,7 +231,7 @@ class Bosh:
             content=f"<body xmlns='http://jabber.org/protocol/httpbind' rid='{self._rid}'"
             f" {sid} {attributes}>{payload}</body>",
             headers={"content-type": "text/xml; charset=utf-8", **self._headers},
-            timeout=20,
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         return answer.text
@@ -292,7 +292,7 @@ async def test_held_poll_is_not_cut(browser: httpx.AsyncClient) -> None:
     features = await session.create(wait=2)
     assert "wait='2'" in features
     await session.sign_in()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert re.fullmatch(r"<body[^>]*/>", await session.ask())
     assert "terminate" in await session.ask("", "type='terminate'")
 
@@ -315,12 +315,12 @@ async def test_poll_is_cut_where_nginx_is_not_told(
 
 async def test_answer_comes_by_the_request_that_is_held(browser: httpx.AsyncClient) -> None:
     session = Bosh(browser)
-    await session.create(wait=15)
+    await session.create(wait=50)
     await session.sign_in()
     held = asyncio.create_task(session.ask())
     ping = "<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
     asking = asyncio.create_task(session.ask(ping))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         assert "id='p'" in await held
         end = await session.ask("", "type='terminate'")
         assert "terminate" in end + await asking
@@ -387,10 +387,10 @@ async def test_file_goes_there_and_back(browser: httpx.AsyncClient) -> None:
         place,
         content=content,
         headers={"authorization": authorization, "content-type": "image/png"},
-        timeout=20,
+        timeout=60,
     )
     assert put.status_code == 201, put.text
-    got = await browser.get(place, timeout=20)
+    got = await browser.get(place, timeout=60)
     assert (got.content == content, got.headers["content-type"]) == (True, "image/png")
     part = await browser.get(place, headers={"range": "bytes=-10"})
     assert (part.status_code, part.content) == (206, content[-10:])
@@ -402,7 +402,7 @@ async def test_file_that_is_too_large_ends_at_nginx(
     upstream = f"{andiron_server.host}:{andiron_server.port}"
     with behind(nginx, upstream, tmp_path, program) as port:
         async with client_of(port) as client:
-            answer = await client.put("/upload/x/y", content=bytes(20_971_521), timeout=20)
+            answer = await client.put("/upload/x/y", content=bytes(20_971_521), timeout=60)
     assert answer.status_code == 413
     assert "nginx" in answer.text
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { listen } from '../steps.mjs';
 
-const PATIENCE = 30_000; // ms; on a healthy machine things take a fraction of it
+const PATIENCE = 60_000; // ms; on a healthy machine things take a fraction of it
 
 /** The conversation that is shown, with a person or in a room. */
 export const OPEN = ':is(converse-chat, converse-muc)';
