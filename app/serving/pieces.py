@@ -87,3 +87,8 @@ class Pieces(asyncio.BufferedProtocol):
     def before(self, reader: Reader) -> "Pieces":
         """Return what stands before another protocol of the same connection."""
         return Pieces(reader, self._buffer)
+
+    @property
+    def piece(self) -> memoryview:
+        """The buffer, for a protocol that takes the place of the reader's."""
+        return self._piece

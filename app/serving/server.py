@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import gc
 import logging
 import math
@@ -170,11 +169,7 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         lifespan="on",
         workers=1,
         http=http,  # type: ignore[arg-type]
-        ws=functools.partial(  # type: ignore[arg-type]
-            WebSocketProtocol,
-            close_timeout=settings.websocket_close_timeout,
-            max_negotiation_size=settings.max_negotiation_size,
-        ),
+        ws=WebSocketProtocol,
         ws_max_size=settings.max_stanza_size,
         ws_ping_interval=settings.websocket_ping_interval or None,
         ws_ping_timeout=settings.websocket_ping_timeout,

@@ -1,0 +1,368 @@
+"""An open WebSocket that carries XMPP with nothing between: no task, no queue, no ASGI message.
+
+It reads a message when the one before has been worked on, so that what a
+client sends faster waits with the client, and nothing is kept for one that
+does not read but what it is owed, within a bound.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Final
+
+from websockets.extensions import Extension
+from websockets.frames import CloseCode, Frame, Opcode
+
+from andiron.serving.frames import (
+    BrokenFrame,
+    Closed,
+    Event,
+    FrameReader,
+    Ping,
+    close_frame,
+    control_frame,
+    text_frame,
+)
+from andiron.serving.pieces import PIECE
+from andiron.sm.payers import WIDE
+from andiron.websocket.config import WebSocketConfig
+from andiron.websocket.connection import WebSocketConnection
+from andiron.xmpp.xml import utf8_length
+
+__all__ = ["OpenWebSocket", "Server"]
+
+_TOLERANCE: Final = 4096
+"""Bytes by which a stranger's message may exceed the bound and still get its answer."""
+_STRANGERS_BUFFER: Final = 16_384
+"""Bytes that may wait for a stranger to read them before nothing more is sent."""
+_PING: Final = b"alive"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What all open WebSockets of one server share."""
+
+    connections: set[Any]
+    """Uvicorn's: at the end it has each of them :meth:`~OpenWebSocket.shutdown`, and waits."""
+    ping_interval: float | None
+    """Seconds between an answer and the next ping; None: no pings."""
+    ping_timeout: float | None
+    """Seconds in which a ping is to be answered; None: it need not be."""
+
+
+class OpenWebSocket(asyncio.BufferedProtocol):
+    """The :class:`~andiron.websocket.connection.Wire` of one connection, and asyncio's protocol.
+
+    The handshake is over. :meth:`begin` is to be called when the connection is connected.
+    ``buffer`` is where the network puts what it brings, one for all connections; without it
+    each piece has its own.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_bytes",
+        "_close_sent",
+        "_code",
+        "_config",
+        "_connection",
+        "_encode",
+        "_failed",
+        "_loop",
+        "_over",
+        "_paused",
+        "_pong",
+        "_reader",
+        "_server",
+        "_shared",
+        "_texts",
+        "_timer",
+        "_transport",
+        "_writable",
+    )
+
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        config: WebSocketConfig,
+        transport: asyncio.Transport,
+        server: Server,
+        *,
+        extension: Extension | None = None,
+        buffer: memoryview | None = None,
+    ) -> None:
+        self._connection = connection
+        self._config = config
+        self._transport = transport
+        self._server = server
+        self._shared = buffer
+        self._buffer = buffer
+        # What is somewhat larger than it may be is answered by the stream's own error.
+        most = min(config.max_negotiation_size + _TOLERANCE, config.max_stanza_size)
+        wide = config.max_negotiation_size // WIDE + _TOLERANCE
+        self._reader = FrameReader(most, wide, extension)
+        self._encode = text_frame if extension is None else _compressing(extension)
+        self._loop = asyncio.get_running_loop()
+        self._paused = True
+        self._writable = True
+        self._texts: deque[str] | None = None
+        """What waits for the network."""
+        self._bytes = 0
+        self._code = 0
+        """With what it is to be closed once nothing waits; 0: not at all."""
+        self._failed = False
+        self._close_sent = False
+        self._over = False
+        """Whether the connection has been told of its end."""
+        self._pong = b""
+        self._timer: asyncio.TimerHandle | None = None
+        """For the next ping, the answer to one, or the client's end of a close."""
+        transport.set_write_buffer_limits(high=_STRANGERS_BUFFER)
+        server.connections.add(self)
+        connection.carried_by(self)
+
+    def begin(self, early: bytes) -> None:
+        """Read; ``early`` is what came before the handshake was over."""
+        self._reader.feed(early)
+        self._plan_ping()
+        self.unpause()
+
+    # asyncio's protocol
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Return where to put what comes."""
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(PIECE))
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Read what was put there."""
+        assert self._buffer is not None
+        self._reader.feed(self._buffer[:nbytes].tobytes())
+        self._buffer = self._shared
+        if not self._paused:
+            self._read()
+
+    def eof_received(self) -> bool | None:
+        """Let the transport close itself."""
+        return None
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End."""
+        self._server.connections.discard(self)
+        self._end(CloseCode.ABNORMAL_CLOSURE)
+        self._cancel_timer()
+
+    def pause_writing(self) -> None:
+        """Keep what is to be sent."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """Send what waited."""
+        self._writable = True
+        if self._transport.is_closing():
+            return
+        if self._pong:
+            pong, self._pong = self._pong, b""
+            self._transport.write(pong)
+        while self._texts and self._writable:
+            text = self._texts.popleft()
+            self._bytes -= utf8_length(text)
+            self._write(text)
+        if not self._writable or self._texts:
+            return
+        self._texts = None
+        if self._code:
+            self._send_close(self._code)
+        elif not self._over:
+            self._connection.drained()
+
+    def shutdown(self) -> None:
+        """End with the server (:class:`uvicorn.Server`)."""
+        self._fail(CloseCode.SERVICE_RESTART, "")
+
+    # Reading
+
+    def _read(self) -> None:
+        """Read what is there, for as long as nobody says to stop."""
+        reader = self._reader
+        try:
+            while not self._paused:
+                event = reader.next()
+                if event is None:
+                    return
+                if type(event) is str and not self._over:
+                    self._connection.hear(event)
+                else:
+                    self._take(event)
+        except BrokenFrame as broken:
+            self._fail(broken.code, broken.reason)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Closed):
+            self._client_closed(event.code)
+        elif self._over:
+            return
+        elif isinstance(event, Ping):
+            self._answer(control_frame(Opcode.PONG, event.data))
+        elif isinstance(event, bytes):
+            self._connection.hear_bytes()
+        elif event.data == _PING and self._timer is not None:
+            self._cancel_timer()
+            self._plan_ping()
+
+    def _answer(self, pong: bytes) -> None:
+        """Answer a ping, the latest only when the client does not read (RFC 6455 section 5.5.3)."""
+        if self._writable:
+            self._transport.write(pong)
+        else:
+            self._pong = pong
+
+    def _client_closed(self, code: int) -> None:
+        """Answer a close, unless it is an answer; a server ends the connection (section 7.1.1)."""
+        self._send_close(code)
+        self._end(code)
+        self._transport.close()
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close the WebSocket, and wait for nothing (section 7.1.7)."""
+        self._send_close(code, reason)
+        self._end(code)
+        self._transport.close()
+
+    def _end(self, code: int) -> None:
+        """Tell the connection that it is over; read what a client still sends for nobody."""
+        if not self._over:
+            self._over = True
+            self._connection.ended(code)
+            self._connection.lost()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if not self._paused:
+            self._paused = True
+            if not self._transport.is_closing():
+                self._transport.pause_reading()
+
+    def unpause(self) -> None:
+        """Read again, first what is there."""
+        if self._paused:
+            self._paused = False
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._read()
+        if not self._paused and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # Writing: the Wire
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is on its way."""
+        return not self._writable
+
+    @property
+    def congested(self) -> bool:
+        """Whether the network pushes back, so that what is sent now has to wait."""
+        return not self._writable
+
+    def send(self, text: str) -> None:
+        """Send one frame, behind those that wait."""
+        if not self._writable:
+            self._keep(text)
+        elif not self._close_sent:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._transport.write(self._encode(text))
+        except Exception as error:  # noqa: BLE001 - must not reach whoever just delivered
+            self._give_up(error)
+
+    def _keep(self, text: str) -> None:
+        if self._texts is None:
+            self._texts = deque()
+        self._texts.append(text)
+        self._bytes += utf8_length(text)
+        if self._bytes > self._config.buffer_bytes:
+            self._give_up(None)
+
+    def _give_up(self, error: Exception | None) -> None:
+        if not self._failed:
+            self._failed = True
+            self._loop.call_soon(self._connection.failed, error)
+
+    def take_back(self, *, lost: bool) -> list[str]:
+        """Return the frames that wait."""
+        if not (lost or self.congested):
+            return []
+        taken = list(self._texts or ())
+        self._texts = None
+        self._bytes = 0
+        return taken
+
+    def signed_in(self) -> None:
+        """Lift the limits for strangers."""
+        self._reader.max_size = self._config.max_stanza_size
+        self._reader.max_wide = inf
+        self._transport.set_write_buffer_limits()
+
+    def close(self, code: int) -> None:
+        """Close the WebSocket when all that waits has been sent."""
+        if self._writable:
+            self._send_close(code)
+            # Not at once: the connection is not called before this has returned.
+            self._loop.call_soon(self._end, code)
+            self._cancel_timer()
+            self._timer = self._loop.call_later(self._config.close_timeout, self._transport.abort)
+            self.unpause()
+        else:
+            self._code = code
+
+    def _send_close(self, code: int, reason: str = "") -> None:
+        if not self._close_sent:
+            self._close_sent = True
+            self._transport.write(close_frame(code, reason))
+
+    def drop(self) -> None:
+        """Drop the connection."""
+        self._transport.abort()
+
+    # Pings
+
+    def _plan_ping(self) -> None:
+        if self._server.ping_interval:
+            self._timer = self._loop.call_later(self._server.ping_interval, self._ping)
+
+    def _ping(self) -> None:
+        self._timer = None
+        if self._close_sent or self._transport.is_closing():
+            return
+        self._transport.write(control_frame(Opcode.PING, _PING))
+        if self._server.ping_timeout is None:
+            self._plan_ping()
+        else:
+            self._timer = self._loop.call_later(self._server.ping_timeout, self._unanswered)
+
+    def _unanswered(self) -> None:
+        self._timer = None
+        if self._paused:
+            self._plan_ping()  # Whether there is an answer is not known: nothing was read.
+        else:
+            self._fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _compressing(extension: Extension) -> Callable[[str], bytes]:
+    """Return what makes a compressed frame of a text (RFC 7692 section 7.2.1)."""
+
+    def frame(text: str) -> bytes:
+        return Frame(Opcode.TEXT, text.encode()).serialize(mask=False, extensions=[extension])
+
+    return frame
