@@ -71,7 +71,6 @@ class GuardedLink(DomainLink):
         session = self.session
         try:
             verdict = await self._permissions.ask_all(self.owner.username, names)
-            await self._make_tree(element)
             self._verdict = verdict
             session.take_up(element, ticket)
         finally:

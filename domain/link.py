@@ -4,7 +4,6 @@ Before sign-in it takes SASL only, after it one bind request, then stanzas: RFC
 6120 sections 4.3.2, 6 and 7. What may come when stands in a table.
 """
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -40,7 +39,6 @@ from andiron.xmpp.stanza import (
     unprefixed,
     with_language,
 )
-from andiron.xmpp.tree import SLIGHT, is_bulky, parse_slowly
 from andiron.xmpp.xml import Element, Guard
 
 _LONGEST_NAME: Final = 255
@@ -183,10 +181,6 @@ class DomainLink(Client):
         attributes = element.attributes
         if "from" in attributes:
             self._check_sender(attributes["from"])
-        if len(element.text) > SLIGHT and is_bulky(element) and element.name != "presence":
-            self.session.hold()
-            self._domain.spawn(self.session.errand(self._unhurried(element, ticket)))
-            return False
         try:
             if element.name == "message":
                 return self._messages.receive(self, element, ticket, now)
@@ -198,24 +192,6 @@ class DomainLink(Client):
         except StanzaError as error:
             self.refuse(element, error, now)
         return True
-
-    async def _unhurried(self, element: Element, ticket: int) -> None:
-        """Take a stanza whose tree takes long to make, with pauses meanwhile."""
-        session = self.session
-        try:
-            await self._make_tree(element)
-            session.take_up(element, ticket)
-        finally:
-            session.go_on()
-
-    async def _make_tree(self, element: Element) -> None:
-        """Make a stanza's tree with pauses, where that takes long; end its stream where none is."""
-        try:
-            if is_bulky(element):
-                for _ in parse_slowly(element):
-                    await asyncio.sleep(0)
-        except StreamError as error:
-            self.session.failed(element, error, self.session.clock())
 
     def detached(self, now: float) -> None:  # noqa: ARG002
         """Let another resource go on with stored messages; a hibernating one stays available."""

@@ -161,7 +161,7 @@ class _Reader:
 
 
 def _read_tags(parser: XMLParserType, text: str, guard: Guard, max_children: int) -> list[_Tag]:
-    guard.may_be_crowded(text)
+    guard.may_be_crowded(text, _MANY)
     reader = _Reader(parser, guard, max_children)
     parser.StartNamespaceDeclHandler = reader.declare
     parser.StartElementHandler = reader.start

@@ -181,8 +181,8 @@ class Guard:
     def _bounded(self, parser: XMLParserType, text: str) -> "_Root | _Bounds":
         """Return what reads the root tag, and counts where so much text may exceed a bound."""
         crowded = self.may_be_crowded(text)
-        # Every level has a "<" of its own.
-        if not crowded and text.count("<") <= self.max_depth:
+        # Every level but the innermost has an end tag of its own.
+        if not crowded and text.count("</") < self.max_depth:
             return _Root(parser)
         bounds = _Bounds(self.max_depth, self.max_nodes)
         parser.EndElementHandler = bounds.end
@@ -190,23 +190,27 @@ class Guard:
             parser.StartNamespaceDeclHandler = bounds.declare
         return bounds
 
-    def may_be_crowded(self, text: str) -> bool:
+    def may_be_crowded(self, text: str, elements_in: int = 1) -> bool:
         """Tell whether ``text`` may hold more than ``max_nodes``, so that they must be counted.
 
-        Every element has a "<" and every attribute a "=", which in C take no time
-        to count. Raises :class:`StreamError` for so many CDATA sections, and for
-        a single tag with so many attributes, which a parser would read all
+        A text that holds several stanzas may have the elements of ``elements_in``.
+
+        Of a sound text C counts the elements in no time, every "<" but those of end tags, and
+        every attribute has a "=". Raises :class:`StreamError` for too many elements or CDATA
+        sections, and for a single tag with so many attributes, which a parser would read all
         before it reported the first.
         """
         limit = self.max_nodes
         if len(text) <= _NODE * limit:
             return False
-        tags, equals = text.count("<"), text.count("=")
-        if tags + equals <= limit:
+        elements, equals = text.count("<") - text.count("</"), text.count("=")
+        if elements + equals <= limit:
             return False
-        if (tags > limit and text.count("<![CDATA[") > limit) or (
-            equals > limit and self._crowded_tag(text)
-        ):
+        if elements > limit * elements_in:
+            sections = text.count("<![CDATA[")  # in which a "<" is text
+            if not sections or sections > limit:
+                raise too_many(limit)
+        if equals > limit and self._crowded_tag(text):
             raise too_many(limit)
         return True
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import math
 import os
@@ -18,6 +17,7 @@ import uvicorn
 
 from andiron.application import Andiron, create_app
 from andiron.domain.accounts.accounts import Accounts
+from andiron.serving.collecting import collect_seldom
 from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
@@ -51,9 +51,7 @@ class Server(uvicorn.Server):
         """Start the application, then accept connections."""
         await super().startup(sockets)
         if self.started:
-            # What is there by now stays: looking for garbage in it would slow every sign-in.
-            gc.collect()
-            gc.freeze()
+            collect_seldom()
             # Threads that read the database for one let the loop go on with the others.
             sys.setswitchinterval(0.0005)
             try:

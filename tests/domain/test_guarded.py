@@ -9,7 +9,6 @@ from support.rooms import ROOM, RoomStage, enter, form, rule, say
 from andiron.domain.guarded import GuardedLink
 from andiron.domain.sign_in.site import Site
 from andiron.xmpp import namespaces as ns
-from andiron.xmpp.xml import Element
 
 VCARD = f"<vCard xmlns='{ns.VCARD}'/>"
 ITEMS = f"<pubsub xmlns='{ns.PUBSUB}'><items node='{ns.AVATAR_DATA}'/></pubsub>"
@@ -277,12 +276,3 @@ async def test_an_invitation_to_nowhere_is_answered_as_ever(says, garden):
     (error,) = await sent(romeo, invitation("@"))
     assert condition(error) == "jid-malformed"
     assert says.asked == []
-
-
-async def test_a_large_tree_that_cannot_be_made_ends_the_stream(says, juliet, romeo):
-    attributes = {"type": "set", "id": "1", "to": romeo.jid}
-    broken = Element("<iq>" + "<a>" * 1000 + "</iq>", ns.CLIENT, "iq", attributes)
-    juliet.session.receive(broken, juliet.session.clock())
-    await settle()
-    assert says.asked == [("juliet", "romeo")]
-    assert juliet.error == "not-well-formed"

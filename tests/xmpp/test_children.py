@@ -185,6 +185,13 @@ def test_the_number_of_nodes_holds_for_each_child_and_twice_for_all():
     assert len(read_children(few, f"<body><a{declarations[:-13]}/></body>")[1]) == 1
 
 
+def test_stanzas_may_have_many_elements_each():
+    stanza = f"<a>{'<b/>' * 3990}</a>"
+    guard = Guard()
+    assert len(read_children(guard, f"<body>{stanza}{stanza}</body>")[1]) == 2
+    assert refused(f"<body>{stanza}{stanza}{stanza}</body>", guard=guard) == "policy-violation"
+
+
 def test_the_size_is_that_of_the_whole():
     text = "<body><a>é</a></body>"
     small = Guard(max_size=len(text.encode()))

@@ -344,6 +344,14 @@ def test_what_only_looks_like_many_elements_is_free(guard):
     assert guard.read(f"<a b='{'=' * 8000}'><![CDATA[{page}]]></a>").name == "a"
 
 
+def test_too_many_elements_are_not_given_to_the_parser(guard, monkeypatch):
+    parsed = []
+    monkeypatch.setattr("andiron.xmpp.xml.parse", lambda *given: parsed.append(given))
+    for text in ("<a>" + "<b/>" * 4000 + "</a>", "<a>" + "<b></b>" * 60_000, "<a>" * 9000):
+        assert refused(guard.read, text) == POLICY
+    assert parsed == []
+
+
 def test_cdata_sections_are_bounded(guard):
     section = "<![CDATA[x]]>"
     assert guard.read(f"<a>{section * 4000}</a>").name == "a"
@@ -381,7 +389,7 @@ def test_a_tag_with_too_many_attributes_is_not_given_to_the_parser(guard, text, 
     ids=range(7),
 )
 def test_the_search_for_such_a_tag_takes_linear_time(guard, text):
-    assert guard.may_be_crowded("=" * 5000 + text)
+    assert guard.may_be_crowded("<![CDATA[]]>" + "=" * 5000 + text)
 
 
 def declared(length, rest="", quote="'", prefix=":p"):

@@ -208,10 +208,9 @@ async def test_a_server_that_lets_nobody_in_says_so(tmp_path, variables, told):
 async def test_a_server_that_loses_its_database_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("andiron.domain.database.sqlite_claim._PULSE", 0.01)
     monkeypatch.setattr("andiron.serving.server.configure_logging", lambda *_: None)
-    monkeypatch.setattr("andiron.serving.server.gc.freeze", lambda: None)
     started = threading.Event()
     # What it does as soon as it serves.
-    monkeypatch.setattr("andiron.serving.server.gc.collect", started.set)
+    monkeypatch.setattr("andiron.serving.server.collect_seldom", started.set)
     settings = Settings(port=0, database=f"sqlite:///{tmp_path}/andiron.db")
     serving = asyncio.create_task(asyncio.to_thread(run, settings))
     assert await asyncio.to_thread(started.wait, 60)
@@ -223,7 +222,7 @@ async def test_a_server_that_loses_its_database_ends(tmp_path, monkeypatch):
 def test_a_server_whose_database_fails_as_it_starts_ends_in_order(tmp_path, monkeypatch):
     """It lets go of the database first: a thread of it would outlive the event loop."""
     monkeypatch.setattr("andiron.serving.server.configure_logging", lambda *_: None)
-    monkeypatch.setattr("andiron.serving.server.gc.freeze", lambda: None)
+    monkeypatch.setattr("andiron.serving.server.collect_seldom", lambda: None)
 
     async def fail(_accounts) -> list[str]:
         raise DatabaseError("The database cannot be read.")

@@ -22,8 +22,10 @@ function cut() {
   // As if every answer were lost until the library gives up, which takes it a while.
   transport.process = () => {};
   transport.isEnded = true;
-  // It waits for what it has not written yet, and would do so for ever.
+  // It waits for what is not written yet, an acknowledgement it makes meanwhile
+  // among it, and would do so for ever.
   for (const [, written] of transport.queue.splice(0)) written();
+  transport.queue.push = ([, written]) => written();
   client.emit("--transport-disconnected");
 }
 
