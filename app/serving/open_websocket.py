@@ -34,7 +34,7 @@ from andiron.xmpp.xml import utf8_length
 __all__ = ["OpenWebSocket", "Server"]
 
 _TOLERANCE: Final = 4096
-"""Bytes by which a stranger's message may exceed the bound and still get its answer."""
+"""Bytes by which a message may exceed its bound and still be answered by the stream's error."""
 _STRANGERS_BUFFER: Final = 16_384
 """Bytes that may wait for a stranger to read them before nothing more is sent."""
 _PING: Final = b"alive"
@@ -98,10 +98,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._server = server
         self._shared = buffer
         self._buffer = buffer
-        # What is somewhat larger than it may be is answered by the stream's own error.
-        most = min(config.max_negotiation_size + _TOLERANCE, config.max_stanza_size)
-        wide = config.max_negotiation_size // WIDE + _TOLERANCE
-        self._reader = FrameReader(most, wide, extension)
+        size = config.max_negotiation_size
+        self._reader = FrameReader(size + _TOLERANCE, size // WIDE + _TOLERANCE, extension)
         self._encode = text_frame if extension is None else _compressing(extension)
         self._loop = asyncio.get_running_loop()
         self._paused = True
@@ -305,7 +303,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def signed_in(self) -> None:
         """Lift the limits for strangers."""
-        self._reader.max_size = self._config.max_stanza_size
+        self._reader.max_size = self._config.max_stanza_size + _TOLERANCE
         self._reader.max_wide = inf
         self._transport.set_write_buffer_limits()
 

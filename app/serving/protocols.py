@@ -230,10 +230,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         carrier = OpenWebSocket(
             connection, config, transport, server, extension=extension, buffer=buffer
         )
+        # uvloop goes on holding the latest protocol that has no buffer of its own.
+        transport.set_protocol(asyncio.Protocol())
         transport.set_protocol(carrier)
         self.loop.call_soon(carrier.begin, early)
         # What uvicorn does at the end of the handshake's task must not concern the connection.
         self.transport = _Left()  # type: ignore[assignment]
+        # Nothing of the handshake is to wait for somebody to look for garbage.
+        self.scope["extensions"] = {}
+        self.conn.parser.close()
 
 
 class _Left(asyncio.Transport):
