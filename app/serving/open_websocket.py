@@ -37,6 +37,8 @@ _TOLERANCE: Final = 4096
 """Bytes by which a message may exceed its bound and still be answered by the stream's error."""
 _STRANGERS_BUFFER: Final = 16_384
 """Bytes that may wait for a stranger to read them before nothing more is sent."""
+_DROPPED: Final = 65_536
+"""Bytes of a client that broke the protocol which are dropped before its connection is."""
 _PING: Final = b"alive"
 
 
@@ -67,6 +69,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         "_code",
         "_config",
         "_connection",
+        "_deaf",
         "_encode",
         "_failed",
         "_loop",
@@ -110,6 +113,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._code = 0
         """With what it is to be closed once nothing waits; 0: not at all."""
         self._failed = False
+        self._deaf = False
+        """Whether what still comes is dropped, and its bytes are counted."""
         self._close_sent = False
         self._over = False
         """Whether the connection has been told of its end."""
@@ -137,6 +142,11 @@ class OpenWebSocket(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Read what was put there."""
         assert self._buffer is not None
+        if self._deaf:
+            self._bytes += nbytes
+            if self._bytes > _DROPPED:
+                self._transport.abort()
+            return
         self._reader.feed(self._buffer[:nbytes].tobytes())
         self._buffer = self._shared
         if not self._paused:
@@ -195,7 +205,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
                 else:
                     self._take(event)
         except BrokenFrame as broken:
-            self._fail(broken.code, broken.reason)
+            self._refuse(broken.code, broken.reason)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Closed):
@@ -228,6 +238,17 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._send_close(code, reason)
         self._end(code)
         self._transport.close()
+
+    def _refuse(self, code: int, reason: str) -> None:
+        """Close the WebSocket, of which nothing more is read, and let the client read why."""
+        self._send_close(code, reason)
+        self._end(code)
+        self._deaf = True
+        self._cancel_timer()
+        # To close it with unread bytes in it would take the reason away from the client.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._timer = self._loop.call_later(self._config.close_timeout, self._transport.abort)
 
     def _end(self, code: int) -> None:
         """Tell the connection that it is over; read what a client still sends for nobody."""

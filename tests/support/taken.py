@@ -7,6 +7,8 @@ from typing import Any
 
 from support.asgi import HTTP_ANSWERS, AsgiClient, Message
 
+from websockets.extensions import Extension
+
 from andiron.serving.open_websocket import OpenWebSocket, Server
 from andiron.serving.pieces import PIECE
 from andiron.websocket.config import WebSocketConfig
@@ -70,6 +72,12 @@ class Network(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closing
 
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.client.hang_up()
+
     def close(self) -> None:
         self._end()
 
@@ -85,14 +93,21 @@ class Network(asyncio.Transport):
 class TakenClient(AsgiClient):
     """An :class:`AsgiClient` whose connection is taken over when its handshake is done."""
 
-    def __init__(self, app: Any, *, extensions: Any = None, **options: Any) -> None:
+    def __init__(
+        self, app: Any, *, extensions: Any = None, server: Server | None = None, **options: Any
+    ) -> None:
         self.network = Network(self)
         self.carrier: OpenWebSocket | None = None
         self.pongs: list[bytes] = []
         self.pings: list[bytes] = []
         self.code = 0
         """With what the server closed."""
-        self.server = Server(set(), None, None)
+        self.server = server or Server(set(), None, None)
+        self.early = b""
+        """What it sends before it is answered."""
+        self.extension: Extension | None = None
+        self.folded: list[bytes] = []
+        """Compressed texts that the server has sent."""
         self._bytes = b""
         self._lost = asyncio.Event()
         given = dict(HTTP_ANSWERS if extensions is None else extensions)
@@ -112,8 +127,10 @@ class TakenClient(AsgiClient):
         self, connection: WebSocketConnection, config: WebSocketConfig, subprotocol: str
     ) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
-        self.carrier = OpenWebSocket(connection, config, self.network, self.server)
-        asyncio.get_running_loop().call_soon(self.carrier.begin, b"")
+        self.carrier = OpenWebSocket(
+            connection, config, self.network, self.server, extension=self.extension
+        )
+        asyncio.get_running_loop().call_soon(self.carrier.begin, self.early)
 
     # The server's side
 
@@ -128,6 +145,8 @@ class TakenClient(AsgiClient):
                 message = {"type": "websocket.close", "code": self.code}
                 if not self._gone:
                     self.feed(masked(payload, CLOSE))
+            elif first == 0xC0 | TEXT:
+                self.folded.append(payload)
             elif first == 0x80 | PING:
                 self.pings.append(payload)
             else:
@@ -138,6 +157,11 @@ class TakenClient(AsgiClient):
                 self._outgoing.put_nowait(message)
                 if self._room:
                     self.push_back(self._room - 1)
+
+    def hang_up(self) -> None:
+        """Hear that nothing more comes of the server, and close."""
+        if not self._gone:
+            asyncio.get_running_loop().call_soon(self.disconnected)
 
     def disconnected(self) -> None:
         """Lose the connection."""

@@ -10,6 +10,7 @@ from support.asgi import OPEN, AsgiClient
 from support.sessions import BIND, SIGN_IN, MemoryBackend, MemoryLink
 from support.taken import TakenClient
 
+from andiron.serving.open_websocket import Server
 from andiron.sm.config import SmConfig
 from andiron.sm.driver import Driver
 from andiron.sm.link import Channel
@@ -41,10 +42,14 @@ class Place:
             by_hand=lambda _send: way != "in a task",
         )
         self.client = TakenClient if way == "taken over" else AsgiClient
+        self.server: Server | None = None
+        """What connections that are taken over share; None: no pings."""
         self.clients: list[AsgiClient] = []
 
     def dial(self, **options: Any) -> AsgiClient:
         """Begin a handshake."""
+        if self.server is not None:
+            options["server"] = self.server
         client = self.client(self.endpoint, **options)
         self.clients.append(client)
         return client
