@@ -122,6 +122,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         """For the next ping, the answer to one, or the client's end of a close."""
         transport.set_write_buffer_limits(high=_STRANGERS_BUFFER)
+        transport.pause_reading()
         server.connections.add(self)
         connection.carried_by(self)
 
@@ -161,6 +162,9 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._server.connections.discard(self)
         self._end(CloseCode.ABNORMAL_CLOSURE)
         self._cancel_timer()
+        # It has this as its wire: neither is to wait for somebody to look for garbage.
+        self._failed = True
+        del self._connection
 
     def pause_writing(self) -> None:
         """Keep what is to be sent."""
