@@ -1,5 +1,6 @@
 """Trees, for the few stanzas that Andiron itself must understand."""
 
+from collections.abc import Iterator
 from typing import Final
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import ParseError, XMLParser
@@ -62,30 +63,31 @@ def serialise(tree: Tree, parent_namespace: str = "") -> str:
     parts: list[str] = []
     names: dict[str, tuple[str, str]] = {}
     # Not by recursion: how deep an element may nest is a setting, Python's stack is not.
-    todo: list[str | tuple[Tree, str]] = [(tree, parent_namespace)]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, str):
-            parts.append(item)
-            continue
-        element, outer = item
-        tag = element.tag
-        if tag not in names:
-            names[tag] = _split(tag)
-        namespace, name = names[tag]
-        declared = "" if namespace == outer else f" xmlns='{escape(namespace)}'"
-        attributes = _attributes(element) if element.attrib else ""
-        text = element.text
-        if not (text or len(element)):
-            parts.append(f"<{name}{declared}{attributes}/>")
-            continue
-        parts.append(f"<{name}{declared}{attributes}>{escape_text(text) if text else ''}")
-        todo.append(f"</{name}>")
-        for child in reversed(element):
-            if child.tail:
-                todo.append(escape_text(child.tail))
-            todo.append((child, namespace))
-    return "".join(parts)
+    around: list[tuple[Iterator[Tree], str, str]] = []
+    siblings, outer, after = iter((tree,)), parent_namespace, ""
+    while True:
+        for element in siblings:
+            tag = element.tag
+            if tag not in names:
+                names[tag] = _split(tag)
+            namespace, name = names[tag]
+            head = name if namespace == outer else f"{name} xmlns='{escape(namespace)}'"
+            if element.attrib:
+                head += _attributes(element)
+            text = escape_text(element.text) if element.text else ""
+            # What follows the outermost is not its own.
+            tail = escape_text(element.tail) if element.tail and around else ""
+            if len(element):
+                parts.append(f"<{head}>{text}")
+                around.append((siblings, outer, after))
+                siblings, outer, after = iter(element), namespace, f"</{name}>{tail}"
+                break
+            parts.append(f"<{head}>{text}</{name}>{tail}" if text else f"<{head}/>{tail}")
+        else:
+            parts.append(after)
+            if not around:
+                return "".join(parts)
+            siblings, outer, after = around.pop()
 
 
 def _split(tag: str) -> tuple[str, str]:
