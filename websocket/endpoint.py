@@ -49,7 +49,7 @@ class WebSocketEndpoint:
     for as long as a connection lasts that outlives its scope.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         manager: SessionManager,
         config: WebSocketConfig,

@@ -5,14 +5,13 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from support.asgi import HTTP_ANSWERS, AsgiClient, Message
-
 from websockets.extensions import Extension
 
 from andiron.serving.open_websocket import OpenWebSocket, Server
 from andiron.serving.pieces import PIECE
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.connection import WebSocketConnection
+from support.asgi import HTTP_ANSWERS, AsgiClient, Message
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 MASK = b"\x37\xfa\x21\x3d"
@@ -53,7 +52,7 @@ class Network(asyncio.Transport):
         self.closing = False
         self.high: int | None = None
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:  # noqa: ARG002
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.high = high
 
     def write(self, data: Any) -> None:
@@ -108,6 +107,7 @@ class TakenClient(AsgiClient):
         self.extension: Extension | None = None
         self.folded: list[bytes] = []
         """Compressed texts that the server has sent."""
+        self._heard = asyncio.Event()
         self._bytes = b""
         self._lost = asyncio.Event()
         given = dict(HTTP_ANSWERS if extensions is None else extensions)
@@ -136,6 +136,7 @@ class TakenClient(AsgiClient):
 
     def received(self, data: bytes) -> None:
         """Take what the server has sent."""
+        self._heard.set()
         for first, payload in frames_in(data):
             message: Message = {}
             if first == 0x80 | TEXT:
@@ -171,6 +172,12 @@ class TakenClient(AsgiClient):
             self._lost.set()
 
     # The client's side
+
+    async def until_has(self, what: list[bytes], number: int = 1) -> None:
+        """Wait until the server has sent so many of that kind."""
+        while len(what) < number:
+            self._heard.clear()
+            await self._heard.wait()
 
     def feed(self, data: bytes) -> None:
         """Send bytes."""

@@ -59,8 +59,7 @@ async def test_pings_are_sent_and_who_answers_stays(place):
     place.server = Server(set(), 0.01, 5.0)
     client = await bound(place)
     for _ in range(3):
-        while not client.pings:
-            await asyncio.sleep(0.005)
+        await client.until_has(client.pings)
         client.feed(masked(client.pings.pop(), PONG))
     assert place.link().session.state is State.BOUND
 
@@ -78,8 +77,7 @@ async def test_no_answer_is_missed_while_nothing_is_read(place):
     place.server = Server(set(), 0.01, 0.01)
     client = await bound(place)
     place.link().session.transport.pause()
-    while len(client.pings) < 3:
-        await asyncio.sleep(0.005)
+    await client.until_has(client.pings, 3)
     assert place.link().session.state is State.BOUND
     await client.cut()
 
@@ -216,8 +214,7 @@ async def test_texts_are_compressed_both_ways(place):
     folding, unfolding = zlib.compressobj(wbits=-12), zlib.decompressobj(wbits=-12)
     folded = folding.compress(OPEN.encode()) + folding.flush(zlib.Z_SYNC_FLUSH)
     client.feed(masked(folded[:-4], bits=0x40))
-    while len(client.folded) < 2:
-        await asyncio.sleep(0)
+    await client.until_has(client.folded, 2)
     texts = [unfolding.decompress(data + b"\0\0\xff\xff").decode() for data in client.folded]
     assert texts[0].startswith("<open ")
     assert texts[1].startswith("<stream:features ")
