@@ -5,6 +5,7 @@ such, makes no object for a frame, and is asked for one message at a time, so
 that what else has come waits in as many bytes as it came in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from struct import Struct
@@ -19,8 +20,18 @@ try:
 except ImportError:
     from websockets.utils import apply_mask
 
-__all__ = ["BrokenFrame", "Closed", "FrameReader", "Ping", "Pong", "close_frame", "control_frame"]
-__all__ += ["text_frame"]
+__all__ = [
+    "BrokenFrame",
+    "Closed",
+    "Event",
+    "FrameReader",
+    "Ping",
+    "Pong",
+    "close_frame",
+    "compressing",
+    "control_frame",
+    "text_frame",
+]
 
 _TEXT: Final = 0x81
 """The first byte of a frame that is a whole text."""
@@ -296,6 +307,15 @@ def text_frame(text: str) -> bytes:
     if size <= 0xFFFF:
         return _in_two_bytes(_TEXT, _IN_TWO_BYTES, size) + data
     return _in_eight_bytes(_TEXT, _IN_TWO_BYTES + 1, size) + data
+
+
+def compressing(extension: Extension) -> Callable[[str], bytes]:
+    """Return what makes a compressed frame of a text (RFC 7692 section 7.2.1)."""
+
+    def frame(text: str) -> bytes:
+        return Frame(Opcode.TEXT, text.encode()).serialize(mask=False, extensions=[extension])
+
+    return frame
 
 
 def control_frame(opcode: int, data: bytes) -> bytes:

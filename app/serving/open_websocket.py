@@ -7,13 +7,12 @@ does not read but what it is owed, within a bound.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
 from websockets.extensions import Extension
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import CloseCode, Opcode
 
 from andiron.serving.frames import (
     BrokenFrame,
@@ -22,6 +21,7 @@ from andiron.serving.frames import (
     FrameReader,
     Ping,
     close_frame,
+    compressing,
     control_frame,
     text_frame,
 )
@@ -72,6 +72,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         "_deaf",
         "_encode",
         "_failed",
+        "_gone",
         "_loop",
         "_over",
         "_paused",
@@ -103,7 +104,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._buffer = buffer
         size = config.max_negotiation_size
         self._reader = FrameReader(size + _TOLERANCE, size // WIDE + _TOLERANCE, extension)
-        self._encode = text_frame if extension is None else _compressing(extension)
+        self._encode = text_frame if extension is None else compressing(extension)
         self._loop = asyncio.get_running_loop()
         self._paused = True
         self._writable = True
@@ -116,6 +117,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._deaf = False
         """Whether what still comes is dropped, and its bytes are counted."""
         self._close_sent = False
+        self._gone = False
+        """Whether the network has told of its end."""
         self._over = False
         """Whether the connection has been told of its end."""
         self._pong = b""
@@ -129,7 +132,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
     def begin(self, early: bytes) -> None:
         """Read; ``early`` is what came before the handshake was over."""
         self._reader.feed(early)
-        self._plan_ping()
+        if not self._gone:
+            self._plan_ping()
         self.unpause()
 
     # asyncio's protocol
@@ -158,12 +162,16 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         return None
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """End."""
+        """End, once what the client sent before it left has been read."""
         self._server.connections.discard(self)
-        self._end(CloseCode.ABNORMAL_CLOSURE)
         self._cancel_timer()
+        self._gone = self._close_sent = True
+        if self._over or not self._paused:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._end(CloseCode.ABNORMAL_CLOSURE)
         # It has this as its wire: neither is to wait for somebody to look for garbage.
-        self._failed = True
         del self._connection
 
     def pause_writing(self) -> None:
@@ -173,7 +181,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Send what waited."""
         self._writable = True
-        if self._transport.is_closing():
+        if self._over or self._transport.is_closing():
             return
         if self._pong:
             pong, self._pong = self._pong, b""
@@ -186,13 +194,13 @@ class OpenWebSocket(asyncio.BufferedProtocol):
             return
         self._texts = None
         if self._code:
-            self._send_close(self._code)
-        elif not self._over:
+            self.close(self._code)
+        else:
             self._connection.drained()
 
     def shutdown(self) -> None:
         """End with the server (:class:`uvicorn.Server`)."""
-        self._fail(CloseCode.SERVICE_RESTART, "")
+        self._hang_up(CloseCode.SERVICE_RESTART)
 
     # Reading
 
@@ -233,26 +241,24 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def _client_closed(self, code: int) -> None:
         """Answer a close, unless it is an answer; a server ends the connection (section 7.1.1)."""
-        self._send_close(code)
-        self._end(code)
-        self._transport.close()
+        self._hang_up(code)
 
-    def _fail(self, code: int, reason: str) -> None:
-        """Close the WebSocket, and wait for nothing (section 7.1.7)."""
+    def _hang_up(self, code: int, reason: str = "") -> None:
+        """Close the WebSocket, and the connection when the network has taken that."""
         self._send_close(code, reason)
         self._end(code)
         self._transport.close()
+        self._drop_later()
 
     def _refuse(self, code: int, reason: str) -> None:
         """Close the WebSocket, of which nothing more is read, and let the client read why."""
         self._send_close(code, reason)
         self._end(code)
         self._deaf = True
-        self._cancel_timer()
         # To close it with unread bytes in it would take the reason away from the client.
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._timer = self._loop.call_later(self._config.close_timeout, self._transport.abort)
+        self._drop_later()
 
     def _end(self, code: int) -> None:
         """Tell the connection that it is over; read what a client still sends for nobody."""
@@ -260,6 +266,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
             self._over = True
             self._connection.ended(code)
             self._connection.lost()
+            self._failed = True
+            self._texts = None
 
     def pause(self) -> None:
         """Stop reading."""
@@ -276,7 +284,11 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def _read_on(self) -> None:
         self._read()
-        if not self._paused and not self._transport.is_closing():
+        if self._paused:
+            return
+        if self._gone:
+            self._let_go()
+        elif not self._transport.is_closing():
             self._transport.resume_reading()
 
     # Writing: the Wire
@@ -338,8 +350,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
             self._send_close(code)
             # Not at once: the connection is not called before this has returned.
             self._loop.call_soon(self._end, code)
-            self._cancel_timer()
-            self._timer = self._loop.call_later(self._config.close_timeout, self._transport.abort)
+            self._drop_later()
             self.unpause()
         else:
             self._code = code
@@ -351,7 +362,14 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def drop(self) -> None:
         """Drop the connection."""
+        self._close_sent = True
+        self._paused = False
         self._transport.abort()
+
+    def _drop_later(self) -> None:
+        self._cancel_timer()
+        if not self._gone:
+            self._timer = self._loop.call_later(self._config.close_timeout, self._transport.abort)
 
     # Pings
 
@@ -374,18 +392,9 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         if self._paused:
             self._plan_ping()  # Whether there is an answer is not known: nothing was read.
         else:
-            self._fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+            self._hang_up(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _compressing(extension: Extension) -> Callable[[str], bytes]:
-    """Return what makes a compressed frame of a text (RFC 7692 section 7.2.1)."""
-
-    def frame(text: str) -> bytes:
-        return Frame(Opcode.TEXT, text.encode()).serialize(mask=False, extensions=[extension])
-
-    return frame

@@ -37,6 +37,9 @@ _LINGER: Final = 2.0
 """Seconds in which a client that was refused can read why; what it sends meanwhile is dropped."""
 
 
+_NOBODY: Final = asyncio.Protocol()
+
+
 class HttpProtocol(HttpToolsProtocol):
     """HTTP in which a request's head and trailers are bounded in size, and its head in time."""
 
@@ -231,7 +234,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             connection, config, transport, server, extension=extension, buffer=buffer
         )
         # uvloop goes on holding the latest protocol that has no buffer of its own.
-        transport.set_protocol(asyncio.Protocol())
+        transport.set_protocol(_NOBODY)
         transport.set_protocol(carrier)
         self.loop.call_soon(carrier.begin, early)
         # What uvicorn does at the end of the handshake's task must not concern the connection.

@@ -156,11 +156,11 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         patience=settings.session_negotiation_timeout,
         is_proxy=proxies.trust_named,
     )
-    buffer = Pieces.buffer()
+    buffers = Pieces.buffers()
 
     def http(**given: Any) -> Pieces:
         protocol = HttpProtocol(silent=silent, max_head=settings.http_max_head, **given)
-        return Pieces(protocol, buffer)
+        return Pieces(protocol, buffers)
 
     return uvicorn.Config(
         andiron,

@@ -79,6 +79,7 @@ async def test_no_answer_is_missed_while_nothing_is_read(place):
     place.link().session.transport.pause()
     await client.until_has(client.pings, 3)
     assert place.link().session.state is State.BOUND
+    place.link().session.transport.unpause()
     await client.cut()
 
 
@@ -220,3 +221,31 @@ async def test_texts_are_compressed_both_ways(place):
     assert texts[1].startswith("<stream:features ")
     client.feed(masked(b"", Opcode.CLOSE))
     await client.task
+
+
+async def test_what_a_client_sent_before_it_left_is_read():
+    place = Place(SmConfig(pending=1), "taken over")
+    client = await place.bind()
+    place.backend.deferring = True
+    client.send(*[message("romeo@localhost", str(number)) for number in range(3)])
+    await settle()
+    client.disconnected()
+    for _ in range(3):
+        place.backend.settle_all()
+        await settle()
+    bodies = [item.text for item in place.backend.undelivered["romeo@localhost"]]
+    assert bodies == [message("romeo@localhost", str(number)) for number in range(3)]
+    assert not place.manager.sessions
+    await place.end()
+    place.check()
+
+
+async def test_nothing_is_sent_behind_a_close(place):
+    client = await bound(place)
+    client.push_back()
+    place.deliver(message("juliet@localhost", "waits"))
+    client.feed(b"\xff\xff")
+    await client.task
+    client.network.closing = False
+    client.carrier.resume_writing()
+    assert client.taken[-1]["type"] == "websocket.close"
