@@ -6,7 +6,6 @@ does not read but what it is owed, within a bound.
 """
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
@@ -20,16 +19,17 @@ from andiron.serving.frames import (
     Event,
     FrameReader,
     Ping,
+    Pong,
     close_frame,
     compressing,
     control_frame,
     text_frame,
 )
+from andiron.serving.outbox import Outbox
 from andiron.serving.pieces import PIECE
 from andiron.sm.payers import WIDE
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.connection import WebSocketConnection
-from andiron.xmpp.xml import utf8_length
 
 __all__ = ["OpenWebSocket", "Server"]
 
@@ -64,26 +64,22 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_buffer",
-        "_bytes",
-        "_close_sent",
         "_code",
         "_config",
         "_connection",
-        "_deaf",
-        "_encode",
-        "_failed",
+        "_dropped",
         "_gone",
         "_loop",
+        "_out",
         "_over",
         "_paused",
         "_pong",
         "_reader",
         "_server",
         "_shared",
-        "_texts",
         "_timer",
         "_transport",
-        "_writable",
+        "send",
     )
 
     def __init__(
@@ -104,19 +100,15 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._buffer = buffer
         size = config.max_negotiation_size
         self._reader = FrameReader(size + _TOLERANCE, size // WIDE + _TOLERANCE, extension)
-        self._encode = text_frame if extension is None else compressing(extension)
+        encode = text_frame if extension is None else compressing(extension)
+        self._out = Outbox(transport, encode, config.buffer_bytes, connection.failed)
+        self.send = self._out.send
         self._loop = asyncio.get_running_loop()
         self._paused = True
-        self._writable = True
-        self._texts: deque[str] | None = None
-        """What waits for the network."""
-        self._bytes = 0
         self._code = 0
         """With what it is to be closed once nothing waits; 0: not at all."""
-        self._failed = False
-        self._deaf = False
-        """Whether what still comes is dropped, and its bytes are counted."""
-        self._close_sent = False
+        self._dropped = -1
+        """How many bytes came, and were dropped, of a client that broke the protocol; -1: none."""
         self._gone = False
         """Whether the network has told of its end."""
         self._over = False
@@ -147,9 +139,9 @@ class OpenWebSocket(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Read what was put there."""
         assert self._buffer is not None
-        if self._deaf:
-            self._bytes += nbytes
-            if self._bytes > _DROPPED:
+        if self._dropped >= 0:
+            self._dropped += nbytes
+            if self._dropped > _DROPPED:
                 self._transport.abort()
             return
         self._reader.feed(self._buffer[:nbytes].tobytes())
@@ -165,7 +157,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         """End, once what the client sent before it left has been read."""
         self._server.connections.discard(self)
         self._cancel_timer()
-        self._gone = self._close_sent = True
+        self._gone = True
+        self._out.end()
         if self._over or not self._paused:
             self._let_go()
 
@@ -176,23 +169,18 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Keep what is to be sent."""
-        self._writable = False
+        self._out.writable = False
 
     def resume_writing(self) -> None:
         """Send what waited."""
-        self._writable = True
+        self._out.writable = True
         if self._over or self._transport.is_closing():
             return
         if self._pong:
             pong, self._pong = self._pong, b""
-            self._transport.write(pong)
-        while self._texts and self._writable:
-            text = self._texts.popleft()
-            self._bytes -= utf8_length(text)
-            self._write(text)
-        if not self._writable or self._texts:
+            self._out.put(pong)
+        if not self._out.send_on():
             return
-        self._texts = None
         if self._code:
             self.close(self._code)
         else:
@@ -228,14 +216,14 @@ class OpenWebSocket(asyncio.BufferedProtocol):
             self._answer(control_frame(Opcode.PONG, event.data))
         elif isinstance(event, bytes):
             self._connection.hear_bytes()
-        elif event.data == _PING and self._timer is not None:
+        elif isinstance(event, Pong) and event.data == _PING and self._timer is not None:
             self._cancel_timer()
             self._plan_ping()
 
     def _answer(self, pong: bytes) -> None:
         """Answer a ping, the latest only when the client does not read (RFC 6455 section 5.5.3)."""
-        if self._writable:
-            self._transport.write(pong)
+        if self._out.writable:
+            self._out.put(pong)
         else:
             self._pong = pong
 
@@ -245,16 +233,16 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def _hang_up(self, code: int, reason: str = "") -> None:
         """Close the WebSocket, and the connection when the network has taken that."""
-        self._send_close(code, reason)
+        self._out.end(close_frame(code, reason))
         self._end(code)
         self._transport.close()
         self._drop_later()
 
     def _refuse(self, code: int, reason: str) -> None:
         """Close the WebSocket, of which nothing more is read, and let the client read why."""
-        self._send_close(code, reason)
+        self._out.end(close_frame(code, reason))
         self._end(code)
-        self._deaf = True
+        self._dropped = 0
         # To close it with unread bytes in it would take the reason away from the client.
         if self._transport.can_write_eof():
             self._transport.write_eof()
@@ -266,8 +254,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
             self._over = True
             self._connection.ended(code)
             self._connection.lost()
-            self._failed = True
-            self._texts = None
+            self._out.let_go()
 
     def pause(self) -> None:
         """Stop reading."""
@@ -296,47 +283,16 @@ class OpenWebSocket(asyncio.BufferedProtocol):
     @property
     def busy(self) -> bool:
         """Whether anything is on its way."""
-        return not self._writable
+        return not self._out.writable
 
     @property
     def congested(self) -> bool:
         """Whether the network pushes back, so that what is sent now has to wait."""
-        return not self._writable
-
-    def send(self, text: str) -> None:
-        """Send one frame, behind those that wait."""
-        if not self._writable:
-            self._keep(text)
-        elif not self._close_sent:
-            self._write(text)
-
-    def _write(self, text: str) -> None:
-        try:
-            self._transport.write(self._encode(text))
-        except Exception as error:  # noqa: BLE001 - must not reach whoever just delivered
-            self._give_up(error)
-
-    def _keep(self, text: str) -> None:
-        if self._texts is None:
-            self._texts = deque()
-        self._texts.append(text)
-        self._bytes += utf8_length(text)
-        if self._bytes > self._config.buffer_bytes:
-            self._give_up(None)
-
-    def _give_up(self, error: Exception | None) -> None:
-        if not self._failed:
-            self._failed = True
-            self._loop.call_soon(self._connection.failed, error)
+        return not self._out.writable
 
     def take_back(self, *, lost: bool) -> list[str]:
         """Return the frames that wait."""
-        if not (lost or self.congested):
-            return []
-        taken = list(self._texts or ())
-        self._texts = None
-        self._bytes = 0
-        return taken
+        return self._out.take_back() if lost or self.congested else []
 
     def signed_in(self) -> None:
         """Lift the limits for strangers."""
@@ -346,8 +302,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def close(self, code: int) -> None:
         """Close the WebSocket when all that waits has been sent."""
-        if self._writable:
-            self._send_close(code)
+        if self._out.writable:
+            self._out.end(close_frame(code))
             # Not at once: the connection is not called before this has returned.
             self._loop.call_soon(self._end, code)
             self._drop_later()
@@ -355,14 +311,9 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         else:
             self._code = code
 
-    def _send_close(self, code: int, reason: str = "") -> None:
-        if not self._close_sent:
-            self._close_sent = True
-            self._transport.write(close_frame(code, reason))
-
     def drop(self) -> None:
         """Drop the connection."""
-        self._close_sent = True
+        self._out.end()
         self._paused = False
         self._transport.abort()
 
@@ -379,9 +330,9 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def _ping(self) -> None:
         self._timer = None
-        if self._close_sent or self._transport.is_closing():
+        if self._over or self._transport.is_closing():
             return
-        self._transport.write(control_frame(Opcode.PING, _PING))
+        self._out.put(control_frame(Opcode.PING, _PING))
         if self._server.ping_timeout is None:
             self._plan_ping()
         else:

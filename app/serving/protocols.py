@@ -238,7 +238,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         transport.set_protocol(carrier)
         self.loop.call_soon(carrier.begin, early)
         # What uvicorn does at the end of the handshake's task must not concern the connection.
-        self.transport = _Left()  # type: ignore[assignment]
+        self.transport = _Left()
         # Nothing of the handshake is to wait for somebody to look for garbage.
         self.scope["extensions"] = {}
         self.conn.parser.close()

@@ -107,6 +107,7 @@ class TakenClient(AsgiClient):
         self.extension: Extension | None = None
         self.folded: list[bytes] = []
         """Compressed texts that the server has sent."""
+        self.writes = 0
         self._heard = asyncio.Event()
         self._bytes = b""
         self._lost = asyncio.Event()
@@ -137,6 +138,7 @@ class TakenClient(AsgiClient):
     def received(self, data: bytes) -> None:
         """Take what the server has sent."""
         self._heard.set()
+        self.writes += 1
         for first, payload in frames_in(data):
             message: Message = {}
             if first == 0x80 | TEXT:

@@ -467,7 +467,7 @@ async def test_a_paused_connection_can_be_dropped(at):
 
 @pytest.mark.parametrize("room", range(5))
 @pytest.mark.parametrize("sm", [False, True])
-async def test_order_is_kept_whatever_waits(place, room, sm):
+async def test_order_is_kept_whatever_waits(place, room, sm, way):
     client = await place.bind(sm=sm)
     bodies = [message("juliet@localhost", str(number)) for number in range(9)]
     client.push_back(room)
@@ -475,7 +475,9 @@ async def test_order_is_kept_whatever_waits(place, room, sm):
     await settle()
     place.deliver(*bodies[3:6])
     await settle()
-    assert [m["text"] for m in client.taken if m.get("text") in bodies] == bodies[:room]
+    # Three at a time are one write to who takes connections over.
+    passed = 3 * -(-room // 3) if way == "taken over" else room
+    assert [m["text"] for m in client.taken if m.get("text") in bodies] == bodies[:passed]
     assert place.link().session.transport.congested
     client.let_go()
     place.deliver(*bodies[6:8])
@@ -572,6 +574,7 @@ async def test_what_was_taken_frees_the_buffer(at):
     assert not place.manager.detached
 
 
+@pytest.mark.parametrize("way", ["by hand", "in a task"])
 async def test_a_replay_waits_for_the_network(place):
     client = await place.bind(sm=True)
     sm_id = place.link().session.management.id
