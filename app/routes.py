@@ -12,12 +12,14 @@ from andiron.api.api import Api
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.domain.domain import Domain
+from andiron.http_api.admission import Admission, Operators
 from andiron.http_api.endpoint import api_routes
 from andiron.http_api.tokens import Doorkeeper
 from andiron.settings import Settings
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
 from andiron.web.discovery import discovery_routes
+from andiron.web.operator import operator_routes
 from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies, channel, may_tell_secrets
 from andiron.web.readiness import Readiness
@@ -42,6 +44,7 @@ class Served:
     identify: Identify | None
     api: Api
     api_tokens: tuple[str, ...]
+    operators: Operators | None
     metrics_tokens: tuple[str, ...]
     strangers: Strangers
     incoming: Newcomers[asyncio.Timeout]
@@ -71,9 +74,13 @@ def served(parts: Served) -> Iterator[list[BaseRoute]]:
         *discovery_routes(parts.proxies, public_url=settings.public_url, at=""),
         *upload_routes(domain.uploads, settings.websocket_origins + settings.bosh_origins),
     ]
-    if parts.api_tokens:
+    if parts.api_tokens or parts.operators is not None:
         doorkeeper = _doorkeeper(parts, "api_token", parts.api_tokens)
-        routes += api_routes(parts.api, doorkeeper, _BODY * settings.max_stanza_size)
+        admission = Admission(doorkeeper, parts.operators, settings.site_timeout)
+        routes += api_routes(parts.api, admission, _BODY * settings.max_stanza_size)
+        routes += operator_routes(
+            domain.name, by_token=bool(parts.api_tokens), by_site=parts.operators is not None
+        )
     if settings.widget or settings.demo:
         routes += widget_routes(domain)
     if settings.demo and domain.database is not None:
