@@ -329,6 +329,7 @@ class Andiron:
                     domain,
                     manager,
                     guard,
+                    self._connections.one,
                 )
                 routes = on.enter_context(served(parts))
                 if self.database_lost:

@@ -1,8 +1,8 @@
 """What answers at which path of a running application."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +51,8 @@ class Served:
     domain: Domain
     manager: SessionManager
     guard: Guard
+    serving: Callable[[], AbstractContextManager[None]]
+    """A context for as long as a connection lasts that outlives its request."""
 
 
 @contextmanager
@@ -103,6 +105,7 @@ def _streams(parts: Served, registry: BoshRegistry) -> list[BaseRoute]:
         channel_of=site_channel_of(proxies),
         strangers=parts.strangers,
         visitor_of=None if visitors is None else visitors.find,
+        serving=parts.serving,
     )
     bosh = BoshEndpoint(
         registry,

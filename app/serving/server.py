@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import math
 import os
@@ -161,22 +160,18 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         patience=settings.session_negotiation_timeout,
         is_proxy=proxies.trust_named,
     )
-    buffer = Pieces.buffer()
+    buffers = Pieces.buffers()
 
     def http(**given: Any) -> Pieces:
         protocol = HttpProtocol(silent=silent, max_head=settings.http_max_head, **given)
-        return Pieces(protocol, buffer)
+        return Pieces(protocol, buffers)
 
     return uvicorn.Config(
         andiron,
         lifespan="on",
         workers=1,
         http=http,  # type: ignore[arg-type]
-        ws=functools.partial(  # type: ignore[arg-type]
-            WebSocketProtocol,
-            close_timeout=settings.websocket_close_timeout,
-            max_negotiation_size=settings.max_negotiation_size,
-        ),
+        ws=WebSocketProtocol,
         ws_max_size=settings.max_stanza_size,
         ws_ping_interval=settings.websocket_ping_interval or None,
         ws_ping_timeout=settings.websocket_ping_timeout,
