@@ -47,6 +47,8 @@ async def test_whoever_writes_the_log_hears_of_a_change(chat):
     ("name", "value", "error", "sentence"),
     [
         ("stream_management_max", -1, InvalidError, "is -1, but must be a whole number of sec"),
+        ("stream_management_max", True, InvalidError, "must be a whole number of seconds"),
+        ("session_idle_timeout", True, InvalidError, "must be a number of seconds"),
         ("stream_management_max", "many", InvalidError, "must be a whole number"),
         ("admins", ["a b"], InvalidError, "names or addresses"),
         ("admins", "x" * 20_000, InvalidError, "10000 are the most"),
