@@ -1,8 +1,8 @@
 """What an element is made of, without what it says: for eyes that need not read it.
 
 Names of elements, their namespaces and a few attributes of the protocol, where it has them, are
-shown. Of all text, and of every other attribute, only that it is there: bodies, passwords, SASL messages, tokens,
-ids that grant something and links with a signature are in none of what remains.
+shown. Of all text, and of every other attribute, only that it is there: bodies, passwords, SASL
+messages, tokens, ids that grant something and links with a signature are in none of what remains.
 """
 
 import re
