@@ -2,11 +2,12 @@
 # make test    all tests, with what they need from Debian and npm where that may be installed
 # make check   style, types, import layers, documentation, coverage of the last `make test`
 # make docs    the documentation as a site, in .cache/docs
+# make links   follow the links that lead out of the documentation; this needs a network
 # make bench   the load generator against this checkout
 # make clean   forget everything that these made, but the accounts of `make run`
 
 .POSIX:
-.PHONY: run test check style installed types layers docs coverage bench clean
+.PHONY: run test check style installed types layers docs links coverage bench clean
 .DELETE_ON_ERROR:
 
 VENV = .venv
@@ -14,8 +15,8 @@ BIN = $(VENV)/bin
 CACHE = .cache
 COVERAGE = 95
 ARGS =
-# One more than there are processors: clients and servers of the tests wait much.
-WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
+# More than there are processors: clients and servers of the tests wait much.
+WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 run: $(VENV)/.server
@@ -24,7 +25,9 @@ run: $(VENV)/.server
 
 test: $(VENV)/.test
 	.ci/peers
-	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
+	# What one worker and one process compiled is not compiled again by all the others.
+	unset PYTHONDONTWRITEBYTECODE; \
+		COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
 		$(BIN)/pytest -ra --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 check: style types layers docs coverage
@@ -42,7 +45,7 @@ installed: $(VENV)/.check
 
 types: installed
 	cd $(CACHE) && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml
-	$(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
+	MYPYPATH=$(CACHE)/installed $(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
 	cd examples/starlette && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/fastapi_jwt && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/django && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -p mysite
@@ -55,6 +58,9 @@ docs: $(VENV)/.docs
 	rm -rf $(CACHE)/docs $(CACHE)/doctrees
 	$(BIN)/sphinx-build --fail-on-warning --quiet -d $(CACHE)/doctrees docs $(CACHE)/docs
 	@echo "The documentation: file://$(CURDIR)/$(CACHE)/docs/index.html"
+
+links: $(VENV)/.docs
+	$(BIN)/sphinx-build --builder linkcheck -d $(CACHE)/doctrees docs $(CACHE)/links
 
 coverage: $(VENV)/.test .coverage
 	$(BIN)/coverage report --format=total --fail-under=$(COVERAGE)

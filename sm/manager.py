@@ -22,6 +22,7 @@ from andiron.sm.session import Session, State
 from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
 from andiron.sm.tracing import Traces
+from andiron.tracing.traces import Span, begin
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
 from andiron.xmpp.xml import Element
 
@@ -123,15 +124,24 @@ class SessionManager:
         :class:`SmError` when it cannot be, after which ``asking`` may bind, and
         :class:`StreamError` for a count beyond what was sent.
         """
+        with begin("resumption", {"andiron.transport": asking.channel.kind}) as span:
+            self._resume(asking, element, now, span)
+
+    def _resume(self, asking: Session, element: Element, now: float, span: Span) -> None:
+        result = "resumed"
+        session = asking
         try:
             session, management, h = self._named(asking, element)
         except SmError as error:
-            self.tally.resumptions["expired" if error.handled is not None else "refused"] += 1
+            result = "expired" if error.handled is not None else "refused"
             raise
         except StreamError:
-            self.tally.resumptions["count-too-high"] += 1
+            result = "count-too-high"
             raise
-        self.tally.resumptions["resumed"] += 1
+        finally:
+            self.tally.resumptions[result] += 1
+            span.note("andiron.result", result)
+            span.note("andiron.session", session.id)
         self.tally.resumed_after.add(max(0.0, now - session.lost_at))
         transport = self.traces.carrying(session, asking.give_up_transport())
         self.sessions.discard(asking)

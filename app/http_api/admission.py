@@ -84,7 +84,8 @@ class Admission:
     async def _find(self, operators: Operators, request: Request) -> str:
         try:
             # What the site makes of it must not read the body, which is still to come.
-            found: object = await within(self._timeout, operators(HTTPConnection(request.scope)))
+            asked = operators(HTTPConnection(request.scope))
+            found: object = await within(self._timeout, "operators", asked)
         except TimeLimit:
             self._complain("operators= took longer than %g s (site_timeout)", self._timeout)
             return ""

@@ -19,6 +19,7 @@ from andiron.http_api.admission import Admission, Caller
 from andiron.http_api.description import described
 from andiron.http_api.operations import OPERATIONS, PREFIX, Operation
 from andiron.http_api.problems import code_of, problem, problem_of
+from andiron.tracing.traces import of_request
 
 __all__ = ["api_routes"]
 
@@ -28,6 +29,7 @@ audit = logging.getLogger("andiron.audit")
 _PATIENCE: Final = 30.0
 """Seconds that a body may take to come."""
 _JSON: Final = "application/json"
+_METHODS: Final = frozenset({operation.method for operation in OPERATIONS})
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _SLICE: Final = 500
 """Values of a long list that are written before others have their turn."""
@@ -39,13 +41,14 @@ def api_routes(api: Api, admission: Admission, most: int) -> list[Route]:
     for operation in OPERATIONS:
         paths.setdefault(operation.path, []).append(operation)
     routes = [
-        Route(PREFIX + path, _Endpoint(api, admission, most, there))
+        Route(PREFIX + path, _Endpoint(api, admission, most, there, PREFIX + path))
         for path, there in paths.items()
     ]
-    description = _Description(admission)
-    nothing = _Nothing(admission)
+    document = f"{PREFIX}/openapi.json"
+    description = _Description(admission, document)
+    nothing = _Nothing(admission, f"{PREFIX}/…")
     return [
-        Route(f"{PREFIX}/openapi.json", description),
+        Route(document, description),
         *routes,
         Route(f"{PREFIX}/{{rest:path}}", nothing),
         Route(PREFIX, nothing),
@@ -55,25 +58,36 @@ def api_routes(api: Api, admission: Admission, most: int) -> list[Route]:
 class _Guarded:
     """Answers those who are let in, and refuses others before all else."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, path: str) -> None:
+        """Take, as ``path``, what stands in a trace for the paths that it answers at."""
         self._admission = admission
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         admitted = await self._admission.admit(request)
-        if isinstance(admitted, Response):
-            response = admitted
-        else:
+        response = (
+            admitted if isinstance(admitted, Response) else await self._traced(request, admitted)
+        )
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _traced(self, request: Request, caller: Caller) -> Response | None:
+        method = request.method if request.method in _METHODS else "OTHER"
+        with of_request(f"{method} {self._path}", request.headers) as span:
             try:
-                response = await self._answer(request, admitted)
+                response = await self._answer(request, caller)
             except ApiError as error:
                 response = problem_of(error)
             except ClientDisconnect:
-                return
-            except Exception:
+                span.fail("disconnected")
+                return None
+            except Exception as error:
                 logger.exception("A request of the API failed")
+                span.fail(type(error).__name__)
                 response = problem(500, "Internal error", "The server's log says why.", "internal")
-        await response(scope, receive, send)
+            span.note("http.response.status_code", response.status_code)
+            return response
 
     async def _answer(self, request: Request, caller: Caller) -> Response:
         raise NotImplementedError
@@ -83,9 +97,14 @@ class _Endpoint(_Guarded):
     """Answers at one path, by the method."""
 
     def __init__(
-        self, api: Api, admission: Admission, most: int, there: Iterable[Operation]
+        self,
+        api: Api,
+        admission: Admission,
+        most: int,
+        there: Iterable[Operation],
+        path: str,
     ) -> None:
-        super().__init__(admission)
+        super().__init__(admission, path)
         self._api = api
         self._most = most
         self._there = {operation.method: operation for operation in there}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Text, column, delete, insert, select, table
+from sqlalchemy import Text, bindparam, column, delete, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.account_rows import ACCOUNTS, among, need
@@ -12,6 +12,12 @@ from andiron.domain.database.database import Database
 __all__ = ["DisabledAccounts", "write_disabled"]
 
 _DISABLED: Final = table("disabled_accounts", column("username", Text))
+# Made once: every sign-in reads it.
+_READ: Final = (
+    select(_DISABLED.c.username)
+    .select_from(ACCOUNTS.outerjoin(_DISABLED, _DISABLED.c.username == ACCOUNTS.c.username))
+    .where(ACCOUNTS.c.username == bindparam("username", type_=Text()))
+)
 
 
 class DisabledAccounts:
@@ -46,12 +52,9 @@ class DisabledAccounts:
 
     async def read(self, username: str) -> tuple[bool, bool]:
         """Return whether there is an account, and whether it is disabled."""
-        joined = ACCOUNTS.outerjoin(_DISABLED, _DISABLED.c.username == ACCOUNTS.c.username)
-        query = select(_DISABLED.c.username).select_from(joined)
-        query = query.where(ACCOUNTS.c.username == username)
 
         async def operation(connection: AsyncConnection) -> tuple[bool, bool]:
-            row = (await connection.execute(query)).first()
+            row = (await connection.execute(_READ, {"username": username})).first()
             return row is not None, row is not None and row.username is not None
 
         return await self._database.read(operation)
