@@ -189,7 +189,9 @@ class Andiron:
         self._operators = operators
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
-        self._hosts = Hosts.of(settings) if settings.allowed_hosts else None
+        self._alone = False
+        """Whether no site stands around it, whose business the hosts are."""
+        self._hosts = self._hosts_of(settings)
         """For which requests are taken; None leaves that to the site that this is part of."""
         self._in_site = False
         self.domain: Domain
@@ -261,8 +263,8 @@ class Andiron:
         if self._serving is not None:
             self._serving[0].config = self.settings.sm_config()
             self.domain.commands.admins = frozenset(self.settings.admins)
-        if self._hosts is not None or self.settings.allowed_hosts:
-            self._hosts = Hosts.of(self.settings)
+        if "allowed_hosts" in live:
+            self._hosts = self._hosts_of(self.settings)
         if self.on_applied is not None:
             self.on_applied(self.settings)
         return live, others
@@ -277,8 +279,12 @@ class Andiron:
 
         A server that runs this application's lifespan itself need not call it.
         """
-        if self._hosts is None:
-            self._hosts = Hosts.of(self.settings)
+        if not self._alone:
+            self._alone = True
+            self._hosts = self._hosts_of(self.settings)
+
+    def _hosts_of(self, settings: Settings) -> Hosts | None:
+        return Hosts.of(settings) if self._alone or settings.allowed_hosts else None
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncIterator[None]:

@@ -93,8 +93,7 @@ class Traces:
                 raise TracesFullError
             trace = self._kept.pop(session.number, None) or Trace(session, self._clock)
             while len(self._kept) >= TRACES:
-                over = next(number for number, each in self._kept.items() if each.is_over())
-                del self._kept[over]
+                self.stop(next(number for number, each in self._kept.items() if each.is_over()))
             self._kept[session.number] = trace
         trace.until = self._clock() + seconds
         _tap(session, trace)
@@ -105,6 +104,9 @@ class Traces:
         trace = self._kept.pop(number, None)
         if trace is not None:
             _untap(trace.session)
+            # Its session may hold it for as long as its connection lasts.
+            trace.until = -inf
+            trace.lines.clear()
 
     # What the manager tells
 
@@ -148,13 +150,13 @@ def _tap(session: Session, trace: Trace) -> None:
 
 
 def _untap(session: Session) -> None:
-    tap = session.transport
-    if not isinstance(tap, _Outgoing):
-        return
-    session.transport = tap.inner
-    if session.management is not None and session.management.writer is tap:
-        session.management.writer = tap.inner
-    tap.inner.session = session
+    tap, management = session.transport, session.management
+    if isinstance(tap, _Outgoing):
+        session.transport = tap.inner
+        tap.inner.session = session
+    # A replay that was going on when the other was taken out has put it here since.
+    if management is not None and isinstance(management.writer, _Outgoing):
+        management.writer = management.writer.inner
 
 
 class _Outgoing:

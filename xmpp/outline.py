@@ -1,12 +1,12 @@
 """What an element is made of, without what it says: for eyes that need not read it.
 
-Names of elements, their namespaces and a few attributes of the protocol are shown. Of all text,
-and of every other attribute, only that it is there: bodies, passwords, SASL messages, tokens,
-ids that grant something and links with a signature are in none of what remains.
+Names of elements, their namespaces and a few attributes of the protocol, where it has them, are
+shown. Of all text, and of every other attribute, only that it is there: bodies, passwords, SASL
+messages, tokens, ids that grant something and links with a signature are in none of what remains.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from andiron.xmpp import namespaces as ns
@@ -25,9 +25,22 @@ _ELEMENTS: Final = 24
 _DEPTH: Final = 4
 _VALUE: Final = 100
 _HIDDEN: Final = "\N{HORIZONTAL ELLIPSIS}"
-_SHOWN: Final = frozenset(
-    {"code", "from", "h", "max", "mechanism", "node", "resume", "to", "type", "version"}
-)
+_NODE: Final = frozenset({"node"})
+_COUNTS: Final = frozenset({"h", "max", "resume"})
+_ADDRESSES: Final = frozenset({"from", "to"})
+_STANZA: Final = frozenset({"from", "to", "type"})
+_NONE: Final = frozenset[str]()
+_SHOWN: Final[Mapping[str, frozenset[str]]] = {
+    ns.SASL: frozenset({"mechanism"}),
+    ns.SM_2: _COUNTS,
+    ns.SM_3: _COUNTS,
+    ns.MUC_USER: _ADDRESSES | {"code"},
+    ns.DELAY: _ADDRESSES,
+    ns.DATA: frozenset({"type"}),
+    **dict.fromkeys((ns.DISCO_INFO, ns.DISCO_ITEMS, ns.CAPS, ns.COMMANDS), _NODE),
+    **dict.fromkeys((ns.PUBSUB, ns.PUBSUB_EVENT, ns.PUBSUB_OWNER), _NODE),
+}
+"""By namespace, since a name means something else in each: what grants something may have any."""
 _NAME: Final = re.compile(r"<([^\s/>]{1,60})")
 
 
@@ -55,7 +68,7 @@ def _written(tree: Tree, around: str, depth: int, left: list[int]) -> Iterator[s
     yield f"<{name}"
     if namespace != around:
         yield f" xmlns='{escape(_cut(namespace))}'"
-    named = _SHOWN | {"id"} if depth == 1 and name in STANZA_NAMES else _SHOWN
+    named = _named(namespace, name, depth)
     for key, value in tree.attrib.items():
         if not key.startswith("{"):
             shown = escape(_cut(value)) if key in named else _HIDDEN
@@ -71,6 +84,15 @@ def _written(tree: Tree, around: str, depth: int, left: list[int]) -> Iterator[s
             break
         yield from _written(child, namespace, depth + 1, left)
     yield f"</{name}>"
+
+
+def _named(namespace: str, name: str, depth: int) -> frozenset[str]:
+    """Return the attributes that are shown of an element."""
+    if namespace != ns.CLIENT:
+        return _SHOWN.get(namespace, _NONE)
+    if name in STANZA_NAMES:
+        return _STANZA | {"id"} if depth == 1 else _STANZA
+    return frozenset({"type", "code"}) if name == "error" else _NONE
 
 
 def _parted(tag: str) -> tuple[str, str]:

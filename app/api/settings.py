@@ -51,6 +51,9 @@ class SettingsApi:
             if setting in Settings.model_fields:
                 raise InvalidError(f"The setting {setting} cannot be changed while this runs.")
             raise NotFoundError(f"There is no setting {str(setting)[:100]!r}.")
+        field = Settings.model_fields[setting]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise InvalidError(f"The setting {setting} must be {expected(field)}.")
         texts = value if isinstance(value, list | tuple) else [value]
         for each in texts:
             if isinstance(each, str):

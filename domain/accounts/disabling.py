@@ -25,15 +25,21 @@ class DisabledAccounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.count = 0
+        """How often one was disabled here: who has looked before another count looks again."""
 
     async def disable(self, username: str) -> None:
-        """Let nobody sign in to an account. Raises :class:`NoSuchAccount`."""
+        """Let nobody sign in to an account. Raises :class:`NoSuchAccount`.
+
+        Its sessions are to be ended next, without a pause: who is signing in meanwhile finds out.
+        """
 
         async def operation(connection: AsyncConnection) -> None:
             await need(connection, username)
             await write_disabled(connection, username)
 
         await self._database.write(operation)
+        self.count += 1
 
     async def enable(self, username: str) -> None:
         """Let its owner sign in to an account again. Raises :class:`NoSuchAccount`."""

@@ -133,9 +133,10 @@ class SignIn:
     async def _authenticate(self, element: Element, session: Session) -> None:
         if self._exchange is None:
             self._exchange = self._domain.authenticator.exchange(session.channel)
+        disabled = self._domain.authenticator.disabled
         try:
             step = await self._exchange.step(element, session.clock())
-            owner = await self._owner(step) if step.done else None
+            owner = await self._owner(step, disabled) if step.done else None
         except SaslError as error:
             self._over(error.condition)
             session.tally.sign_ins[self._exchange.mechanism, error.condition] += 1
@@ -171,9 +172,13 @@ class SignIn:
         channel = session.channel
         logger.info(message, channel.kind, channel.address, *details, extra=session.logged)
 
-    async def _owner(self, step: Step) -> Owner:
-        """Return who signed in. Raises :class:`SaslError` where the account is gone again."""
-        owners = self._domain.owners
+    async def _owner(self, step: Step, looked: int) -> Owner:
+        """Return who signed in. Raises :class:`SaslError` where the account is gone again.
+
+        So it does where the account was disabled since ``looked``, a count of those: the site
+        may have taken its time, and nobody has ended a session that was not there.
+        """
+        owners, authenticator = self._domain.owners, self._domain.authenticator
         assert step.username is not None
         account = account_jid(step.username, self._domain.name).bare
         if step.anonymous:
@@ -183,6 +188,9 @@ class SignIn:
         except NoSuchAccount:
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
         await self._domain.welcome(owner, step.person)
+        while looked != authenticator.disabled:
+            looked = authenticator.disabled
+            await authenticator.refuse_disabled(step.username)
         return owner
 
     def _end(self, error: StreamError) -> None:

@@ -125,6 +125,26 @@ async def test_streams_end_and_messages_wait():
             await chat.people.enable("nobody")
 
 
+async def test_who_is_signing_in_meanwhile_is_told():
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def groups(_name):
+        asked.set()
+        await go_on.wait()
+        return []
+
+    chat = create_app(groups=groups)
+    async with running(chat):
+        await chat.domain.accounts.create("juliet", "sesame")
+        client = await stream(chat)
+        answer = asyncio.create_task(client.authenticate("PLAIN", "\0juliet\0sesame"))
+        await asked.wait()
+        assert await chat.api.disable_account("juliet") == 0
+        go_on.set()
+        assert "<account-disabled/>" in await answer
+        assert await chat.api.sessions("juliet") == ()
+
+
 async def test_what_another_process_disabled_is_noticed():
     chat = made()
     async with running(chat) as sign_in:

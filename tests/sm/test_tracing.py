@@ -107,6 +107,49 @@ def test_a_traced_connection_that_resumes_an_untraced_session_is_handed_over_bar
     assert new.transport.session is session
 
 
+def test_a_trace_that_ends_during_a_resumption_leaves_nothing_between():
+    juliet = resumable()
+    world, session = juliet.world, juliet.transport.session
+    world.backend.deferring = True
+    world.receive(juliet.transport, MESSAGE)
+    world.lose(juliet.transport)
+    session.deliver(MESSAGE, world.now)
+    world.manager.traces.start(session, 5)
+    new = again(juliet)
+    resume = f"<resume xmlns='urn:xmpp:sm:3' previd='{juliet.known['sm']}' h='0'/>"
+    world.receive(new.transport, resume)
+    world.now += 6
+    world.backend.settle_all()
+    session.deliver(MESSAGE, world.now)
+    assert session.transport is new.transport
+    assert session.management.writer is new.transport
+    assert new.transport.session is session
+    assert new.transport.sent[-1] == MESSAGE
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_is_kept_no_more_is_held_by_nothing(stopped):
+    world = World()
+    transport = world.bind()
+    session = transport.session
+    traces = world.manager.traces
+    trace = traces.start(session, 60)
+    session.deliver(MESSAGE, world.now)
+    if stopped:
+        traces.stop(session.number)
+    else:
+        world.now += 61
+        for _ in range(TRACES):
+            traces.start(world.bind().session, 60)
+    assert traces.get(session.number) is None
+    assert not trace.lines
+    assert trace.is_over()
+    again = traces.start(session, 60) if stopped else None
+    session.deliver(MESSAGE, world.now)
+    assert not trace.lines
+    assert again is None or len(again.lines) == 1
+
+
 def test_lines_and_traces_are_bounded():
     world = World()
     transports = [world.bind() for _ in range(TRACES + 1)]

@@ -39,6 +39,30 @@ SECRET = "c2VjcmV0"
             "<iq type='result' id='1'><slot xmlns='urn:xmpp:http:upload:0'>"
             "<put url='…'><header name='…'>…</header></put></slot></iq>",
         ),
+        (
+            "<iq xmlns='jabber:client' type='set' id='1'><enable xmlns='urn:xmpp:push:0'"
+            f" jid='push.example' node='{SECRET}'/></iq>",
+            "<iq type='set' id='1'><enable xmlns='urn:xmpp:push:0' jid='…' node='…'/></iq>",
+        ),
+        (
+            f"<message xmlns='jabber:client'><order code='{SECRET}' to='{SECRET}' type='{SECRET}'>"
+            f"<pay xmlns='urn:shop' from='{SECRET}' version='{SECRET}' h='{SECRET}'/></order>"
+            "</message>",
+            "<message><order code='…' to='…' type='…'><pay xmlns='urn:shop' from='…' version='…'"
+            " h='…'/></order></message>",
+        ),
+        (
+            f"<message xmlns='urn:shop' id='{SECRET}' to='{SECRET}'/>",
+            "<message xmlns='urn:shop' id='…' to='…'/>",
+        ),
+        (
+            "<message xmlns='jabber:client' type='error' from='a@b'><error type='cancel'"
+            " code='404'/><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x>"
+            "<items xmlns='http://jabber.org/protocol/pubsub#event' node='urn:x'/></message>",
+            "<message type='error' from='a@b'><error type='cancel'"
+            " code='404'/><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x>"
+            "<items xmlns='http://jabber.org/protocol/pubsub#event' node='urn:x'/></message>",
+        ),
         (f"<presence xmlns='jabber:client'> <!-- {SECRET} --></presence>", "<presence/>"),
     ],
 )
@@ -53,8 +77,10 @@ def test_what_is_deep_long_or_much_is_cut():
     assert outline(deep) == "<a xmlns='u'><b><b><b>…</b></b></b></a>"
     many = "<a xmlns='u'>" + "<b/>" * 1000 + "</a>"
     assert outline(many) == "<a xmlns='u'>" + "<b/>" * 23 + "…</a>"
-    long = f"<{'n' * 5000} xmlns='u' {'k' * 5000}='1' to='{'t' * 5000}'/>"
+    long = f"<{'n' * 5000} xmlns='u' {'k' * 5000}='1'/>"
     assert len(outline(long)) <= LONGEST
+    addressed = outline(f"<message xmlns='jabber:client' to='{'t' * 5000}'/>")
+    assert addressed == f"<message to='{'t' * 100}…'/>"
     attributes = " ".join(f"key{number}='1'" for number in range(300))
     assert len(outline(f"<a {attributes}/>")) == LONGEST
 

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -189,3 +190,16 @@ async def test_one_session_is_told_and_ended_by_its_id(chat):
     for gone in (one.id, "", "x-1", f"{one.id}x", one.id.replace("-", "-0x")):
         with pytest.raises(NotFoundError):
             await chat.api.end_session(gone)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x9b", "\u2028", "\u202e"])
+async def test_a_reason_breaks_no_line_of_the_log(chat, caplog, end):
+    caplog.set_level(logging.INFO, "andiron")
+    alice = await chat.client_of("alice")
+    (session,) = await chat.api.sessions("alice")
+    reason = f"tea{end}operator 'portia' from 192.0.2.7: end_session: done"
+    await chat.api.end_session(session.id, reason=reason)
+    with pytest.raises(StreamEndedError, match="not-authorized"):
+        await alice.receive()
+    assert [line for line in caplog.messages if "closed: kicked" in line]
+    assert all(line.isprintable() for line in caplog.messages)
