@@ -1,6 +1,6 @@
 # make run     serve the demonstration: two accounts, two links to open in two windows
 # make test    all tests, with what they need from Debian and npm where that may be installed
-# make check   style, types, import layers, documentation, coverage of the last `make test`
+# make check   style, types, import layers, documentation, coverage of the last `make test`, instructions
 # make docs    the documentation as a site, in .cache/docs
 # make links   follow the links that lead out of the documentation; this needs a network
 # make bench   the load generator against this checkout
@@ -30,7 +30,7 @@ test: $(VENV)/.test
 		COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
 		$(BIN)/pytest -ra --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
-check: style types layers docs coverage
+check: style types layers docs coverage instructions
 
 style: $(VENV)/.check
 	$(BIN)/ruff check
@@ -67,6 +67,10 @@ coverage: $(VENV)/.test .coverage
 
 .coverage:
 	$(MAKE) test
+
+# What a message, a sign-in and a BOSH request may take of the processor.
+instructions: $(VENV)/.test
+	$(BIN)/python bench/instructions.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python bench/run $(ARGS)
