@@ -13,13 +13,17 @@
 #
 # Anything from docs/settings.md can be given as ANDIRON_… in the environment, or in
 # a file: -v ./andiron.toml:/var/lib/andiron/andiron.toml:ro. Both overrule what the
-# image says in /etc/andiron/defaults.toml.
+# image says in /etc/andiron/defaults.toml. Other packages are built in by
+# --build-arg ALSO='opentelemetry-distro opentelemetry-exporter-otlp'.
+#
+# With TLS and PostgreSQL: deploy/compose.yaml.
 
 FROM python:3.13-slim AS build
+ARG ALSO=""
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/andiron \
-    && /opt/andiron/bin/pip install --no-cache-dir --no-compile '.[server,postgres,jwt,ldap,metrics]' \
+    && /opt/andiron/bin/pip install --no-cache-dir --no-compile '.[server,postgres,jwt,ldap,metrics,otel]' $ALSO \
     && /opt/andiron/bin/pip uninstall --yes pip \
     && /opt/andiron/bin/python -m compileall -q /opt/andiron/lib
 
@@ -30,6 +34,7 @@ LABEL org.opencontainers.image.title="Andiron" \
 RUN groupadd --system --gid 10001 andiron \
     && useradd --system --uid 10001 --gid andiron --home-dir /var/lib/andiron --shell /usr/sbin/nologin andiron \
     && install -d -o andiron -g andiron -m 0750 /var/lib/andiron \
+    && install -d -o andiron -g andiron /run/andiron \
     && install -d /etc/andiron \
     && printf '%s\n' \
         'host = "0.0.0.0"' \

@@ -1,12 +1,13 @@
 # make run     serve the demonstration: two accounts, two links to open in two windows
 # make test    all tests, with what they need from Debian and npm where that may be installed
-# make check   style, types, import layers, documentation, coverage of the last `make test`
+# make check   style, types, import layers, documentation, coverage of the last `make test`, instructions
 # make docs    the documentation as a site, in .cache/docs
+# make links   follow the links that lead out of the documentation; this needs a network
 # make bench   this checkout beside Prosody and ejabberd, then docs/performance.md
 # make clean   forget everything that these made, but the accounts of `make run`
 
 .POSIX:
-.PHONY: run test check style installed types layers docs coverage bench clean
+.PHONY: run test check style installed types layers docs links coverage bench clean
 .DELETE_ON_ERROR:
 
 VENV = .venv
@@ -14,8 +15,8 @@ BIN = $(VENV)/bin
 CACHE = .cache
 COVERAGE = 95
 ARGS =
-# One more than there are processors: clients and servers of the tests wait much.
-WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
+# More than there are processors: clients and servers of the tests wait much.
+WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 run: $(VENV)/.server
@@ -24,10 +25,12 @@ run: $(VENV)/.server
 
 test: $(VENV)/.test
 	.ci/peers
-	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
+	# What one worker and one process compiled is not compiled again by all the others.
+	unset PYTHONDONTWRITEBYTECODE; \
+		COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
 		$(BIN)/pytest -ra --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
-check: style types layers docs coverage
+check: style types layers docs coverage instructions
 
 style: $(VENV)/.check
 	$(BIN)/ruff check
@@ -42,7 +45,7 @@ installed: $(VENV)/.check
 
 types: installed
 	cd $(CACHE) && MYPYPATH=installed ../$(BIN)/mypy --config-file ../pyproject.toml
-	$(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
+	MYPYPATH=$(CACHE)/installed $(BIN)/mypy --explicit-package-bases tests/conftest.py tests/interop
 	MYPYPATH=bench $(BIN)/mypy -p load -p compare
 	cd examples/starlette && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
 	cd examples/fastapi_jwt && MYPYPATH=$(CURDIR)/$(CACHE)/installed $(CURDIR)/$(BIN)/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml -m mysite
@@ -57,11 +60,18 @@ docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --quiet -d $(CACHE)/doctrees docs $(CACHE)/docs
 	@echo "The documentation: file://$(CURDIR)/$(CACHE)/docs/index.html"
 
+links: $(VENV)/.docs
+	$(BIN)/sphinx-build --builder linkcheck -d $(CACHE)/doctrees docs $(CACHE)/links
+
 coverage: $(VENV)/.test .coverage
 	$(BIN)/coverage report --format=total --fail-under=$(COVERAGE)
 
 .coverage:
 	$(MAKE) test
+
+# What a message, a sign-in and a BOSH request may take of the processor.
+instructions: $(VENV)/.test
+	$(BIN)/python bench/instructions.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python bench/run $(ARGS)

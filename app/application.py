@@ -25,6 +25,7 @@ from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.faults import told_briefly
 from andiron.hooks.attached import attached
 from andiron.hooks.hooks import Hooks, is_async
+from andiron.http_api.admission import Operators
 from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
@@ -32,7 +33,7 @@ from andiron.outermost import Outermost
 from andiron.people import People, runs_here
 from andiron.routes import Served, served
 from andiron.settings import Settings, SettingsError
-from andiron.settings.live import changes
+from andiron.settings.live import LIVE, OF_THE_LOG, changes
 from andiron.settings.words import shown_value
 from andiron.signals import before_exit
 from andiron.sm.driver import Driver
@@ -75,7 +76,7 @@ NOT_FOUND: Final = Refusal(404, "Not found.\n")
 FAILED: Final = Refusal(500, "Internal server error.\n")
 
 
-def create_app(
+def create_app(  # noqa: PLR0913
     settings: Settings | None = None,
     *,
     authenticate: Authenticate | None = None,
@@ -84,6 +85,7 @@ def create_app(
     scram_keys: AskKeys | None = None,
     may_contact: MayContact | None = None,
     groups: AskGroups | None = None,
+    operators: Operators | None = None,
     hooks: Hooks | None = None,
     **overrides: Any,
 ) -> "Andiron":
@@ -103,6 +105,9 @@ def create_app(
     ``may_contact`` is asked with two names whether the first may contact the second,
     ``groups`` with one at each sign-in for its groups, pairs of a name and the members, who are
     in each other's contact lists.
+    ``operators`` is asked with each request of the operator's page, an ``HTTPConnection`` too,
+    for the name of the operator, and returns None for anybody else; whoever has a name may do
+    all that the API can.
 
     ``hooks`` are told of what happens, and decide about messages; more may be added to
     :attr:`Andiron.hooks` before the start.
@@ -120,6 +125,7 @@ def create_app(
         "scram_keys": scram_keys,
         "may_contact": may_contact,
         "groups": groups,
+        "operators": operators,
     }
     for name, function in functions.items():
         if function is not None and not is_async(function):
@@ -133,6 +139,7 @@ def create_app(
         scram_keys=scram_keys,
         may_contact=may_contact,
         groups=groups,
+        operators=operators,
         hooks=hooks,
     )
 
@@ -144,7 +151,7 @@ class Andiron:
     that mounts it passes :attr:`lifespan` on, or is wrapped by :meth:`wrap`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         settings: Settings,
         *,
@@ -154,6 +161,7 @@ class Andiron:
         scram_keys: AskKeys | None = None,
         may_contact: MayContact | None = None,
         groups: AskGroups | None = None,
+        operators: Operators | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings
@@ -178,9 +186,12 @@ class Andiron:
         self._api_tokens = api_tokens(settings)
         self._metrics_tokens = metrics_tokens(settings)
         self._identify = identify
+        self._operators = operators
         self._serving: tuple[SessionManager, asyncio.AbstractEventLoop] | None = None
         self._proxies = Proxies.of(settings.trusted_proxies)
-        self._hosts = Hosts.of(settings) if settings.allowed_hosts else None
+        self._alone = False
+        """Whether no site stands around it, whose business the hosts are."""
+        self._hosts = self._hosts_of(settings)
         """For which requests are taken; None leaves that to the site that this is part of."""
         self._in_site = False
         self.domain: Domain
@@ -206,6 +217,8 @@ class Andiron:
         """Why nothing is served any more: the database is another's, or gone; else empty."""
         self.on_database_lost: Callable[[], object] | None = None
         """Called when that happens; the process had better end."""
+        self.on_applied: Callable[[Settings], object] | None = None
+        """Called with the settings after a change; who does so writes the log by them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -250,17 +263,28 @@ class Andiron:
         if self._serving is not None:
             self._serving[0].config = self.settings.sm_config()
             self.domain.commands.admins = frozenset(self.settings.admins)
-        if self._hosts is not None or self.settings.allowed_hosts:
-            self._hosts = Hosts.of(self.settings)
+        if "allowed_hosts" in live:
+            self._hosts = self._hosts_of(self.settings)
+        if self.on_applied is not None:
+            self.on_applied(self.settings)
         return live, others
+
+    @property
+    def changeable(self) -> frozenset[str]:
+        """The settings that can take effect here while the application runs."""
+        return LIVE - OF_THE_LOG if self.on_applied is None else LIVE
 
     def serve_alone(self) -> None:
         """Take requests for this server's own hosts only, from now on: no site stands around it.
 
         A server that runs this application's lifespan itself need not call it.
         """
-        if self._hosts is None:
-            self._hosts = Hosts.of(self.settings)
+        if not self._alone:
+            self._alone = True
+            self._hosts = self._hosts_of(self.settings)
+
+    def _hosts_of(self, settings: Settings) -> Hosts | None:
+        return Hosts.of(settings) if self._alone or settings.allowed_hosts else None
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncIterator[None]:
@@ -297,19 +321,21 @@ class Andiron:
             ):
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
-                self._access.open(Parts(domain, manager))
+                self._access.open(Parts(self, domain, manager))
                 parts = Served(
                     settings,
                     self._proxies,
                     self._identify,
                     self.api,
                     self._api_tokens,
+                    self._operators,
                     self._metrics_tokens,
                     self.strangers,
                     self.incoming,
                     domain,
                     manager,
                     guard,
+                    self._connections.one,
                 )
                 routes = on.enter_context(served(parts))
                 if self.database_lost:

@@ -110,7 +110,18 @@ class Chat:
     delete_from_archive = _waiting(Api.delete_from_archive)
     sessions = _waiting(Api.sessions)
     end_sessions = _waiting(Api.end_sessions)
+    session_page = _waiting(Api.session_page)
+    session = _waiting(Api.session)
+    end_session = _waiting(Api.end_session)
+    start_trace = _waiting(Api.start_trace)
+    trace = _waiting(Api.trace)
+    stop_trace = _waiting(Api.stop_trace)
     presence = _waiting(Api.presence)
+    disabled_accounts = _waiting(Api.disabled_accounts)
+    disable_account = _waiting(Api.disable_account)
+    enable_account = _waiting(Api.enable_account)
+    settings = _waiting(Api.settings)
+    change_setting = _waiting(Api.change_setting)
 
 
 class AsyncChat:
@@ -169,7 +180,18 @@ class AsyncChat:
     delete_from_archive = _awaited(Api.delete_from_archive)
     sessions = _awaited(Api.sessions)
     end_sessions = _awaited(Api.end_sessions)
+    session_page = _awaited(Api.session_page)
+    session = _awaited(Api.session)
+    end_session = _awaited(Api.end_session)
+    start_trace = _awaited(Api.start_trace)
+    trace = _awaited(Api.trace)
+    stop_trace = _awaited(Api.stop_trace)
     presence = _awaited(Api.presence)
+    disabled_accounts = _awaited(Api.disabled_accounts)
+    disable_account = _awaited(Api.disable_account)
+    enable_account = _awaited(Api.enable_account)
+    settings = _awaited(Api.settings)
+    change_setting = _awaited(Api.change_setting)
 
 
 def _base(url: str) -> str:

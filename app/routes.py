@@ -1,8 +1,8 @@
 """What answers at which path of a running application."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,12 +12,14 @@ from andiron.api.api import Api
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.bosh.registry import BoshRegistry
 from andiron.domain.domain import Domain
+from andiron.http_api.admission import Admission, Operators
 from andiron.http_api.endpoint import api_routes
 from andiron.http_api.tokens import Doorkeeper
 from andiron.settings import Settings
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
 from andiron.web.discovery import discovery_routes
+from andiron.web.operator import operator_routes
 from andiron.web.pages import demo_routes, healthy
 from andiron.web.proxy import Proxies, channel, may_tell_secrets
 from andiron.web.readiness import Readiness
@@ -42,12 +44,15 @@ class Served:
     identify: Identify | None
     api: Api
     api_tokens: tuple[str, ...]
+    operators: Operators | None
     metrics_tokens: tuple[str, ...]
     strangers: Strangers
     incoming: Newcomers[asyncio.Timeout]
     domain: Domain
     manager: SessionManager
     guard: Guard
+    serving: Callable[[], AbstractContextManager[None]]
+    """A context for as long as a connection lasts that outlives its request."""
 
 
 @contextmanager
@@ -69,9 +74,13 @@ def served(parts: Served) -> Iterator[list[BaseRoute]]:
         *discovery_routes(parts.proxies, public_url=settings.public_url, at=""),
         *upload_routes(domain.uploads, settings.websocket_origins + settings.bosh_origins),
     ]
-    if parts.api_tokens:
+    if parts.api_tokens or parts.operators is not None:
         doorkeeper = _doorkeeper(parts, "api_token", parts.api_tokens)
-        routes += api_routes(parts.api, doorkeeper, _BODY * settings.max_stanza_size)
+        admission = Admission(doorkeeper, parts.operators, settings.site_timeout)
+        routes += api_routes(parts.api, admission, _BODY * settings.max_stanza_size)
+        routes += operator_routes(
+            domain.name, by_token=bool(parts.api_tokens), by_site=parts.operators is not None
+        )
     if settings.widget or settings.demo:
         routes += widget_routes(domain)
     if settings.demo and domain.database is not None:
@@ -96,6 +105,7 @@ def _streams(parts: Served, registry: BoshRegistry) -> list[BaseRoute]:
         channel_of=site_channel_of(proxies),
         strangers=parts.strangers,
         visitor_of=None if visitors is None else visitors.find,
+        serving=parts.serving,
     )
     bosh = BoshEndpoint(
         registry,

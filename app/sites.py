@@ -1,4 +1,4 @@
-"""Who the people of a site are, for ``create_app(identify=..., scram_keys=...)``."""
+"""Who the people of a site are, for ``create_app(identify=..., scram_keys=..., operators=...)``."""
 
 import base64
 from importlib import import_module
@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from andiron.domain.accounts.credentials import ScramKeys
 
-__all__ = ["django_account", "django_scram_keys", "django_user"]
+__all__ = ["django_account", "django_operator", "django_scram_keys", "django_user"]
 
 
 async def django_user(connection: HTTPConnection) -> str | None:
@@ -39,6 +39,16 @@ async def django_account(connection: HTTPConnection) -> Any:
     request.session = sessions.SessionStore(key)
     user = await auth.aget_user(request)
     return user if user.is_authenticated and user.is_active else None
+
+
+async def django_operator(connection: HTTPConnection) -> str | None:
+    """Return the name of Django's user as :func:`django_user`, if he is a superuser.
+
+    It is for ``create_app(operators=...)``: who has signed in to Django's admin site, and may
+    do all there, may do all here.
+    """
+    user = await django_account(connection)
+    return str(user.get_username()) if user is not None and user.is_superuser else None
 
 
 async def django_scram_keys(name: str) -> ScramKeys | None:

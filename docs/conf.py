@@ -72,6 +72,9 @@ html_theme_options = {
     },
 }
 
+linkcheck_timeout = 20
+linkcheck_retries = 2
+
 # The prompt of an example that shows what a command says is no part of the command.
 copybutton_prompt_text = "$ "
 

@@ -134,6 +134,7 @@ class DomainLink(Client):
             owner.payer.network = self.session.payer
         self.state = State.RESTARTING
         self._sign_in = None
+        self._domain.router.unbound.add(self)
 
     # The Link protocol
 
@@ -207,7 +208,7 @@ class DomainLink(Client):
     def closed(self, reason: CloseReason, undelivered: Sequence[Undelivered], now: float) -> None:
         """Leave the domain and find another way for what was not delivered."""
         was_bound = self.state is State.BOUND
-        self.state = State.CLOSED
+        self.abandoned()
         if self._sign_in is not None:
             self._sign_in.leave(now)
         shared_since = self._shared_since() if was_bound else inf
@@ -235,6 +236,7 @@ class DomainLink(Client):
     def abandoned(self) -> None:
         """Forget this stream; another session goes on over its connection."""
         self.state = State.CLOSED
+        self._domain.router.unbound.discard(self)
 
     # Negotiation
 

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from andiron.tracing.traces import begin
+
 __all__ = ["GaveUp", "TimeLimit", "within"]
 
 logger = logging.getLogger("andiron.domain")
@@ -20,23 +22,25 @@ class GaveUp(Exception):  # noqa: N818
     """The site's own code has ended by what is no error, such as a cancellation of its own."""
 
 
-async def within(seconds: float, work: Awaitable[T]) -> T:
+async def within(seconds: float, what: str, work: Awaitable[T]) -> T:
     """Return what ``work`` returns. Raises :class:`TimeLimit` when that takes longer.
 
+    In a trace it is called ``site`` and ``what``: the parameter or the hook by which it was given.
     It is cancelled then, and not waited for: code that goes on all the same holds nobody up.
     Whatever it raises is an :class:`Exception`, :class:`GaveUp` where it was none: a
     cancellation within it is not one of whoever waits for it.
     """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait([task], timeout=seconds)
-        if task.done():
-            return _result(task)
-    finally:
-        if not task.done():
-            task.add_done_callback(_let_go)
-            task.cancel()
-    raise TimeLimit
+    with begin(f"site {what}"):
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([task], timeout=seconds)
+            if task.done():
+                return _result(task)
+        finally:
+            if not task.done():
+                task.add_done_callback(_let_go)
+                task.cancel()
+        raise TimeLimit
 
 
 def _result(task: "asyncio.Future[T]") -> T:

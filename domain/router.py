@@ -126,11 +126,14 @@ class Router:
         """By prepared full JID; what is found here as written needs no parsing."""
         self.accounts: dict[str, Resources] = {}
         """By bare JID; only accounts with a bound resource."""
+        self.unbound: set[Client] = set()
+        """Who has signed in and bound nothing yet."""
         self.services: dict[str, Service] = {}
         """By host name."""
 
     def add(self, client: Client) -> None:
         """Note a newly bound resource."""
+        self.unbound.discard(client)
         self.full[client.jid] = client
         self.accounts.setdefault(client.account, Resources()).clients[client.jid] = client
 

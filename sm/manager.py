@@ -21,6 +21,8 @@ from andiron.sm.rates import Rate
 from andiron.sm.session import Session, State
 from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
+from andiron.sm.tracing import Traces
+from andiron.tracing.traces import Span, begin
 from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
 from andiron.xmpp.xml import Element
 
@@ -68,6 +70,7 @@ class SessionManager:
         self.rate = Rate(config.rate, config.burst, config.patience)
         self.rounds = Rounds(config.turn, config.share, config.courtesy)
         self.sessions: set[Session] = set()
+        self.traces = Traces(clock)
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()
         self._resumable: dict[str, Session] = {}
@@ -121,17 +124,26 @@ class SessionManager:
         :class:`SmError` when it cannot be, after which ``asking`` may bind, and
         :class:`StreamError` for a count beyond what was sent.
         """
+        with begin("resumption", {"andiron.transport": asking.channel.kind}) as span:
+            self._resume(asking, element, now, span)
+
+    def _resume(self, asking: Session, element: Element, now: float, span: Span) -> None:
+        result = "resumed"
+        session = asking
         try:
             session, management, h = self._named(asking, element)
         except SmError as error:
-            self.tally.resumptions["expired" if error.handled is not None else "refused"] += 1
+            result = "expired" if error.handled is not None else "refused"
             raise
         except StreamError:
-            self.tally.resumptions["count-too-high"] += 1
+            result = "count-too-high"
             raise
-        self.tally.resumptions["resumed"] += 1
+        finally:
+            self.tally.resumptions[result] += 1
+            span.note("andiron.result", result)
+            span.note("andiron.session", session.id)
         self.tally.resumed_after.add(max(0.0, now - session.lost_at))
-        transport = asking.give_up_transport()
+        transport = self.traces.carrying(session, asking.give_up_transport())
         self.sessions.discard(asking)
         self.timers.cancel(asking)
         management.namespace = element.namespace
@@ -199,6 +211,7 @@ class SessionManager:
     def note_detached(self, session: Session, reason: CloseReason) -> None:
         """Count and log that a session hibernates."""
         self.detached[reason] += 1
+        self.traces.detached(session, reason)
         logger.info("%s detached: %s", session.link.jid, reason, extra=session.logged)
 
     def note_closed(
@@ -208,6 +221,7 @@ class SessionManager:
         self.sessions.discard(session)
         self.timers.cancel(session)
         self.closed[reason] += 1
+        self.traces.closed(session, reason)
         sm_id = "" if session.management is None else session.management.id
         if sm_id:
             selector = sm_id[:_SELECTOR_LENGTH]
@@ -226,6 +240,17 @@ class SessionManager:
         )
 
     # The operator's and the application's end
+
+    def find(self, session_id: str) -> Session | None:
+        """Return the session that logs and operators know by an id."""
+        number = self.number_of(session_id)
+        return next((each for each in self.sessions if each.number == number), None)
+
+    def number_of(self, session_id: str) -> int:
+        """Return the number of a session, also of one that has ended; 0 for no id of this run."""
+        run, _, number = session_id.partition("-")
+        known = run == self.run and number.isascii() and number.isdecimal() and len(number) < 16
+        return int(number) if known else 0
 
     def kick(self, jid: str, now: float, why: str = "ended by an administrator") -> int:
         """End the sessions of an account or a full JID and return how many those were."""

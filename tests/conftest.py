@@ -1,8 +1,9 @@
 """What every test may ask for: a program that the machine may lack."""
 
+import gc
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,9 +16,38 @@ settings.register_profile("andiron", deadline=None, suppress_health_check=[Healt
 settings.load_profile("andiron")
 
 
+_WAITING = ("tests/interop/", "tests/servers/", "tests/hostile/")
+"""Where the tests are that wait for processes: servers, clients, browsers."""
+_LONGEST = (
+    "tests/interop/test_examples.py",
+    "tests/interop/test_clients.py",
+    "tests/servers/test_stop.py",
+    "tests/interop/test_page.py",
+    "tests/servers/test_conversations.py",
+    "tests/interop/test_domains.py",
+    "tests/hostile/test_kill.py",
+    "tests/interop/test_converse.py",
+)
+"""With what to begin, so that no worker is left with one of these when the others are done."""
+_SPREAD = 0.8
+"""The share of all files among which those that wait are spread."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the real clients and servers: they are few and long, and wait much."""
-    items.sort(key=lambda item: item.get_closest_marker("peer") is None)
+    """Spread the files that wait among those that compute: both are run at once all the time."""
+    files = dict.fromkeys(item.nodeid.partition("::")[0] for item in items)
+    waiting = [file for file in files if file.startswith(_WAITING)]
+    waiting.sort(key=lambda file: _LONGEST.index(file) if file in _LONGEST else len(_LONGEST))
+    computing = [file for file in files if not file.startswith(_WAITING)]
+    place = {file: _SPREAD * rank / len(waiting) for rank, file in enumerate(waiting)}
+    place |= {file: rank / len(computing) for rank, file in enumerate(computing)}
+    items.sort(key=lambda item: place[item.nodeid.partition("::")[0]])
+
+
+def pytest_collection_finish() -> None:
+    """Let the tests themselves be no garbage to look for: there are thousands of them."""
+    gc.collect()
+    gc.freeze()
 
 
 def require(what: str, path: str | None) -> str:
@@ -41,3 +71,14 @@ def program() -> Callable[..., str]:
         )
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_at_once() -> Iterator[None]:
+    """Make new databases of this process by one script instead of all migrations."""
+    # Here, and not before coverage begins.
+    from tests.support import schema  # noqa: PLC0415
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        schema.install(monkeypatch)
+        yield

@@ -1,12 +1,9 @@
-"""One RFC 7395 connection: frames in and out of an ASGI WebSocket.
-
-Reading is a loop in the connection's own task; a :class:`Writer` sends.
-"""
+"""One RFC 7395 connection: what the frames of one WebSocket say, whoever carries them."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader
 from andiron.sm.payers import WIDE
@@ -19,14 +16,11 @@ from andiron.websocket.framing import (
     redirect_frame,
     undeclared,
 )
-from andiron.websocket.writer import Message, Send, Writer
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.xml import Element, Guard
 
 logger = logging.getLogger("andiron.websocket")
-
-Receive = Callable[[], Awaitable[Message]]
 
 _NORMAL: Final = 1000
 _LONGEST_CLOSE: Final = 1024
@@ -41,32 +35,68 @@ _BROKEN: Final = {
 }
 
 
+class Wire(Protocol):
+    """How the frames of a connection get out, and whether more of its client's come in.
+
+    What it hears it tells by :meth:`WebSocketConnection.hear` and the methods beside that.
+    None of its own may call the connection before returning.
+    """
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is on its way."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the network pushes back, so that what is sent now has to wait."""
+
+    def send(self, text: str) -> None:
+        """Send one frame, behind those that wait."""
+
+    def take_back(self, *, lost: bool) -> list[str]:
+        """Return the frames that wait, which are then not sent; those of a ``lost`` one all."""
+
+    def signed_in(self) -> None:
+        """Lift the limits for strangers."""
+
+    def pause(self) -> None:
+        """Stop reading."""
+
+    def unpause(self) -> None:
+        """Read again."""
+
+    def close(self, code: int) -> None:
+        """Close the WebSocket when all that waits has been sent."""
+
+    def drop(self) -> None:
+        """Drop the connection."""
+
+
 class WebSocketConnection:
     """The :class:`~andiron.sm.link.Transport` of one WebSocket.
 
     ``header`` makes the stream header for errors that come before the stream
-    is open; ``on_authenticated`` is called once, when the client signs in.
-    ``by_hand`` says that ``send`` needs no task (:class:`Writer`).
+    is open; ``on_authenticated`` is called once, when the client signs in,
+    ``on_lost`` at the end. Whoever carries it sets ``wire``, then has the
+    manager connect it.
     """
 
     __slots__ = (
         "_answered",
-        "_cancelled",
         "_closing",
         "_config",
         "_finished",
-        "_gate",
         "_guard",
         "_header",
         "_limit",
         "_loop",
         "_lost",
         "_on_authenticated",
+        "_on_lost",
         "_open",
         "_strange",
-        "_task",
         "_timer",
-        "_writer",
+        "_wire",
         "channel",
         "send",
         "session",
@@ -78,73 +108,68 @@ class WebSocketConnection:
 
     def __init__(
         self,
-        send: Send,
         channel: Channel,
         config: WebSocketConfig,
         guard: Guard,
         *,
         header: Callable[[], StreamHeader],
         on_authenticated: Callable[[], None],
-        by_hand: bool,
+        on_lost: Callable[[], None],
     ) -> None:
-        self._writer = Writer(send, config.buffer_bytes, self, by_hand=by_hand)
-        self.send = self._writer.send
+        self._wire: Wire
         self.channel = channel
         self._config = config
         self._guard = guard
         self._header = header
         self._on_authenticated = on_authenticated
+        self._on_lost = on_lost
         self._limit = config.max_negotiation_size
         self._strange = True
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
         self._open = False
         self._answered = False
         self._closing = False
         self._finished = False
-        self._cancelled = False
         self._lost = False
-        self._gate: asyncio.Event | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    # Reading
+    def carried_by(self, wire: Wire) -> None:
+        """Have a wire, before anything else."""
+        self._wire = wire
+        self.send = wire.send
 
-    async def run(self, receive: Receive) -> None:
-        """Read frames until the WebSocket is closed; the caller has accepted it."""
-        try:
-            await self._read(receive)
-        except asyncio.CancelledError:
-            # Dropping the connection ends the task this way; anyone else's cancellation goes on.
-            if not self._cancelled or self._task is None or self._task.uncancel() > 0:
-                raise
-        finally:
-            self._task = None
-            self._closing = True
-            if self._timer is not None:
-                self._timer.cancel()
-            self._lost = True
-            self._writer.cancel()
-            self.session.transport_lost(self, self.session.clock())
+    # Reading: from the wire
 
-    async def _read(self, receive: Receive) -> None:
-        # No name for what came: it would keep the last frame until the next one.
-        while self._hear(await receive()):
-            if self._gate is not None:
-                await self._gate.wait()
-
-    def _hear(self, message: Message) -> bool:
-        """Take what the server tells; return whether there may be more."""
-        if message["type"] == "websocket.disconnect":
-            self._disconnected(message.get("code"))
-            return False
+    def hear(self, text: str) -> None:
+        """Take a message."""
         began = self.session.clock()
-        text = message.get("text")
-        if text is None:
-            self._fail(StreamError(StreamCondition.BAD_FORMAT, "frames are text (RFC 7395)"))
-        else:
-            self._receive(text, began)
+        self._receive(text, began)
         self.session.spent(began)
-        return True
+
+    def hear_bytes(self) -> None:
+        """Take a message that is no text."""
+        began = self.session.clock()
+        self._fail(StreamError(StreamCondition.BAD_FORMAT, "frames are text (RFC 7395)"))
+        self.session.spent(began)
+
+    def ended(self, code: int | None) -> None:
+        """Take the WebSocket's end: a client that broke the protocol may not resume."""
+        before, self._closing = self._closing, True
+        condition = _BROKEN.get(code or 0)
+        if condition is not None and not before:
+            error = StreamError(condition, f"WebSocket closed with {code}")
+            self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
+
+    def lost(self) -> None:
+        """Take the end of it all: the wire carries nothing any more."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._lost = True
+        try:
+            self.session.transport_lost(self, self.session.clock())
+        finally:
+            self._on_lost()
 
     def _receive(self, text: str, now: float) -> None:
         if self._closing and len(text) > _LONGEST_CLOSE:
@@ -188,14 +213,6 @@ class WebSocketConnection:
             self._open = True
             self.session.open_stream(read_open(element), now)
 
-    def _disconnected(self, code: int | None) -> None:
-        """Take the WebSocket's end: a client that broke the protocol may not resume."""
-        ended, self._closing = self._closing, True
-        condition = _BROKEN.get(code or 0)
-        if condition is not None and not ended:
-            error = StreamError(condition, f"WebSocket closed with {code}")
-            self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
-
     def _fail(self, error: StreamError) -> None:
         if not self._closing:
             self.session.close(CloseReason.STREAM_ERROR, self.session.clock(), error)
@@ -210,7 +227,7 @@ class WebSocketConnection:
     @property
     def congested(self) -> bool:
         """Whether frames wait for the network."""
-        return self._writer.congested
+        return self._wire.congested
 
     def open(self, header: StreamHeader) -> None:
         """Send the server's ``<open/>``."""
@@ -219,7 +236,7 @@ class WebSocketConnection:
 
     def unsent(self) -> list[str]:
         """Take back the frames that wait for the network."""
-        return self._writer.take_back(lost=self._lost)
+        return self._wire.take_back(lost=self._lost)
 
     def authenticated(self) -> None:
         """Lift the limits for strangers; the client opens the stream anew."""
@@ -227,6 +244,7 @@ class WebSocketConnection:
         self._strange = False
         self._open = False
         self._answered = False
+        self._wire.signed_in()
         self._on_authenticated()
 
     def close(self, error: StreamError | None = None) -> None:
@@ -244,20 +262,17 @@ class WebSocketConnection:
         self._farewell(CLOSE)
 
     def abort(self) -> None:
-        """End the connection's task, which drops the socket without ``<close/>``."""
+        """Drop the socket without ``<close/>``."""
         self._closing = True
-        self._cancel()
+        self._wire.drop()
 
     def pause(self) -> None:
         """Stop reading."""
-        if self._gate is None:
-            self._gate = asyncio.Event()
+        self._wire.pause()
 
     def unpause(self) -> None:
         """Read again."""
-        if self._gate is not None:
-            self._gate.set()
-            self._gate = None
+        self._wire.unpause()
 
     # The end of it
 
@@ -269,8 +284,8 @@ class WebSocketConnection:
 
     def _give_up(self) -> None:
         """Wait no longer for the other side's ``<close/>``, nor for the network to take ours."""
-        if self._writer.busy:
-            self._cancel()
+        if self._wire.busy:
+            self._wire.drop()
         else:
             self._finish()
 
@@ -281,18 +296,10 @@ class WebSocketConnection:
         self._finished = True
         if self._timer is not None:
             self._timer.cancel()
-        self._writer.close(_NORMAL)
-        self._timer = self._loop.call_later(self._config.close_timeout, self._cancel)
+        self._wire.close(_NORMAL)
+        self._timer = self._loop.call_later(self._config.close_timeout, self._wire.drop)
 
-    def _cancel(self) -> None:
-        # Not at once: it may be this very task that runs, and will not wait for anything again.
-        self._loop.call_soon(self._cancel_reading)
-
-    def _cancel_reading(self) -> None:
-        if self._task is not None and not self._cancelled:
-            self._cancelled = self._task.cancel()
-
-    # From the writer
+    # Writing: from the wire
 
     def drained(self) -> None:
         """Go on: the network has taken what waited."""

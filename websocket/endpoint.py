@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from andiron.sm.link import Channel, StreamHeader, Visitor
@@ -11,8 +12,9 @@ from andiron.sm.manager import SessionManager
 from andiron.sm.notices import Notices
 from andiron.sm.origin import read_origin, why_refused
 from andiron.sm.strangers import Strangers
+from andiron.websocket.asgi import AsgiWire, Receive
 from andiron.websocket.config import WebSocketConfig
-from andiron.websocket.connection import Receive, WebSocketConnection
+from andiron.websocket.connection import WebSocketConnection
 from andiron.websocket.handshake import (
     NOT_A_WEBSOCKET,
     SUBPROTOCOL,
@@ -28,6 +30,12 @@ logger = logging.getLogger("andiron.websocket")
 
 Scope = Mapping[str, Any]
 Reply = Callable[[Message], Awaitable[None]]
+TakeOver = Callable[[WebSocketConnection, WebSocketConfig, str], Awaitable[None]]
+"""Accepts a WebSocket with that subprotocol and carries the connection, whose scope ends then.
+
+``scope["extensions"]["andiron"]["take_over"]`` is one, of a server that can; it raises OSError
+where the client has left.
+"""
 
 
 class WebSocketEndpoint:
@@ -37,10 +45,11 @@ class WebSocketEndpoint:
     ``channel_of`` tells who connects and whether passwords may pass. Endpoints
     that are given one ``strangers`` have room for so many together; ``by_hand``
     tells of an ASGI ``send`` whether it needs no task. ``visitor_of`` tells who
-    the site says connects; None: nobody can be known.
+    the site says connects; None: nobody can be known. ``serving`` is a context
+    for as long as a connection lasts that outlives its scope.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         manager: SessionManager,
         config: WebSocketConfig,
@@ -51,6 +60,7 @@ class WebSocketEndpoint:
         strangers: Strangers | None = None,
         by_hand: Callable[[Send], bool] = needs_no_task,
         visitor_of: Callable[[Scope], Awaitable[Visitor]] | None = None,
+        serving: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._manager = manager
         self._config = config
@@ -59,6 +69,7 @@ class WebSocketEndpoint:
         self._channel_of = channel_of
         self._by_hand = by_hand
         self._visitor_of = visitor_of
+        self._serving = serving
         self._notices = Notices()
         self.strangers = strangers or Strangers(
             config.max_negotiating, config.max_negotiating_per_address
@@ -79,31 +90,53 @@ class WebSocketEndpoint:
             await refuse_websocket(refusal, scope, send)
             return
         stranger = _Once(lambda: self.strangers.release(channel.address))
-        lift = scope.get("extensions", {}).get("andiron", {}).get("signed_in", stranger)
-
-        def signed_in() -> None:
-            stranger()
-            lift()
-
         try:
             if self._visitor_of is not None:
                 channel = channel.of(await self._visitor_of(scope))
-            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-            connection = WebSocketConnection(
-                send,
-                channel,
-                self._config,
-                self._guard,
-                header=self._header,
-                on_authenticated=signed_in,
-                by_hand=self._by_hand(send),
-            )
-            self._manager.connect(connection, asyncio.get_running_loop().time())
-            await connection.run(receive)
+            take_over = scope.get("extensions", {}).get("andiron", {}).get("take_over")
+            # Middleware that stands around the server's ``send`` is to see every frame.
+            if take_over is not None and self._by_hand(send):
+                await self._hand_over(take_over, channel, stranger)
+            else:
+                await self._carry(channel, stranger, receive, send)
         except OSError:
-            return  # The client left during the handshake.
-        finally:
+            stranger()  # The client left during the handshake.
+        except BaseException:
             stranger()
+            raise
+
+    async def _carry(
+        self, channel: Channel, stranger: "_Once", receive: Receive, send: Send
+    ) -> None:
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        connection = self._connection(channel, stranger, on_lost=stranger)
+        wire = AsgiWire(connection, send, self._config.buffer_bytes, by_hand=self._by_hand(send))
+        self._manager.connect(connection, asyncio.get_running_loop().time())
+        await wire.run(receive)
+
+    async def _hand_over(self, take_over: TakeOver, channel: Channel, stranger: "_Once") -> None:
+        serving = self._serving()
+
+        def lost() -> None:
+            stranger()
+            serving.__exit__(None, None, None)
+
+        connection = self._connection(channel, stranger, on_lost=lost)
+        await take_over(connection, self._config, SUBPROTOCOL)
+        serving.__enter__()
+        self._manager.connect(connection, asyncio.get_running_loop().time())
+
+    def _connection(
+        self, channel: Channel, stranger: "_Once", *, on_lost: Callable[[], None]
+    ) -> WebSocketConnection:
+        return WebSocketConnection(
+            channel,
+            self._config,
+            self._guard,
+            header=self._header,
+            on_authenticated=stranger,
+            on_lost=on_lost,
+        )
 
     def _log(self, refusal: Refusal, scope: Scope, channel: Channel) -> None:
         level, reason = logging.INFO, refusal.text.partition("\n")[0]

@@ -141,11 +141,13 @@ class XmppError(Exception):
     def __init__(self, condition: str, text: str = "", extra: str = "") -> None:
         """Take the defined condition, a sentence for people, and an application condition.
 
-        A sentence is cut at 255 characters: it goes to the log as well.
+        A sentence is cut at 255 characters: it goes to the log as well, there on one line
+        whoever writes the log.
         """
         if len(text) > _SENTENCE:
             text = text[: _SENTENCE - 1] + "…"
-        super().__init__(f"{condition}: {text}" if text else condition)
+        shown = text if text.isprintable() else repr(text)[1:-1]
+        super().__init__(f"{condition}: {shown}" if text else condition)
         self.condition = condition
         self.text = text
         self.extra = extra

@@ -181,9 +181,13 @@ class Guard:
     def _bounded(self, parser: XMLParserType, text: str) -> "_Root | _Bounds":
         """Return what reads the root tag, and counts where so much text may exceed a bound."""
         crowded = self.may_be_crowded(text)
-        # Every level but the innermost has an end tag of its own.
-        if not crowded and text.count("</") < self.max_depth:
-            return _Root(parser)
+        # Every level but the innermost has an end tag of its own; what has none is to hear
+        # all the same that it nests too deep.
+        ends = text.count("</")
+        if not crowded and ends < self.max_depth:
+            begun = text.count("<") - ends - text.count("/>")
+            if begun <= self.max_depth:
+                return _Root(parser)
         bounds = _Bounds(self.max_depth, self.max_nodes)
         parser.EndElementHandler = bounds.end
         if crowded:

@@ -22,6 +22,12 @@ from andiron.api.values import (
     RoomPerson,
     Sent,
     Session,
+    SessionColumn,
+    SessionPage,
+    Setting,
+    SettingValue,
+    Trace,
+    TraceLine,
 )
 
 __all__ = [
@@ -42,6 +48,12 @@ __all__ = [
     "RoomPerson",
     "Sent",
     "Session",
+    "SessionColumn",
+    "SessionPage",
+    "Setting",
+    "SettingValue",
+    "Trace",
+    "TraceLine",
     "UnauthorizedError",
     "UnavailableError",
 ]

@@ -15,6 +15,11 @@ from andiron.api.values import (
     RoomPerson,
     Sent,
     Session,
+    SessionColumn,
+    SessionPage,
+    Setting,
+    SettingValue,
+    Trace,
 )
 
 __all__ = ["Api"]
@@ -263,7 +268,56 @@ class Api:
     async def sessions(self, account: str = "") -> tuple[Session, ...]:
         """Return the sessions of an account, or of all that are signed in, oldest first."""
         with self._access.entered() as chat:
-            return chat.sessions.list(account)
+            return await chat.sessions.list(account)
+
+    async def session_page(
+        self,
+        *,
+        text: str = "",
+        sort: SessionColumn = "since",
+        descending: bool = False,
+        start: int = 0,
+        size: int = 100,
+    ) -> SessionPage:
+        """Return some of the sessions that are signed in, sorted, and what all amount to.
+
+        They are those with ``text`` in the address, the ip, the transport, the state or the id,
+        from the one with the number ``start`` on, up to 1,000. However many there are, the event
+        loop is not held.
+        """
+        with self._access.entered() as chat:
+            return await chat.sessions.page(
+                text, sort, descending=descending, start=start, size=size
+            )
+
+    async def session(self, session: str) -> Session:
+        """Return a session by its id."""
+        with self._access.entered() as chat:
+            return chat.sessions.one(session)
+
+    async def end_session(self, session: str, *, reason: str = "") -> None:
+        """End a session by its id, as :meth:`end_sessions` does."""
+        with self._access.entered() as chat:
+            chat.sessions.end_one(session, reason)
+
+    async def start_trace(self, session: str, *, seconds: int = 300) -> Trace:
+        """Note what passes between a session and its client for so long, an hour at most.
+
+        Only outlines are noted: what elements are made of, and nothing of what they say. Ten
+        sessions are traced at a time, and the last 500 lines of each are kept.
+        """
+        with self._access.entered() as chat:
+            return chat.traces.start(session, seconds)
+
+    async def trace(self, session: str, *, after: int = 0) -> Trace:
+        """Return what was noted ``after`` the line with that number, also when it has ended."""
+        with self._access.entered() as chat:
+            return chat.traces.read(session, after)
+
+    async def stop_trace(self, session: str) -> None:
+        """Trace a session no more, and forget its lines."""
+        with self._access.entered() as chat:
+            chat.traces.stop(session)
 
     async def end_sessions(self, of: str, *, reason: str = "") -> int:
         """End all sessions of an account, or one by its address; return how many those were.
@@ -277,3 +331,38 @@ class Api:
         """Return whether somebody is there, whoever may see that in the chat."""
         with self._access.entered() as chat:
             return await chat.sessions.presence(account)
+
+    # Accounts
+
+    async def disabled_accounts(self) -> tuple[str, ...]:
+        """Return the names of the accounts that are disabled."""
+        with self._access.entered() as chat:
+            return await chat.accounts.disabled()
+
+    async def disable_account(self, account: str) -> int:
+        """Let nobody sign in to an account, and end its sessions; return how many those were.
+
+        All that it has stays, and messages to it wait.
+        """
+        with self._access.entered() as chat:
+            return await chat.accounts.disable(account)
+
+    async def enable_account(self, account: str) -> None:
+        """Let the owner of an account sign in again."""
+        with self._access.entered() as chat:
+            await chat.accounts.enable(account)
+
+    # Settings
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Return the settings that can be changed while the application runs."""
+        with self._access.entered() as chat:
+            return chat.settings.list()
+
+    async def change_setting(self, setting: str, value: SettingValue) -> Setting:
+        """Let a setting be another, until the application ends or its settings are read anew.
+
+        Those of sessions hold for sessions that begin from then on.
+        """
+        with self._access.entered() as chat:
+            return chat.settings.change(setting, value)

@@ -17,12 +17,34 @@ __all__ = [
     "RoomPerson",
     "Sent",
     "Session",
+    "SessionColumn",
+    "SessionPage",
+    "Setting",
+    "SettingValue",
+    "Trace",
+    "TraceLine",
 ]
 
 MessageKind = Literal["chat", "normal"]
 """``chat`` is a line of a conversation, ``normal`` stands for itself."""
 Affiliation = Literal["owner", "admin", "member", "none", "outcast"]
 """How a person stands to a room for good; ``outcast`` is banned."""
+SessionColumn = Literal[
+    "address",
+    "transport",
+    "ip",
+    "state",
+    "since",
+    "handled",
+    "acknowledged",
+    "unacknowledged",
+    "unacknowledged_bytes",
+    "idle",
+    "resumable_for",
+]
+"""What sessions can be sorted by: attributes of :class:`Session`."""
+SettingValue = bool | int | float | str | tuple[str, ...]
+"""What a setting may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +173,65 @@ class Session:
     """For how many seconds nothing has come of the client, or its connection has been lost."""
     resumable_for: float | None
     """For how many seconds more a ``detached`` one waits to be resumed; None for others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPage:
+    """Some sessions, as they were asked for."""
+
+    sessions: tuple[Session, ...]
+    found: int
+    """How many there are of which these are some."""
+    total: int
+    """How many are signed in."""
+    transports: dict[str, int]
+    """How many of all come by each transport."""
+    detached: int
+    """How many of all wait to be resumed."""
+    unacknowledged: int
+    """How many stanzas wait for all of them."""
+    unacknowledged_bytes: int
+    """The memory that those take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLine:
+    """One element that passed, or something that happened to the session."""
+
+    number: int
+    """Counted from 1 for each trace."""
+    time: datetime
+    way: Literal["in", "out", "event"]
+    """``in`` came from the client, ``out`` went to it."""
+    text: str
+    """The element's outline: no text, and few attributes, are in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What has passed lately between a session and its client."""
+
+    session: str
+    """The session's id."""
+    running_for: float
+    """For how many seconds more lines are added; 0: no more are."""
+    lines: tuple[TraceLine, ...]
+    lost: int
+    """How many lines there were before these that were asked for and are kept no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting that can be changed while the application runs."""
+
+    name: str
+    value: SettingValue
+    default: SettingValue
+    expected: str
+    """What it must be, in words."""
+    meaning: str
+    openfire: str
+    """What Openfire calls it; empty where that has no such property."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

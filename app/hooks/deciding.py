@@ -88,7 +88,7 @@ class Deciding:
             raise _UndecidedError
         try:
             work = hook.decide(self._described(client, element))
-            answer: object = await within(self._timeout, work)
+            answer: object = await within(self._timeout, "message", work)
         except TimeLimit:
             self._hung(rest, client)
             raise _UndecidedError from None

@@ -54,7 +54,7 @@ class Watcher:
         while True:
             event = await self._queue.get()
             try:
-                await within(self._timeout, self._function(event))
+                await within(self._timeout, self._kind, self._function(event))
             except TimeLimit:
                 logger.warning(
                     "The hook %s took longer than %g s (hook_timeout)", self._kind, self._timeout

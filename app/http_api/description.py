@@ -25,6 +25,7 @@ _TOLD = {
     NotFoundError.status: NotFoundError.title,
     RefusedError.status: RefusedError.title,
     UnauthorizedError.status: UnauthorizedError.title,
+    403: "Another site's page asks by this site's sign-in.",
     408: "The body did not come in time.",
     413: "The body is too large.",
     415: "The body is not application/json.",

@@ -1,4 +1,7 @@
-"""The routes of the API: who asks is looked at, then what is asked, then it is done."""
+"""The routes of the API: who asks is looked at, then what is asked, then it is done.
+
+Whatever changes something, or was to, leaves one line of the logger ``andiron.audit``.
+"""
 
 import asyncio
 import logging
@@ -12,34 +15,40 @@ from starlette.types import Receive, Scope, Send
 
 from andiron.api.api import Api
 from andiron.api.errors import ApiError, InvalidError
+from andiron.http_api.admission import Admission, Caller
 from andiron.http_api.description import described
 from andiron.http_api.operations import OPERATIONS, PREFIX, Operation
-from andiron.http_api.problems import problem, problem_of
-from andiron.http_api.tokens import Doorkeeper
+from andiron.http_api.problems import code_of, problem, problem_of
+from andiron.tracing.traces import of_request
 
 __all__ = ["api_routes"]
 
 logger = logging.getLogger("andiron")
+audit = logging.getLogger("andiron.audit")
 
 _PATIENCE: Final = 30.0
 """Seconds that a body may take to come."""
 _JSON: Final = "application/json"
+_METHODS: Final = frozenset({operation.method for operation in OPERATIONS})
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+_SLICE: Final = 500
+"""Values of a long list that are written before others have their turn."""
 
 
-def api_routes(api: Api, doorkeeper: Doorkeeper, most: int) -> list[Route]:
+def api_routes(api: Api, admission: Admission, most: int) -> list[Route]:
     """Return the routes; a body may have ``most`` bytes."""
     paths: dict[str, list[Operation]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, []).append(operation)
     routes = [
-        Route(PREFIX + path, _Endpoint(api, doorkeeper, most, there))
+        Route(PREFIX + path, _Endpoint(api, admission, most, there, PREFIX + path))
         for path, there in paths.items()
     ]
-    description = _Description(doorkeeper)
-    nothing = _Nothing(doorkeeper)
+    document = f"{PREFIX}/openapi.json"
+    description = _Description(admission, document)
+    nothing = _Nothing(admission, f"{PREFIX}/…")
     return [
-        Route(f"{PREFIX}/openapi.json", description),
+        Route(document, description),
         *routes,
         Route(f"{PREFIX}/{{rest:path}}", nothing),
         Route(PREFIX, nothing),
@@ -47,27 +56,40 @@ def api_routes(api: Api, doorkeeper: Doorkeeper, most: int) -> list[Route]:
 
 
 class _Guarded:
-    """Answers requests that bring a token, and refuses others before all else."""
+    """Answers those who are let in, and refuses others before all else."""
 
-    def __init__(self, doorkeeper: Doorkeeper) -> None:
-        self._doorkeeper = doorkeeper
+    def __init__(self, admission: Admission, path: str) -> None:
+        """Take, as ``path``, what stands in a trace for the paths that it answers at."""
+        self._admission = admission
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        response = self._doorkeeper.refusal(request)
-        if response is None:
+        admitted = await self._admission.admit(request)
+        response = (
+            admitted if isinstance(admitted, Response) else await self._traced(request, admitted)
+        )
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _traced(self, request: Request, caller: Caller) -> Response | None:
+        method = request.method if request.method in _METHODS else "OTHER"
+        with of_request(f"{method} {self._path}", request.headers) as span:
             try:
-                response = await self._answer(request)
+                response = await self._answer(request, caller)
             except ApiError as error:
                 response = problem_of(error)
             except ClientDisconnect:
-                return
-            except Exception:
+                span.fail("disconnected")
+                return None
+            except Exception as error:
                 logger.exception("A request of the API failed")
+                span.fail(type(error).__name__)
                 response = problem(500, "Internal error", "The server's log says why.", "internal")
-        await response(scope, receive, send)
+            span.note("http.response.status_code", response.status_code)
+            return response
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, caller: Caller) -> Response:
         raise NotImplementedError
 
 
@@ -75,17 +97,48 @@ class _Endpoint(_Guarded):
     """Answers at one path, by the method."""
 
     def __init__(
-        self, api: Api, doorkeeper: Doorkeeper, most: int, there: Iterable[Operation]
+        self,
+        api: Api,
+        admission: Admission,
+        most: int,
+        there: Iterable[Operation],
+        path: str,
     ) -> None:
-        super().__init__(doorkeeper)
+        super().__init__(admission, path)
         self._api = api
         self._most = most
         self._there = {operation.method: operation for operation in there}
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, caller: Caller) -> Response:
         operation = self._there.get(request.method)
         if operation is None:
             return _not_allowed(request, list(self._there))
+        # A host that mounts this may have parameters of its own in the path.
+        asked = {name: request.path_params[name] for name in operation.in_path}
+        if not operation.changes:
+            return await self._done(operation, request, asked)
+        result = "failed"
+        try:
+            response = await self._done(operation, request, asked)
+            result = "done" if response.status_code == operation.status else "refused"
+        except ApiError as error:
+            result = f"refused ({code_of(error)})"
+            raise
+        finally:
+            audit.info(
+                "%s from %s: %s%s: %s",
+                caller.name,
+                caller.address,
+                operation.name,
+                operation.on_whom(asked),
+                result,
+            )
+        return response
+
+    async def _done(
+        self, operation: Operation, request: Request, asked: dict[str, Any]
+    ) -> Response:
+        """Do what is asked, whose arguments become those of ``asked``."""
         if operation.has_body:
             body = await _body(request, self._most)
             if isinstance(body, Response):
@@ -95,19 +148,18 @@ class _Endpoint(_Guarded):
                 raise InvalidError("What is asked is in the body, and nothing in the query.")
         else:
             given = operation.of_query(_query(request))
-        # A host that mounts this may have parameters of its own in the path.
-        named = {name: request.path_params[name] for name in operation.in_path}
-        result: Any = await getattr(self._api, operation.name)(**named, **given)
+        asked |= given
+        result: Any = await getattr(self._api, operation.name)(**asked)
         if operation.status == 204:
             return Response(status_code=204, headers=_NO_STORE)
-        content = operation.result.dump_json(result)
+        content = await _written(operation, result)
         return Response(content, operation.status, media_type=_JSON, headers=_NO_STORE)
 
 
 class _Description(_Guarded):
     """Answers with the document that describes the API."""
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, caller: Caller) -> Response:  # noqa: ARG002
         if request.method != "GET":
             return _not_allowed(request, ["GET"])
         return JSONResponse(described(request.scope.get("root_path", "")), headers=_NO_STORE)
@@ -116,8 +168,20 @@ class _Description(_Guarded):
 class _Nothing(_Guarded):
     """Answers where there is nothing."""
 
-    async def _answer(self, request: Request) -> Response:  # noqa: ARG002
+    async def _answer(self, request: Request, caller: Caller) -> Response:  # noqa: ARG002
         return problem(404, "There is no such thing", "See openapi.json.", "not_found")
+
+
+async def _written(operation: Operation, result: Any) -> bytes:
+    """Return a result as JSON: a long list in slices, between which others have their turns."""
+    dump = operation.result.dump_json
+    if not isinstance(result, tuple) or len(result) <= _SLICE:
+        return dump(result)
+    parts = []
+    for at in range(0, len(result), _SLICE):
+        parts.append(dump(result[at : at + _SLICE])[1:-1])
+        await asyncio.sleep(0)
+    return b"[%b]" % b",".join(parts)
 
 
 def _not_allowed(request: Request, methods: Sequence[str]) -> Response:

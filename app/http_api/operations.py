@@ -19,6 +19,8 @@ __all__ = ["OPERATIONS", "PREFIX", "Operation", "operation_of"]
 
 PREFIX: Final = "/api/v1"
 _QUERYING: Final = frozenset({"GET", "DELETE"})
+_AUDITED: Final = ("to", "of", "room", "account", "session", "setting", "sender", "peer")
+"""Parameters that say on whom something is done."""
 _TOLD: Final = 5
 """How many faults of one request are told."""
 _STRICT: Final = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
@@ -42,6 +44,15 @@ class Operation:
         self.signature = inspect.signature(self.function)
         self.summary, _, rest = (inspect.getdoc(self.function) or "").partition("\n")
         self.description = rest.strip()
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does something, and does not only look."""
+        return self.method != "GET"
+
+    def on_whom(self, given: Mapping[str, Any]) -> str:
+        """Return on whom it is done, for the log: nothing of what is said or set."""
+        return "".join(f" {name}={given[name]!r:.100}" for name in _AUDITED if given.get(name))
 
     @cached_property
     def parameters(self) -> type[BaseModel]:
@@ -115,7 +126,18 @@ OPERATIONS: Final = (
     Operation("delete_from_archive", "DELETE", "/archives/{of}/{message}", 204),
     Operation("sessions", "GET", "/sessions"),
     Operation("end_sessions", "DELETE", "/sessions"),
+    Operation("session_page", "GET", "/sessions/page"),
+    Operation("session", "GET", "/sessions/{session}"),
+    Operation("end_session", "DELETE", "/sessions/{session}", 204),
+    Operation("trace", "GET", "/sessions/{session}/trace"),
+    Operation("start_trace", "PUT", "/sessions/{session}/trace"),
+    Operation("stop_trace", "DELETE", "/sessions/{session}/trace", 204),
     Operation("presence", "GET", "/presence/{account}"),
+    Operation("disabled_accounts", "GET", "/disabled-accounts"),
+    Operation("disable_account", "PUT", "/disabled-accounts/{account}"),
+    Operation("enable_account", "DELETE", "/disabled-accounts/{account}", 204),
+    Operation("settings", "GET", "/settings"),
+    Operation("change_setting", "PUT", "/settings/{setting}"),
 )
 """Every method of the API."""
 

@@ -17,7 +17,7 @@ from andiron.api.errors import (
     UnavailableError,
 )
 
-__all__ = ["CODES", "PROBLEM", "Problem", "error_of", "problem", "problem_of"]
+__all__ = ["CODES", "PROBLEM", "Problem", "code_of", "error_of", "problem", "problem_of"]
 
 PROBLEM: Final = "application/problem+json"
 CODES: Final[Mapping[str, type[ApiError]]] = {
@@ -44,11 +44,15 @@ class Problem:
     """One word for programs, which stays what it is."""
 
 
+def code_of(error: ApiError) -> str:
+    """Return the code of an error of the API."""
+    return next(code for code, kind in CODES.items() if type(error) is kind)
+
+
 def problem_of(error: ApiError) -> Response:
     """Return the answer for an error of the API."""
-    code = next(code for code, kind in CODES.items() if type(error) is kind)
     headers = {"Retry-After": "5"} if isinstance(error, BusyError) else {}
-    return problem(error.status, error.title, str(error), code, headers)
+    return problem(error.status, error.title, str(error), code_of(error), headers)
 
 
 def problem(

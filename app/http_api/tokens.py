@@ -24,6 +24,8 @@ __all__ = ["Doorkeeper", "api_tokens", "metrics_tokens"]
 _LEAST: Final = 32
 _FORM: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _REALM: Final = 'Bearer realm="andiron"'
+_NAMED: Final = 8
+"""Digits of a token's hash by which the log knows it, which say nothing of it."""
 
 
 def api_tokens(settings: Settings) -> tuple[str, ...]:
@@ -86,8 +88,17 @@ class Doorkeeper:
         self._setting = setting
         self._known = tuple(map(_digest, tokens))
         self._failures = Failures(throttle, throttle.address_cap)
-        self._address_of = address_of
+        self.address_of = address_of
+        """Tells where a request comes from."""
         self._clock = clock
+
+    challenge: Final = _REALM
+    """What a refused request is told to bring (``WWW-Authenticate``)."""
+
+    def named(self, request: Request) -> str:
+        """Return which token a request has brought, for the log."""
+        token = request.headers.get("authorization", "").partition(" ")[2]
+        return f"token {_digest(token.strip(' ')).hex()[:_NAMED]}"
 
     def refusal(self, request: Request) -> Response | None:
         """Return the answer to a request that may not pass; None for one that may."""
@@ -100,7 +111,7 @@ class Doorkeeper:
         # guesses from the same address: it is too long to be guessed.
         if sum(hmac.compare_digest(digest, known) for known in self._known):
             return None
-        key, now = network_of(self._address_of(request)).encode(), self._clock()
+        key, now = network_of(self.address_of(request)).encode(), self._clock()
         wait = self._failures.until(key) - now
         if wait > 0:
             return problem(

@@ -10,6 +10,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+from andiron.tracing.traces import traced
+
 __all__ = ["JsonFormatter", "OneLineFormatter", "configure_logging"]
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -30,7 +32,7 @@ class JsonFormatter(logging.Formatter):
     """Writes a record as one JSON object, in ASCII, on one line, its traceback included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the object: time, level, logger, message, and where there are session and error.
+        """Return the object: time, level, logger, message; session, trace, span, error if any.
 
         The time is in UTC, as RFC 3339 has it.
         """
@@ -43,6 +45,7 @@ class JsonFormatter(logging.Formatter):
         }
         if session := getattr(record, "session", ""):
             told["session"] = session
+        told |= traced()
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
         return json.dumps(told)

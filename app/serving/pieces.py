@@ -44,25 +44,26 @@ class Pieces(asyncio.BufferedProtocol):
     connections share one buffer, since each empties it at once.
     """
 
-    __slots__ = ("_buffer", "_piece", "_reader")
+    __slots__ = ("_buffers", "_reader")
 
-    def __init__(self, reader: Reader, buffer: memoryview) -> None:
+    def __init__(self, reader: Reader, buffers: tuple[memoryview, memoryview]) -> None:
         self._reader = reader
-        self._buffer = buffer
-        self._piece = buffer[:PIECE]
+        self._buffers = buffers
 
     @staticmethod
-    def buffer() -> memoryview:
-        """Return a buffer for any number of connections of one loop."""
-        return memoryview(bytearray(_OF_A_BODY))
+    def buffers() -> tuple[memoryview, memoryview]:
+        """Return a buffer for any number of connections of one loop, and a piece of it."""
+        buffer = memoryview(bytearray(_OF_A_BODY))
+        return buffer, buffer[:PIECE]
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Return where to put what comes."""
-        return self._buffer if self._reader.in_body else self._piece
+        whole, piece = self._buffers
+        return whole if self._reader.in_body else piece
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was put there."""
-        self._reader.data_received(self._buffer[:nbytes].tobytes())
+        self._reader.data_received(self._buffers[0][:nbytes].tobytes())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -86,4 +87,9 @@ class Pieces(asyncio.BufferedProtocol):
 
     def before(self, reader: Reader) -> "Pieces":
         """Return what stands before another protocol of the same connection."""
-        return Pieces(reader, self._buffer)
+        return Pieces(reader, self._buffers)
+
+    @property
+    def piece(self) -> memoryview:
+        """The buffer, for a protocol that takes the place of the reader's."""
+        return self._buffers[1]

@@ -1,27 +1,26 @@
 """Uvicorn's protocols with the bounds they lack against clients that mean harm.
 
-Uvicorn waits without end for a request, takes its head, trailers and all that
-is pipelined behind it however large they are, answers pings faster than they
-are read, and keeps any number of a message's fragments. Behind a web server
-the former cannot happen; the latter can.
+Uvicorn waits without end for a request, and takes its head, trailers and all
+that is pipelined behind it however large they are. Behind a web server that
+cannot happen. What a client can do on an open WebSocket is another's concern
+(:mod:`andiron.serving.open_websocket`).
 """
 
 import asyncio
 import logging
 from http import HTTPStatus
-from math import inf
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from websockets.frames import CloseCode, Frame
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
-from websockets.protocol import State
 
-from andiron.serving.frames import text_frame
+from andiron.serving.open_websocket import OpenWebSocket, Server
 from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
-from andiron.serving.unhurried import UnhurriedProtocol
-from andiron.sm.payers import WIDE
+from andiron.websocket.config import WebSocketConfig
+from andiron.websocket.connection import WebSocketConnection
 
 logger = logging.getLogger("andiron")
 
@@ -36,14 +35,9 @@ _BEHIND: Final = 4
 """What part of a head may come while an earlier request is answered: nobody hurries with more."""
 _LINGER: Final = 2.0
 """Seconds in which a client that was refused can read why; what it sends meanwhile is dropped."""
-_MOST_FRAGMENTS: Final = 1024
-"""Fragments of one message; a client has no reason to send them smaller than some hundred bytes."""
-_LOOSE: Final = 32
-"""Fragments that are kept one by one."""
-_TOLERANCE: Final = 4096
-"""Bytes by which a stranger's message may exceed the bound and still get its answer."""
-_STRANGERS_BUFFER: Final = 16_384
-"""Bytes that may wait for a stranger to read them before nothing more is sent."""
+
+
+_NOBODY: Final = asyncio.Protocol()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -182,110 +176,80 @@ class HttpProtocol(HttpToolsProtocol):
         self.loop.call_later(_LINGER, self.transport.abort)
 
 
-class WebSocketProtocol(UnhurriedProtocol):
-    """A WebSocket on which nothing is kept for a client that does not read.
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Uvicorn's handshake, after which Andiron's connections are an :class:`OpenWebSocket`.
 
-    Messages are bounded by ``max_negotiation_size``, and a little, until the application has
-    called ``scope["extensions"]["andiron"]["signed_in"]``.
+    For ``uvicorn --ws andiron.serving.protocols:WebSocketProtocol`` as well. The WebSockets of
+    other applications, and those with middleware around their ``send``, stay uvicorn's.
     """
 
     in_body = False
 
-    def __init__(
-        self, *args: Any, close_timeout: float, max_negotiation_size: int, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.close_timeout = close_timeout
-        # What is somewhat larger than it may be is answered by the stream's own error.
-        most = max_negotiation_size + _TOLERANCE
-        self.conn.max_message_size = min(most, self.config.ws_max_size)
-        self._most_wide: float = max_negotiation_size // WIDE + _TOLERANCE
-        self._fragments = 0
-        self._pong = b""
-        self._plain = False
-        """Whether texts go out as they are: somebody signed in, without compression."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin as with a stranger."""
-        super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=_STRANGERS_BUFFER)
+        self._early: bytes | None = None
+        """What came before the handshake was over; None when it is not under way."""
 
     def handle_connect(self, event: Request) -> None:
         """Begin the handshake."""
         super().handle_connect(event)
         if not self.close_sent:
+            self._early = b""
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions["andiron"] = {"signed_in": self.signed_in}
+            extensions["andiron"] = {"take_over": self.take_over}
 
-    def start_keepalive(self) -> None:
-        """End the handshake, of which nobody needs the head any more."""
-        super().start_keepalive()
-        # The library goes on holding the request.
-        self.request.headers.clear()
-        self.request.path = ""
-        del self.request, self.response
-        self.scope["headers"] = []
+    def data_received(self, data: bytes) -> None:
+        """Leave frames that come too early for who will read them."""
+        if self._early is None:
+            super().data_received(data)
+            return
+        self._early += data
+        self.transport.pause_reading()
 
     async def send(self, message: Any) -> None:
-        """Send what the application has to say; nearly always a text, which is a frame as it is."""
-        text = message.get("text")
-        if (
-            text is None
-            or not self._plain
-            or self.close_sent
-            or self.disconnected
-            or not self.writable.is_set()
-            or self.conn.state is not State.OPEN
-        ):
-            await super().send(message)
-            return
-        self.transport.write(text_frame(text))
+        """Send what the application has to say, which may end the handshake."""
+        await super().send(message)
+        if self._early is not None and self.handshake_complete and not self.disconnected:
+            early, self._early = self._early, None
+            if early and not self.close_sent:
+                super().data_received(early)
+                if not self.read_paused:
+                    self.transport.resume_reading()
 
-    def signed_in(self) -> None:
-        """Lift the limits for strangers."""
-        self._plain = not self.conn.extensions
-        self.conn.max_message_size = self.config.ws_max_size
-        self._most_wide = inf
-        self.transport.set_write_buffer_limits()
+    async def take_over(
+        self, connection: WebSocketConnection, config: WebSocketConfig, subprotocol: str
+    ) -> None:
+        """Accept the WebSocket and leave it to one who carries ``connection``."""
+        early, self._early = self._early or b"", None
+        await self.send({"type": "websocket.accept", "subprotocol": subprotocol})
+        transport, pieces = self.transport, self.transport.get_protocol()
+        if self.disconnected or transport.is_closing():
+            raise ClientDisconnected
+        self.stop_keepalive()
+        self.connections.discard(self)
+        server = Server(self.connections, self.ping_interval, self.ping_timeout)
+        extension = next(iter(self.conn.extensions), None)
+        buffer = pieces.piece if isinstance(pieces, Pieces) else None
+        carrier = OpenWebSocket(
+            connection, config, transport, server, extension=extension, buffer=buffer
+        )
+        # uvloop goes on holding the latest protocol that has no buffer of its own.
+        transport.set_protocol(_NOBODY)
+        transport.set_protocol(carrier)
+        self.loop.call_soon(carrier.begin, early)
+        # What uvicorn does at the end of the handshake's task must not concern the connection.
+        self.transport = _Left()
+        # Nothing of the handshake is to wait for somebody to look for garbage.
+        self.scope["extensions"] = {}
+        self.conn.parser.close()
 
-    def handle_ping(self) -> None:
-        """Answer a ping, the latest only when the client does not read (RFC 6455 section 5.5.3)."""
-        if self.writable.is_set():
-            super().handle_ping()
-        else:
-            self._pong = b"".join(self.conn.data_to_send()) or self._pong
 
-    def resume_writing(self) -> None:
-        """Send what waited for the client to read."""
-        super().resume_writing()
-        if self._pong and not self.transport.is_closing():
-            self.transport.write(self._pong)
-        self._pong = b""
+class _Left(asyncio.Transport):
+    """The transport of a protocol that another has taken the place of."""
 
-    def send_receive_event_to_app(self) -> None:
-        """Hand a message over, but a stranger's that would take much more as a text than it has."""
-        if (
-            self._most_wide != inf
-            and sum(map(len, self.frames)) > self._most_wide
-            and not all(part.isascii() for part in self.frames)
-        ):
-            self._refuse("too large before sign-in")
-        else:
-            super().send_receive_event_to_app()
+    def close(self) -> None:
+        """Close nothing."""
 
-    def handle_cont(self, event: Frame) -> None:
-        """Keep a fragment, within bounds."""
-        if self.conn.close_sent is not None:
-            return
-        self._fragments = 0 if event.fin else self._fragments + 1
-        if self._fragments < _MOST_FRAGMENTS:
-            super().handle_cont(event)
-            if len(self.frames) > _LOOSE:
-                self.frames = [b"".join(self.frames)]
-            return
-        self._refuse("too many fragments")
-
-    def _refuse(self, reason: str) -> None:
-        self.frames = []
-        self.conn.fail(CloseCode.MESSAGE_TOO_BIG, reason)
-        self.handle_parser_exception()
+    def is_closing(self) -> bool:
+        """Tell that nothing can be sent."""
+        return True

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import math
 import os
@@ -80,11 +79,12 @@ def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
     database was lost to another server, :class:`DatabaseError` when that fails at
     the start, and SystemExit when the application does not start, which is logged.
     """
-    configure_logging(settings.log_level, settings.log_format)
+    _log_by(settings)
     allow_open_files()
     if os.environ.get("WEB_CONCURRENCY", "1") != "1":
         logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")
     andiron = create_app(settings)
+    andiron.on_applied = _log_by
     if settings.socket and "unix" not in settings.trusted_proxies:
         logger.warning(
             "Whoever connects to the socket file %s is not believed what it says of clients,"
@@ -134,6 +134,10 @@ def on_hangup(call: Callable[[], object]) -> None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
 
 
+def _log_by(settings: Settings) -> None:
+    configure_logging(settings.log_level, settings.log_format)
+
+
 def reload(andiron: Andiron, read: Callable[[], Settings]) -> None:
     """Read the settings anew; what is wrong with them is logged, and nothing changes."""
     try:
@@ -142,7 +146,6 @@ def reload(andiron: Andiron, read: Callable[[], Settings]) -> None:
         logger.error("The settings stay as they are: %s", error)  # noqa: TRY400 - the sentence is all
         return
     live, others = andiron.apply(settings)
-    configure_logging(andiron.settings.log_level, andiron.settings.log_format)
     logger.info("The settings were read anew; changed: %s", ", ".join(live) or "none")
     if others:
         logger.warning("These settings take effect at the next start only: %s", ", ".join(others))
@@ -157,22 +160,18 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         patience=settings.session_negotiation_timeout,
         is_proxy=proxies.trust_named,
     )
-    buffer = Pieces.buffer()
+    buffers = Pieces.buffers()
 
     def http(**given: Any) -> Pieces:
         protocol = HttpProtocol(silent=silent, max_head=settings.http_max_head, **given)
-        return Pieces(protocol, buffer)
+        return Pieces(protocol, buffers)
 
     return uvicorn.Config(
         andiron,
         lifespan="on",
         workers=1,
         http=http,  # type: ignore[arg-type]
-        ws=functools.partial(  # type: ignore[arg-type]
-            WebSocketProtocol,
-            close_timeout=settings.websocket_close_timeout,
-            max_negotiation_size=settings.max_negotiation_size,
-        ),
+        ws=WebSocketProtocol,
         ws_max_size=settings.max_stanza_size,
         ws_ping_interval=settings.websocket_ping_interval or None,
         ws_ping_timeout=settings.websocket_ping_timeout,

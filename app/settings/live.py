@@ -4,7 +4,7 @@ from typing import Final
 
 from andiron.settings.settings import Settings
 
-__all__ = ["LIVE", "changes"]
+__all__ = ["LIVE", "OF_THE_LOG", "changes"]
 
 LIVE: Final = frozenset(
     {
@@ -27,6 +27,9 @@ LIVE: Final = frozenset(
     }
 )
 """Those of sessions hold for sessions that begin from then on. All others need a restart."""
+
+OF_THE_LOG: Final = frozenset({"log_format", "log_level"})
+"""Those that whoever writes the log must heed: under another server nobody does."""
 
 
 def changes(former: Settings, new: Settings) -> tuple[list[str], list[str]]:

@@ -41,6 +41,7 @@ from andiron.settings.types import (
     MediaRanges,
     Networks,
     Origins,
+    Place,
     PositiveSeconds,
     PublicUrl,
     RoomsHost,
@@ -623,7 +624,7 @@ class Settings(BaseSettings):
     stream_management_max: WholeSeconds = Field(
         600, description="How long a session whose connection was lost waits to be resumed."
     )
-    stream_management_location: str = Field(
+    stream_management_location: Place = Field(
         "", description="Where clients should reconnect, as `host:port`; empty: not told."
     )
     stream_management_request_every: AtLeastOne = Field(

@@ -20,6 +20,10 @@ _ALGORITHMS: Final = (
 )
 """Of RFC 7518 section 3.1 and RFC 8037 section 3.1; a token that is not signed has none."""
 
+_MOST: Final = 2**53
+_LONGEST_PLACE: Final = 300
+"""Characters: a host name has up to 253."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -181,15 +185,29 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _countable(value: float) -> float:
+    if abs(value) >= _MOST:
+        raise ValueError("a number below 2**53, beyond which clocks and JSON do not count")
+    return value
+
+
+def _place(value: str) -> str:
+    # Clients are told it, and the log.
+    if len(value) > _LONGEST_PLACE or " " in value or not value.isprintable():
+        raise ValueError("a host with or without a port, such as chat.example.org:443, or empty")
+    return value
+
+
 AnyCase = BeforeValidator(_lower)
 """For one of several words, however it is capitalised."""
 
-Seconds = Annotated[float, Unit("seconds"), Field(ge=0, allow_inf_nan=False)]
-PositiveSeconds = Annotated[float, Unit("seconds"), Field(gt=0, allow_inf_nan=False)]
-WholeSeconds = Annotated[int, Unit("seconds"), Field(ge=0)]
-Bytes = Annotated[int, Unit("bytes")]
-Count = Annotated[int, Field(ge=0)]
-AtLeastOne = Annotated[int, Field(ge=1)]
+_Countable = AfterValidator(_countable)
+Seconds = Annotated[float, Unit("seconds"), Field(ge=0, allow_inf_nan=False), _Countable]
+PositiveSeconds = Annotated[float, Unit("seconds"), Field(gt=0, allow_inf_nan=False), _Countable]
+WholeSeconds = Annotated[int, Unit("seconds"), Field(ge=0), _Countable]
+Bytes = Annotated[int, Unit("bytes"), _Countable]
+Count = Annotated[int, Field(ge=0), _Countable]
+AtLeastOne = Annotated[int, Field(ge=1), _Countable]
 Origins = tuple[Annotated[str, AfterValidator(_origin)], ...]
 HostNames = tuple[Annotated[str, AfterValidator(_host_name)], ...]
 MediaRanges = tuple[Annotated[str, AfterValidator(_media_range)], ...]
@@ -204,4 +222,5 @@ FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Secret = Annotated[str, Masked()]
 Uri = Annotated[str, AfterValidator(_uri)]
+Place = Annotated[str, AfterValidator(_place)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

@@ -14,16 +14,16 @@ from andiron.domain.database.database import Database
 from andiron.web.demo import demo_names
 
 PAGE: Final = Path(__file__).resolve().parent / "page"
-_COMMON_STYLE: Final = PAGE.with_name("widget") / "common.css"
+COMMON_STYLE: Final = PAGE.with_name("widget") / "common.css"
 
-_HTML: Final = "text/html; charset=utf-8"
-_TYPES: Final = {
+HTML: Final = "text/html; charset=utf-8"
+TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
 _WORD: Final = re.compile(r"\{\{(\w+)\}\}")
-_SECURITY: Final = {
+SECURITY: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'",
@@ -40,16 +40,16 @@ _SECURITY: Final = {
 def demo_routes(domain: str, database: Database) -> list[Route]:
     """Return the routes of the demonstration page, one for each of its files."""
     routes = [
-        _file(f"/{path.name}", path.read_bytes(), _TYPES[path.suffix])
-        for path in [*sorted(PAGE.iterdir()), _COMMON_STYLE]
-        if path.suffix in _TYPES
+        file_route(f"/{path.name}", path.read_bytes(), TYPES[path.suffix])
+        for path in [*sorted(PAGE.iterdir()), COMMON_STYLE]
+        if path.suffix in TYPES
     ]
     template = (PAGE / "index.html").read_text("utf-8")
 
     async def index(_request: Request) -> Response:
         people = [f"{name}@{domain}" for name in await demo_names(database)]
         content = fill(template, {"peers": " ".join(people)})
-        return Response(content, media_type=_HTML, headers=_SECURITY)
+        return Response(content, media_type=HTML, headers=SECURITY)
 
     return [Route("/", index), *routes]
 
@@ -59,9 +59,11 @@ def fill(template: str, words: Mapping[str, str]) -> str:
     return _WORD.sub(lambda found: html.escape(words[found[1]]), template)
 
 
-def _file(path: str, content: bytes, media_type: str) -> Route:
+def file_route(path: str, content: bytes, media_type: str) -> Route:
+    """Return the route of a file that stays what it is."""
+
     async def answer(_request: Request) -> Response:
-        return Response(content, media_type=media_type, headers=_SECURITY)
+        return Response(content, media_type=media_type, headers=SECURITY)
 
     return Route(path, answer)
 

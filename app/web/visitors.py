@@ -45,7 +45,7 @@ class Visitors:
             return STRANGER
         try:
             connection = HTTPConnection(cast(MutableMapping[str, Any], scope))
-            found: object = await within(self._timeout, self._identify(connection))
+            found: object = await within(self._timeout, "identify", self._identify(connection))
         except TimeLimit:
             self._complain("identify= took longer than %g s (site_timeout)", self._timeout)
             return STRANGER

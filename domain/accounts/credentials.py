@@ -5,6 +5,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final
 
 from scramp import ScramException, ScramMechanism
@@ -36,6 +37,8 @@ MIN_ITERATIONS: Final = 4096
 MAX_ITERATIONS: Final = 10_000_000
 
 _SALT_SIZE: Final = 16
+_KEY_SIZES: Final = {name: hashlib.new(kind).digest_size for name, kind in MECHANISMS.items()}
+_DECOY_SIZE: Final = sum(_SALT_SIZE + 2 * size for size in _KEY_SIZES.values())
 _LONGEST_SALT: Final = 255
 _MAX_PASSWORD: Final = 1024
 """Bytes of UTF-8. Longer than any password, and cheap to prepare."""
@@ -118,8 +121,14 @@ def decoy(secret: bytes, username: str, iterations: int) -> Credentials:
     No password fits them, and without ``secret`` nobody can tell them from
     real ones. The same arguments always give the same, as a real account would.
     """
+    seed = hmac.digest(secret, f"{iterations} {username}".encode(), "sha512")
+    # One stream for all: a digest for each would take longer than all the rest.
+    take = BytesIO(hashlib.shake_256(seed).digest(_DECOY_SIZE)).read
     return Credentials(
-        {name: _decoy_keys(secret, username, name, iterations) for name in MECHANISMS}
+        {
+            name: ScramKeys(take(_SALT_SIZE), iterations, take(size), take(size))
+            for name, size in _KEY_SIZES.items()
+        }
     )
 
 
@@ -145,16 +154,3 @@ def _derive_keys(mechanism: str, password: str, salt: bytes, iterations: int) ->
         password, iterations, salt
     )
     return ScramKeys(salt, iterations, stored_key, server_key)
-
-
-def _decoy_keys(secret: bytes, username: str, mechanism: str, iterations: int) -> ScramKeys:
-    def pseudorandom(purpose: str) -> bytes:
-        message = f"{purpose} {iterations} {mechanism} {username}".encode()
-        return hmac.digest(secret, message, MECHANISMS[mechanism])
-
-    return ScramKeys(
-        pseudorandom("salt")[:_SALT_SIZE],
-        iterations,
-        pseudorandom("stored key"),
-        pseudorandom("server key"),
-    )

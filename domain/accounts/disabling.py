@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Text, column, delete, insert, select, table
+from sqlalchemy import Text, bindparam, column, delete, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.account_rows import ACCOUNTS, among, need
@@ -12,6 +12,12 @@ from andiron.domain.database.database import Database
 __all__ = ["DisabledAccounts", "write_disabled"]
 
 _DISABLED: Final = table("disabled_accounts", column("username", Text))
+# Made once: every sign-in reads it.
+_READ: Final = (
+    select(_DISABLED.c.username)
+    .select_from(ACCOUNTS.outerjoin(_DISABLED, _DISABLED.c.username == ACCOUNTS.c.username))
+    .where(ACCOUNTS.c.username == bindparam("username", type_=Text()))
+)
 
 
 class DisabledAccounts:
@@ -19,15 +25,21 @@ class DisabledAccounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.count = 0
+        """How often one was disabled here: who has looked before another count looks again."""
 
     async def disable(self, username: str) -> None:
-        """Let nobody sign in to an account. Raises :class:`NoSuchAccount`."""
+        """Let nobody sign in to an account. Raises :class:`NoSuchAccount`.
+
+        Its sessions are to be ended next, without a pause: who is signing in meanwhile finds out.
+        """
 
         async def operation(connection: AsyncConnection) -> None:
             await need(connection, username)
             await write_disabled(connection, username)
 
         await self._database.write(operation)
+        self.count += 1
 
     async def enable(self, username: str) -> None:
         """Let its owner sign in to an account again. Raises :class:`NoSuchAccount`."""
@@ -40,12 +52,9 @@ class DisabledAccounts:
 
     async def read(self, username: str) -> tuple[bool, bool]:
         """Return whether there is an account, and whether it is disabled."""
-        joined = ACCOUNTS.outerjoin(_DISABLED, _DISABLED.c.username == ACCOUNTS.c.username)
-        query = select(_DISABLED.c.username).select_from(joined)
-        query = query.where(ACCOUNTS.c.username == username)
 
         async def operation(connection: AsyncConnection) -> tuple[bool, bool]:
-            row = (await connection.execute(query)).first()
+            row = (await connection.execute(_READ, {"username": username})).first()
             return row is not None, row is not None and row.username is not None
 
         return await self._database.read(operation)

@@ -61,7 +61,8 @@ class Removal:
         for username in await self._missing(self._owners.usernames()):
             logger.info("%s@%s was removed", username, self._router.domain)
             await self.finish(username)
-        here = [client.owner.username for client in self._router.full.values()]
+        router = self._router
+        here = [client.owner.username for client in (*router.full.values(), *router.unbound)]
         for username in await self._accounts.disabled.among(sorted(set(here))):
             self.end(f"{username}@{self._router.domain}", DISABLED)
 
@@ -71,6 +72,8 @@ class Removal:
         resources = self._router.accounts.get(account)
         there = list(resources.clients.values()) if resources else []
         ended = [client for client in there if jid in (account, client.jid)]
+        if jid == account:
+            ended += [client for client in self._router.unbound if client.account == account]
         for client in ended:
             error = StreamError(StreamCondition.NOT_AUTHORIZED, why)
             client.session.close(CloseReason.KICKED, client.session.clock(), error)

@@ -6,6 +6,7 @@ ids, and the order of ids is that of the archive.
 """
 
 import re
+from collections.abc import Iterator
 from math import floor
 from os import urandom
 from typing import Final
@@ -25,17 +26,27 @@ __all__ = [
 ID_BITS: Final = 20
 """How many bits of an id are below its time."""
 _STEP: Final = 0x7F
+_BLOCK: Final = 3 * 256
 _FORM: Final = re.compile(r"[0-7][0-9a-f]{15}", re.ASCII)
 HIGHEST: Final = (1 << 63) - 1
 """No id is greater."""
 
 
+def _chances() -> Iterator[int]:
+    # In blocks: to ask the system gives the interpreter lock away, and waits to have it back.
+    while True:
+        block = urandom(_BLOCK)
+        for at in range(0, _BLOCK, 3):
+            yield int.from_bytes(block[at : at + 3])
+
+
 class Ids:
     """Gives out ids, each greater than all before it."""
 
-    __slots__ = ("last",)
+    __slots__ = ("_chances", "last")
 
     def __init__(self) -> None:
+        self._chances = _chances()
         self.last = 0
         """No later id will be so low. Raise it to the last one that was given out earlier."""
 
@@ -44,7 +55,7 @@ class Ids:
 
         Where the clock was set back, it is that of a message just after the last.
         """
-        chance = int.from_bytes(urandom(3))
+        chance = next(self._chances)
         identity = (floor(stamp * 1000) << ID_BITS) + (chance >> 4)
         if identity <= self.last:
             identity = self.last + 1 + (chance & _STEP)

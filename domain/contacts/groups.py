@@ -153,7 +153,7 @@ class SharedGroups:
         if self._config.ask is None or self._asked.get(owner.jid, 0.0) > now:
             return
         try:
-            said = await within(self._config.timeout, self._config.ask(owner.username))
+            said = await within(self._config.timeout, "groups", self._config.ask(owner.username))
             named = _read_answer(said)
         except TimeLimit:
             self._complain("groups= took longer than %g s (site_timeout)", self._config.timeout)

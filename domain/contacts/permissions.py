@@ -101,7 +101,7 @@ class Permissions:
         lifetime = self._lifetime
         answer = False
         try:
-            said: object = await within(self._timeout, self._may_contact(*pair))
+            said: object = await within(self._timeout, "may_contact", self._may_contact(*pair))
             answer = said is True
             if not isinstance(said, bool):
                 self._complain("may_contact= returned %s, and not a bool", type(said).__name__)

@@ -20,6 +20,7 @@ from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, En
 from andiron.domain.database.migrations import META, SchemaError, upgrade
 from andiron.domain.database.urls import parse
 from andiron.sm.tally import Distribution
+from andiron.tracing.traces import Span, inner, shared
 
 __all__ = ["Database", "DatabaseError"]
 
@@ -37,6 +38,8 @@ _GROUP: Final = 256
 class _Write:
     operation: Operation[Any]
     done: asyncio.Future[Any]
+    span: Span
+    """What stands for it in a trace, from the wait for its turn on."""
 
 
 _Outcome = tuple[_Write, Any]
@@ -125,10 +128,11 @@ class Database:
         if self._closed:
             raise DatabaseError(f"The database {self._engines.name} is closed.")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Write(operation, done))
         began = time.monotonic()
         try:
-            return await done
+            with inner("database write") as span:
+                self._queue.put_nowait(_Write(operation, done, span))
+                return await done
         except IntegrityError:
             raise
         except FAILURES as error:
@@ -151,7 +155,8 @@ class Database:
             raise DatabaseError(f"The database {self._engines.name} is closed.")
         began = time.monotonic()
         try:
-            return await readers.run(operation)
+            with inner("database read"):
+                return await readers.run(operation)
         except FAILURES as error:
             raise self._engines.failure(error) from error
         finally:
@@ -204,7 +209,9 @@ class Database:
             else:
                 last = True
             if group:
-                await self._commit(group)
+                with shared("database transaction", (write.span for write in group)) as span:
+                    span.note("andiron.writes", len(group))
+                    await self._commit(group)
 
     async def _commit(self, group: Sequence[_Write]) -> None:
         try:

@@ -188,6 +188,11 @@ class Authenticator:
             _log.warning("no account for one of the site's users: %s", error)
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
 
+    @property
+    def disabled(self) -> int:
+        """How often an account was disabled here."""
+        return self.accounts.disabled.count
+
     async def refuse_disabled(self, username: str) -> None:
         """Let in nobody whose account is disabled, and tell him, who has proved who he is.
 

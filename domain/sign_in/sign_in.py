@@ -18,6 +18,7 @@ from andiron.domain.sign_in.sasl import Authenticator, Exchange, Step
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import size_of
 from andiron.sm.session import Session
+from andiron.tracing.traces import NOTHING, Span, begin
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
 from andiron.xmpp.jid import account_jid
 from andiron.xmpp.namespaces import CLIENT
@@ -28,6 +29,10 @@ logger = logging.getLogger("andiron.domain")
 
 _MOST_WAITING: Final = 8_192
 """Bytes of memory in which elements of a stranger wait."""
+_OWN_FAULTS: Final = frozenset(
+    {SaslCondition.TEMPORARY_AUTH_FAILURE, StreamCondition.INTERNAL_SERVER_ERROR}
+)
+"""Ends of an attempt that are the server's fault, or its site's."""
 
 
 class Host(Protocol):
@@ -62,13 +67,15 @@ class Newcomer(Protocol):
 class SignIn:
     """The negotiation of one stream that has not signed in."""
 
-    __slots__ = ("_domain", "_exchange", "_newcomer", "_sign_up", "_waiting")
+    __slots__ = ("_domain", "_exchange", "_newcomer", "_sign_up", "_span", "_waiting")
 
     def __init__(self, domain: Host, newcomer: Newcomer) -> None:
         self._domain = domain
         self._newcomer = newcomer
         self._exchange: Exchange | None = None
         self._sign_up: SignUp | None = None
+        self._span: Span = NOTHING
+        """What stands for the attempt that goes on, in a trace."""
         self._waiting: deque[Element] | None = None
         """What follows the element that is worked on, if one is."""
 
@@ -92,6 +99,7 @@ class SignIn:
         """Wait for nothing any more: the client is gone."""
         if self._exchange is not None:
             self._exchange.leave(now)
+        self._over("left")
 
     async def _work(self, element: Element) -> None:
         # What is looked at already is not cancelled when the client goes away, or who
@@ -116,12 +124,21 @@ class SignIn:
                 self._sign_up = self._domain.registration.sign_up(session.channel)
             session.send(await self._sign_up.answer(element, session.clock()))
             return
+        if self._span is NOTHING:
+            values = {"andiron.session": session.id, "andiron.transport": session.channel.kind}
+            self._span = begin("sign-in", values)
+        with self._span.work():
+            await self._authenticate(element, session)
+
+    async def _authenticate(self, element: Element, session: Session) -> None:
         if self._exchange is None:
             self._exchange = self._domain.authenticator.exchange(session.channel)
+        disabled = self._domain.authenticator.disabled
         try:
             step = await self._exchange.step(element, session.clock())
-            owner = await self._owner(step) if step.done else None
+            owner = await self._owner(step, disabled) if step.done else None
         except SaslError as error:
+            self._over(error.condition)
             session.tally.sign_ins[self._exchange.mechanism, error.condition] += 1
             self._log("sign-in over %s from %s refused: %s", error.condition)
             session.send(error.to_xml())
@@ -129,6 +146,7 @@ class SignIn:
         if not self._newcomer.negotiating:
             return
         if owner is not None:
+            self._over("success")
             session.tally.sign_ins[self._exchange.mechanism, "success"] += 1
             self._log("sign-in over %s from %s: %s by %s", owner.jid, self._exchange.mechanism)
             self._newcomer.signed_in(owner)
@@ -137,14 +155,30 @@ class SignIn:
         if owner is not None:
             session.authenticated(session.clock())
 
+    def _over(self, result: str) -> None:
+        """End the attempt in the trace, if one goes on: as a failure where it is the server's."""
+        span, self._span = self._span, NOTHING
+        if span is NOTHING:
+            return
+        if self._exchange is not None:
+            span.note("andiron.mechanism", self._exchange.mechanism or "none")
+        span.note("andiron.result", result)
+        if result in _OWN_FAULTS:
+            span.fail(result)
+        span.end()
+
     def _log(self, message: str, *details: str) -> None:
         session = self._newcomer.session
         channel = session.channel
         logger.info(message, channel.kind, channel.address, *details, extra=session.logged)
 
-    async def _owner(self, step: Step) -> Owner:
-        """Return who signed in. Raises :class:`SaslError` where the account is gone again."""
-        owners = self._domain.owners
+    async def _owner(self, step: Step, looked: int) -> Owner:
+        """Return who signed in. Raises :class:`SaslError` where the account is gone again.
+
+        So it does where the account was disabled since ``looked``, a count of those: the site
+        may have taken its time, and nobody has ended a session that was not there.
+        """
+        owners, authenticator = self._domain.owners, self._domain.authenticator
         assert step.username is not None
         account = account_jid(step.username, self._domain.name).bare
         if step.anonymous:
@@ -154,8 +188,12 @@ class SignIn:
         except NoSuchAccount:
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
         await self._domain.welcome(owner, step.person)
+        while looked != authenticator.disabled:
+            looked = authenticator.disabled
+            await authenticator.refuse_disabled(step.username)
         return owner
 
     def _end(self, error: StreamError) -> None:
+        self._over(error.condition)
         session = self._newcomer.session
         session.close(CloseReason.STREAM_ERROR, session.clock(), error)

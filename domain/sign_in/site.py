@@ -104,7 +104,7 @@ class Site:
 
     async def _ask(self, what: str, work: Awaitable[T]) -> T:
         try:
-            return await within(self.timeout, work)
+            return await within(self.timeout, what.rstrip("="), work)
         except TimeLimit:
             logger.warning("%s took longer than %g s (site_timeout)", what, self.timeout)
         except Exception:

@@ -549,6 +549,22 @@ async def test_in_a_site_the_hosts_are_the_sites_business(chat):
         assert (await asked_for(wrapped, EVIL, "/chat/healthz"))[0] == 200
 
 
+async def test_hosts_that_are_allowed_no_more_leave_all_as_it_was():
+    chat = create_app(database=DATABASE)
+    host = Starlette(routes=[Mount("/chat", chat)], lifespan=chat.lifespan)
+    async with Server(host):
+        await chat.api.change_setting("allowed_hosts", ["a.example"])
+        assert (await asked_for(host, EVIL, "/chat/healthz"))[0] == 421
+        await chat.api.change_setting("allowed_hosts", [])
+        assert (await asked_for(host, EVIL, "/chat/healthz"))[0] == 200
+    alone = create_app(database=DATABASE)
+    async with Server(alone):
+        await alone.api.change_setting("allowed_hosts", ["*"])
+        assert (await asked_for(alone, EVIL))[0] == 200
+        await alone.api.change_setting("allowed_hosts", [])
+        assert (await asked_for(alone, EVIL))[0] == 421
+
+
 async def test_in_a_site_too_where_it_is_set():
     chat = create_app(database=DATABASE, allowed_hosts=["a.example"])
     host = Starlette(routes=[Mount("/chat", chat)], lifespan=chat.lifespan)

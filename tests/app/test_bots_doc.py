@@ -16,7 +16,7 @@ INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
 
 async def entered(alice, room):
     """Enter the room when somebody has made it; until it is configured it is locked."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await alice.ask(INFO, to=room)).kind == "error":  # noqa: ASYNC110 - a bot's doing
             await asyncio.sleep(0.01)
         while True:

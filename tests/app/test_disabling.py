@@ -53,13 +53,14 @@ WAYS = {
 }
 
 
-async def prepared(**options):
-    return create_app(authenticate=authenticate, verify_token=verify_token, **options)
+def made(**options):
+    """Return an application that waits for nobody at its end."""
+    return create_app(shutdown_timeout=0.01, **options)
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_who_proves_to_be_the_owner_is_told_and_nobody_else(way):
-    chat = await prepared(token_secret=SECRET)
+    chat = made(authenticate=authenticate, verify_token=verify_token, token_secret=SECRET)
     async with running(chat):
         await chat.domain.accounts.create("juliet", "sesame")
         await chat.people.disable("juliet")
@@ -73,7 +74,7 @@ async def test_who_proves_to_be_the_owner_is_told_and_nobody_else(way):
 
 
 async def test_a_visitor_of_the_site_is_told():
-    chat = create_app(identify=identify)
+    chat = made(identify=identify)
     async with running(chat):
         await chat.domain.accounts.provide("juliet")
         await chat.people.disable("juliet")
@@ -85,7 +86,7 @@ async def test_a_visitor_of_the_site_is_told():
 async def test_who_proves_it_by_scram_is_told():
     from scramp import ScramClient  # noqa: PLC0415
 
-    chat = create_app()
+    chat = made()
     async with running(chat):
         await chat.domain.accounts.create("juliet", "sesame")
         await chat.people.disable("juliet")
@@ -101,7 +102,7 @@ async def test_who_proves_it_by_scram_is_told():
 
 
 async def test_streams_end_and_messages_wait():
-    chat = create_app()
+    chat = made()
     async with running(chat) as sign_in:
         juliet, romeo = await sign_in("juliet"), await sign_in("romeo")
         phone = await sign_in("juliet")
@@ -124,8 +125,28 @@ async def test_streams_end_and_messages_wait():
             await chat.people.enable("nobody")
 
 
+async def test_who_is_signing_in_meanwhile_is_told():
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def groups(_name):
+        asked.set()
+        await go_on.wait()
+        return []
+
+    chat = create_app(groups=groups)
+    async with running(chat):
+        await chat.domain.accounts.create("juliet", "sesame")
+        client = await stream(chat)
+        answer = asyncio.create_task(client.authenticate("PLAIN", "\0juliet\0sesame"))
+        await asked.wait()
+        assert await chat.api.disable_account("juliet") == 0
+        go_on.set()
+        assert "<account-disabled/>" in await answer
+        assert await chat.api.sessions("juliet") == ()
+
+
 async def test_what_another_process_disabled_is_noticed():
-    chat = create_app()
+    chat = made()
     async with running(chat) as sign_in:
         juliet, romeo = await sign_in("juliet"), await sign_in("romeo")
         await chat.domain.accounts.disabled.disable("juliet")
@@ -137,7 +158,7 @@ async def test_what_another_process_disabled_is_noticed():
 
 
 async def test_a_disabled_account_is_not_resumed():
-    chat = create_app()
+    chat = made()
     async with running(chat) as sign_in:
         juliet = await sign_in("juliet")
         await juliet.write("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
@@ -150,7 +171,7 @@ async def test_a_disabled_account_is_not_resumed():
 
 
 async def test_guests_are_not_concerned():
-    chat = create_app(auth_anonymous=True)
+    chat = made(auth_anonymous=True)
     async with running(chat):
         client = await stream(chat)
         client.send(f"<auth xmlns='{ns.SASL}' mechanism='ANONYMOUS'/>")

@@ -56,16 +56,16 @@ class Person:
 
     async def say(self, text, answer):
         self.client.send(text)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.client.until(answer)
 
     async def hears(self, part):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.client.until(part)
 
     async def close(self):
         self.client.send(CLOSE)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await self.client.rest())[-1] == CLOSE
             await self.client.task
 

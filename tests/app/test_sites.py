@@ -55,6 +55,60 @@ def test_djangos_passwords_are_keys_of_scram(tmp_path: Path) -> None:
     assert found[1:] == ["gone", "keyless", "old", "nobody"]
 
 
+OPERATORS = """
+import asyncio
+import django
+from django.conf import settings
+
+settings.configure(
+    SECRET_KEY="secret",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "people.db"}},
+    INSTALLED_APPS=[
+        "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"
+    ],
+)
+django.setup()
+from django.contrib import auth
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from starlette.requests import HTTPConnection
+
+from andiron.sites import django_operator
+
+call_command("migrate", verbosity=0)
+made = User.objects.create_user
+people = [
+    made("portia", is_staff=True, is_superuser=True),
+    made("nerissa", is_staff=True),
+    made("juliet"),
+    made("gone", is_superuser=True, is_active=False),
+]
+
+
+def asked(cookie):
+    headers = [(b"cookie", f"sessionid={cookie}".encode())]
+    return asyncio.run(django_operator(HTTPConnection({"type": "http", "headers": headers})))
+
+
+for user in people:
+    session = SessionStore()
+    session[auth.SESSION_KEY] = str(user.pk)
+    session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    print(user.username, asked(session.session_key))
+print("nobody", asked("guess"))
+"""
+
+
+def test_djangos_superusers_are_operators(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", OPERATORS], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert found == ["portia portia", "nerissa None", "juliet None", "gone None", "nobody None"]
+
+
 async def nothing(*_: str) -> None:
     return
 

@@ -131,40 +131,54 @@ async def test_keys_are_replaced_while_the_server_runs(tmp_path):
 # The end of a token
 
 
+LIFETIME = 20
+
+
 @pytest.fixture
-def short_lived():
-    """Return a token that is good for three seconds or four, and its end."""
-    end = int(time.time()) + 4
-    return jwt.encode({"sub": "juliet", "exp": end}, SECRET, "HS256"), end
+def pass_by(monkeypatch):
+    """Return what lets so many seconds pass at once on the clock of the loop."""
+    passed, monotonic = [], time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + sum(passed))
+
+    async def pass_by(seconds):
+        passed.append(seconds)
+        # Its timer fires after all that were due.
+        await asyncio.sleep(0.001)
+
+    return pass_by
 
 
-async def test_a_stream_ends_with_its_token(short_lived):
-    made, end = short_lived
+async def answers(client):
+    client.send(PING)
+    return "id='p'" in await client.text()
+
+
+async def test_a_stream_ends_with_its_token(pass_by):
+    made = token(lifetime=LIFETIME)
     async with serving(token_secret=SECRET) as chat:
         client, _ = await bound(chat, bearer(made))
         unbound = await signed_in(chat, plain(made))
         lasting, _ = await bound(chat, bearer(token()))
+        assert await answers(client)
+        await pass_by(LIFETIME)
         for each in (client, unbound):
             error = await each.until("<stream:error")
             assert "<not-authorized" in error
             assert "the token has expired" in error
-        assert time.time() >= end - 0.1
-        lasting.send(PING)
-        assert "id='p'" in await lasting.text()
+        assert await answers(lasting)
 
 
-async def test_a_stream_may_outlive_its_token(short_lived):
-    made, end = short_lived
+async def test_a_stream_may_outlive_its_token(pass_by):
+    made = token(lifetime=LIFETIME)
     async with serving(token_secret=SECRET, token_outlives=True) as chat:
         client, _ = await bound(chat, bearer(made))
-        await asyncio.sleep(max(0.0, end - time.time()) + 0.1)
-        client.send(PING)
-        assert "id='p'" in await client.text()
+        await pass_by(LIFETIME)
+        assert await answers(client)
 
 
-async def left_behind(chat, made):
-    """Leave a session that signed in by a token; return what resumes it."""
-    client, _ = await bound(chat, bearer(made))
+async def left_behind(chat, auth):
+    """Leave a session that signed in so; return what resumes it."""
+    client, _ = await bound(chat, auth)
     client.send(ENABLE)
     sm_id = re.search(" id='([^']+)'", await client.until("<enabled"))[1]
     client.leave()
@@ -172,24 +186,22 @@ async def left_behind(chat, made):
     return f"<resume xmlns='urn:xmpp:sm:3' previd='{sm_id}' h='0'/>"
 
 
-async def test_a_session_that_hibernates_ends_with_its_token(short_lived):
-    made, _ = short_lived
+async def test_a_session_that_hibernates_ends_with_its_token(pass_by):
     async with serving(token_secret=SECRET) as chat:
-        resume = await left_behind(chat, made)
+        resume = await left_behind(chat, bearer(token(lifetime=LIFETIME)))
         manager, _ = chat._serving
+        await pass_by(LIFETIME)
         await until(lambda: not manager.sessions)
         again = await signed_in(chat, bearer(token()))
         again.send(resume)
         assert "item-not-found" in await again.text()
 
 
-async def test_a_session_that_is_resumed_by_a_fresh_token_goes_on(short_lived):
-    made, end = short_lived
+async def test_a_session_that_is_resumed_by_a_fresh_token_goes_on(pass_by):
     async with serving(token_secret=SECRET) as chat:
-        resume = await left_behind(chat, made)
+        resume = await left_behind(chat, bearer(token(lifetime=LIFETIME)))
         again = await signed_in(chat, bearer(token()))
         again.send(resume)
         await again.until("<resumed")
-        await asyncio.sleep(max(0.0, end - time.time()) + 0.1)
-        again.send(PING)
-        assert "id='p'" in await again.text()
+        await pass_by(LIFETIME)
+        assert await answers(again)

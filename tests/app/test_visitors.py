@@ -395,7 +395,7 @@ async def test_the_session_of_a_site_is_there_to_be_asked():
         request.session["name"] = "juliet"
         return PlainTextResponse("welcome")
 
-    chat = create_app(database="sqlite://", identify=identify)
+    chat = create_app(database="sqlite://", identify=identify, shutdown_timeout=0.01)
     site = Starlette(
         routes=[Route("/in", sign_in), Mount("/chat", chat)],
         middleware=[Middleware(SessionMiddleware, secret_key="a secret")],

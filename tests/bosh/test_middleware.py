@@ -185,7 +185,7 @@ class Site:
         return f"{OPEN} rid='{self.rid}' sid='{self.sid}' {more}>{payload}</body>"
 
     async def post(self, body):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answer = await self.http.post("/", content=body, headers={"origin": PAGE})
         assert answer.status_code == 200
         assert answer.headers.get_list("access-control-allow-origin") == [PAGE]

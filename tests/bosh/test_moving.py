@@ -238,7 +238,7 @@ async def test_a_hundred_moves_lose_and_double_nothing(seed):
             await old.cut()
         assert session.transport.channel.kind == ("http" if kind is BoshPath else "websocket")
     client.path.send(f"<r xmlns='{SM}'/>")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while client.unacked or len(client.got) < delivered:
             for text in await client.path.receive():
                 client.take(text)

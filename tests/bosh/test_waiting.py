@@ -177,7 +177,7 @@ async def waits(call: HttpCall, receive: Receive) -> asyncio.Task:
 
 
 async def ended(waiting: asyncio.Task) -> bool:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await waiting
 
 

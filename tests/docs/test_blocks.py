@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import textwrap
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,9 +27,12 @@ PYTHON = {
     "docs/domain.md": (1, ["tests/domain/test_domain_doc.py"]),
     "docs/http-api.md": (1, ["tests/servers/test_site_code.py"]),
     "docs/mounting.md": (8, ["tests/app/test_mounting_doc.py"]),
+    "docs/operator.md": (1, ["tests/app/test_operator_doc.py"]),
     "docs/pep.md": (1, ["tests/app/test_pep_doc.py"]),
     "docs/testing.md": (3, ["tests/app/testing/test_doc.py"]),
     "docs/tutorial.md": (6, ["tests/app/test_tutorial_doc.py"]),
+    "docs/tutorial-django.md": (3, ["tests/servers/test_tutorials.py"]),
+    "docs/tutorial-fastapi.md": (4, ["tests/servers/test_tutorials.py"]),
     "docs/users.md": (9, ["tests/app/test_users_doc.py", "tests/servers/test_site_users.py"]),
 }
 
@@ -44,10 +48,20 @@ PROGRAMS = {
     "daphne": "run by tests/servers",
     ".venv/bin/pytest": "read here: the folders and files are there",
     "python": "run by tests/interop/sites.py",
+    "python3": "makes a virtual environment, as .ci/run does",
     "npm": "run by .ci/peers, which puts Converse.js where the examples look for it",
     "export": "the shell's own",
     "for": "the shell's own",
     "openssl": "a random text",
+    "cd": "the shell's own",
+    ".": "the shell's own",
+    "django-admin": "run by tests/servers/test_tutorials.py",
+    "cp": "put in place by root",
+    "docker": "needs an engine; tests/test_dockerfile.py and tests/test_deploy.py read the files",
+    "kubectl": "needs a cluster; tests/test_deploy.py reads the file",
+    "opentelemetry-instrument": "OpenTelemetry's own, around a command of ours",
+    "systemctl": "needs a machine of its own; tests/test_deploy.py reads the unit",
+    "/opt/andiron/bin/pip": "as pip",
     "curl": "test_requests.py makes the same request",
     "sqlite3": "the database's own; tests/domain/database/test_sqlite.py",
     "grep": "run by test_sessions.py on what the page shows",
@@ -69,8 +83,10 @@ SHOWN = {
     ("docs/deployment.md", "2026-01-31"): "tests/app/serving/test_logs.py writes such lines",
     ("docs/database.md", "andiron: The database"): "tests/domain/database/test_holders.py",
     ("docs/database.md", "CREATE SCHEMA"): "tests/domain/database/test_postgres.py has its like",
+    ("docs/deployment.md", "DOMAIN="): "Compose's; tests/test_deploy.py knows what is asked for",
     ("docs/deployment.md", "ANDIRON_SOCKET="): "settings; tests/interop/test_web_servers.py",
     ("docs/moving.md", "local stores ="): "Prosody's, which has the migrator for root only",
+    ("docs/operator.md", "2026-01-31"): "tests/app/http_api/test_admission.py has such lines",
     ("docs/security.md", "client_header_timeout"): "nginx's; test_nginx.py lets it read them",
     ("docs/uploads.md", "location /upload/"): "test_nginx.py compares it with deploy/nginx.conf",
     ("docs/widget.md", "Content-Security-Policy:"): "tests/interop/examples/component.mjs",
@@ -92,7 +108,8 @@ def of(language: str) -> list[Block]:
 
 
 SHELL = of("")
-LANGUAGES = {"", "python", "toml", "html", "js", "css"}
+# Templates of Django are a part of what tests/servers/test_tutorials.py makes.
+LANGUAGES = {"", "python", "toml", "html", "html+django", "js", "css"}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -121,7 +138,7 @@ def test_python_is_run() -> None:
 
 @pytest.mark.parametrize("block", of("python"), ids=str)
 def test_python_is_sound(block: Block) -> None:
-    compile(re.sub(r"^    (?=chat\.)", "", block.text), str(block), "exec")
+    compile(textwrap.dedent(block.text), str(block), "exec")
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=str)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import re
-import subprocess
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.interop.server import (
     andiron_environment,
     free_port,
     logged,
+    make_accounts,
     running,
 )
 
@@ -171,17 +171,8 @@ def maltreated(
     chosen = {f"ANDIRON_{name}": value for name, value in (SETTINGS | settings).items()}
     environment = andiron_environment(directory) | chosen
     if not again:
-        accounts = directory / "accounts"
         names = ["alice", "bob", *more, *(f"user{number}" for number in range(people))]
-        accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in names))
-        subprocess.run(
-            [andiron_command(), "user", "add", "--from-file", str(accounts)],
-            check=True,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        make_accounts(environment, names, PASSWORD)
     port, log = free_port(), directory / "andiron.log"
     with running(serve(port), port, log, environment=environment) as process:
         logged(re.compile(started), 1, log, process)

@@ -61,7 +61,7 @@ async def test_a_million_nested_tags(victim):
     wire = await victim.sign_in()
     await wire.send("<a>" * 87_000)
     await ended_with(wire, "policy-violation")
-    await victim.logged("closed: stream-error (policy-violation: nested deeper than 64)")
+    await victim.logged("closed: stream-error (policy-violation: more than 4000 elements")
     wire = await victim.sign_in()
     await wire.send("<a>" * 1_000_000)
     assert await wire.rest() == []
@@ -295,7 +295,7 @@ async def test_a_reader_that_reads_nothing(hurried):
     wire = await hurried.sign_in(receive_buffer=4096)
     text = MESSAGE.format(wire.jid, "x" * 60_000)
     with contextlib.suppress(OSError):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while "slow-reader" not in hurried.said():
                 await wire.send(text)
     assert "closed: slow-reader" in hurried.said()

@@ -13,7 +13,7 @@ CONTINUATION = 0
 OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>"
 FAREWELL = "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>"
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
-PATIENCE = 20.0 + int(os.environ.get("CROWD", "0")) / 200
+PATIENCE = 60.0 + int(os.environ.get("CROWD", "0")) / 200
 
 
 class Gone(Exception):  # noqa: N818

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 BOSH = "-bosh"
 UNMANAGED = "strophe-bosh"
 """Strophe.js knows no stream management over BOSH."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds within which an expected event must come; on a healthy machine it is milliseconds."""
 
 

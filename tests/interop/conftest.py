@@ -118,6 +118,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
         ["romeo", "juliet"],
         ANDIRON_WEBSOCKET_ORIGINS=origin,
         ANDIRON_BOSH_ORIGINS=origin,
+        ANDIRON_ADMINS="romeo@localhost",
     ) as server:
         yield Elsewhere(server, port)
 

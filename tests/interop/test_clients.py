@@ -19,6 +19,9 @@ from tests.interop.server import Server
 
 pytestmark = pytest.mark.peer
 
+FORGETFUL = "stanza"
+"""What it sends anew after one cut it does not count, and may lose by the next."""
+
 library = pytest.mark.parametrize("library", WEBSOCKET_LIBRARIES + BOSH_LIBRARIES)
 websocket_library = pytest.mark.parametrize("library", WEBSOCKET_LIBRARIES)
 
@@ -146,6 +149,8 @@ async def test_conversation_through_many_cuts(
             alice.send(bob.jid, question)
             bob.send(alice.jid, answer)
         await alice.receive(f"answer-{turn}-{turn}")
+        if library == FORGETFUL:
+            await bob.receive(questions[-1])
         proxy.cut()
         await back(alice, turn)
         alice.send(bob.jid, f"turn-{turn}")

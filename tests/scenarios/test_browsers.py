@@ -18,7 +18,7 @@ DOMAIN = "m\xfcnchen.example"
 IN_DNS = "xn--mnchen-3ya.example"
 PAGES = "https://www.m\xfcnchen.example:8443"
 ORIGIN = f"https://www.{IN_DNS}:8443"
-PATIENCE = 10.0
+PATIENCE = 60.0
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='{}' version='1.0'/>"
 SLOT = "<request xmlns='urn:xmpp:http:upload:0' filename='a.txt' size='3'/>"

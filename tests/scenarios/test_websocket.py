@@ -14,7 +14,7 @@ from support.waiting import until
 from andiron.application import create_app
 from andiron.domain.accounts.accounts import Accounts
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
 PASSWORDS = {"juliet": "r0m30myr0m30", "romeo": "Where for <art> & thou?"}

@@ -11,7 +11,7 @@ import httpx
 import websockets
 
 PASSWORD = "correct horse"
-PATIENCE = 30.0
+PATIENCE = 60.0
 FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
 OPEN = f"<open xmlns='{FRAMING}' to='localhost' version='1.0'/>"
 CLOSE = f"<close xmlns='{FRAMING}'/>"

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.interop.server import (
-    andiron_command,
     andiron_environment,
     answers,
     free_port,
+    make_accounts,
     poll,
 )
 from tests.servers.clients import PASSWORD
 
-STOP_PATIENCE = 30.0
+STOP_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,7 @@ class Running:
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database in which are alice and bob."""
     directory = tmp_path_factory.mktemp("people")
-    subprocess.run(
-        [andiron_command(), "user", "add", "--from-file", "-"],
-        input=f"alice {PASSWORD}\nbob {PASSWORD}\n".encode(),
-        stdout=subprocess.DEVNULL,
-        check=True,
-        cwd=directory,
-        env=andiron_environment(directory),
-    )
+    make_accounts(andiron_environment(directory), ["alice", "bob"], PASSWORD)
     return directory / "andiron.db"
 
 

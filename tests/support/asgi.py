@@ -166,16 +166,18 @@ class AsgiClient:
         """Return the frames that came and were not read yet."""
         texts = []
         while not self._outgoing.empty():
-            texts.append(self._outgoing.get_nowait()["text"])
+            message = self._outgoing.get_nowait()
+            if message["type"] != "websocket.close":
+                texts.append(message["text"])
         return texts
 
-    def leave(self, code: int = 1001) -> None:
+    def leave(self, code: int | None = 1001) -> None:
         """End the WebSocket without a word of XMPP."""
         self._gone = True
         self._writable.set()
         self._incoming.put_nowait({"type": "websocket.disconnect", "code": code})
 
-    async def cut(self, code: int = 1006) -> None:
+    async def cut(self, code: int | None = 1006) -> None:
         """Lose the connection, and wait until the application has noticed."""
         self.leave(code)
         await asyncio.wait([self.task])

@@ -115,6 +115,7 @@ class MemoryAuthenticator:
     """
 
     mechanism = "PLAIN"
+    disabled = 0
 
     def __init__(self, accounts: Collection[str]) -> None:
         self.accounts = accounts

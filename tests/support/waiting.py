@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _TURNS = 100
 """Turns of the loop after which some other thread or process must be what is waited for."""
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from support.asgi import OPEN, AsgiClient
 from support.sessions import BIND, SIGN_IN, MemoryBackend, MemoryLink
+from support.taken import TakenClient
 
+from andiron.serving.open_websocket import Server
 from andiron.sm.config import SmConfig
 from andiron.sm.driver import Driver
 from andiron.sm.link import Channel
@@ -23,7 +25,7 @@ ENABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
 class Place:
     """One endpoint, its manager under the loop's clock, and everyone who connected."""
 
-    def __init__(self, sm: SmConfig | None, *, by_hand: bool, **config: Any) -> None:
+    def __init__(self, sm: SmConfig | None, way: str, **config: Any) -> None:
         loop = asyncio.get_running_loop()
         self.backend = MemoryBackend()
         # On a slow machine a turn would be over before the test's client has sent all.
@@ -37,13 +39,18 @@ class Place:
             domain="localhost",
             guard=Guard(),
             channel_of=lambda scope: Channel(scope["client"][0], secure=True, kind="websocket"),
-            by_hand=lambda _send: by_hand,
+            by_hand=lambda _send: way != "in a task",
         )
+        self.client = TakenClient if way == "taken over" else AsgiClient
+        self.server: Server | None = None
+        """What connections that are taken over share; None: no pings."""
         self.clients: list[AsgiClient] = []
 
     def dial(self, **options: Any) -> AsgiClient:
         """Begin a handshake."""
-        client = AsgiClient(self.endpoint, **options)
+        if self.server is not None:
+            options["server"] = self.server
+        client = self.client(self.endpoint, **options)
         self.clients.append(client)
         return client
 
@@ -102,19 +109,19 @@ class Place:
         assert all(session.transport is None for session in self.manager.sessions)
 
 
-@pytest.fixture(params=[True, False], ids=["by hand", "in a task"])
-def by_hand(request: pytest.FixtureRequest) -> bool:
-    """Whether the server's ``send`` needs no task."""
-    return bool(request.param)
+@pytest.fixture(params=["by hand", "in a task", "taken over"])
+def way(request: pytest.FixtureRequest) -> str:
+    """How the server sends: needing a task or not; or it takes the connections over."""
+    return str(request.param)
 
 
 @pytest.fixture
-async def at(by_hand: bool) -> AsyncIterator[Callable[..., Place]]:
+async def at(way: str) -> AsyncIterator[Callable[..., Place]]:
     """Return a function that makes a place from settings."""
     places: list[Place] = []
 
     def make(sm: SmConfig | None = None, **config: Any) -> Place:
-        places.append(Place(sm, by_hand=by_hand, **config))
+        places.append(Place(sm, way, **config))
         return places[-1]
 
     yield make

@@ -145,6 +145,7 @@ async def test_every_end_makes_room_for_another(at, ending):
         assert not place.manager.sessions
 
 
+@pytest.mark.parametrize("way", ["by hand", "in a task"])
 async def test_a_crash_leaves_nothing(place):
     client = await place.bind()
     client.crash()

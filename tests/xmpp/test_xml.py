@@ -612,3 +612,9 @@ def test_pieces_copy_a_text_once(guard):
     Measured.copied = 0
     parse(parser, text)
     assert Measured.copied == len(text)
+
+
+@pytest.mark.parametrize("levels", [150, 1000, 3999])
+def test_what_nests_too_deep_hears_so_though_it_does_not_end(levels):
+    with pytest.raises(StreamError, match="nested deeper than 64"):
+        Guard().read("<a>" * levels)

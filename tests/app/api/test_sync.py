@@ -64,7 +64,7 @@ async def test_no_thread_waits_for_ever_for_sessions_to_end(chat, monkeypatch):
         task.result()
 
     async def block():
-        stopped.wait(10)
+        stopped.wait(60)
 
     loop, stopped = asyncio.get_running_loop(), threading.Event()
     await asyncio.to_thread(end)

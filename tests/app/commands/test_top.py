@@ -163,7 +163,7 @@ class Tmux:
         """Return the screen once ``wanted`` is in it."""
         screen = ""
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while wanted not in screen:
                     await asyncio.sleep(0.05)
                     screen = await asyncio.to_thread(self.run, "capture-pane", "-p")
@@ -198,7 +198,7 @@ async def test_it_is_live_in_a_terminal(served, tmp_path):
         await served.api.end_sessions("bob")
         await tmux.until("1-1 of 1")
         tmux.run("send-keys", "q")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.to_thread(tmux.wait)
     finally:
         if tmux.running:

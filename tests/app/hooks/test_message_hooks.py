@@ -145,7 +145,7 @@ async def test_whatever_ends_it_the_message_is_settled_and_the_stream_goes_on(ho
         else:
             assert (await alice.next(is_error)).condition == "resource-constraint"
         await alice.write("<r xmlns='urn:xmpp:sm:3'/>")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await alice.next(lambda one: one.name == "a" and one.tree.get("h") == "1")
 
 

@@ -33,7 +33,7 @@ def listening(chat):
 
 
 async def until(told, kind):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             found, event = await told.get()
             if found == kind:
@@ -60,7 +60,7 @@ async def test_a_bot_begins_with_the_application_where_a_host_knows_no_lifespan(
     site = chat.wrap(host, at="/chat")
     serving = asyncio.create_task(site({"type": "lifespan"}, heard.get, sent.put))
     assert (await sent.get())["type"] == "lifespan.startup.complete"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await bots.get()
     heard.put_nowait({"type": "lifespan.shutdown"})
     assert (await sent.get())["type"] == "lifespan.shutdown.complete"
@@ -172,7 +172,7 @@ async def test_one_that_cancels_itself_is_told_what_comes_next():
     async with running(chat) as client:
         for name in ("alice", "bob"):
             await client(name)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await told.get() == f"{name}@example.org"
 
 

@@ -124,7 +124,7 @@ async def plain(chat, message):
 
 
 async def test_people_sign_in_by_it_and_appear(slapd):
-    chat = create_app(ldap_url=slapd.url, ldap_user_dn=DN)
+    chat = create_app(ldap_url=slapd.url, ldap_user_dn=DN, shutdown_timeout=0.01)
     async with serving(chat) as sign_in:
         assert "<not-authorized/>" in await plain(chat, "\0juliet\0wrong")
         assert "<success" in await plain(chat, "\0juliet\0sesame")
@@ -137,7 +137,7 @@ async def test_a_server_that_hangs_holds_nobody_else_up(caplog):
     loop = asyncio.get_running_loop()
     with socket.create_server(("localhost", 0)) as deaf:
         url = f"ldap://localhost:{deaf.getsockname()[1]}"
-        chat = create_app(ldap_url=url, ldap_user_dn=DN, site_timeout=0.5)
+        chat = create_app(ldap_url=url, ldap_user_dn=DN, site_timeout=0.5, shutdown_timeout=0.01)
         async with serving(chat) as sign_in:
             trying = loop.create_task(plain(chat, "\0juliet\0sesame"))
             romeo = await sign_in("romeo")

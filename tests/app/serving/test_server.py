@@ -29,7 +29,7 @@ def test_what_uvicorn_is_told():
         shutdown_timeout=1.5,
     )
     config = server_config(settings, create_app(settings))
-    assert config.ws.func is WebSocketProtocol
+    assert config.ws is WebSocketProtocol
     assert config.ws_max_size == 20_000
     assert (config.ws_ping_interval, config.ws_ping_timeout) == (7, 8)
     assert config.timeout_graceful_shutdown == 2

@@ -125,3 +125,16 @@ async def test_messages_to_it_are_refused_from_then_on(stage):
     romeo.send("<message to='juliet@localhost'><body>hi</body></message>")
     await settle()
     assert [condition(answer) for answer in romeo.take()] == ["service-unavailable"]
+
+
+async def test_who_has_signed_in_and_bound_nothing_is_put_out(stage):
+    juliet, romeo = await stage.sign_in("juliet"), await stage.sign_in("romeo")
+    removal, unbound = stage.domain.removal, stage.domain.router.unbound
+    assert removal.end("juliet@localhost/balcony", "no") == 0
+    assert removal.end("juliet@localhost", "the account is disabled") == 1
+    assert (juliet.error, romeo.error) == ("not-authorized", None)
+    await stage.domain.accounts.disabled.disable("romeo")
+    await removal.look()
+    assert romeo.error == "not-authorized"
+    await stage.bind("nurse")
+    assert unbound == set()

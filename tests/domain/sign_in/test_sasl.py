@@ -447,7 +447,7 @@ async def test_hashing_leaves_the_event_loop_free(exchange: Exchange, monkeypatc
     passed = asyncio.Event()
 
     def wait_for_the_loop(_credentials: Credentials, _password: str) -> bool:
-        asyncio.run_coroutine_threadsafe(passed.wait(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(passed.wait(), loop).result(timeout=60)
         return True
 
     monkeypatch.setattr(module, "verify_password", wait_for_the_loop)
@@ -559,7 +559,7 @@ async def test_who_leaves_while_his_password_is_looked_at_has_guessed(
 
     def hold(_credentials: Credentials, _password: str) -> bool:
         begun.set()
-        return not go_on.wait(timeout=10)
+        return not go_on.wait(timeout=60)
 
     monkeypatch.setattr(module, "verify_password", hold)
     attempt = asyncio.create_task(guess(exchange, "alice", "PLAIN", 0.0))

@@ -90,7 +90,7 @@ def written(answer):
 
 async def eventually(answering):
     """Return what takes a thread's work, too."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await answering
 
 

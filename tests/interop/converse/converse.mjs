@@ -255,6 +255,22 @@ await step('a note to oneself from elsewhere does not keep the page from coming 
   await device.context.close();
 });
 
+await step('an admin tells everybody something by a command', async () => {
+  await romeo.page.click('.show-client-info');
+  const modal = romeo.modal('user-settings');
+  await modal.locator('#commands-tab').click();
+  await modal.locator('input[name=jid]').fill(domain);
+  await modal.locator('converse-adhoc-commands input[type=submit]').click();
+  await modal.locator('a[data-command-node="http://jabber.org/protocol/admin#announce"]').click();
+  await modal.locator('[name=announcement]').fill('It is the lark');
+  await romeo.screenshot('command');
+  await modal.locator('input[data-action=complete], input[data-action=execute]').first().click();
+  await modal.locator('.alert', { hasText: 'Completed' }).waitFor();
+  await romeo.screenshot('command-done');
+  await juliet.got('It is the lark');
+  await modal.locator('.btn-close, [data-bs-dismiss=modal]').first().click();
+});
+
 await step('a blocked contact is not heard', async () => {
   await romeo.choose(`${OPEN} .chatbox-title__buttons`, '.block-user');
   await romeo.modal('confirm').locator('[type=submit]').click();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { listen } from '../steps.mjs';
 
-const PATIENCE = 30_000; // ms; on a healthy machine things take a fraction of it
+const PATIENCE = 60_000; // ms; on a healthy machine things take a fraction of it
 
 /** The conversation that is shown, with a person or in a room. */
 export const OPEN = ':is(converse-chat, converse-muc)';
@@ -49,6 +49,15 @@ export class Person {
   saw(way, frame) {
     this.frames.push(`${way} ${frame}`);
     if (process.env.FRAMES) console.error(`${this.name} ${way} ${frame}`);
+  }
+
+  /** Wait until something has come over the wire. */
+  async got(text) {
+    const end = Date.now() + PATIENCE;
+    while (!this.frames.some((frame) => frame.startsWith('< ') && frame.includes(text))) {
+      assert.ok(Date.now() < end, `${this.name} waited for ${text} in vain`);
+      await new Promise((done) => setTimeout(done, 20));
+    }
   }
 
   async signIn(password) {

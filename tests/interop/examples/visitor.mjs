@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { listen } from '../steps.mjs';
 
-const PATIENCE = 15_000; // ms; on a healthy machine things take a fraction of it
+const PATIENCE = 60_000; // ms; on a healthy machine things take a fraction of it
 
 export class Visitor {
   /** What went over the wire, `> ` before what was sent. */

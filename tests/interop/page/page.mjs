@@ -13,7 +13,7 @@ import path from 'node:path';
 import { lossyProxy } from '../lossy.mjs';
 import { hasFailed, launch, listen, step } from '../steps.mjs';
 
-const PATIENCE = 15_000; // ms; on a healthy machine things take a fraction of it
+const PATIENCE = 60_000; // ms; on a healthy machine things take a fraction of it
 const SHOWN = 60; // messages of one side that the page shows at least; earlier ones go on demand
 const OTHER_WINDOW = 'from the other window, in its gap';
 // What Chromium itself writes to the console about a connection that we broke.

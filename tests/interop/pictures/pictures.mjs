@@ -8,8 +8,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { camera } from './camera.mjs';
 import { hasFailed, launch, step } from '../steps.mjs';
 import { Visitor } from '../examples/visitor.mjs';
 
@@ -20,19 +19,7 @@ if (!outdir) {
 }
 
 const browser = await launch();
-const darkroom = await (await browser.newContext()).newPage();
-
-async function picture(page, name) {
-  const taken = await page.screenshot({ animations: 'disabled' });
-  const made = await darkroom.evaluate(async (png) => {
-    const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    canvas.getContext('2d').drawImage(bitmap, 0, 0);
-    const blob = await canvas.convertToBlob({ type: 'image/webp', quality: 0.85 });
-    return Array.from(new Uint8Array(await blob.arrayBuffer()));
-  }, taken.toString('base64'));
-  writeFileSync(path.join(outdir, `${name}.webp`), Buffer.from(made));
-}
+const picture = await camera(browser, outdir);
 
 /** Somebody who is signed in by an address, without a form. */
 class Guest extends Visitor {

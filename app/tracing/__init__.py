@@ -1,0 +1,1 @@
+"""Spans of OpenTelemetry, where the host has its API."""

@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+# ruff: noqa: E402 - a script of its own, which finds the tests beside it
+"""Count the instructions of what is done most, and fail where one takes more than it may.
+
+    bench/instructions.py [NAME ...]
+
+`andiron serve` runs in valgrind's callgrind, which counts what the processor is told to do:
+how much else runs on the machine makes no difference. A client does one thing after the
+other, as often as it takes for the number to settle. What each may take is below: what it
+took when that was written, and a tenth. Who makes one cheaper lowers it; who has to
+make one dearer says why.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+os.environ["CROWD"] = "50000"  # All is slow in valgrind, and waited for as long.
+
+from tests.hostile.conftest import PASSWORD, Victim, andiron_serve, maltreated
+from tests.hostile.wire import FAREWELL, OPEN, SASL, Wire, plain
+from tests.interop import server
+
+C = "xmlns='jabber:client'"
+BIND = f"<iq {C} type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+MESSAGE = f"<message {C} type='chat' to='{{}}' id='m{{}}'><body>{'x' * 100}</body></message>"
+BODY = "<body xmlns='http://jabber.org/protocol/httpbind' rid='{}'{}>{}</body>"
+XBOSH = " xmlns:xmpp='urn:xmpp:xbosh'"
+WARM = 20
+BATCHES = 4
+"""The least of which counts: there is less in it of what the server does every second."""
+LONG = "3600"
+SETTINGS = {
+    "AUTH_ANONYMOUS": "true",
+    "LOG_LEVEL": "warning",
+    "WEBSOCKET_PING_INTERVAL": LONG,
+    "SESSION_IDLE_PROBE": LONG,
+    "SESSION_NEGOTIATION_TIMEOUT": LONG,
+    "HTTP_KEEP_ALIVE": LONG,
+    "MAX_NEGOTIATING": LONG,
+    "MAX_NEGOTIATING_PER_ADDRESS": LONG,
+}
+
+Once = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Kind:
+    """Something that is counted."""
+
+    begin: Callable[[Victim], Awaitable[Once]]
+    """Prepares it, and returns what does it once."""
+    times: int
+    """How often it is done in each batch."""
+    allowed: int
+    """How many instructions it may take."""
+
+
+async def managed(wire: Wire) -> None:
+    await wire.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    await wire.until("<enabled")
+
+
+async def message(victim: Victim) -> Once:
+    alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
+    count = iter(range(10**9))
+
+    async def once() -> None:
+        number = next(count)
+        await alice.send(MESSAGE.format(bob.jid, number))
+        await bob.until(f"id='m{number}'")
+
+    return once
+
+
+async def managed_message(victim: Victim) -> Once:
+    alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
+    await managed(alice)
+    await managed(bob)
+    count = iter(range(10**9))
+
+    async def once() -> None:
+        number = next(count)
+        await alice.send(MESSAGE.format(bob.jid, number))
+        await bob.until(f"id='m{number}'")
+        await bob.send(f"<a xmlns='urn:xmpp:sm:3' h='{number + 1}'/>")
+
+    return once
+
+
+async def authenticated(victim: Victim, auth: str) -> Wire:
+    wire = await victim.connect()
+    await wire.send(OPEN)
+    await wire.until("<stream:features")
+    await wire.send(auth)
+    await wire.until("<success")
+    await wire.send(OPEN)
+    await wire.until("<stream:features")
+    return wire
+
+
+def signing_in(auth: str) -> Callable[[Victim], Awaitable[Once]]:
+    async def begin(victim: Victim) -> Once:
+        async def once() -> None:
+            wire = await authenticated(victim, auth)
+            await wire.send(BIND)
+            await wire.until("<jid>")
+            await wire.send(FAREWELL)
+            await wire.rest()
+            await wire.gone()
+
+        return once
+
+    return begin
+
+
+async def resumption(victim: Victim) -> Once:
+    wire = await victim.sign_in("alice")
+    await wire.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    enabled = re.search(r" id='([^']+)'", await wire.until("<enabled"))
+    assert enabled
+    wires = [wire]
+
+    async def once() -> None:
+        await wires.pop().gone()
+        wires.append(await authenticated(victim, plain("alice", PASSWORD)))
+        await wires[0].send(f"<resume xmlns='urn:xmpp:sm:3' previd='{enabled[1]}' h='0'/>")
+        await wires[0].until("<resumed")
+
+    return once
+
+
+async def bosh_message(victim: Victim) -> Once:
+    """A request that brings a message to its sender, and its answer, which holds it."""
+    wire = await victim.dial()
+
+    async def post(body: str) -> str:
+        head = f"POST /http-bind HTTP/1.1\r\nHost: localhost:{victim.port}\r\n"
+        head += f"Content-Type: text/xml; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+        wire.write((head + body).encode())
+        answer = (await wire.reader.readuntil(b"\r\n\r\n")).decode().lower()
+        size = re.search(r"content-length: (\d+)", answer)
+        assert size, answer
+        return (await wire.reader.readexactly(int(size[1]))).decode()
+
+    rid = iter(range(1, 10**9))
+    begin = " to='localhost' ver='1.6' wait='60' hold='1' xmpp:version='1.0'" + XBOSH
+    sid = re.search(r" sid='([^']+)'", await post(BODY.format(next(rid), begin, "")))
+    assert sid
+    own = f" sid='{sid[1]}'"
+    await post(BODY.format(next(rid), own, f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"))
+    await post(BODY.format(next(rid), f"{own} xmpp:restart='true'{XBOSH}", ""))
+    jid = re.search("<jid>(.*)</jid>", await post(BODY.format(next(rid), own, BIND)))
+    assert jid
+    count = iter(range(10**9))
+
+    async def once() -> None:
+        number = next(count)
+        answer = await post(BODY.format(next(rid), own, MESSAGE.format(jid[1], number)))
+        assert f"id='m{number}'" in answer
+
+    return once
+
+
+KINDS = {
+    "message": Kind(message, 100, 140_000),
+    "managed message": Kind(managed_message, 100, 230_000),
+    "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 2_600_000),
+    "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 4_100_000),
+    "resumption": Kind(resumption, 20, 3_800_000),
+    "BOSH message": Kind(bosh_message, 50, 570_000),
+}
+PYTHON = (3, 13)
+MACHINE = "x86_64"
+"""On which the allowances were taken; elsewhere numbers are shown and nothing fails."""
+
+
+def control(pid: int, *options: str) -> None:
+    subprocess.run(
+        ["callgrind_control", *options, str(pid)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def counted(directory: Path) -> int:
+    """Return what the last dump says; there is one file for each."""
+    newest = max(directory.glob("callgrind.*"), key=lambda path: path.stat().st_mtime_ns)
+    found = re.search(r"^(?:totals|summary): (\d+)", newest.read_text(), re.MULTILINE)
+    assert found
+    newest.unlink()
+    return int(found[1])
+
+
+async def measure(victim: Victim, kind: Kind, directory: Path) -> int:
+    once = await kind.begin(victim)
+    for _ in range(WARM):
+        await once()
+    control(victim.pid, "-i", "on")
+    for _ in range(WARM):
+        await once()
+    control(victim.pid, "-z")
+    least: list[int] = []
+    for _ in range(BATCHES):
+        for _ in range(kind.times):
+            await once()
+        control(victim.pid, "-d")
+        least.append(counted(directory))
+    control(victim.pid, "-i", "off")
+    await victim.hang_up()
+    return min(least) // kind.times
+
+
+async def measure_all(names: list[str], directory: Path) -> dict[str, int]:
+    def serve(port: int) -> list[str]:
+        out = f"--callgrind-out-file={directory / 'callgrind.%p'}"
+        valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", out]
+        return [*valgrind, sys.executable, *andiron_serve(port)]
+
+    os.environ["PYTHONHASHSEED"] = "0"
+    server.START_PATIENCE = 600
+    with maltreated(directory, serve, started="", **SETTINGS) as victim:
+        return {name: await measure(victim, KINDS[name], directory) for name in names}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(KINDS))
+    names = parser.parse_args().names or list(KINDS)
+    if not shutil.which("valgrind"):
+        print("Instructions are NOT counted: valgrind is not installed")
+        return int("CI" in os.environ)
+    bound = sys.version_info[:2] == PYTHON and platform.machine() == MACHINE
+    with tempfile.TemporaryDirectory(prefix="andiron-bench-") as directory:
+        took = asyncio.run(measure_all(names, Path(directory)))
+    failed = False
+    for name, number in took.items():
+        allowed = KINDS[name].allowed
+        over = bound and number > allowed
+        failed |= over
+        print(f"{name:16} {number:12,} of {allowed:12,}{' TOO MANY' if over else ''}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The operator's page in a real browser: a site's, with clients that feel what is done there."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.interop import server as servers
+from tests.interop.conftest import ROOT
+from tests.interop.steps import take
+from tests.interop.test_pictures import folder
+
+pytestmark = pytest.mark.peer
+
+HERE = Path(__file__).parent / "operator"
+TESTS = Path(__file__).parents[1]
+TOKEN = "0123456789abcdef0123456789abcdef"
+SERVE = """
+import logging, sys, uvicorn
+logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+uvicorn.run("support.watched:app", port=int(sys.argv[1]), ws="websockets-sansio", log_config=None)
+"""
+
+
+@contextmanager
+def watched(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Serve the site of support/watched.py; its address, and its log."""
+    port, log = servers.free_port(), directory / "site.log"
+    command = [sys.executable, "-c", SERVE, str(port)]
+    environment = servers.andiron_environment(directory) | {"PYTHONPATH": str(TESTS)}
+    with servers.running(command, port, log, environment=environment):
+        yield f"http://127.0.0.1:{port}/", log
+
+
+async def test_the_operators_page(node: str, chromium: str, tmp_path: Path) -> None:
+    taken = folder(tmp_path)
+    with watched(tmp_path) as (site, log):
+        command = [node, "operator.mjs", site, TOKEN, str(taken)]
+        steps = await take(HERE, *command, chromium=chromium)
+    assert len(steps) == 10
+    pictures = {path.name for path in taken.glob("operator*.webp")}
+    assert pictures == {path.name for path in (ROOT / "docs/images").glob("operator*.webp")}
+    audited = re.findall(r"^andiron\.audit: (.*)", log.read_text(), re.MULTILINE)
+    done = [re.sub(r"^token \w{8} from 127\.0\.0\.1: ", "", line) for line in audited]
+    session = re.search(r"session='(\S+)'", audited[0])
+    assert session is not None
+    assert done == [
+        f"start_trace session='{session[1]}': done",
+        f"end_session session='{session[1]}': done",
+        "announce: done",
+        "disable_account account='nobody': refused (not_found)",
+        "disable_account account='romeo': done",
+        "enable_account account='romeo': done",
+        "change_setting setting='stream_management_unsolicited_ack_frequency': refused (invalid)",
+        "The setting stream_management_unsolicited_ack_frequency is 5 now, and was 0",
+        "change_setting setting='stream_management_unsolicited_ack_frequency': done",
+        "The setting stream_management_active is false now, and was true",
+        "change_setting setting='stream_management_active': done",
+    ]
+    assert TOKEN not in log.read_text()
