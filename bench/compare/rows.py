@@ -236,7 +236,7 @@ ROWS = (
         "ws",
         "idle",
         (Goal(8),),
-        users=1000,
+        users=3000,
         options=("--duration", "1", "--settle", "1.5"),
     ),
     Row(
@@ -245,7 +245,7 @@ ROWS = (
         "bosh",
         "idle",
         (Goal(10),),
-        users=1000,
+        users=3000,
         options=("--duration", "1", "--settle", "1.5"),
     ),
 )

@@ -31,14 +31,14 @@ async def connect(load: Load) -> Figures:
 async def idle(load: Load) -> Figures:
     """Memory per signed-in session, and the CPU that idling costs.
 
-    The first quarter fills what starting the server left free, and is not
+    The first half fills what starting the server left free, and is not
     counted. Run it once against a freshly started server: memory that an
     earlier run freed inside it would hide what this one takes.
     """
     if not load.server:
         raise LoadError("idle needs --server-pid")
     opts = load.opts
-    first = opts.users // 4
+    first = opts.users // 2
     await load.sign_in(first)
     await asyncio.sleep(opts.settle)
     before = load.server.rss()
