@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,7 @@ def main(description: str | None = None, arguments: Sequence[str] | None = None)
         return 0
     if not GENERATOR.exists():
         raise SystemExit(f"{GENERATOR} is not there; say where the generator is with XMPPLOAD")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     there = available(options.server or SERVERS)
     file = CACHE / ("quick.json" if options.quick else "results.json")
     about = machine.described()

@@ -54,9 +54,18 @@ class Measuring:
         return read(json.loads(text), row)
 
 
-def generate(options: list[str], answer: Path) -> subprocess.CompletedProcess[str]:
-    """Run the generator on the last processor; its answer is appended to a file."""
-    command = [*pinned(-1), sys.executable, str(GENERATOR), *options, "--json", str(answer)]
+def generate(
+    options: list[str], answer: Path, *, pin: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run the generator, on the last processor; its answer is appended to a file."""
+    command = [
+        *(pinned(-1) if pin else ()),
+        sys.executable,
+        str(GENERATOR),
+        *options,
+        "--json",
+        str(answer),
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
