@@ -12,7 +12,7 @@ async def test_an_answer_in_time():
         await asyncio.sleep(0)
         return 7
 
-    assert await within(60, work()) == 7
+    assert await within(60, "test", work()) == 7
 
 
 async def test_an_error_is_the_works_own():
@@ -20,14 +20,14 @@ async def test_an_error_is_the_works_own():
         raise LookupError("as it happens")
 
     with pytest.raises(LookupError, match="as it happens"):
-        await within(60, work())
+        await within(60, "test", work())
 
 
 async def test_a_cancellation_of_the_works_own_is_an_error():
     task = asyncio.ensure_future(asyncio.Event().wait())
     task.cancel()
     with pytest.raises(GaveUp, match="CancelledError"):
-        await within(10, task)
+        await within(10, "test", task)
 
 
 async def test_who_takes_too_long_is_cancelled():
@@ -40,7 +40,7 @@ async def test_who_takes_too_long_is_cancelled():
             ended.set()
 
     with pytest.raises(TimeLimit):
-        await within(0.01, work())
+        await within(0.01, "test", work())
     await ended.wait()
 
 
@@ -57,7 +57,7 @@ async def test_who_goes_on_all_the_same_holds_nobody_up(caplog):
             raise LookupError("too late") from None
 
     with pytest.raises(TimeLimit):
-        await within(0.01, work())
+        await within(0.01, "test", work())
     go_on.set()
     await ended.wait()
     await asyncio.sleep(0)
@@ -74,7 +74,7 @@ async def test_who_stops_waiting_stops_the_work():
         finally:
             ended.set()
 
-    waiting = asyncio.create_task(within(60, work()))
+    waiting = asyncio.create_task(within(60, "test", work()))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     waiting.cancel()

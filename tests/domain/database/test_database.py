@@ -272,6 +272,8 @@ def test_all_is_let_go_of_where_every_task_was_cancelled(tmp_path):
         await serves.wait()
         return serving
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     assert asyncio.run(main()).cancelled()
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)  # It has heard that it is to end.
+        assert not thread.is_alive()
