@@ -228,10 +228,12 @@ def test_a_server_whose_database_fails_as_it_starts_ends_in_order(tmp_path, monk
         raise DatabaseError("The database cannot be read.")
 
     monkeypatch.setattr("andiron.serving.server.Accounts.names", fail)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with pytest.raises(DatabaseError, match="cannot be read"):
         run(Settings(port=0, database=f"sqlite:///{tmp_path}/andiron.db"))
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)  # It has heard that it is to end.
+        assert not thread.is_alive()
 
 
 async def test_a_start_that_fails_says_why(tmp_path):
