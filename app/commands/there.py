@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
@@ -71,7 +72,8 @@ class Place:
     ) -> tuple[int, str, bytes]:
         """Return the status, the media type and the body of an answer.
 
-        Raises :class:`click.ClickException` where nobody answers within ``patience`` seconds.
+        Raises :class:`click.ClickException` where nobody answers within ``patience`` seconds,
+        or nobody who can be trusted.
         """
         connection = self._connection(patience)
         try:
@@ -85,6 +87,10 @@ class Place:
             connection.request(method, where, body, {**named, **(headers or {})})
             response = connection.getresponse()
             return response.status, response.headers.get_content_type(), response.read()
+        except ssl.SSLCertVerificationError as error:
+            raise click.ClickException(
+                f"The certificate at {self} is not trusted here ({error.verify_message})."
+            ) from None
         except OSError as error:
             raise click.ClickException(
                 f"Nobody answers at {self} ({error.strerror or error})."
@@ -155,7 +161,8 @@ class There:
         )
         if status == http.client.NOT_FOUND and kind != PROBLEM:
             raise click.ClickException(
-                f"The server at {self.place} has no API: start it with an api_token"
-                " (ANDIRON_API_TOKEN), the same that this command has."
+                f"The server at {self.place} has no API there: start it with an api_token"
+                " (ANDIRON_API_TOKEN), the same that this command has; if it has that, it is"
+                " mounted elsewhere (--url)."
             )
         return status, content

@@ -76,7 +76,8 @@ class Admission:
         return problem(
             kind.status,
             kind.title,
-            "Sign in to the site as one of its operators, or send a token.",
+            "Sign in to the site as one of its operators"
+            + (", or send a token." if doorkeeper.has_tokens else "."),
             "unauthorized",
             {"WWW-Authenticate": doorkeeper.challenge},
         )

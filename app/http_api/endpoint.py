@@ -120,7 +120,9 @@ class _Endpoint(_Guarded):
         result = "failed"
         try:
             response = await self._done(operation, request, asked)
-            result = "done" if response.status_code == operation.status else "refused"
+            result = "refused"
+            if response.status_code == operation.status:
+                result = f"done{operation.to_how_many(response.body)}"
         except ApiError as error:
             result = f"refused ({code_of(error)})"
             raise

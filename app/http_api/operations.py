@@ -54,6 +54,15 @@ class Operation:
         """Return on whom it is done, for the log: nothing of what is said or set."""
         return "".join(f" {name}={given[name]!r:.100}" for name in _AUDITED if given.get(name))
 
+    def to_how_many(self, content: bytes | memoryview) -> str:
+        """Return how many it was done to, for the log, where that is what is answered."""
+        return f" ({bytes(content).decode()})" if self.returned is int else ""
+
+    @cached_property
+    def returned(self) -> Any:
+        """The type of what is answered."""
+        return get_type_hints(self.function)["return"]
+
     @cached_property
     def parameters(self) -> type[BaseModel]:
         """The parameters that are not in the path."""
@@ -70,7 +79,7 @@ class Operation:
     @cached_property
     def result(self) -> TypeAdapter[Any]:
         """What is answered."""
-        return TypeAdapter(get_type_hints(self.function)["return"])
+        return TypeAdapter(self.returned)
 
     def of_body(self, body: bytes) -> dict[str, Any]:
         """Read the parameters in a request's body; raises :class:`InvalidError`."""

@@ -95,6 +95,11 @@ class Doorkeeper:
     challenge: Final = _REALM
     """What a refused request is told to bring (``WWW-Authenticate``)."""
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there is a token that lets anybody in."""
+        return bool(self._known)
+
     def named(self, request: Request) -> str:
         """Return which token a request has brought, for the log."""
         token = request.headers.get("authorization", "").partition(" ")[2]

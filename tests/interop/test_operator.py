@@ -46,13 +46,16 @@ async def test_the_operators_page(node: str, chromium: str, tmp_path: Path) -> N
     audited = re.findall(r"^andiron\.audit: (.*)", log.read_text(), re.MULTILINE)
     done = [re.sub(r"^token \w{8} from 127\.0\.0\.1: ", "", line) for line in audited]
     session = re.search(r"session='(\S+)'", audited[0])
+    told = re.search(r"(?m)announce: done \((\d+)\)$", log.read_text())
     assert session is not None
+    assert told is not None
+    assert int(told[1]) > 0
     assert done == [
         f"start_trace session='{session[1]}': done",
         f"end_session session='{session[1]}': done",
-        "announce: done",
+        f"announce: done ({told[1]})",
         "disable_account account='nobody': refused (not_found)",
-        "disable_account account='romeo': done",
+        "disable_account account='romeo': done (1)",
         "enable_account account='romeo': done",
         "change_setting setting='stream_management_unsolicited_ack_frequency': refused (invalid)",
         "The setting stream_management_unsolicited_ack_frequency is 5 now, and was 0",

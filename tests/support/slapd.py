@@ -3,13 +3,9 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from support.certificates import certify
 from tests.interop import server
 
 PNG = b"\x89PNG a picture"
@@ -94,7 +90,7 @@ class Slapd:
 def running(program: str, folder: Path, photo: str) -> Iterator[Slapd]:
     """Run a server in an empty folder."""
     (folder / "data").mkdir()
-    _certify(folder)
+    certify(folder)
     (folder / "slapd.conf").write_text(_CONF.format(folder=folder))
     (folder / "people.ldif").write_text(_LDIF.format(photo=photo))
     conf = f"{folder}/slapd.conf"
@@ -104,29 +100,3 @@ def running(program: str, folder: Path, photo: str) -> Iterator[Slapd]:
     urls = f"ldap://localhost:{plain} ldaps://localhost:{tls}"
     with server.running([program, "-h", urls, "-f", conf, "-d", "0"], plain, folder / "log"):
         yield Slapd(folder, plain, tls)
-
-
-def _certify(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )

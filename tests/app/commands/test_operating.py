@@ -1,8 +1,11 @@
 """The commands that look at a server that runs, and act on it, over its API."""
 
+import asyncio
 import json
+import ssl
 
 import pytest
+from support.certificates import certify
 from support.clients import managed
 
 from andiron.testing import StreamEndedError
@@ -102,9 +105,20 @@ async def test_a_server_at_a_url(served, monkeypatch):
     monkeypatch.setenv("ANDIRON_PORT", "1")
     assert alice.jid in (await served.run("sessions", "--url", served.url)).stdout
     lost = await served.run("sessions", "--url", f"{served.url}/chat/")
-    assert "has no API" in lost.output
+    assert "has no API there" in lost.output
     result = await served.run("sessions", "--url", "http://localhost:1/chat")
     assert result.output.startswith("Error: Nobody answers at http://localhost:1/chat (")
     for wrong in ("ftp://example.org", "https://", "http://a:b/"):
         result = await served.run("sessions", "--url", wrong)
         assert (result.exit_code, "where the chat is mounted" in result.output) == (2, True)
+
+
+async def test_a_certificate_that_is_not_trusted_is_no_silence(served, tmp_path):
+    certify(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    async with await asyncio.start_server(lambda *_: None, "localhost", 0, ssl=context) as server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        result = await served.run("sessions", "--url", url)
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: The certificate at {url} is not trusted here (")

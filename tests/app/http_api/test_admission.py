@@ -50,6 +50,15 @@ async def test_others_are_refused(cookie):
 
 
 @pytest.mark.parametrize(
+    ("token", "said"),
+    [("", "one of its operators."), (TOKEN, "one of its operators, or send a token.")],
+)
+async def test_a_token_is_spoken_of_where_there_is_one(token, said):
+    async with asking(cookie="juliet", api_token=token) as http:
+        assert (await http.get("/sessions")).json()["detail"].endswith(said)
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({"Origin": "http://localhost"}, 200),
@@ -147,6 +156,7 @@ async def test_who_did_what_to_whom_is_in_the_log(caplog):
         await http.sign_in("juliet")
         await http.get("/sessions")
         await http.delete("/sessions", params={"of": "juliet", "reason": "a word"})
+        await http.delete("/sessions", params={"of": "nobody"})
         await http.put("/disabled-accounts/nobody%0Aforged", json={})
         await http.post("/rooms", json={"room": "tea", "password": "sesame"})
         await http.post("/messages", json={"to": "juliet"})
@@ -157,7 +167,8 @@ async def test_who_did_what_to_whom_is_in_the_log(caplog):
         await http.put("/settings/stream_management_max", json={"value": 60}, headers=token)
     by = "operator 'portia' from 192.0.2.7:"
     assert caplog.messages == [
-        f"{by} end_sessions of='juliet': done",
+        f"{by} end_sessions of='juliet': done (1)",
+        f"{by} end_sessions of='nobody': done (0)",
         f"{by} disable_account account='nobody\\nforged': refused (invalid)",
         f"{by} create_room room='tea': done",
         f"{by} send: refused (invalid)",

@@ -188,6 +188,8 @@ await step('the site’s own sign-in lets its operators in, and nobody else', as
     assert.ok(wide <= room, `${name} is ${wide} pixels wide`);
   }
   await portia.page.click('nav a[href="#sessions"]');
+  const cut = await portia.page.evaluate(() => [...document.querySelectorAll('.tiles dt')].filter((name) => name.scrollWidth > name.clientWidth).map((name) => name.textContent));
+  assert.deepEqual(cut, []);
   await picture(portia.page, 'operator-phone');
   await romeo.page.goto(new URL('/chat/operator/', site).href);
   await romeo.see('#token');
