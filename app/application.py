@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,8 @@ from andiron.api.access import Access
 from andiron.api.api import Api
 from andiron.api.parts import Parts
 from andiron.api.sync import SyncApi
+from andiron.bosh.direct import DirectPost
+from andiron.bosh.endpoint import BoshEndpoint
 from andiron.connections import Connections
 from andiron.domain.contacts.groups import AskGroups
 from andiron.domain.contacts.permissions import MayContact
@@ -197,6 +199,7 @@ class Andiron:
         self.domain: Domain
         """The embedded domain; there once the lifespan has started."""
         self._router: Router | None = None
+        self._bosh: BoshEndpoint | None = None
         self._refusal = NOT_STARTED
         self._complained = False
         self.running = False
@@ -241,6 +244,17 @@ class Andiron:
                 await router(scope, receive, send)
             else:
                 await _serve_http(router, scope, receive, send)
+
+    def direct(self, scope: Mapping[str, Any]) -> DirectPost | None:
+        """Return what takes a POST to one of :data:`~andiron.routes.BOSH_PATHS` without ASGI.
+
+        For a server that serves this application alone, once the head has come. None: it is
+        to be called as an ASGI application. The end does not wait for what is taken so: the
+        server does, which has the connection.
+        """
+        if self._bosh is None or (self._hosts is not None and self._hosts.refusal(scope)):
+            return None
+        return self._bosh.direct(scope)
 
     def apply(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Let the settings that differ take effect where they can (``andiron.settings.live.LIVE``).
@@ -302,7 +316,7 @@ class Andiron:
                 async with self._running() as self._router:
                     yield
         finally:
-            self._router = None
+            self._router = self._bosh = None
             self.running = False
 
     @asynccontextmanager
@@ -337,7 +351,7 @@ class Andiron:
                     guard,
                     self._connections.one,
                 )
-                routes = on.enter_context(served(parts))
+                routes, self._bosh = on.enter_context(served(parts))
                 if self.database_lost:
                     raise DatabaseError(self.database_lost)
                 tell_started()
@@ -382,7 +396,7 @@ class Andiron:
         logger.critical("%s Nothing is served here any more: restart this process", sentence)
         self.database_lost = sentence
         self._refusal = DATABASE_LOST
-        self._router = None
+        self._router = self._bosh = None
         if self._shutdown is not None:
             self._shutdown()
         if self.on_database_lost is not None:

@@ -29,8 +29,9 @@ from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint
 from andiron.xmpp.xml import Guard
 
-__all__ = ["Served", "served"]
+__all__ = ["BOSH_PATHS", "Served", "served"]
 
+BOSH_PATHS: Final = ("/http-bind", "/http-bind/")
 _BODY: Final = 4
 """How many times as large as a stanza a request of the API may be."""
 
@@ -56,8 +57,8 @@ class Served:
 
 
 @contextmanager
-def served(parts: Served) -> Iterator[list[BaseRoute]]:
-    """Give the routes, for as long as the application runs."""
+def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint]]:
+    """Give the routes, for as long as the application runs, and which is BOSH's."""
     settings, domain = parts.settings, parts.domain
     registry = BoshRegistry(
         parts.manager,
@@ -66,9 +67,12 @@ def served(parts: Served) -> Iterator[list[BaseRoute]]:
         parts.strangers,
         asyncio.get_running_loop().call_soon,
     )
+    visitors = _visitors(parts)
+    bosh = _bosh(parts, registry, visitors)
     # Routes are tried in this order, and BOSH asks the most.
     routes = [
-        *_streams(parts, registry),
+        *(Route(path, bosh) for path in BOSH_PATHS),
+        *_websocket(parts, visitors),
         Route("/healthz", healthy),
         Route("/readyz", _readiness(parts).answer),
         *discovery_routes(parts.proxies, public_url=settings.public_url, at=""),
@@ -86,37 +90,39 @@ def served(parts: Served) -> Iterator[list[BaseRoute]]:
     if settings.demo and domain.database is not None:
         routes += demo_routes(domain.name, domain.database)
     if not parts.metrics_tokens:
-        yield routes
+        yield routes, bosh
         return
     from andiron.metrics.endpoint import Source, serving  # noqa: PLC0415 - an extra
 
     source = Source(parts.manager, domain, registry, parts.strangers)
     with serving(source, _doorkeeper(parts, "metrics_token", parts.metrics_tokens)) as metrics:
-        yield [*routes, metrics]
+        yield [*routes, metrics], bosh
 
 
-def _streams(parts: Served, registry: BoshRegistry) -> list[BaseRoute]:
-    settings, proxies, visitors = parts.settings, parts.proxies, _visitors(parts)
+def _bosh(parts: Served, registry: BoshRegistry, visitors: Visitors | None) -> BoshEndpoint:
+    return BoshEndpoint(
+        registry,
+        parts.settings.bosh_config(),
+        channel_of=site_channel_of(parts.proxies),
+        secure=lambda scope: may_tell_secrets(scope, parts.proxies),
+        incoming=parts.incoming,
+        visitors=visitors,
+    )
+
+
+def _websocket(parts: Served, visitors: Visitors | None) -> list[BaseRoute]:
+    settings = parts.settings
     websocket = WebSocketEndpoint(
         parts.manager,
         settings.websocket_config(),
         domain=settings.domain,
         guard=parts.guard,
-        channel_of=site_channel_of(proxies),
+        channel_of=site_channel_of(parts.proxies),
         strangers=parts.strangers,
         visitor_of=None if visitors is None else visitors.find,
         serving=parts.serving,
     )
-    bosh = BoshEndpoint(
-        registry,
-        settings.bosh_config(),
-        channel_of=site_channel_of(proxies),
-        secure=lambda scope: may_tell_secrets(scope, proxies),
-        incoming=parts.incoming,
-        visitors=visitors,
-    )
     return [
-        *(Route(path, bosh) for path in ("/http-bind", "/http-bind/")),
         *(Route(path, websocket) for path in ("/ws", "/ws/")),
         *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
     ]

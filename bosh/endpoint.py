@@ -1,4 +1,4 @@
-"""The ASGI endpoint of ``/http-bind``: HTTP requests to BOSH sessions, and what others are told."""
+"""The endpoint of ``/http-bind``: HTTP requests to BOSH sessions, and what others are told."""
 
 import asyncio
 import json
@@ -9,7 +9,9 @@ from urllib.parse import unquote_to_bytes
 
 from andiron.bosh import body as wire
 from andiron.bosh.config import BoshConfig
-from andiron.bosh.http import Headers, RequestHeaders, Scope, compressed, preflight
+from andiron.bosh.connection import BoshConnection, Call
+from andiron.bosh.direct import DirectPost
+from andiron.bosh.http import HARMLESS, Headers, RequestHeaders, Scope, answer, preflight
 from andiron.bosh.registry import BoshRegistry
 from andiron.bosh.terms import TEXT_XML
 from andiron.bosh.waiting import HttpCall, Message, Receive
@@ -38,11 +40,6 @@ _WRONG_ORIGIN: Final = (
 _ALLOW: Final = (b"allow", b"GET, POST, OPTIONS")
 _CLOSE: Final = (b"connection", b"close")
 _CREDENTIALS: Final = (b"access-control-allow-credentials", b"true")
-# Whoever is led to look at an answer as at a page must not have scripts run from it.
-_HARMLESS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"sandbox"),
-)
 
 
 class Visitors(Protocol):
@@ -57,6 +54,8 @@ class Visitors(Protocol):
 
 class BoshEndpoint:
     """An ASGI application for ``http`` scopes of one path.
+
+    A server that can do without ASGI asks :meth:`direct` first.
 
     ``channel_of`` tells who connects and whether passwords may pass, ``secure`` only the
     latter, where that takes less time. Endpoints
@@ -105,6 +104,35 @@ class BoshEndpoint:
             content = b"" if method == "HEAD" else _EXPLANATION
             await _respond(send, 200, content, [(b"content-type", _TEXT), *cors])
 
+    def direct(self, scope: Scope) -> DirectPost | None:
+        """Return what takes a POST by its head, and answers it without ASGI.
+
+        None: it is to be served as ever, as one that is refused, or the site is asked about.
+        Whoever has one calls nothing else here for that request.
+        """
+        if self._visitors is not None:
+            return None
+        headers = RequestHeaders(scope)
+        cors = headers.cors(self._config.origins)
+        if cors is None or headers.encoded or headers.length > self._config.max_body_size:
+            return None
+        return DirectPost(self, scope, cors, self._compress_from(headers))
+
+    def take(
+        self, data: bytes, call: Call, scope: Scope, visitor: Visitor = STRANGER
+    ) -> BoshConnection | None:
+        """Take a request's body; the session it belongs to is returned, where it has one."""
+        return self._registry.receive(
+            data,
+            call,
+            lambda: self._channel_of(scope),
+            lambda: self._secure(scope),
+            visitor=visitor,
+        )
+
+    def _compress_from(self, headers: RequestHeaders) -> int:
+        return self._config.compress_from if headers.gzip else 0
+
     def _log_wrong_origin(self, headers: RequestHeaders) -> None:
         page = ((headers.origin or b"").decode("latin-1"), headers.host.decode("latin-1"))
         first = self._notices.first(page, asyncio.get_running_loop().time())
@@ -130,11 +158,8 @@ class BoshEndpoint:
             await _respond(send, 200, _BAD_REQUEST.encode(), content)
             return
         call = HttpCall()
-        body = (await self._answer(data, call, scope, receive)).encode()
-        if headers.gzip and 0 < self._config.compress_from <= len(body):
-            body = compressed(body)
-            cors.append((b"content-encoding", b"gzip"))
-        content = [(b"content-type", call.content_type.encode()), *_HARMLESS, *cors]
+        text = await self._answer(data, call, scope, receive)
+        content, body = answer(text, call.content_type, cors, self._compress_from(headers))
         await _respond(send, call.status, body, content)
 
     async def _script(self, scope: Scope, receive: Receive, send: Send, cors: Headers) -> None:
@@ -145,7 +170,7 @@ class BoshEndpoint:
         call = HttpCall()
         answer = await self._answer(unquote_to_bytes(scope["query_string"]), call, scope, receive)
         text = json.dumps(answer).replace("<", "\\u003c")
-        content = [(b"content-type", _SCRIPT.encode()), *_HARMLESS[:1], *cors]
+        content = [(b"content-type", _SCRIPT.encode()), *HARMLESS[:1], *cors]
         await _respond(send, call.status, f"_BOSH_({text})".encode(), content)
 
     async def _answer(self, data: bytes, call: HttpCall, scope: Scope, receive: Receive) -> str:
@@ -155,13 +180,7 @@ class BoshEndpoint:
         middleware that gets none takes that for a fault, and complains at length.
         """
         visitor = STRANGER if self._visitors is None else await self._visitors.find(scope)
-        connection = self._registry.receive(
-            data,
-            call,
-            lambda: self._channel_of(scope),
-            lambda: self._secure(scope),
-            visitor=visitor,
-        )
+        connection = self.take(data, call, scope, visitor)
         if call.text is None and scope.get("extensions", {}).get("andiron", {}).get("alone"):
             # It may be held for long, and its head is as large as a stranger made it.
             scope["headers"].clear()

@@ -16,6 +16,11 @@ _CODINGS: Final = frozenset(
     b"aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()
 )
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*(?:gzip|\*)[ \t]*(?:;[ \t]*q=([0-9.]+)[ \t]*)?(?=,|$)")
+# Whoever is led to look at an answer as at a page must not have scripts run from it.
+HARMLESS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"sandbox"),
+)
 _PREFLIGHT: Final = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
     (b"access-control-allow-headers", b"Content-Type, Content-Encoding"),
@@ -66,9 +71,20 @@ def preflight(cors: Headers) -> Headers:
     return [*cors, *(_PREFLIGHT if cors else ()), (b"allow", b"GET, POST, OPTIONS")]
 
 
-def compressed(data: bytes) -> bytes:
-    """Return ``data`` as gzip, without a time or a name in it."""
-    return gzip.compress(data, _LEVEL, mtime=0)
+def answer(
+    text: str, content_type: str, cors: Headers, compress_from: int
+) -> tuple[Headers, bytes]:
+    """Return headers and body of what answers a POST; ``cors`` is what :meth:`cors` gave.
+
+    Bodies of ``compress_from`` bytes and more are compressed, none when that is 0.
+    """
+    body = text.encode()
+    headers = [(b"content-type", content_type.encode()), *HARMLESS, *cors]
+    if 0 < compress_from <= len(body):
+        # Without a time or a name in it.
+        body = gzip.compress(body, _LEVEL, mtime=0)
+        headers.append((b"content-encoding", b"gzip"))
+    return headers, body
 
 
 def _listed(value: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ cannot happen. What a client can do on an open WebSocket is another's concern
 
 import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -16,6 +17,11 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from andiron.application import FAILED
+from andiron.bosh.direct import DirectPost
+from andiron.bosh.http import Headers, Scope
+from andiron.routes import BOSH_PATHS
+from andiron.serving.direct import DirectCycle
 from andiron.serving.open_websocket import OpenWebSocket, Server
 from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
@@ -35,16 +41,30 @@ _BEHIND: Final = 4
 """What part of a head may come while an earlier request is answered: nobody hurries with more."""
 _LINGER: Final = 2.0
 """Seconds in which a client that was refused can read why; what it sends meanwhile is dropped."""
-
-
+_DIRECT: Final = frozenset(path.encode() for path in BOSH_PATHS)
+_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _NOBODY: Final = asyncio.Protocol()
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP in which a request's head and trailers are bounded in size, and its head in time."""
+    """HTTP in which a request's head and trailers are bounded in size, and its head in time.
 
-    def __init__(self, *args: Any, silent: Silent, max_head: int, **kwargs: Any) -> None:
+    POSTs of BOSH that ``direct`` takes by their head are served without ASGI, when they come
+    in one piece, and no earlier request waits for its answer.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        silent: Silent,
+        max_head: int,
+        direct: Callable[[Scope], DirectPost | None],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._takes = direct
+        self._direct: DirectCycle | None = None
+        """The request that is served without ASGI, until it is answered."""
         self._silent = silent
         self._max_head = max_head
         self._stalled = 0
@@ -67,9 +87,23 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._silent.remove(self)
+        direct, self._direct = self._direct, None
         super().connection_lost(exc)
+        if direct is not None:
+            direct.post.lost()
 
     def data_received(self, data: bytes) -> None:
+        """Read a piece, and serve what of it is a whole request without ASGI."""
+        self._read(data)
+        direct = self._direct
+        if direct is None or direct.begun:
+            return
+        if not direct.more_body:
+            self._serve(direct)
+        elif not self.transport.is_closing():
+            self._leave_to_asgi(direct)
+
+    def _read(self, data: bytes) -> None:
         """Read a piece, as far as it may go without getting anywhere."""
         while data and not self._over:
             most = self._max_head // _BEHIND if self._answering else self._max_head
@@ -125,7 +159,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._got_on(in_body=True)
         self._silent.remove(self)
         self.scope["extensions"] = _EXTENSIONS
-        super().on_headers_complete()
+        if not self._taken():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -145,6 +180,66 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle.response_complete and not self.transport.is_closing():
             self.cycle.body = bytearray()
             self._silent.add(self, idle=not (self.in_body or self._stalled))
+
+    # Without ASGI
+
+    def _taken(self) -> bool:
+        """Take a request that can do without ASGI, and has nothing unusual about it."""
+        if (
+            self.url not in _DIRECT
+            or self.parser.get_method() != b"POST"
+            or not (self.cycle is None or self.cycle.response_complete)
+            or self.flow.write_paused
+            or self.expect_100_continue
+            or self.parser.should_upgrade()
+        ):
+            return False
+        version = self.parser.get_http_version()
+        self.scope["method"] = "POST"
+        self.scope["http_version"] = version
+        post = self._takes(self.scope)
+        if post is None:
+            return False
+        self._direct = DirectCycle(post, version != "1.0" and self.parser.should_keep_alive())
+        self.cycle = self._direct  # type: ignore[assignment]
+        return True
+
+    def _leave_to_asgi(self, direct: DirectCycle) -> None:
+        """Serve by ASGI a request whose body has not come whole: there it is counted and timed."""
+        self._direct = None
+        self.cycle = None  # type: ignore[assignment]
+        super().on_headers_complete()
+        if direct.body:
+            super().on_body(direct.body)
+
+    def _serve(self, direct: DirectCycle) -> None:
+        direct.begun = True
+        body, direct.body = direct.body, b""
+        try:
+            direct.post.begin(body, self._answer)
+        except Exception:
+            logger.exception("A request failed")
+            direct.post.lost()
+            if self._direct is direct:
+                self._answer(FAILED.status, [_TEXT], FAILED.text.encode())
+
+    def _answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answer the request that is served without ASGI."""
+        direct, self._direct = self._direct, None
+        if direct is None:
+            return
+        parts = [STATUS_LINE[status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+        if not direct.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts += (b"content-length: %d\r\n\r\n" % len(body), body)
+        if not self.transport.is_closing():
+            self.transport.write(b"".join(parts))
+        direct.response_complete = True
+        if not direct.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     @property
     def _answering(self) -> bool:

@@ -163,7 +163,9 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
     buffers = Pieces.buffers()
 
     def http(**given: Any) -> Pieces:
-        protocol = HttpProtocol(silent=silent, max_head=settings.http_max_head, **given)
+        protocol = HttpProtocol(
+            silent=silent, max_head=settings.http_max_head, direct=andiron.direct, **given
+        )
         return Pieces(protocol, buffers)
 
     return uvicorn.Config(

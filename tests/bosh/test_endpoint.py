@@ -9,6 +9,7 @@ import httpx
 import pytest
 from support.asgi import settle
 from support.bosh import OPEN, RECOVERABLE, attributes, terminal
+from support.direct import DirectTransport, scope_of
 from support.sessions import GUARD, SIGN_IN, MemoryBackend
 
 from andiron.bosh.config import BoshConfig
@@ -25,9 +26,12 @@ PAGE = "https://chat.example"
 
 
 class Site:
-    """An endpoint under the running loop, and a client for it."""
+    """An endpoint under the running loop, and a client for it.
 
-    def __init__(self, scheme="http", *, most=100, most_per_address=100, **config):
+    ``way`` is how the endpoint is reached.
+    """
+
+    def __init__(self, scheme="http", *, way="ASGI", most=100, most_per_address=100, **config):
         loop = asyncio.get_running_loop()
         self.manager = SessionManager(SmConfig(turn=60.0), MemoryBackend(), clock=loop.time)
         self.config = BoshConfig(**config)
@@ -43,12 +47,12 @@ class Site:
                 scope["client"][0], secure=scope["scheme"] == "https", kind="bosh"
             ),
         )
+        self.transport = httpx.ASGITransport if way == "ASGI" else DirectTransport
         self.http = self.client(scheme)
 
     def client(self, scheme):
-        transport = httpx.ASGITransport(self.endpoint)
         return httpx.AsyncClient(
-            transport=transport,
+            transport=self.transport(self.endpoint),
             base_url=f"{scheme}://chat.example",
             headers={"accept-encoding": ""},
         )
@@ -62,12 +66,12 @@ class Site:
         return attributes(answer.text)["sid"]
 
 
-@pytest.fixture
-async def at():
+@pytest.fixture(params=["ASGI", "direct"])
+async def at(request):
     sites = []
 
     def make(*args, **config):
-        sites.append(Site(*args, **config))
+        sites.append(Site(*args, way=request.param, **config))
         return sites[-1]
 
     yield make
@@ -432,3 +436,60 @@ async def test_a_client_that_leaves_while_it_posts(site):
     await request.leave()
     assert request.sent[1]["body"].decode() == terminal("bad-request")
     assert len(site.registry) == 0
+
+
+# What is served without ASGI, and what is not.
+
+
+@pytest.fixture
+async def direct():
+    site = Site(way="direct", origins=(PAGE,), max_body_size=20_000)
+    yield site
+    site.driver.stop()
+    await site.http.aclose()
+
+
+async def test_requests_that_are_taken_without_asgi(direct):
+    sid = await direct.create()
+    await direct.post(f"{OPEN} rid='101' sid='{sid}' type='terminate'/>", origin=PAGE)
+    await direct.post("nonsense")
+    assert direct.http._transport.taken == 3
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"content_encoding": "gzip"},
+        {"content_length": "20001"},
+    ],
+)
+async def test_requests_that_are_refused_go_by_asgi(headers, direct):
+    await direct.post(CREATE, **headers)
+    assert direct.http._transport.taken == 0
+    assert len(direct.registry) == 0
+
+
+async def test_requests_of_which_the_site_is_asked_go_by_asgi(direct):
+    request = direct.http.build_request("POST", "/http-bind", content=CREATE)
+    assert direct.endpoint.direct(scope_of(request)) is not None
+    asking = BoshEndpoint(
+        direct.registry, direct.config, channel_of=direct.endpoint._channel_of, visitors=object()
+    )
+    assert asking.direct(scope_of(request)) is None
+
+
+async def test_a_connection_that_is_lost_without_asgi_is_noticed(direct):
+    sid = await direct.create()
+    request = direct.http.build_request("POST", "/http-bind")
+    held = direct.endpoint.direct(scope_of(request))
+    answers = []
+    held.begin(f"{OPEN} rid='101' sid='{sid}'/>".encode(), lambda *answer: answers.append(answer))
+    await settle()
+    connection = direct.registry._find(sid)
+    assert [entry.call for entry in connection._window.held] == [held]
+    held.lost()
+    assert [entry.call for entry in connection._window.held] == [None]
+    again = await direct.post(f"{OPEN} rid='101' sid='{sid}' type='terminate'/>")
+    assert again.status_code == 200
+    assert not answers
