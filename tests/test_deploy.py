@@ -109,7 +109,7 @@ def test_what_is_mounted_is_there() -> None:
 def test_what_is_to_be_said_is_asked_for() -> None:
     text = (DEPLOY / "compose.yaml").read_text()
     asked = set(re.findall(r"(?<!\$)\$\{(\w+)", text))
-    assert asked == {"DOMAIN", "DATABASE_PASSWORD", "CERTIFICATES"}
+    assert asked == {"DOMAIN", "DATABASE_PASSWORD", "CERTIFICATES", "API_TOKEN", "METRICS_TOKEN"}
     for name in ("DOMAIN", "DATABASE_PASSWORD"):
         assert f"${{{name}:?" in text
         assert f"#     {name}=" in text

@@ -17,6 +17,8 @@ import uvicorn
 
 from andiron.application import Andiron, create_app
 from andiron.domain.accounts.accounts import Accounts
+from andiron.http_api.operations import PREFIX as API
+from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.serving.collecting import collect_seldom
 from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
@@ -27,6 +29,7 @@ from andiron.serving.protocols import HttpProtocol, WebSocketProtocol
 from andiron.serving.silent import Silent
 from andiron.settings import Settings, SettingsError
 from andiron.web.demo import make_demo_accounts
+from andiron.web.operator import PATH as OPERATOR
 from andiron.web.proxy import Proxies
 
 logger = logging.getLogger("andiron")
@@ -62,6 +65,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the application end, then what it was reached by."""
+        logger.info("Stopping")
         notify("STOPPING=1")
         await super().shutdown(sockets)
         self._on_stopped()
@@ -98,7 +102,7 @@ def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
             if read is not None:
                 on_hangup(partial(reload, andiron, read))
             place = f"the socket file {settings.socket}" if settings.socket else url
-            logger.info("Serving %s at %s, WebSocket at /ws", settings.domain, place)
+            logger.info("Serving %s at %s: %s", settings.domain, place, ", ".join(served(settings)))
             notify("READY=1", f"STATUS=Serving {settings.domain} at {place}")
             database = andiron.domain.database
             if database is None:
@@ -125,6 +129,16 @@ def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
         raise ServerError(andiron.database_lost)
     if server.failure is not None:
         raise server.failure
+
+
+def served(settings: Settings) -> list[str]:
+    """Return what there is for clients and operators, and where."""
+    there = ["WebSocket at /ws", "BOSH at /http-bind"]
+    if api_tokens(settings):
+        there += [f"the API at {API}", f"the operator's page at {OPERATOR}"]
+    if metrics_tokens(settings):
+        there.append("metrics at /metrics")
+    return there
 
 
 def on_hangup(call: Callable[[], object]) -> None:

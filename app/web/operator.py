@@ -10,10 +10,11 @@ from starlette.routing import Route
 from andiron.version import __version__
 from andiron.web.pages import COMMON_STYLE, HTML, PAGE, SECURITY, TYPES, file_route, fill
 
-__all__ = ["OPERATOR", "operator_routes"]
+__all__ = ["OPERATOR", "PATH", "operator_routes"]
 
 OPERATOR: Final = Path(__file__).resolve().parent / "operator"
-_PATH: Final = "/operator"
+PATH: Final = "/operator"
+"""Where the page is."""
 
 
 def operator_routes(domain: str, *, by_token: bool, by_site: bool) -> list[Route]:
@@ -38,10 +39,10 @@ def operator_routes(domain: str, *, by_token: bool, by_site: bool) -> list[Route
         return Response(status_code=308, headers={"Location": "operator/", **SECURITY})
 
     return [
-        Route(_PATH, to_index),
-        Route(f"{_PATH}/", index),
+        Route(PATH, to_index),
+        Route(f"{PATH}/", index),
         *(
-            file_route(f"{_PATH}/{path.name}", path.read_bytes(), TYPES[path.suffix])
+            file_route(f"{PATH}/{path.name}", path.read_bytes(), TYPES[path.suffix])
             for path in files
             if path.suffix in TYPES
         ),

@@ -16,7 +16,7 @@ const FACTS = [
   ['From', ({ ip }) => ip],
   ['Since', ({ since }) => moment(since)],
   ['Idle', ({ idle }) => seconds(idle)],
-  ['Waits for', ({ resumable_for: left }) => (left === null ? '–' : seconds(left))],
+  ['Left', ({ resumable_for: left }) => (left === null ? '–' : seconds(left))],
   ['Stream management', ({ managed }) => (managed ? 'on' : 'off')],
   ['h in (handled)', ({ handled }) => count(handled)],
   ['h out (acknowledged)', ({ managed, acknowledged }) => (managed ? count(acknowledged) : '–')],

@@ -17,7 +17,7 @@ from andiron.application import create_app
 from andiron.domain.database.database import DatabaseError
 from andiron.serving.listening import ServerError
 from andiron.serving.protocols import WebSocketProtocol
-from andiron.serving.server import base_url, demo_links, run, server_config
+from andiron.serving.server import base_url, demo_links, run, served, server_config
 from andiron.settings import Settings
 
 
@@ -65,6 +65,18 @@ def test_pings_and_compression_are_settings():
 )
 def test_the_address_to_open(host, url):
     assert base_url(host, 80) == url
+
+
+def test_it_says_what_there_is():
+    streams = ["WebSocket at /ws", "BOSH at /http-bind"]
+    assert served(Settings()) == streams
+    all_of_it = Settings(api_token="a" * 40, metrics_token="b" * 40)
+    assert served(all_of_it) == [
+        *streams,
+        "the API at /api/v1",
+        "the operator's page at /operator",
+        "metrics at /metrics",
+    ]
 
 
 def test_links():
