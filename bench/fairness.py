@@ -5,7 +5,7 @@
     bench/fairness.py [KIND[:STREAMS] ...] [--seconds 4] [--ordinary 500] [--rate N]
 
 For each flood of tests/hostile/flood.py there is a fresh `andiron serve`, on the first
-processor; everything else has the last, the flood at the lowest priority. Bob, who is
+processor; everything else has the last, the flood where nothing else has to run there. Bob, who is
 honest, sends a message to himself and one to a friend, again and again with a pause;
 people sign in by PLAIN for the first time and again (remembered), and by SCRAM. Both
 before the flood and during it, in one run: what counts is the ratio. Meanwhile others
@@ -66,13 +66,14 @@ class Seen:
         return sorted(self.messages)[int(part * len(self.messages))]
 
 
-def pin(processor: int, nice: int = 0) -> Callable[[], None]:
+def pin(processor: int, *, idle: bool = False) -> Callable[[], None]:
     processors = sorted(os.sched_getaffinity(0))
 
     def act() -> None:
         os.sched_setaffinity(0, {processors[processor]})
-        if nice:
-            os.setpriority(os.PRIO_PROCESS, 0, nice)
+        if idle:
+            # What is merely nice goes on for some milliseconds when the honest client wakes up.
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
     return act
 
@@ -202,7 +203,7 @@ async def measure(kind: str, connections: int, options: argparse.Namespace) -> t
             stdout=subprocess.PIPE,
             cwd=ROOT,
             env=os.environ | {"CROWD": str(CROWD)},
-            preexec_fn=pin(-1, 19),
+            preexec_fn=pin(-1, idle=True),
             start_new_session=True,
         )
         assert process.stdin is not None

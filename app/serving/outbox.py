@@ -1,8 +1,13 @@
-"""What an open WebSocket sends: in order, with few system calls, within a bound."""
+"""What an open WebSocket sends: in order, with few system calls, within a bound.
+
+The first frame of a turn of the loop is written at once: what else is ready to run may take
+long. Those that follow it in that turn are written together, by one system call.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import monotonic  # the loop's own stands still for as long as a turn lasts
 from typing import Final
 
 from andiron.xmpp.xml import utf8_length
@@ -11,6 +16,8 @@ __all__ = ["Outbox"]
 
 _JOINED: Final = 16_384
 """Bytes of frames of one turn of the loop beyond which they are written before it ends."""
+_LONG: Final = 0.001
+"""Seconds after which a turn of the loop is a long one, in which no frame waits for its end."""
 
 
 class Outbox:
@@ -28,6 +35,7 @@ class Outbox:
         "_limit",
         "_loop",
         "_over",
+        "_since",
         "_size",
         "_texts",
         "_transport",
@@ -47,9 +55,11 @@ class Outbox:
         self._failed: Callable[[Exception | None], None] | None = failed
         self._loop = asyncio.get_running_loop()
         self._frames: list[bytes] | None = None
-        """What was sent in this turn of the loop, and"""
+        """What was sent in this turn of the loop behind the first, and"""
         self._size = 0
         """how many bytes that is."""
+        self._since = 0.0
+        """When the first was sent."""
         self._texts: deque[str] | None = None
         """What waits for the network, and"""
         self._bytes = 0
@@ -66,17 +76,20 @@ class Outbox:
             self._write(text)
 
     def put(self, frame: bytes) -> None:
-        """Write a frame with all others of this turn of the loop: each write is a system call."""
+        """Write a frame, the first of a turn of the loop at once and the others together."""
         frames = self._frames
         if frames is None:
-            self._frames = [frame]
-            self._size = len(frame)
+            self._frames = []
+            self._since = monotonic()
             self._loop.call_soon(self._flush)
+            self._put_out(frame)
             return
         frames.append(frame)
         self._size += len(frame)
-        if self._size > _JOINED:
-            self._flush()
+        if self._size > _JOINED or monotonic() - self._since > _LONG:
+            self._put_out(b"".join(frames))
+            frames.clear()
+            self._size = 0
 
     def end(self, frame: bytes = b"") -> None:
         """Write one more frame, at once, and nothing after it."""
@@ -119,11 +132,15 @@ class Outbox:
             self.put(frame)
 
     def _flush(self) -> None:
-        frames, self._frames = self._frames, None
-        if frames is None or self._transport.is_closing():
+        frames, self._frames, self._size = self._frames, None, 0
+        if frames:
+            self._put_out(b"".join(frames))
+
+    def _put_out(self, data: bytes) -> None:
+        if self._transport.is_closing():
             return
         try:
-            self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            self._transport.write(data)
         except Exception as error:  # noqa: BLE001 - must not reach whoever just delivered
             self._fail(error)
 

@@ -1,6 +1,7 @@
 """What an open WebSocket does beside carrying stanzas: pings, closes, and no more than is read."""
 
 import asyncio
+import itertools
 import weakref
 import zlib
 from collections.abc import AsyncIterator
@@ -251,24 +252,37 @@ async def test_nothing_is_sent_behind_a_close(place):
     assert client.taken[-1]["type"] == "websocket.close"
 
 
-async def test_what_is_sent_in_a_turn_is_one_write(place):
+async def test_what_is_sent_in_a_turn_behind_the_first_is_one_write(place):
     client = await bound(place)
     writes = client.writes
     bodies = [message("juliet@localhost", str(number)) for number in range(9)]
     place.deliver(*bodies)
+    assert client.writes == writes + 1
     await settle()
     assert client.take() == bodies
-    assert client.writes == writes + 1
+    assert client.writes == writes + 2
+
+
+async def test_in_a_long_turn_nothing_waits_for_its_end(place, monkeypatch):
+    client = await bound(place)
+    writes = client.writes
+    times = itertools.count()
+    monkeypatch.setattr("andiron.serving.outbox.monotonic", lambda: next(times))
+    bodies = [message("juliet@localhost", str(number)) for number in range(3)]
+    place.deliver(*bodies)
+    assert client.writes == writes + 3
+    await settle()
+    assert client.take() == bodies
 
 
 async def test_no_more_is_joined_than_shows_whether_the_network_pushes_back(place):
     client = await bound(place)
-    client.push_back(1)
+    client.push_back(2)
     bodies = [message("juliet@localhost", "x" * 5_000) for _ in range(20)]
     place.deliver(*bodies)
     assert place.link().session.transport.congested
     await settle()
-    assert len(client.take()) == 4
+    assert len(client.take()) == 5
     client.let_go()
     await settle()
-    assert len(client.take()) == 16
+    assert len(client.take()) == 15
