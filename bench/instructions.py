@@ -175,12 +175,12 @@ async def bosh_message(victim: Victim) -> Once:
 
 
 KINDS = {
-    "message": Kind(message, 100, 140_000),
+    "message": Kind(message, 100, 150_000),
     "managed message": Kind(managed_message, 100, 230_000),
     "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 2_600_000),
     "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 4_100_000),
     "resumption": Kind(resumption, 20, 3_800_000),
-    "BOSH message": Kind(bosh_message, 50, 570_000),
+    "BOSH message": Kind(bosh_message, 50, 420_000),
 }
 PYTHON = (3, 13)
 MACHINE = "x86_64"
