@@ -107,7 +107,8 @@ async def scraped(client: httpx.AsyncClient) -> None:
     async with asyncio.timeout(60):
         while True:
             try:
-                if await ask(client, "count_over_time(andiron_info[1m]) >= 2"):
+                ready = (await client.get("/-/ready")).is_success  # till then it answers with text
+                if ready and await ask(client, "count_over_time(andiron_info[1m]) >= 2"):
                     return
             except httpx.TransportError:
                 pass
