@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from andiron.api.api import Api
 from andiron.api.errors import UnavailableError
+from andiron.api.sync import Waiting
 from andiron.http_api.asking import Question, answered, asked
 from andiron.http_api.operations import PREFIX, operation_of
 
@@ -31,21 +32,6 @@ _PATIENCE = 30.0
 """Seconds that an answer may take, unless another time is given."""
 
 
-def _waiting(method: Method[P, T]) -> Callable[Concatenate["Chat", P], T]:
-    """Return the method that asks the server, and waits for it."""
-    operation = operation_of(method)
-
-    def ask(self: "Chat", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        request = _request(asked(operation, args, kwargs))
-        try:
-            response = self._http.request(**request)
-        except httpx.HTTPError as error:
-            raise _unreached(error) from error
-        return cast("T", answered(operation, response.status_code, response.content))
-
-    return update_wrapper(ask, method)
-
-
 def _awaited(
     method: Method[P, T],
 ) -> Callable[Concatenate["AsyncChat", P], Coroutine[Any, Any, T]]:
@@ -63,7 +49,7 @@ def _awaited(
     return update_wrapper(ask, method)
 
 
-class Chat:
+class Chat(Waiting):
     """The chat at ``url``, where the application is mounted, for code that does not await.
 
     May be used from several threads; :meth:`close` it at the end, or use it as a context.
@@ -91,37 +77,14 @@ class Chat:
     ) -> None:
         self.close()
 
-    send = _waiting(Api.send)
-    notify = _waiting(Api.notify)
-    announce = _waiting(Api.announce)
-    rooms = _waiting(Api.rooms)
-    room = _waiting(Api.room)
-    create_room = _waiting(Api.create_room)
-    change_room = _waiting(Api.change_room)
-    destroy_room = _waiting(Api.destroy_room)
-    members = _waiting(Api.members)
-    set_member = _waiting(Api.set_member)
-    invite = _waiting(Api.invite)
-    occupants = _waiting(Api.occupants)
-    say = _waiting(Api.say)
-    set_subject = _waiting(Api.set_subject)
-    archive = _waiting(Api.archive)
-    add_to_archive = _waiting(Api.add_to_archive)
-    delete_from_archive = _waiting(Api.delete_from_archive)
-    sessions = _waiting(Api.sessions)
-    end_sessions = _waiting(Api.end_sessions)
-    session_page = _waiting(Api.session_page)
-    session = _waiting(Api.session)
-    end_session = _waiting(Api.end_session)
-    start_trace = _waiting(Api.start_trace)
-    trace = _waiting(Api.trace)
-    stop_trace = _waiting(Api.stop_trace)
-    presence = _waiting(Api.presence)
-    disabled_accounts = _waiting(Api.disabled_accounts)
-    disable_account = _waiting(Api.disable_account)
-    enable_account = _waiting(Api.enable_account)
-    settings = _waiting(Api.settings)
-    change_setting = _waiting(Api.change_setting)
+    def _wait(self, method: Method[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        operation = operation_of(method)
+        request = _request(asked(operation, args, kwargs))
+        try:
+            response = self._http.request(**request)
+        except httpx.HTTPError as error:
+            raise _unreached(error) from error
+        return cast("T", answered(operation, response.status_code, response.content))
 
 
 class AsyncChat:

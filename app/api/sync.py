@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from andiron.api.access import Access
 from andiron.api.api import Api
 
-__all__ = ["SyncApi"]
+__all__ = ["SyncApi", "Waiting"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,26 +15,28 @@ T = TypeVar("T")
 
 def _waiting(
     method: Callable[Concatenate[Api, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate["SyncApi", P], T]:
+) -> Callable[Concatenate["Waiting", P], T]:
     """Return a method that does the same and waits for it."""
 
-    def wait(self: "SyncApi", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._access.run(method(self._api, *args, **kwargs))
+    def wait(self: "Waiting", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._wait(method, *args, **kwargs)
 
     return update_wrapper(wait, method)
 
 
-class SyncApi:
-    """:class:`~andiron.api.api.Api` for any thread but the event loop's own: ``chat.sync``.
+class Waiting:
+    """The methods of :class:`~andiron.api.api.Api` for code that does not await.
 
-    Where it is called on an event loop it raises :class:`RuntimeError`, since it would wait
-    for that very loop. What takes longer than 30 seconds raises ``UnavailableError``, and may
-    be done all the same.
+    How they come by what they return is for :meth:`_wait` to say.
     """
 
-    def __init__(self, api: Api, access: Access) -> None:
-        self._api = api
-        self._access = access
+    def _wait(
+        self,
+        method: Callable[Concatenate[Api, P], Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        raise NotImplementedError
 
     send = _waiting(Api.send)
     notify = _waiting(Api.notify)
@@ -67,3 +69,24 @@ class SyncApi:
     enable_account = _waiting(Api.enable_account)
     settings = _waiting(Api.settings)
     change_setting = _waiting(Api.change_setting)
+
+
+class SyncApi(Waiting):
+    """:class:`~andiron.api.api.Api` for any thread but the event loop's own: ``chat.sync``.
+
+    Where it is called on an event loop it raises :class:`RuntimeError`, since it would wait
+    for that very loop. What takes longer than 30 seconds raises ``UnavailableError``, and may
+    be done all the same.
+    """
+
+    def __init__(self, api: Api, access: Access) -> None:
+        self._api = api
+        self._access = access
+
+    def _wait(
+        self,
+        method: Callable[Concatenate[Api, P], Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        return self._access.run(method(self._api, *args, **kwargs))

@@ -120,7 +120,7 @@ def test_what_cannot_be_used_is_said_at_once():
 
 def test_all_three_can_the_same():
     def public(of):
-        return {name for name in vars(of) if not name.startswith("_")}
+        return {name for name in dir(of) if not name.startswith("_")}
 
     assert public(Chat) - {"close"} == public(AsyncChat) - {"close"} == public(Api)
     assert inspect.signature(Chat.send) == inspect.signature(Api.send)

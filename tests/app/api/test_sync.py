@@ -93,7 +93,7 @@ async def test_a_process_that_was_forked_from_it_is_told_at_once(chat, monkeypat
 
 
 def public(of):
-    return {name for name in vars(of) if not name.startswith("_")}
+    return {name for name in dir(of) if not name.startswith("_")}
 
 
 def test_both_can_the_same():
