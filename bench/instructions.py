@@ -13,6 +13,7 @@ make one dearer says why.
 
 import argparse
 import asyncio
+import itertools
 import os
 import platform
 import re
@@ -68,34 +69,39 @@ class Kind:
     """How many instructions it may take."""
 
 
-async def managed(wire: Wire) -> None:
+async def managed(wire: Wire) -> str:
+    """Turn stream management on; return what resumes the session."""
     await wire.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-    await wire.until("<enabled")
+    enabled = re.search(r" id='([^']+)'", await wire.until("<enabled"))
+    assert enabled
+    return enabled[1]
 
 
 async def message(victim: Victim) -> Once:
     alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
-    count = iter(range(10**9))
-
-    async def once() -> None:
-        number = next(count)
-        await alice.send(MESSAGE.format(bob.jid, number))
-        await bob.until(f"id='m{number}'")
-
-    return once
+    return said(alice, bob)
 
 
 async def managed_message(victim: Victim) -> Once:
     alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
     await managed(alice)
     await managed(bob)
-    count = iter(range(10**9))
+    said_once, count = said(alice, bob), itertools.count(1)
+
+    async def once() -> None:
+        await said_once()
+        await bob.send(f"<a xmlns='urn:xmpp:sm:3' h='{next(count)}'/>")
+
+    return once
+
+
+def said(alice: Wire, bob: Wire) -> Once:
+    count = itertools.count()
 
     async def once() -> None:
         number = next(count)
         await alice.send(MESSAGE.format(bob.jid, number))
         await bob.until(f"id='m{number}'")
-        await bob.send(f"<a xmlns='urn:xmpp:sm:3' h='{number + 1}'/>")
 
     return once
 
@@ -128,15 +134,13 @@ def signing_in(auth: str) -> Callable[[Victim], Awaitable[Once]]:
 
 async def resumption(victim: Victim) -> Once:
     wire = await victim.sign_in("alice")
-    await wire.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-    enabled = re.search(r" id='([^']+)'", await wire.until("<enabled"))
-    assert enabled
+    previd = await managed(wire)
     wires = [wire]
 
     async def once() -> None:
         await wires.pop().gone()
         wires.append(await authenticated(victim, plain("alice", PASSWORD)))
-        await wires[0].send(f"<resume xmlns='urn:xmpp:sm:3' previd='{enabled[1]}' h='0'/>")
+        await wires[0].send(f"<resume xmlns='urn:xmpp:sm:3' previd='{previd}' h='0'/>")
         await wires[0].until("<resumed")
 
     return once
@@ -155,7 +159,7 @@ async def bosh_message(victim: Victim) -> Once:
         assert size, answer
         return (await wire.reader.readexactly(int(size[1]))).decode()
 
-    rid = iter(range(1, 10**9))
+    rid = itertools.count(1)
     begin = " to='localhost' ver='1.6' wait='60' hold='1' xmpp:version='1.0'" + XBOSH
     sid = re.search(r" sid='([^']+)'", await post(BODY.format(next(rid), begin, "")))
     assert sid
@@ -164,7 +168,7 @@ async def bosh_message(victim: Victim) -> Once:
     await post(BODY.format(next(rid), f"{own} xmpp:restart='true'{XBOSH}", ""))
     jid = re.search("<jid>(.*)</jid>", await post(BODY.format(next(rid), own, BIND)))
     assert jid
-    count = iter(range(10**9))
+    count = itertools.count()
 
     async def once() -> None:
         number = next(count)
