@@ -33,6 +33,7 @@ from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.failure_log import FAILURE_LOG
 from andiron.domain.events import Events
+from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.guarded import GuardedLink
 from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink, Intake
@@ -65,6 +66,7 @@ from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
 from andiron.domain.sign_in.site import Site
 from andiron.domain.sign_in.turns import Turns
 from andiron.domain.uploads.service import Uploads, open_uploads
+from andiron.sm.frozen import Head
 from andiron.sm.link import Channel, Link
 from andiron.sm.notices import Notices
 from andiron.sm.session import Session
@@ -84,6 +86,9 @@ class Domain:
     Call :meth:`start` before the first session and :meth:`stop` after the last.
     Raises ValueError for a domain that cannot be one.
     """
+
+    freezer: Freezer
+    """Writes resources down, and takes them up again; there once started."""
 
     def __init__(self, config: DomainConfig, guard: Guard, site: Site = Site()) -> None:  # noqa: B008
         self.config = config
@@ -254,6 +259,7 @@ class Domain:
             self._add_search(Directory(database))
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
+        self.freezer = Freezer(self.router, self.interests, self.offline)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
         self.registration = Registration(
             accounts, self.removal, self.name, self.config.registration, self.spawn
@@ -318,6 +324,26 @@ class Domain:
         if self.database is None:
             raise RuntimeError("the domain is not started")
         return (DomainLink if self.permissions is None else GuardedLink)(self, session)
+
+    def thaw(self, session: Session, head: Head, now: float) -> Link:
+        """Return the link of a session that was frozen; its owner is in memory.
+
+        :func:`andiron.domain.outliving.take_up` sees to that, and to what comes after.
+        """
+        owner = self.owners.get(head.account)
+        if owner is None:
+            raise ValueError(f"{head.account} is not in memory")
+        link = DomainLink(self, session) if self.permissions is None else GuardedLink(self, session)
+        link.take_up(owner, head.jid, FrozenClient.of(head.backend), now)
+        return link
+
+    async def settle(self) -> None:
+        """Wait until what is being stored is stored, unless the database is out of reach."""
+        while self._stores:
+            await asyncio.wait(self._stores)
+        if self.archive is not None:
+            await self.archive.caught_up()
+            await self.archive.caught_up_for_rooms()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the sessions; :meth:`stop` cancels it."""

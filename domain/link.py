@@ -15,6 +15,7 @@ from andiron.domain.client import Client, Owner
 from andiron.domain.contacts.contacts import FEATURES
 from andiron.domain.contacts.presence import Presences
 from andiron.domain.events import Events
+from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.iq import Iqs
 from andiron.domain.messages import carbons, client_state
 from andiron.domain.messages.client_state import Inactive
@@ -23,6 +24,7 @@ from andiron.domain.router import Router
 from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.sign_in import Host as SignInHost
 from andiron.domain.sign_in.sign_in import SignIn
+from andiron.sm.frozen import Plain
 from andiron.sm.link import CloseReason, StreamHeader, StreamOpen, Undelivered
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
@@ -92,6 +94,7 @@ class Host(SignInHost, Protocol):
     iqs: Iqs
     events: Events
     presences: Presences
+    freezer: Freezer
 
     def new_stream_id(self) -> str:
         """Return an unguessable stream id."""
@@ -118,6 +121,11 @@ class DomainLink(Client):
     def payer(self) -> Payer:
         """Who pays for what is held and done for the account."""
         return self.owner.payer
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the session can go on elsewhere: an anonymous account is known here alone."""
+        return self.owner.registered
 
     # The Newcomer protocol
 
@@ -202,6 +210,7 @@ class DomainLink(Client):
     def resumed(self, now: float) -> None:
         """Take the client for active again (XEP-0352 section 5.2); nobody noticed it was away."""
         self._activate(now)
+        carbons.passed_on(self)  # Those in a queue that outlived its process are told by nobody.
         if self.owner.draining:
             self._domain.offline.shift(self.owner)
 
@@ -238,6 +247,23 @@ class DomainLink(Client):
         self.state = State.CLOSED
         self._domain.router.unbound.discard(self)
 
+    # Outliving the process
+
+    def freeze(self, now: float) -> Mapping[str, Plain]:
+        """Return the resource as plain data; what waited for somebody to look does not any more."""
+        inactive = self._inactive is not None
+        self._activate(now)
+        return self._domain.freezer.freeze(self, self._language, inactive=inactive)
+
+    def take_up(self, owner: Owner, jid: str, kept: FrozenClient, now: float) -> None:
+        """Be the resource that was frozen, of ``owner``."""
+        self.owner, self.account = owner, owner.jid
+        self._call(jid)
+        self._language = kept.language
+        self._domain.freezer.take_up(self, kept, now)
+        if kept.inactive:
+            self._wait_for_looks()
+
     # Negotiation
 
     def _negotiate(self, element: Element, now: float) -> bool:
@@ -271,29 +297,36 @@ class DomainLink(Client):
         except StanzaError as error:
             self.session.send(error_reply(element, error))
             return
-        self.jid = jid
-        self.from_attribute = from_attribute(jid)
-        self.state = State.BOUND
-        self.bound = True
+        self._call(jid)
         self._domain.router.add(self)
         self.session.send(bind.result(element, jid))
         self.session.bound(now)
         for tell in self._domain.events.bound:
             tell(self)
 
+    def _call(self, jid: str) -> None:
+        """Be bound, by this full JID."""
+        self.jid = jid
+        self.from_attribute = from_attribute(jid)
+        self.state = State.BOUND
+        self.bound = True
+
     def _indicate_state(self, element: Element, now: float) -> None:
         """Take the word that somebody looks at the client, or nobody (XEP-0352 section 4.2)."""
         if element.name == "inactive":
             if self._inactive is None:
-                domain = self._domain
-                self._inactive = Inactive(
-                    self.session.deliver, domain.reader.read, domain.config.max_idle_held
-                )
-                self.stand_behind(self._inactive)
+                self._wait_for_looks()
         elif element.name == "active":
             self._activate(now)
         else:
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
+
+    def _wait_for_looks(self) -> None:
+        domain = self._domain
+        self._inactive = Inactive(
+            self.session.deliver, domain.reader.read, domain.config.max_idle_held
+        )
+        self.stand_behind(self._inactive)
 
     def _activate(self, now: float) -> None:
         inactive, self._inactive = self._inactive, None

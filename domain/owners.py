@@ -7,7 +7,7 @@ after the commit, by :meth:`Owners.change`.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -72,6 +72,26 @@ class Owners:
             loading.task = asyncio.ensure_future(self._load(jid, loading))
         # One that stops waiting must not stop the others.
         return await asyncio.shield(loading.task)
+
+    async def load_all(self, jids: Iterable[str]) -> dict[str, Owner]:
+        """Return many accounts, which exist, by bare JID, read at one go.
+
+        For the start, while nobody is there. Raises :class:`DatabaseError`.
+        """
+
+        async def operation(connection: AsyncConnection) -> dict[str, list[Effect]]:
+            return {
+                jid: [await loader(connection, jid.partition("@")[0]) for loader in self._loaders]
+                for jid in jids
+            }
+
+        found = {}
+        for jid, effects in (await self._database.read(operation)).items():
+            owner = found[jid] = self._known[jid] = Owner(jid)
+            owner.payer = self._payers.named(jid)
+            for effect in effects:
+                effect(owner)
+        return found
 
     def add(self, owner: Owner) -> Owner:
         """Know an account that is in no database: an anonymous one."""

@@ -41,9 +41,9 @@ class Flow:
 
     __slots__ = ("_bounds", "_holds", "_stopped", "_transport", "payer")
 
-    def __init__(self, bounds: Bounds, payer: Payer, transport: Transport) -> None:
+    def __init__(self, bounds: Bounds, payer: Payer, transport: Transport | None) -> None:
         self._bounds = bounds
-        self._transport: Transport | None = transport
+        self._transport = transport
         self._stopped = 0
         self._holds = 0
         self.payer = payer

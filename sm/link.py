@@ -5,11 +5,12 @@ carries; a link is a session's end in the backend. Adding either touches nothing
 synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
+from andiron.sm.frozen import Plain
 from andiron.sm.payers import Payer
 from andiron.xmpp.errors import StreamError
 from andiron.xmpp.xml import Element
@@ -191,6 +192,10 @@ class Link(Protocol):
     def payer(self) -> Payer:
         """Who pays for what is held and done for the account; there from sign-in on."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the session can go on in another process: its account is known there."""
+
     def open(self, opening: StreamOpen) -> StreamHeader:
         """Begin or restart the stream. Raises :class:`StreamError` (host, version)."""
 
@@ -220,3 +225,9 @@ class Link(Protocol):
 
     def abandoned(self) -> None:
         """Forget this stream, which had not bound: its connection resumes another session."""
+
+    def freeze(self, now: float) -> Mapping[str, Plain]:
+        """Return what the backend needs to go on with a :attr:`lasting` session elsewhere.
+
+        It has no connection. What is still to be said to its client is delivered before.
+        """

@@ -1,9 +1,10 @@
 """Stream management of one session, from ``<enable/>`` on (XEP-0198 sections 3 to 5)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from math import inf
-from typing import Final
+from typing import Final, Self
 
 from andiron.sm import nonzas
 from andiron.sm.acks import Acks
@@ -21,6 +22,24 @@ _TRUE: Final = frozenset({"true", "1"})
 
 class QueueFullError(Exception):
     """More is unacknowledged than may be; the session must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asked of stream management, and was granted (section 3)."""
+
+    namespace: str
+    max: int
+    """For how many seconds the session waits to be resumed."""
+    resumable: bool
+
+    @classmethod
+    def by(cls, element: Element, most: int) -> Self:
+        """Read ``<enable/>``; ``most`` is the longest ``max`` that is granted."""
+        wished = parse_count(element.attributes.get("max"))
+        granted = most if wished is None else min(wished, most)
+        resumable = element.get("resume") in _TRUE and granted > 0
+        return cls(element.namespace, granted, resumable)
 
 
 class Management:
@@ -48,24 +67,25 @@ class Management:
 
     def __init__(
         self,
-        element: Element,
+        asked: Asked,
         inbound: Inbound,
         life: Liveness,
         config: SmConfig,
         queue: UnackedQueue,
         writer: Transport | None,
     ) -> None:
-        """Take ``<enable/>`` (section 3); the caller gives it an ``id`` if it is ``resumable``."""
+        """Begin as ``asked``; the caller gives it an ``id`` if it is ``resumable``.
+
+        The counters are where ``inbound`` and ``queue`` have begun.
+        """
         self._config = config
         self._life = life
-        self.namespace = element.namespace
-        inbound.begin(queue.acked)
+        self.namespace = asked.namespace
         self.queue = queue
         self.acks = Acks(inbound, config.unsolicited_ack_frequency)
         self.acks.begin()
-        wished = parse_count(element.attributes.get("max"))
-        self.max = config.max if wished is None else min(wished, config.max)
-        self.resumable = element.get("resume") in _TRUE and self.max > 0
+        self.max = asked.max
+        self.resumable = asked.resumable
         self.id = ""
         self.writer = writer
         self._unrequested = 0

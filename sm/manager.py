@@ -13,6 +13,8 @@ from typing import Final, Protocol
 from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound, parse_count
+from andiron.sm.freezing import freeze, outlives, thaw
+from andiron.sm.frozen import Frozen, Head
 from andiron.sm.link import Channel, CloseReason, Link, Transport
 from andiron.sm.management import Management
 from andiron.sm.payers import Payers, Rounds
@@ -40,6 +42,12 @@ class Backend(Protocol):
 
     def connect(self, session: Session, channel: Channel) -> Link:
         """Return the link for a new session, not yet signed in."""
+
+    def thaw(self, session: Session, head: Head, now: float) -> Link:
+        """Return the link for a session that was frozen, signed in and bound as it was.
+
+        Nobody is told anything. Raises ValueError for what cannot be gone on with.
+        """
 
 
 class SessionManager:
@@ -97,7 +105,7 @@ class SessionManager:
 
     def connect(self, transport: Transport, now: float) -> Session:
         """Return a new session for a new connection."""
-        session = Session(self, transport, now)
+        session = Session(self, transport, transport.channel, now)
         session.link = self.backend.connect(session, transport.channel)
         transport.session = session
         self.sessions.add(session)
@@ -262,6 +270,63 @@ class SessionManager:
                 StreamError(StreamCondition.NOT_AUTHORIZED, why),
             )
         return len(ended)
+
+    # Outliving the process
+
+    def hibernate(self, now: float) -> None:
+        """Drop the connections of sessions that go on in another process, and end all others.
+
+        Their clients come back to resume there; here every new session is ended.
+        """
+        self._closing = True
+        for session in list(self.sessions):
+            if not outlives(session):
+                session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
+            elif session.transport is not None:
+                session.drop(CloseReason.SHUTDOWN, now)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is in work that the client of a session sent."""
+        return not any(session.inbound.pending for session in self.sessions)
+
+    def freeze(self, now: float) -> list[Frozen]:
+        """Return the sessions that :meth:`hibernate` left, and forget them.
+
+        One that is not :attr:`settled` is ended instead.
+        """
+        found = []
+        for session in list(self.sessions):
+            frozen = freeze(session, now)
+            if frozen is None:
+                logger.warning(
+                    "%s: ended, as what its client sent was still in work",
+                    session.link.jid,
+                    extra=session.logged,
+                )
+                session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
+            else:
+                found.append(frozen)
+                self.timers.cancel(session)
+        self.sessions.clear()
+        self._resumable.clear()
+        return found
+
+    def thaw(self, frozen: Frozen, now: float) -> None:
+        """Go on with a session that was frozen: it hibernates.
+
+        Raises ValueError for one that the backend cannot go on with.
+        """
+        session = thaw(self, frozen, self.backend.thaw, now)
+        self.sessions.add(session)
+        self._resumable[frozen.head.id[:_SELECTOR_LENGTH]] = session
+        self.timers.schedule(session, session.next_deadline())
+        logger.info(
+            "%s goes on hibernating, as it did as session %s",
+            session.link.jid,
+            frozen.head.number,
+            extra=session.logged,
+        )
 
     def shutdown(self, now: float) -> None:
         """End every session, and each new one, with ``system-shutdown``."""

@@ -15,9 +15,9 @@ from andiron.sm import nonzas
 from andiron.sm.counters import Inbound
 from andiron.sm.errands import Errand
 from andiron.sm.flow import Bounds, Flow
-from andiron.sm.link import CloseReason, Link, StreamOpen, Transport, Undelivered
+from andiron.sm.link import Channel, CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
-from andiron.sm.management import Management, QueueFullError
+from andiron.sm.management import Asked, Management, QueueFullError
 from andiron.sm.payers import Payer, Payers
 from andiron.sm.queue import UnackedQueue
 from andiron.sm.tally import Tally
@@ -88,19 +88,20 @@ class Session:
     """One stream's state; made by :meth:`SessionManager.connect`, which gives it its ``link``.
 
     ``transport`` is the connection, None while detached; ``management`` is
-    stream management, None while that is off.
+    stream management, None while that is off; ``life`` has its deadlines, ``flow`` says
+    whether its client is read from.
     """
 
     __slots__ = (
         "_awaited",
-        "_config",
-        "_flow",
-        "_keeper",
-        "_life",
         "channel",
         "clock",
+        "config",
         "domain",
+        "flow",
         "inbound",
+        "keeper",
+        "life",
         "link",
         "management",
         "number",
@@ -121,15 +122,18 @@ class Session:
     Where the payer's turn is over, nothing more is read before the next.
     """
 
-    def __init__(self, keeper: Keeper, transport: Transport, now: float) -> None:
-        self._keeper = keeper
+    def __init__(
+        self, keeper: Keeper, transport: Transport | None, channel: Channel, now: float
+    ) -> None:
+        """Begin to negotiate over ``transport``; without one it is to be thawed."""
+        self.keeper = keeper
         self.number = keeper.next_number()
         """Which of its keeper's sessions it is, in the order in which they began."""
         self.clock = keeper.clock
         self.tally = keeper.tally
-        self._config = keeper.config
-        self.transport: Transport | None = transport
-        self.channel = transport.channel
+        self.config = keeper.config
+        self.transport = transport
+        self.channel = channel
         self.state = State.NEGOTIATING
         self.since = now
         """When it began, in monotonic seconds."""
@@ -137,15 +141,15 @@ class Session:
         self.inbound = Inbound()
         self.management: Management | None = None
         self.wake_at = inf
-        self._life = Liveness(self._config, now)
-        self._flow = Flow(keeper, keeper.payers.network(transport.channel.address), transport)
-        self.spent = self._flow.spent
+        self.life = Liveness(self.config, now)
+        self.flow = Flow(keeper, keeper.payers.network(channel.address), transport)
+        self.spent = self.flow.spent
         self._awaited: deque[tuple[int, Callable[[], object]]] | None = None
 
     @property
     def id(self) -> str:
         """What logs and operators know it by; it grants nothing, and outlives connections."""
-        return f"{self._keeper.run}-{self.number}"
+        return f"{self.keeper.run}-{self.number}"
 
     @property
     def logged(self) -> dict[str, str]:
@@ -155,11 +159,11 @@ class Session:
     @property
     def payer(self) -> Payer:
         """Who pays for it: its network, from sign-in on its account."""
-        return self._flow.payer
+        return self.flow.payer
 
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
-        return self._keeper.wall(now)
+        return self.keeper.wall(now)
 
     # From the transport
 
@@ -176,7 +180,7 @@ class Session:
         self.domain = header.sender
         transport.open(header)
         features = "".join(self.link.features())
-        config, signed_in = self._config, self.link.account
+        config, signed_in = self.config, self.link.account
         if config.active and signed_in:
             features += nonzas.FEATURES
         size = config.stanza_bytes if signed_in else config.negotiation_bytes
@@ -185,7 +189,7 @@ class Session:
 
     def receive(self, element: Element, now: float) -> None:
         """Take one guarded top-level element from the client."""
-        self._life.heard_at = now
+        self.life.heard_at = now
         if self.state is State.CLOSED:
             return
         try:
@@ -195,15 +199,15 @@ class Session:
                 size, tally = len(element.text), self.tally
                 tally.received[element.name] += 1
                 tally.received_size += size
-                early = self._flow.arrived(size, now)
+                early = self.flow.arrived(size, now)
                 if early:
-                    if self._life.slow_until == inf:
+                    if self.life.slow_until == inf:
                         logger.info(
                             "%s: read from the slower: it sends too much",
                             self.link.jid,
                             extra=self.logged,
                         )
-                    self._life.slow_until = now + early
+                    self.life.slow_until = now + early
                     self._wake_by(now + early)
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
@@ -211,7 +215,7 @@ class Session:
                     if management is not None and management.acks.watching:
                         self._acknowledge_progress(management)
                 else:
-                    self._flow.begun(inbound.pending)
+                    self.flow.begun(inbound.pending)
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
             else:
@@ -246,15 +250,15 @@ class Session:
 
     def hold(self) -> None:
         """Read nothing more until as many :meth:`go_on`: what came last takes effect bit by bit."""
-        self._flow.hold()
+        self.flow.hold()
 
     def go_on(self) -> None:
         """Read on."""
-        self._flow.go_on()
+        self.flow.go_on()
 
     def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
         """Return ``work`` that goes on after a request of the client's, charged to its payer."""
-        return Errand(work, self.payer, self._keeper.rounds, self._keeper.clock)
+        return Errand(work, self.payer, self.keeper.rounds, self.keeper.clock)
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.
@@ -263,7 +267,7 @@ class Session:
         transport finds out itself when it is gone. ``away``: it said that it
         will not listen meanwhile, so what was asked may wait as well.
         """
-        self._life.vouch(until, away=away)
+        self.life.vouch(until, away=away)
 
     def client_closed(self, now: float) -> None:
         """Take the client's clean end of the stream: the session is over."""
@@ -285,20 +289,20 @@ class Session:
             return
         self._unbind_transport()
         self.state = State.DETACHED
-        self._life.expires_at = now + management.max
-        self._keeper.note_detached(self, reason)
+        self.life.expires_at = now + management.max
+        self.keeper.note_detached(self, reason)
         self.link.detached(now)
-        self._wake_by(self._life.expires_at)
+        self._wake_by(self.life.expires_at)
 
     @property
     def ends_at(self) -> float:
         """When it ends, whatever its client does; infinite unless :meth:`end_by` said."""
-        return self._life.ends_at
+        return self.life.ends_at
 
     @property
     def hibernates_until(self) -> float:
         """Until when it waits to be resumed; infinite while it has a connection, or ended."""
-        return self._life.expires_at if self.state is State.DETACHED else inf
+        return self.life.expires_at if self.state is State.DETACHED else inf
 
     @property
     def lost_at(self) -> float:
@@ -306,14 +310,14 @@ class Session:
         management = self.management
         if self.state is not State.DETACHED or management is None:
             return inf
-        return self._life.expires_at - management.max
+        return self.life.expires_at - management.max
 
     def idle(self, now: float) -> float:
         """Return for how many seconds nothing has come of its client, or it has been gone.
 
         A transport's word (:meth:`vouch`) counts as the client's.
         """
-        return max(0.0, now - min(self.lost_at, self._life.heard_at))
+        return max(0.0, now - min(self.lost_at, self.life.heard_at))
 
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
@@ -332,13 +336,13 @@ class Session:
         For a transport that hands over by answers: a client that leaves right after one
         can say then what it has of it (XEP-0198 section 4).
         """
-        if self.management is not None and self._life.quiet_at != inf:
+        if self.management is not None and self.life.quiet_at != inf:
             self._request(self.management, now)
 
     def authenticated(self, now: float) -> None:
         """Note that the client has signed in; the stream restarts next."""
-        self._flow.signed_in(self.link.payer, now)
-        self._life.heard_at = now
+        self.flow.signed_in(self.link.payer, now)
+        self.life.heard_at = now
         if self.transport is not None:
             self.transport.authenticated()
 
@@ -346,8 +350,8 @@ class Session:
         """End at that Unix time, unless something earlier was said before."""
         now = self.clock()
         at = now + until - self.wall(now)
-        if at < self._life.ends_at:
-            self._life.ends_at = at
+        if at < self.life.ends_at:
+            self.life.ends_at = at
             self._wake_by(at)
 
     def bound(self, now: float) -> None:
@@ -355,7 +359,7 @@ class Session:
         if self.state is not State.NEGOTIATING:
             return
         self.state = State.BOUND
-        self._life.negotiate_by = inf
+        self.life.negotiate_by = inf
         self._wake_for_idleness(now)
 
     def send(self, xml: str) -> None:
@@ -376,7 +380,7 @@ class Session:
             try:
                 at = management.deliver(text, now)
                 if at < self.wake_at:
-                    self._keeper.timers.schedule(self, at)
+                    self.keeper.timers.schedule(self, at)
             except QueueFullError as error:
                 # Nothing is lost: it all goes another way.
                 logger.warning(
@@ -390,8 +394,8 @@ class Session:
                 )
                 self.close(CloseReason.QUEUE_FULL, now, full)
                 return
-            if self._flow.payer.held > self._config.account_bytes:
-                self._keeper.relieve(self, now)
+            if self.flow.payer.held > self.config.account_bytes:
+                self.keeper.relieve(self, now)
         elif self.transport is not None:
             self.transport.send(text)
         else:
@@ -400,7 +404,7 @@ class Session:
     @property
     def slowed(self) -> bool:
         """Whether it is read from the slower, since its client sends too much."""
-        return self._life.slow_until != inf
+        return self.life.slow_until != inf
 
     @property
     def mark(self) -> int:
@@ -429,7 +433,7 @@ class Session:
     @property
     def room(self) -> tuple[int, int]:
         """How many stanzas may be delivered before the session ends for it, and bytes of memory."""
-        config, management = self._config, self.management
+        config, management = self.config, self.management
         if management is None:
             return config.queue_stanzas, config.queue_bytes
         queue = management.queue
@@ -461,7 +465,7 @@ class Session:
                     self._finish_resume(management, now)
                 return
             self._acknowledge_progress(management)
-        self._flow.done(self.inbound.pending)
+        self.flow.done(self.inbound.pending)
 
     def close(self, reason: CloseReason, now: float, error: StreamError | None = None) -> None:
         """End the session for good; what the client never confirmed goes back to the link."""
@@ -487,7 +491,7 @@ class Session:
         self._unbind_transport()
         self.state = State.CLOSED
         self._awaited = None
-        self._keeper.note_closed(self, reason, error)
+        self.keeper.note_closed(self, reason, error)
         self.management = None
         if farewell is not None:
             farewell.close(error)
@@ -504,7 +508,7 @@ class Session:
             case "a" if management is not None:
                 confirmed = management.confirmed
                 management.confirm(element, now)
-                self._wake_by(self._life.quiet_at)
+                self._wake_by(self.life.quiet_at)
                 self.writable(now)
                 if management.confirmed > confirmed:
                     self._request_awaited(management, now)
@@ -521,10 +525,10 @@ class Session:
                 raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{name}/>")
 
     def _negotiate_sm(self, element: Element, now: float) -> None:
-        if not self._config.active:
+        if not self.config.active:
             raise SmError(StanzaCondition.FEATURE_NOT_IMPLEMENTED, "stream management is off")
         if element.name == "resume":
-            self._keeper.resume(self, element, now)
+            self.keeper.resume(self, element, now)
             return
         if element.name != "enable":
             raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "not enabled")
@@ -532,16 +536,18 @@ class Session:
             raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "bind a resource first")
         if self.management is not None:
             raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "already enabled")
+        first = self.keeper.first_count
+        self.inbound.begin(first)
         self.management = management = Management(
-            element,
+            Asked.by(element, self.config.max),
             self.inbound,
-            self._life,
-            self._config,
-            UnackedQueue(self._keeper.first_count, self.payer),
+            self.life,
+            self.config,
+            UnackedQueue(first, self.payer),
             self.transport,
         )
         if management.resumable:
-            management.id = self._keeper.new_sm_id(self)
+            management.id = self.keeper.new_sm_id(self)
         self.send(management.enabled())
 
     def _acknowledge_progress(self, management: Management) -> None:
@@ -550,12 +556,12 @@ class Session:
 
     def _request_awaited(self, management: Management, now: float) -> None:
         """Ask for what somebody waits for, unless an answer is still to come."""
-        if self._awaited is not None and management.writer is not None and not self._life.asking:
+        if self._awaited is not None and management.writer is not None and not self.life.asking:
             self._request(management, now)
 
     def _request(self, management: Management, now: float) -> None:
         self.send(management.request(now))
-        self._wake_by(self._life.request_by)
+        self._wake_by(self.life.request_by)
 
     # Resumption; the manager has validated it whole
 
@@ -584,83 +590,83 @@ class Session:
             previous.close(StreamError(StreamCondition.CONFLICT, "resumed on another connection"))
         management.resume(h)
         self.transport = transport
-        self._flow.carry(transport)
+        self.flow.carry(transport)
         transport.session = self
         self.channel = transport.channel
         self.state = State.BOUND
-        self._life.found(now)
-        self._life.ends_at = ends_at
+        self.life.found(now)
+        self.life.ends_at = ends_at
         self._wake_by(ends_at)
         if self.inbound.pending:
-            self._life.negotiate(now)
-            self._wake_by(self._life.negotiate_by)
-            self._flow.wait_for_work()
+            self.life.negotiate(now)
+            self._wake_by(self.life.negotiate_by)
+            self.flow.wait_for_work()
         else:
             self._finish_resume(management, now)
 
     def _resuming(self) -> bool:
         """Whether a resumption waits for the backend to settle."""
-        return self.state is State.BOUND and self._life.negotiate_by != inf
+        return self.state is State.BOUND and self.life.negotiate_by != inf
 
     def _finish_resume(self, management: Management, now: float) -> None:
-        self._life.negotiate_by = inf
+        self.life.negotiate_by = inf
         transport = self.transport
         assert transport is not None
         transport.send(management.resumed())
         self.link.resumed(now)
         self._replay(management, transport, now)
-        self._flow.all_done()
+        self.flow.all_done()
         self._wake_for_idleness(now)
         self._tell_if_taken()
 
     def _replay(self, management: Management, transport: Transport, now: float) -> None:
         """Send what waits for this connection, and ask for it once all is sent."""
-        management.replay(transport, self.domain, self._keeper.wall)
-        if management.writer is not None and management.queue and self._life.request_by == inf:
+        management.replay(transport, self.domain, self.keeper.wall)
+        if management.writer is not None and management.queue and self.life.request_by == inf:
             self._request(management, now)
 
     # Time
 
     def on_timer(self, now: float) -> None:
         """Do what is due by ``now`` and say when to be woken next."""
-        if now >= self._life.slow_until:
-            self._life.slow_until = inf
-            self._flow.in_time()
-        if now >= self._life.ends_at:
+        if now >= self.life.slow_until:
+            self.life.slow_until = inf
+            self.flow.in_time()
+        if now >= self.life.ends_at:
             self.close(
                 CloseReason.TOKEN_EXPIRED,
                 now,
                 StreamError(StreamCondition.NOT_AUTHORIZED, "the token has expired"),
             )
-        elif now >= self._life.expires_at:
+        elif now >= self.life.expires_at:
             self.close(CloseReason.EXPIRED, now)
-        elif now >= self._life.negotiate_by and self.state is State.NEGOTIATING:
+        elif now >= self.life.negotiate_by and self.state is State.NEGOTIATING:
             self.close(
                 CloseReason.NEGOTIATION_TIMEOUT,
                 now,
                 StreamError(StreamCondition.CONNECTION_TIMEOUT, "signing in took too long"),
             )
-        elif now >= self._life.negotiate_by:
-            self._drop(CloseReason.NEGOTIATION_TIMEOUT, now)
-        elif self._life.is_dead(now):
-            self._drop(CloseReason.DEAD_PEER, now)
+        elif now >= self.life.negotiate_by:
+            self.drop(CloseReason.NEGOTIATION_TIMEOUT, now)
+        elif self.life.is_dead(now):
+            self.drop(CloseReason.DEAD_PEER, now)
         else:
-            if now >= self._life.quiet_at and self.management is not None:
+            if now >= self.life.quiet_at and self.management is not None:
                 self._request(self.management, now)
             self._probe_if_idle(now)
         self._wake_by(self.next_deadline())
 
     def next_deadline(self) -> float:
         """Return when this session has something to do without being called."""
-        return inf if self.state is State.CLOSED else self._life.next_deadline()
+        return inf if self.state is State.CLOSED else self.life.next_deadline()
 
     def _probe_if_idle(self, now: float) -> None:
         """Ask a silent client for a sign of life: ``<r/>``, else a ping (XEP-0199)."""
-        if now < self._life.idle_deadline():
+        if now < self.life.idle_deadline():
             return
-        self._life.probed(now)
+        self.life.probed(now)
         if self.management is not None:
-            if self._life.request_by == inf:
+            if self.life.request_by == inf:
                 self._request(self.management, now)
         else:
             self.send(
@@ -670,15 +676,15 @@ class Session:
 
     def _wake_by(self, at: float) -> None:
         if at < self.wake_at:
-            self._keeper.timers.schedule(self, at)
+            self.keeper.timers.schedule(self, at)
 
     def _wake_for_idleness(self, now: float) -> None:
-        self._life.heard_at = now
-        self._wake_by(self._life.idle_deadline())
+        self.life.heard_at = now
+        self._wake_by(self.life.idle_deadline())
 
     # The connection
 
-    def _drop(self, reason: CloseReason, now: float) -> None:
+    def drop(self, reason: CloseReason, now: float) -> None:
         """Drop the connection without a farewell and keep the session where agreed."""
         transport = self.transport
         if transport is None:
@@ -690,5 +696,5 @@ class Session:
         self.transport = None
         if self.management is not None:
             self.management.lost()
-        self._life.lost()
-        self._flow.carry(None)
+        self.life.lost()
+        self.flow.carry(None)

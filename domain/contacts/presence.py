@@ -110,6 +110,10 @@ class Presences:
         seers = seers_of(self._router, client)
         self._fanouts.begin(client, _tell_all(client, seers, lambda to: gone(client.jid, to)))
 
+    def visits(self, client: Client, service: Service) -> None:
+        """Note that a service has directed presence of a resource."""
+        self._visited.setdefault(client, set()).add(service)
+
     def _available(self, client: Client, element: Element, priority: int) -> Steps:
         """Broadcast to the account's available resources, the sender too, and to its contacts.
 
@@ -206,7 +210,7 @@ class Presences:
             refuse_to_blocked(client.owner, jid.full)
         service = self._router.services.get(jid.domain)
         if service is not None:
-            self._visited.setdefault(client, set()).add(service)
+            self.visits(client, service)
             return service.presence(client, element, jid, ticket, now)
         action = PRESENCES[kind][self._router.situation(jid)]
         match action:

@@ -87,6 +87,10 @@ class Mailbox:
             if holder is client:
                 self.had(handed)
 
+    def with_client(self, client: Client) -> list[int]:
+        """Return what need not be stored: a resource has it, or its session answers for it."""
+        return [*self._had, *(each for each, (holder, _) in self._out.items() if holder is client)]
+
     def back(self, handed: Handed) -> bool:
         """Note that a message did not arrive; tell whether it waits in the store still."""
         entry = self._out.get(handed.id)

@@ -173,6 +173,15 @@ class Offline:
         if client.owner.draining or client.held is not None:
             self._load_elsewhere(client.owner)
 
+    def handed(self, client: Client) -> list[int]:
+        """Return which stored messages a resource has, or its session answers for."""
+        box: Mailbox | None = client.owner.parts.get(Mailbox)
+        return [] if box is None else box.with_client(client)
+
+    async def forget(self, username: str, handed: Sequence[int]) -> None:
+        """Remove from the store what a session that was taken up answers for."""
+        await self._store.remove(username, handed)
+
     def shift(self, owner: Owner) -> None:
         """Note that the connection of one of the account's resources was lost, or is back.
 

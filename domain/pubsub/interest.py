@@ -7,7 +7,7 @@ of somebody else.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -76,6 +76,22 @@ class Interests:
         """Return the nodes that a resource wants to hear of."""
         return self._nodes.get(client, _NOTHING)
 
+    def freeze(self, client: Client) -> tuple[list[str], list[str] | None]:
+        """Return a resource's capabilities as plain data, and its nodes, None while unknown."""
+        caps, nodes = self._caps.get(client), self._nodes.get(client)
+        told = [] if caps is None else [caps.hash, caps.node, caps.ver]
+        return told, None if nodes is None else sorted(nodes)
+
+    def thaw(
+        self, client: Client, caps: Sequence[str], nodes: Sequence[str] | None, now: float
+    ) -> None:
+        """Know again what a resource wanted; ask it where it had not answered."""
+        known = self._caps[client] = Caps(*caps)
+        if nodes is None:
+            self._ask(client, known, now)
+        else:
+            self._nodes[client] = frozenset(nodes)
+
     def _available(self, client: Client, element: Element, initial: bool, now: float) -> None:
         caps = read_caps(element) if may_name(element.text, ns.CAPS) else None
         if not initial and self._caps.get(client) == caps:
@@ -88,7 +104,10 @@ class Interests:
         if known is not None:
             self._known.move_to_end(caps.ver)
             self._set(client, known, now)
-            return
+        else:
+            self._ask(client, caps, now)
+
+    def _ask(self, client: Client, caps: Caps, now: float) -> None:
         node = escape(f"{caps.node}#{caps.ver}")
         self._questions.ask(
             client,

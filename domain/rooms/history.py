@@ -64,6 +64,10 @@ class History:
         while self._characters > self._max_characters and entries:
             self._characters -= entries.popleft().size
 
+    def plain(self) -> list[tuple[str, str, float]]:
+        """Return the messages as plain data, oldest first."""
+        return [(entry.head, entry.tail, entry.stamp) for entry in self._entries]
+
     def forget(self, identity: str) -> None:
         """Let go of the message that has an id in the room's archive."""
         # Nobody but the room writes this: ids in its name are taken out of what is said.

@@ -18,6 +18,7 @@ from andiron.domain.events import Events
 from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.config import RoomConfig
+from andiron.domain.rooms.freezing import FrozenRoom, freeze, seat
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
@@ -27,6 +28,7 @@ from andiron.domain.rooms.room import Room, RoomEvents
 from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.domain.rooms.speaking import Keep
 from andiron.domain.rooms.store import RoomStore, StoredRoom
+from andiron.sm.frozen import Plain
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -143,6 +145,37 @@ class Rooms:
             close(room, 332)
             self.tidy(room)
         self.outbox.flush(now)
+
+    # Outliving the process
+
+    def freeze(self, offset: float) -> list[Mapping[str, Plain]]:
+        """Return the rooms that somebody is in; ``offset`` leads from the clock to Unix times."""
+        return [freeze(room, offset) for room in self.by_name.values() if room.occupants]
+
+    async def revive(self, frozen: Iterable[FrozenRoom]) -> None:
+        """Make the temporary ones of rooms that were frozen. Raises :class:`DatabaseError`."""
+        for each in frozen:
+            stored = each.stored()
+            if stored is not None and stored.name not in self.by_name:
+                room = self._revive(stored)
+                self.add(room)
+                if self._archives is not None:
+                    await self._archives.remember(room)
+
+    def seat(
+        self, frozen: Iterable[FrozenRoom], full: Mapping[str, Client], offset: float
+    ) -> list[tuple[Client, Room]]:
+        """Let sessions be in rooms that were frozen, and return who is in which.
+
+        ``full`` has those that are there, ``offset`` leads from Unix times to the clock.
+        """
+        found = []
+        for each in frozen:
+            room = self.by_name.get(each.name)
+            if room is not None:
+                found += [(client, room) for client in seat(room, each, full, offset)]
+                self.tidy(room)
+        return found
 
     def post(self, room: Room, client: Client, text: str, jid: JID, now: float) -> None:
         """Send a room's message to an account that need not be in it."""

@@ -1,6 +1,6 @@
 """The rooms' address: which room a stanza is for, and which rooms there are (XEP-0045)."""
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from andiron.domain.client import Client
@@ -18,6 +18,7 @@ from andiron.domain.rooms.entering import (
     rename,
 )
 from andiron.domain.rooms.forwarding import Forwarding
+from andiron.domain.rooms.freezing import FrozenRoom
 from andiron.domain.rooms.inviting import Mediation, mediate
 from andiron.domain.rooms.occupant import Seat
 from andiron.domain.rooms.outbox import Way
@@ -125,6 +126,15 @@ class RoomService:
                 self._rooms.tidy(room)
         self._forwarding.left(client)
         self._outbox.flush(now)
+
+    def seat(
+        self, frozen: Iterable[FrozenRoom], full: Mapping[str, Client], offset: float
+    ) -> set[Client]:
+        """Let sessions be in rooms as they were; return them. As of :meth:`Rooms.seat`."""
+        found = self._rooms.seat(frozen, full, offset)
+        for client, room in found:
+            self._visits.setdefault(client, set()).add(room)
+        return {client for client, _ in found}
 
     # Messages
 

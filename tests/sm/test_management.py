@@ -8,7 +8,7 @@ from support.sessions import GUARD, MemoryTransport, message
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound
 from andiron.sm.liveness import Liveness
-from andiron.sm.management import Management, QueueFullError
+from andiron.sm.management import Asked, Management, QueueFullError
 from andiron.sm.payers import Payer
 from andiron.sm.queue import UnackedQueue
 from andiron.xmpp.errors import StreamError
@@ -28,7 +28,7 @@ class Case:
         self.inbound = Inbound()
         self.transport = MemoryTransport()
         self.management = Management(
-            GUARD.read(f"<enable {SM} {enable}/>"),
+            Asked.by(GUARD.read(f"<enable {SM} {enable}/>"), CONFIG.max),
             self.inbound,
             self.life,
             CONFIG,

@@ -1,0 +1,131 @@
+"""What the domain knows of a resource, written down and taken up again.
+
+A clean stop, a crash and a move to another process take the same way: a session that can be
+resumed goes on hibernating elsewhere, and nobody is told anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import inf
+from typing import Any, Self
+from weakref import WeakValueDictionary
+
+from andiron.domain.client import Client
+from andiron.domain.messages.offline import Offline
+from andiron.domain.pubsub.interest import Interests
+from andiron.domain.router import Router
+from andiron.sm.frozen import Plain
+
+__all__ = ["Freezer", "FrozenClient"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenClient:
+    """A resource as plain data. Times are Unix seconds, 0 for never."""
+
+    presence: str = ""
+    """The available presence it last sent, as others get it."""
+    priority: int | None = None
+    language: str = ""
+    interested: bool = False
+    """Whether it asked for the roster."""
+    inactive: bool = False
+    """Whether nobody looks at it (XEP-0352)."""
+    carbons: bool = False
+    """Whether it wants copies of messages (XEP-0280)."""
+    copied_since: float = 0.0
+    best_since: float = 0.0
+    inherited: Sequence[str] = ()
+    """Messages that it answers for, of which it has copies."""
+    directed: Sequence[str] = ()
+    """Full JIDs of those that saw its directed presence."""
+    caps: Sequence[str] = ()
+    """Hash, node and version of its capabilities (XEP-0115)."""
+    nodes: Sequence[str] | None = None
+    """What it wants to be notified of; None where that is not known."""
+    handed: Sequence[int] = ()
+    """Stored messages that are with it: they need not be stored any more."""
+    draining: bool = False
+    """Whether more is stored for its account."""
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """Read plain data. Raises ValueError for what is none of this version."""
+        try:
+            return cls(**plain)
+        except TypeError as error:
+            raise ValueError(f"not a resource: {error}") from None
+
+
+class Freezer:
+    """Writes resources down, and takes them up: :meth:`take_up` each, then :meth:`finish`."""
+
+    def __init__(self, router: Router, interests: Interests, offline: Offline) -> None:
+        self._router = router
+        self._interests = interests
+        self._offline = offline
+        self._begun: list[tuple[Client, FrozenClient]] = []
+
+    def freeze(self, client: Client, language: str, *, inactive: bool) -> Mapping[str, Plain]:
+        """Return a resource as plain data; its session is about to be frozen."""
+
+        def wall(instant: float) -> float:
+            return 0.0 if abs(instant) == inf else client.session.wall(instant)
+
+        caps, nodes = self._interests.freeze(client)
+        kept = FrozenClient(
+            presence=client.presence,
+            priority=client.priority,
+            language=language,
+            interested=client.interested,
+            inactive=inactive,
+            carbons=client in client.owner.carbons,
+            copied_since=wall(client.copied_since),
+            best_since=wall(client.best_since),
+            inherited=list(client.inherited or ()),
+            directed=list(client.directed or ()),
+            caps=caps,
+            nodes=nodes,
+            handed=self._offline.handed(client),
+            draining=client.owner.draining,
+        )
+        return asdict(kept)
+
+    def take_up(self, client: Client, kept: FrozenClient, now: float) -> None:
+        """Let a resource, which has its address, be there as it was; nobody is told.
+
+        What it has to do with others is seen to by :meth:`finish`.
+        """
+        offset = now - client.session.wall(now)
+
+        def instant(wall: float) -> float:
+            return wall + offset if wall else inf
+
+        client.presence, client.priority = kept.presence, kept.priority
+        client.interested = kept.interested
+        self._router.add(client)
+        self._router.update(client.account, now)
+        client.best_since = instant(kept.best_since)
+        if kept.carbons:
+            client.owner.carbons = (*client.owner.carbons, client)
+            client.copied_since = instant(kept.copied_since)
+        if kept.inherited:
+            client.inherited = {text: text for text in kept.inherited}
+        self._begun.append((client, kept))
+
+    def finish(self, now: float) -> None:
+        """Tie the resources that were taken up to each other and to what is stored for them."""
+        begun, self._begun = self._begun, []
+        for client, kept in begun:
+            there = {
+                jid: self._router.full[jid] for jid in kept.directed if jid in self._router.full
+            }
+            if there:
+                client.directed = WeakValueDictionary(there)
+            if kept.caps:
+                self._interests.thaw(client, kept.caps, kept.nodes, now)
+            if kept.draining:
+                client.owner.draining = True
+        for client, kept in begun:
+            if kept.draining and client.reachable:
+                self._offline.load(client)

@@ -1,0 +1,84 @@
+"""How a session is written down, and made of that again: then it hibernates (XEP-0198)."""
+
+from collections.abc import Callable
+from math import inf
+from typing import TypeAlias
+
+from andiron.sm.frozen import Frozen, Head
+from andiron.sm.link import Channel, Link
+from andiron.sm.management import Asked, Management
+from andiron.sm.queue import UnackedQueue
+from andiron.sm.session import Keeper, Session, State
+
+Connect: TypeAlias = Callable[[Session, Head, float], Link]
+"""Makes the backend's end of a session that was frozen."""
+
+__all__ = ["freeze", "outlives", "thaw"]
+
+
+def outlives(session: Session) -> bool:
+    """Tell whether a session can be resumed in another process."""
+    management = session.management
+    if management is None or not management.id or session.channel.kind == "in-process":
+        return False
+    return session.link.lasting
+
+
+def freeze(session: Session, now: float) -> Frozen | None:
+    """Return a session that :func:`outlives` its process as plain data.
+
+    It must have lost its connection. None while something that its client sent is in work:
+    ``h`` could not say then what of it was handled. It is not to be used any more.
+    """
+    management = session.management
+    if management is None or session.state is not State.DETACHED or session.inbound.pending:
+        return None
+    backend = session.link.freeze(now)  # What it still has to say to the client goes first.
+    wall, channel = session.wall, session.channel
+    head = Head(
+        id=management.id,
+        number=session.id,
+        namespace=management.namespace,
+        max=management.max,
+        account=session.link.account,
+        jid=session.link.jid,
+        domain=session.domain,
+        kind=channel.kind,
+        address=channel.address,
+        secure=channel.secure,
+        began=wall(session.since),
+        lost_at=wall(session.lost_at),
+        ends_at=0.0 if session.ends_at == inf else wall(session.ends_at),
+        backend=backend,
+    )
+    queue = management.queue
+    owed = [(text, wall(since)) for text, since, _ in queue]
+    return Frozen(head, session.inbound.h, queue.acked, owed)
+
+
+def thaw(keeper: Keeper, frozen: Frozen, connect: Connect, now: float) -> Session:
+    """Return a session that hibernates as it was frozen, bound by ``connect`` in the backend.
+
+    One that had a connection waits for its client from now on.
+    """
+    head = frozen.head
+    session = Session(keeper, None, Channel(head.address, head.secure, head.kind), now)
+    offset = now - keeper.wall(now)  # from Unix times to those of the clock
+    session.domain = head.domain
+    session.since = head.began + offset
+    session.state = State.DETACHED
+    life = session.life
+    life.lost()
+    life.expires_at = (head.lost_at + offset if head.lost_at else now) + head.max
+    if head.ends_at:
+        life.ends_at = head.ends_at + offset
+    session.link = connect(session, head, now)
+    session.flow.payer = payer = session.link.payer
+    session.inbound.begin(frozen.handled)
+    queue = UnackedQueue(frozen.acked, payer)
+    for text, came_at in frozen.queue:
+        queue.push(text, came_at + offset)
+    asked = Asked(head.namespace, head.max, resumable=True)
+    session.management = Management(asked, session.inbound, life, session.config, queue, None)
+    session.management.id = head.id
+    return session

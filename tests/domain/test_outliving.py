@@ -1,0 +1,236 @@
+"""Sessions and rooms that go on in another process, as if nothing had happened."""
+
+import base64
+import json
+from dataclasses import asdict
+
+import pytest
+from support.domains import Client
+from support.house import House, ask
+from support.rooms import MUC, ROOM, say
+from support.sessions import MemoryTransport
+from support.waiting import until
+
+from andiron.domain.config import RoomsConfig
+from andiron.domain.outliving import freeze_rooms, take_up
+from andiron.sm.frozen import Frozen, Head
+from andiron.sm.link import CloseReason
+from andiron.xmpp import namespaces as ns
+
+ENABLE = f"<enable xmlns='{ns.SM_3}' resume='true'/>"
+
+
+class Street:
+    """One house after another on the same database; sessions move from each to the next."""
+
+    def __init__(self, url):
+        self.url = url
+        self.house: House
+
+    async def build(self):
+        self.house = House(self.url, rooms=RoomsConfig())
+        await self.house.domain.start()
+        return self.house
+
+    async def person(self, name, *, resume=True, presence="<presence/>"):
+        if not await self.house.domain.accounts.exists(name):
+            await self.house.domain.accounts.create(name, "secret")
+        client = await self.house.come(name, "secret")
+        if resume:
+            client.send(ENABLE)
+            client.sm_id = client.take()[0].get("id")
+        if presence:
+            client.send(presence)
+        return client
+
+    async def move(self):
+        """End the process and start another; what is between them is text alone."""
+        old, domain = self.house.manager, self.house.domain
+        old.hibernate(self.house.now)
+        await domain.settle()
+        await until(lambda: old.settled)
+        rooms = freeze_rooms(domain.rooms, old)
+        written = json.dumps([rooms, [asdict(each) for each in old.freeze(self.house.now)]])
+        await domain.stop()
+        await self.build()
+        rooms, sessions = json.loads(written)
+        frozen = [Frozen(Head(**each.pop("head")), **each) for each in sessions]
+        return await take_up(self.house.domain, self.house.manager, frozen, rooms)
+
+    async def back(self, client, name, h=0):
+        """Let a client resume on the house that there is; return it with what it is sent."""
+        transport = MemoryTransport()
+        self.house.manager.connect(transport, self.house.now)
+        again = Client(self.house, transport)
+        await sign_in(again, name)
+        again.send(f"<resume xmlns='{ns.SM_3}' previd='{client.sm_id}' h='{h}'/>")
+        again.session = transport.session
+        again.sm_id = client.sm_id
+        return again
+
+
+async def sign_in(client, name):
+    client.open()
+    secret = base64.b64encode(f"\0{name}\0secret".encode()).decode()
+    client.send(f"<auth xmlns='{ns.SASL}' mechanism='PLAIN'>{secret}</auth>")
+    await until(lambda: len(client.transport.sent) > 2)
+    client.open()
+    client.take()
+
+
+@pytest.fixture
+async def street(lasting_url):
+    street = Street(lasting_url)
+    await street.build()
+    yield street
+    await street.house.stop()
+
+
+def words(trees):
+    return [each.findtext(f"{{{ns.CLIENT}}}body") for each in trees if each.tag.endswith("message")]
+
+
+async def test_a_session_goes_on_with_its_counters_and_what_it_owes(street):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo", resume=False)
+    romeo.send(f"<message to='{juliet.jid}' id='1' type='chat'><body>one</body></message>")
+    await until(lambda: "one" in words(juliet.take()))
+    romeo.send(f"<message to='{juliet.jid}' id='2' type='chat'><body>two</body></message>")
+    assert await street.move() == 1
+    romeo = await street.person("romeo", resume=False)
+    romeo.send(f"<message to='{juliet.jid}' id='3' type='chat'><body>three</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    back = await street.back(juliet, "juliet", h=2)  # Her own presence, and the first.
+    resumed, *rest = back.take()
+    assert resumed.tag.endswith("resumed")
+    assert resumed.get("h") == "1"
+    assert words(rest) == ["two", "three"]
+    assert back.jid == juliet.jid
+
+
+async def test_nobody_is_told_that_a_session_was_gone(street):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo")
+    juliet.send(f"<presence to='{romeo.jid}'><status>here</status></presence>")
+    seen = [each for each in romeo.take() if each.get("from") == juliet.jid]
+    assert len(seen) == 1
+    await street.move()
+    assert street.house.domain.router.full[juliet.jid].presence
+    romeo_back = await street.back(romeo, "romeo", h=2)
+    assert [each.tag for each in romeo_back.take()] == [f"{{{ns.SM_3}}}resumed"]
+    juliet_back = await street.back(juliet, "juliet", h=1)
+    juliet_back.take()
+    juliet_back.session.close(CloseReason.CLIENT_CLOSED, street.house.now)
+    # Directed presence is taken back from those who saw it.
+    (gone,) = romeo_back.take()
+    assert (gone.get("from"), gone.get("type")) == (juliet.jid, "unavailable")
+
+
+async def test_what_a_resource_asked_for_holds(street):
+    juliet = await street.person("juliet")
+    await ask(juliet, "set", f"<enable xmlns='{ns.CARBONS}'/>")
+    await ask(juliet, "get", f"<query xmlns='{ns.ROSTER}'/>")
+    juliet.send(f"<inactive xmlns='{ns.CSI}'/>")
+    await street.move()
+    client = street.house.domain.router.full[juliet.jid]
+    assert client.interested
+    assert client in client.owner.carbons
+    other = await street.person("juliet")
+    queue = client.session.management.queue
+    before = len(queue)
+    other.send("<presence><show>away</show></presence>")
+    assert len(queue) == before  # Nobody looks: it waits.
+    romeo = await street.person("romeo")
+    romeo.send(f"<message to='{other.jid}' id='1' type='chat'><body>one</body></message>")
+    await until(lambda: "one" in words(other.take()))
+    copies = [text for text, _, _ in queue if ns.CARBONS in text]
+    assert len(copies) == 1
+
+
+async def test_a_room_keeps_who_is_in_it(street):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo")
+    guest = await street.person("guest", resume=False)
+    juliet.send(f"<presence to='{ROOM}/Juliet'>{MUC}</presence>")
+    await ask(
+        juliet,
+        "set",
+        f"<query xmlns='{ns.MUC_OWNER}'><x xmlns='{ns.DATA}' type='submit'/></query>",
+        ROOM,
+    )
+    for client, nick in ((romeo, "Romeo"), (guest, "Guest")):
+        client.send(f"<presence to='{ROOM}/{nick}'>{MUC}</presence>")
+    say(juliet, "before")
+    await until(lambda: "before" in words(romeo.take()))
+    await until(lambda: not juliet.session.inbound.pending)
+    romeo_h = romeo.session.management.queue.sent
+    juliet_h = juliet.session.management.queue.sent
+    assert await street.move() == 2
+    room = street.house.domain.rooms.by_name["garden"]
+    assert sorted(room.occupants) == ["Juliet", "Romeo"]
+    assert room.occupants["Juliet"].role.value == "moderator"
+    romeo = await street.back(romeo, "romeo", romeo_h)
+    left = romeo.take()[1]
+    assert (left.get("from"), left.get("type")) == (f"{ROOM}/Guest", "unavailable")
+    say(romeo, "after")
+    await until(lambda: "after" in words(romeo.take()))
+    juliet = await street.back(juliet, "juliet", juliet_h)
+    assert words(juliet.take()) == ["after"]
+    newcomer = await street.person("newcomer")
+    newcomer.take()
+    newcomer.send(f"<presence to='{ROOM}/New'>{MUC}</presence>")
+    seen = newcomer.take()
+    await until(lambda: seen.extend(newcomer.take()) or "after" in words(seen))
+    assert {each.get("from") for each in seen if each.tag.endswith("presence")} == {
+        f"{ROOM}/Juliet",
+        f"{ROOM}/Romeo",
+        f"{ROOM}/New",
+    }
+    assert words(seen)[:2] == ["before", "after"]
+
+
+async def test_stored_messages_that_a_session_answers_for_come_once(street):
+    await street.house.domain.accounts.create("juliet", "secret")
+    romeo = await street.person("romeo", resume=False)
+    for number in range(3):
+        romeo.send(f"<message to='juliet@localhost' id='{number}'><body>{number}</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    juliet = await street.person("juliet")
+    await until(lambda: "2" in words(juliet.take()))
+    await street.move()
+    juliet = await street.back(juliet, "juliet")
+    assert words(juliet.take()) == ["0", "1", "2"]
+    other = await street.person("juliet")  # They are nowhere else.
+    await street.house.domain.settle()
+    assert words(other.take()) == []
+
+
+async def test_what_is_owed_goes_on_when_nobody_comes_back(street):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo", resume=False)
+    romeo.send(f"<message to='{juliet.jid}' id='1' type='chat'><body>one</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    await street.move()
+    session = street.house.domain.router.full[juliet.jid].session
+    session.on_timer(session.life.expires_at)
+    assert session.state == "closed"
+    await street.house.domain.settle()
+    later = await street.person("juliet", resume=False)
+    await until(lambda: "one" in words(later.take()))
+
+
+async def test_the_session_of_a_removed_account_is_let_go(street):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo")
+    domain = street.house.domain
+    remove = domain.accounts.remove
+    stop = domain.stop
+
+    async def remove_and_stop():
+        await remove("juliet")
+        await stop()
+
+    domain.stop = remove_and_stop
+    assert await street.move() == 1
+    assert juliet.jid not in street.house.domain.router.full
+    assert romeo.jid in street.house.domain.router.full
