@@ -259,7 +259,7 @@ class Domain:
             self._add_search(Directory(database))
         if self.config.upload is not None:
             self.uploads = await open_uploads(self.config.upload, database)
-        self.freezer = Freezer(self.router, self.interests, self.offline)
+        self.freezer = Freezer(self.router, self.presences, self.interests, self.offline)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
         self.registration = Registration(
             accounts, self.removal, self.name, self.config.registration, self.spawn

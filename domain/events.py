@@ -1,6 +1,6 @@
 """What happens in the domain, for the specifications that want to know."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from andiron.domain.client import Client
@@ -51,6 +51,12 @@ class Service(Protocol):
 
         Called for each service that had directed presence from it.
         """
+
+    def places(self, client: Client) -> list[list[str]]:
+        """Return where a resource is by its directed presence, to be written down."""
+
+    def seat(self, client: Client, places: Iterable[Sequence[str]]) -> None:
+        """Let a resource be where it was when that was written down; nobody is told."""
 
     def hide(self, client: Client, jid: str, now: float) -> None:
         """Show a resource what it is to see when its account is about to block an address.

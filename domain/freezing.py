@@ -5,12 +5,13 @@ resumed goes on hibernating elsewhere, and nobody is told anything.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client
+from andiron.domain.contacts.presence import Presences
 from andiron.domain.messages.offline import Offline
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.router import Router
@@ -47,6 +48,8 @@ class FrozenClient:
     """Stored messages that are with it: they need not be stored any more."""
     draining: bool = False
     """Whether more is stored for its account."""
+    places: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """Where it is by directed presence to a service, by that one's host name."""
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:
@@ -60,8 +63,11 @@ class FrozenClient:
 class Freezer:
     """Writes resources down, and takes them up: :meth:`take_up` each, then :meth:`finish`."""
 
-    def __init__(self, router: Router, interests: Interests, offline: Offline) -> None:
+    def __init__(
+        self, router: Router, presences: Presences, interests: Interests, offline: Offline
+    ) -> None:
         self._router = router
+        self._presences = presences
         self._interests = interests
         self._offline = offline
         self._begun: list[tuple[Client, FrozenClient]] = []
@@ -88,6 +94,7 @@ class Freezer:
             nodes=nodes,
             handed=self._offline.handed(client),
             draining=client.owner.draining,
+            places={each.domain: each.places(client) for each in self._presences.visited(client)},
         )
         return asdict(kept)
 
@@ -122,6 +129,11 @@ class Freezer:
             }
             if there:
                 client.directed = WeakValueDictionary(there)
+            for host, places in kept.places.items():
+                if host in self._router.services:
+                    service = self._router.services[host]
+                    service.seat(client, places)
+                    self._presences.visits(client, service)
             if kept.caps:
                 self._interests.thaw(client, kept.caps, kept.nodes, now)
             if kept.draining:

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from andiron.domain.accounts.accounts import Accounts
-from andiron.domain.contacts.presence import Presences
 from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.messages.offline import Offline
 from andiron.domain.owners import Owners
-from andiron.domain.rooms.freezing import FrozenRoom
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.router import Router
@@ -25,15 +23,15 @@ class Host(Protocol):
     owners: Owners
     offline: Offline
     router: Router
-    presences: Presences
     freezer: Freezer
     rooms: Rooms | None
 
 
-def freeze_rooms(rooms: Rooms | None, manager: SessionManager) -> list[Mapping[str, Plain]]:
+def freeze_rooms(domain: Host, manager: SessionManager) -> list[Mapping[str, Plain]]:
     """Return the rooms that somebody is in as plain data; before their sessions are frozen."""
     now = manager.clock()
-    return [] if rooms is None else rooms.freeze(manager.wall(now) - now)
+    service = _service(domain)
+    return [] if service is None else service.freeze(manager.wall(now) - now)
 
 
 async def take_up(
@@ -55,19 +53,22 @@ async def take_up(
         handed = FrozenClient.of(each.head.backend).handed
         if handed:
             await domain.offline.forget(owners[each.head.account].username, handed)
-    frozen_rooms = [FrozenRoom.of(each) for each in rooms]
-    if domain.rooms is not None:
-        await domain.rooms.revive(frozen_rooms)
+    service = _service(domain)
+    if service is not None:
+        now = manager.clock()
+        await service.revive(rooms, now - manager.wall(now))
     now = manager.clock()
     for each in sessions:
         manager.thaw(each, now)
-    service = domain.router.services.get(domain.rooms.host) if domain.rooms is not None else None
-    if isinstance(service, RoomService):
-        offset = now - manager.wall(now)
-        for client in service.seat(frozen_rooms, domain.router.full, offset):
-            domain.presences.visits(client, service)
     domain.freezer.finish(now)
+    if service is not None:
+        service.tidy()
     return len(sessions)
+
+
+def _service(domain: Host) -> RoomService | None:
+    found = domain.router.services.get(domain.rooms.host) if domain.rooms is not None else None
+    return found if isinstance(found, RoomService) else None
 
 
 async def _of_accounts(domain: Host, frozen: Iterable[Frozen]) -> list[Frozen]:

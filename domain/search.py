@@ -83,6 +83,13 @@ class SearchService:
     def left(self, client: Client, now: float) -> None:
         """Know nothing of it."""
 
+    def places(self, client: Client) -> list[list[str]]:  # noqa: ARG002
+        """Return nothing: nobody is here."""
+        return []
+
+    def seat(self, client: Client, places: object) -> None:
+        """Seat nobody."""
+
     def hide(self, client: Client, jid: str, now: float) -> None:
         """Show nothing."""
 

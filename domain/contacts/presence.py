@@ -110,6 +110,10 @@ class Presences:
         seers = seers_of(self._router, client)
         self._fanouts.begin(client, _tell_all(client, seers, lambda to: gone(client.jid, to)))
 
+    def visited(self, client: Client) -> set[Service]:
+        """Return the services that have directed presence of a resource."""
+        return self._visited.get(client, set())
+
     def visits(self, client: Client, service: Service) -> None:
         """Note that a service has directed presence of a resource."""
         self._visited.setdefault(client, set()).add(service)

@@ -1,12 +1,12 @@
-"""A room written down while sessions that are in it outlive their process.
+"""Rooms written down while sessions that are in them outlive their process.
 
-Of one that is kept in the database, that is what is not kept there: who is in it, as
-what, and who was invited or given a voice. Of a temporary one it is all there is.
+Where a session sits goes with the session. Of the room that is what the database does not
+keep: who was invited or given a voice and, of a temporary one, all there is.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from andiron.domain.client import Client
 from andiron.domain.rooms.config import RoomConfig
@@ -17,7 +17,10 @@ from andiron.domain.rooms.room import Place, Room, Subject
 from andiron.domain.rooms.store import StoredRoom
 from andiron.sm.frozen import Plain
 
-__all__ = ["FrozenRoom", "freeze", "seat"]
+__all__ = ["FrozenRoom", "freeze", "freeze_seat", "resume", "seat"]
+
+_SHOWN: Final = "shown"
+"""Says that the others see this session of an occupant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,6 @@ class FrozenRoom:
     """A room as plain data. Times are Unix seconds, 0 for never."""
 
     name: str
-    occupants: Sequence[tuple[str, str, str, int, Sequence[tuple[str, str]]]]
-    """Nickname, bare JID, role, which of the sessions others see, and those: full JID and
-    what others see of its presence."""
     voices: Mapping[str, str]
     invited: Mapping[str, str]
     locked_until: float
@@ -71,7 +71,6 @@ def freeze(room: Room, offset: float) -> Mapping[str, Plain]:
     """Return a room as plain data; ``offset`` leads from the clock to Unix times."""
     frozen = FrozenRoom(
         name=room.node,
-        occupants=[_occupant(each) for each in room.occupants.values()],
         voices={bare: role.value for bare, role in room.voices.items()},
         invited=dict(room.invited),
         locked_until=room.locked_until + offset if room.locked_until else 0.0,
@@ -79,12 +78,6 @@ def freeze(room: Room, offset: float) -> Mapping[str, Plain]:
         temporary=None if room.config.persistent else _temporary(room),
     )
     return asdict(frozen)
-
-
-def _occupant(occupant: Occupant) -> tuple[str, str, str, int, list[tuple[str, str]]]:
-    seats = [(seat.jid, seat.inner) for seat in occupant.seats]
-    shown = occupant.seats.index(occupant.shown)
-    return occupant.nick, occupant.bare, occupant.role.value, shown, seats
 
 
 def _temporary(room: Room) -> dict[str, Plain]:
@@ -103,25 +96,30 @@ def _temporary(room: Room) -> dict[str, Plain]:
     }
 
 
-def seat(room: Room, frozen: FrozenRoom, full: Mapping[str, Client], offset: float) -> list[Client]:
-    """Let those be in a room who were, of the sessions in ``full``; nobody is told.
-
-    ``offset`` leads from Unix times to the clock. Returns the sessions.
-    """
+def resume(room: Room, frozen: FrozenRoom, offset: float) -> None:
+    """Let a room know what the database does not; ``offset`` leads from Unix times to the clock."""
     room.voices = {bare: Role(role) for bare, role in frozen.voices.items()}
     room.invited = dict(frozen.invited)
     room.locked_until = frozen.locked_until + offset if frozen.locked_until else 0.0
     for entry in frozen.history or ():
         room.history.add(Entry(*entry))
-    found: list[Client] = []
-    for nick, bare, role, shown, seats in frozen.occupants:
+
+
+def freeze_seat(room: Room, client: Client) -> list[str]:
+    """Return where a session sits in a room: its name, nickname, role, what others see."""
+    place = room.seats[client]
+    occupant = place.occupant
+    shown = _SHOWN if occupant.shown is place else ""
+    return [room.node, occupant.nick, occupant.role.value, place.inner, shown]
+
+
+def seat(room: Room, client: Client, nick: str, role: str, inner: str, shown: str) -> None:
+    """Let a session sit in a room as it did; nobody is told."""
+    occupant = room.occupants.get(nick)
+    if occupant is None:
+        bare = client.account
         occupant = Occupant(room.jid, nick, bare, room.affiliation(bare), Role(role))
-        for jid, inner in seats:
-            client = full.get(jid)
-            if client is not None:
-                room.sit(occupant, client, inner)
-                found.append(client)
-        for place in occupant.seats:
-            if place.jid == seats[shown][0]:
-                occupant.shown = place
-    return found
+    others = occupant.shown if occupant.seats and shown != _SHOWN else None
+    room.sit(occupant, client, inner)
+    if others is not None:
+        occupant.shown = others

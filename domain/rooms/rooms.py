@@ -7,8 +7,8 @@ What a method returns that changes something is the answer to an iq, as of
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from andiron.domain.archive.mam import FEATURES
 from andiron.domain.client import Client
@@ -18,7 +18,7 @@ from andiron.domain.events import Events
 from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.config import RoomConfig
-from andiron.domain.rooms.freezing import FrozenRoom, freeze, seat
+from andiron.domain.rooms.freezing import FrozenRoom, resume, seat
 from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
@@ -28,7 +28,6 @@ from andiron.domain.rooms.room import Room, RoomEvents
 from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.domain.rooms.speaking import Keep
 from andiron.domain.rooms.store import RoomStore, StoredRoom
-from andiron.sm.frozen import Plain
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -148,34 +147,30 @@ class Rooms:
 
     # Outliving the process
 
-    def freeze(self, offset: float) -> list[Mapping[str, Plain]]:
-        """Return the rooms that somebody is in; ``offset`` leads from the clock to Unix times."""
-        return [freeze(room, offset) for room in self.by_name.values() if room.occupants]
+    async def revive(self, frozen: Iterable[Mapping[str, Any]], offset: float) -> None:
+        """Have rooms that were frozen, the temporary ones too; those who sat there come next.
 
-    async def revive(self, frozen: Iterable[FrozenRoom]) -> None:
-        """Make the temporary ones of rooms that were frozen. Raises :class:`DatabaseError`."""
-        for each in frozen:
+        ``offset`` leads from Unix times to the clock. Raises :class:`DatabaseError`, and
+        ValueError for what is no room.
+        """
+        for plain in frozen:
+            each = FrozenRoom.of(plain)
             stored = each.stored()
             if stored is not None and stored.name not in self.by_name:
                 room = self._revive(stored)
                 self.add(room)
                 if self._archives is not None:
                     await self._archives.remember(room)
+            if each.name in self.by_name:
+                resume(self.by_name[each.name], each, offset)
 
-    def seat(
-        self, frozen: Iterable[FrozenRoom], full: Mapping[str, Client], offset: float
-    ) -> list[tuple[Client, Room]]:
-        """Let sessions be in rooms that were frozen, and return who is in which.
-
-        ``full`` has those that are there, ``offset`` leads from Unix times to the clock.
-        """
-        found = []
-        for each in frozen:
-            room = self.by_name.get(each.name)
-            if room is not None:
-                found += [(client, room) for client in seat(room, each, full, offset)]
-                self.tidy(room)
-        return found
+    def seat(self, client: Client, place: Sequence[str]) -> Room | None:
+        """Let a session sit where it did, and return the room; None where that is no more."""
+        name, *rest = place
+        room = self.by_name.get(name)
+        if room is not None:
+            seat(room, client, *rest)
+        return room
 
     def post(self, room: Room, client: Client, text: str, jid: JID, now: float) -> None:
         """Send a room's message to an account that need not be in it."""

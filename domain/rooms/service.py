@@ -1,6 +1,6 @@
 """The rooms' address: which room a stanza is for, and which rooms there are (XEP-0045)."""
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from andiron.domain.client import Client
@@ -18,7 +18,7 @@ from andiron.domain.rooms.entering import (
     rename,
 )
 from andiron.domain.rooms.forwarding import Forwarding
-from andiron.domain.rooms.freezing import FrozenRoom
+from andiron.domain.rooms.freezing import freeze, freeze_seat
 from andiron.domain.rooms.inviting import Mediation, mediate
 from andiron.domain.rooms.occupant import Seat
 from andiron.domain.rooms.outbox import Way
@@ -29,6 +29,7 @@ from andiron.domain.rooms.requests import Request, answer_room, answer_service
 from andiron.domain.rooms.room import Room
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.speaking import say, whisper
+from andiron.sm.frozen import Plain
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.escape import escape
@@ -127,14 +128,31 @@ class RoomService:
         self._forwarding.left(client)
         self._outbox.flush(now)
 
-    def seat(
-        self, frozen: Iterable[FrozenRoom], full: Mapping[str, Client], offset: float
-    ) -> set[Client]:
-        """Let sessions be in rooms as they were; return them. As of :meth:`Rooms.seat`."""
-        found = self._rooms.seat(frozen, full, offset)
-        for client, room in found:
-            self._visits.setdefault(client, set()).add(room)
-        return {client for client, _ in found}
+    # Outliving the process
+
+    def places(self, client: Client) -> list[list[str]]:
+        """Return where a session sits, as plain data."""
+        visits = self._visits.get(client, ())
+        return [freeze_seat(room, client) for room in visits if client in room.seats]
+
+    def freeze(self, offset: float) -> list[Mapping[str, Plain]]:
+        """Return the rooms that somebody is in; ``offset`` leads from the clock to Unix times."""
+        rooms = self._rooms.by_name.values()
+        return [freeze(room, offset) for room in rooms if room.occupants]
+
+    async def revive(self, frozen: Iterable[Mapping[str, Any]], offset: float) -> None:
+        """Have rooms that were frozen; see :meth:`Rooms.revive`."""
+        await self._rooms.revive(frozen, offset)
+
+    def seat(self, client: Client, places: Iterable[Sequence[str]]) -> None:
+        """Let a session sit in rooms as it did; nobody is told."""
+        found = [self._rooms.seat(client, place) for place in places]
+        self._visits[client] = {room for room in found if room is not None}
+
+    def tidy(self) -> None:
+        """Let go of temporary rooms in which nobody sits, now that all sit who did."""
+        for room in list(self._rooms.by_name.values()):
+            self._rooms.tidy(room)
 
     # Messages
 

@@ -49,7 +49,7 @@ class Street:
         old.hibernate(self.house.now)
         await domain.settle()
         await until(lambda: old.settled)
-        rooms = freeze_rooms(domain.rooms, old)
+        rooms = freeze_rooms(domain, old)
         written = json.dumps([rooms, [asdict(each) for each in old.freeze(self.house.now)]])
         await domain.stop()
         await self.build()
