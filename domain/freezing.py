@@ -76,7 +76,7 @@ class Freezer:
         """Return a resource as plain data; its session is about to be frozen."""
 
         def wall(instant: float) -> float:
-            return 0.0 if abs(instant) == inf else client.session.wall(instant)
+            return 0.0 if abs(instant) == inf else round(client.session.wall(instant), 3)
 
         caps, nodes = self._interests.freeze(client)
         kept = FrozenClient(

@@ -249,11 +249,15 @@ class DomainLink(Client):
 
     # Outliving the process
 
-    def freeze(self, now: float) -> Mapping[str, Plain]:
-        """Return the resource as plain data; what waited for somebody to look does not any more."""
+    def freeze(self) -> Mapping[str, Plain]:
+        """Return the resource as plain data."""
         inactive = self._inactive is not None
-        self._activate(now)
         return self._domain.freezer.freeze(self, self._language, inactive=inactive)
+
+    def speak_up(self, now: float) -> None:
+        """Deliver what waits for somebody to look."""
+        if self._inactive is not None:
+            self._inactive.flush(now)
 
     def take_up(self, owner: Owner, jid: str, kept: FrozenClient, now: float) -> None:
         """Be the resource that was frozen, of ``owner``."""

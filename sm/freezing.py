@@ -13,7 +13,7 @@ from andiron.sm.session import Keeper, Session, State
 Connect: TypeAlias = Callable[[Session, Head, float], Link]
 """Makes the backend's end of a session that was frozen."""
 
-__all__ = ["freeze", "outlives", "thaw"]
+__all__ = ["freeze", "head_of", "outlives", "thaw"]
 
 
 def outlives(session: Session) -> bool:
@@ -24,18 +24,17 @@ def outlives(session: Session) -> bool:
     return session.link.lasting
 
 
-def freeze(session: Session, now: float) -> Frozen | None:
-    """Return a session that :func:`outlives` its process as plain data.
-
-    It must have lost its connection. None while something that its client sent is in work:
-    ``h`` could not say then what of it was handled. It is not to be used any more.
-    """
+def head_of(session: Session) -> Head:
+    """Return who a session that :func:`outlives` its process is now."""
     management = session.management
-    if management is None or session.state is not State.DETACHED or session.inbound.pending:
-        return None
-    backend = session.link.freeze(now)  # What it still has to say to the client goes first.
-    wall, channel = session.wall, session.channel
-    head = Head(
+    assert management is not None
+    channel = session.channel
+
+    def wall(instant: float) -> float:
+        # To the thousandth, for one thing is to have one time whenever it is written down.
+        return 0.0 if instant == inf else round(session.wall(instant), 3)
+
+    return Head(
         id=management.id,
         number=session.id,
         namespace=management.namespace,
@@ -48,12 +47,18 @@ def freeze(session: Session, now: float) -> Frozen | None:
         secure=channel.secure,
         began=wall(session.since),
         lost_at=wall(session.lost_at),
-        ends_at=0.0 if session.ends_at == inf else wall(session.ends_at),
-        backend=backend,
+        ends_at=wall(session.ends_at),
+        backend=session.link.freeze(),
     )
+
+
+def freeze(session: Session) -> Frozen:
+    """Return such a session as plain data."""
+    management = session.management
+    assert management is not None
     queue = management.queue
-    owed = [(text, wall(since)) for text, since, _ in queue]
-    return Frozen(head, session.inbound.h, queue.acked, owed)
+    owed = [(text, session.wall(since)) for text, since, _ in queue]
+    return Frozen(head_of(session), session.inbound.h, queue.acked, owed)
 
 
 def thaw(keeper: Keeper, frozen: Frozen, connect: Connect, now: float) -> Session:

@@ -226,8 +226,8 @@ class Link(Protocol):
     def abandoned(self) -> None:
         """Forget this stream, which had not bound: its connection resumes another session."""
 
-    def freeze(self, now: float) -> Mapping[str, Plain]:
-        """Return what the backend needs to go on with a :attr:`lasting` session elsewhere.
+    def freeze(self) -> Mapping[str, Plain]:
+        """Return what the backend needs to go on with a :attr:`lasting` session elsewhere."""
 
-        It has no connection. What is still to be said to its client is delivered before.
-        """
+    def speak_up(self, now: float) -> None:
+        """Deliver what waits for the client to look: nobody will know of it elsewhere."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from andiron.sm import nonzas
 from andiron.sm.acks import Acks
@@ -18,6 +18,13 @@ from andiron.xmpp.stanza import with_delay
 from andiron.xmpp.xml import Element
 
 _TRUE: Final = frozenset({"true", "1"})
+
+
+class Writer(Protocol):
+    """Where stanzas go that the client is sent: its connection, or what stands before that."""
+
+    def send(self, text: str) -> None:
+        """Send one stanza."""
 
 
 class QueueFullError(Exception):
@@ -72,7 +79,7 @@ class Management:
         life: Liveness,
         config: SmConfig,
         queue: UnackedQueue,
-        writer: Transport | None,
+        writer: Writer | None,
     ) -> None:
         """Begin as ``asked``; the caller gives it an ``id`` if it is ``resumable``.
 
@@ -183,10 +190,17 @@ class Management:
         """Return the answer to ``<resume/>``, and note that the client is told its count."""
         return nonzas.resumed(self.namespace, self.id, self.acks.tell())
 
-    def replay(self, transport: Transport, domain: str, wall: Callable[[float], float]) -> None:
+    def replay(
+        self,
+        transport: Transport,
+        writer: Writer,
+        domain: str,
+        wall: Callable[[float], float],
+    ) -> None:
         """Send what this connection has not been sent, in order, as fast as it takes it.
 
-        ``domain`` says when, by ``wall``, a message had come that is sent so late.
+        ``domain`` says when, by ``wall``, a message had come that is sent so late. What
+        comes when all is sent goes to ``writer``.
         """
         queue = self.queue
         for text, since, _ in islice(queue, len(queue) - self._unsent, None):
@@ -197,4 +211,4 @@ class Management:
             transport.send(
                 with_delay(text, domain, wall(since)) if text.startswith("<message") else text
             )
-        self.writer = transport
+        self.writer = writer

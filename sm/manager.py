@@ -20,6 +20,7 @@ from andiron.sm.management import Management
 from andiron.sm.payers import Payers, Rounds
 from andiron.sm.queue import CountTooHighError
 from andiron.sm.rates import Rate
+from andiron.sm.recording import Gate, Recording
 from andiron.sm.session import Session, State
 from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
@@ -84,6 +85,8 @@ class SessionManager:
         self._resumable: dict[str, Session] = {}
         self._expired: OrderedDict[str, tuple[str, str, Inbound]] = OrderedDict()
         self._closing = False
+        self.recording: Recording | None = None
+        """Writes down the sessions that outlive the process; None: none does."""
 
     @property
     def resumed(self) -> int:
@@ -285,39 +288,40 @@ class SessionManager:
             elif session.transport is not None:
                 session.drop(CloseReason.SHUTDOWN, now)
 
+    def record(self, session: Session) -> Gate | None:
+        """Return the gate of a session that can be resumed, where such are written down."""
+        recording = self.recording
+        if recording is None or not outlives(session):
+            return None
+        return recording.begin(session, freeze(session))
+
     @property
     def settled(self) -> bool:
         """Whether nothing is in work that the client of a session sent."""
         return not any(session.inbound.pending for session in self.sessions)
 
-    def freeze(self, now: float) -> list[Frozen]:
-        """Return the sessions that :meth:`hibernate` left, and forget them.
+    def leave(self, now: float) -> None:
+        """Write the last down of the sessions that :meth:`hibernate` left, and forget them.
 
-        One that is not :attr:`settled` is ended instead.
+        Of what is in work still their clients are not told that it was handled.
         """
-        found = []
-        for session in list(self.sessions):
-            frozen = freeze(session, now)
-            if frozen is None:
-                logger.warning(
-                    "%s: ended, as what its client sent was still in work",
-                    session.link.jid,
-                    extra=session.logged,
-                )
-                session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
-            else:
-                found.append(frozen)
-                self.timers.cancel(session)
+        for session in self.sessions:
+            self.timers.cancel(session)
+            session.link.speak_up(now)
+            session.changed()
         self.sessions.clear()
         self._resumable.clear()
-        return found
+        if self.recording is not None:
+            self.recording.end_turn()
 
     def thaw(self, frozen: Frozen, now: float) -> None:
-        """Go on with a session that was frozen: it hibernates.
+        """Go on with a session that was written down: it hibernates.
 
         Raises ValueError for one that the backend cannot go on with.
         """
         session = thaw(self, frozen, self.backend.thaw, now)
+        if self.recording is not None:
+            session.gate = self.recording.adopt(session, frozen.head)
         self.sessions.add(session)
         self._resumable[frozen.head.id[:_SELECTOR_LENGTH]] = session
         self.timers.schedule(session, session.next_deadline())

@@ -20,6 +20,7 @@ from andiron.sm.liveness import Liveness
 from andiron.sm.management import Asked, Management, QueueFullError
 from andiron.sm.payers import Payer, Payers
 from andiron.sm.queue import UnackedQueue
+from andiron.sm.recording import Answer, Gate, Promise
 from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
@@ -66,6 +67,9 @@ class Keeper(Bounds, Protocol):
     def new_sm_id(self, session: "Session") -> str:
         """Return an unguessable id under which ``session`` can be resumed."""
 
+    def record(self, session: "Session") -> Gate | None:
+        """Return the gate of a session that can be resumed, where such are written down."""
+
     def resume(self, asking: "Session", element: Element, now: float) -> None:
         """Hand the connection of ``asking`` to the session that ``<resume/>`` names."""
 
@@ -99,6 +103,7 @@ class Session:
         "config",
         "domain",
         "flow",
+        "gate",
         "inbound",
         "keeper",
         "life",
@@ -140,6 +145,8 @@ class Session:
         self.domain = ""
         self.inbound = Inbound()
         self.management: Management | None = None
+        self.gate: Gate | None = None
+        """Where it waits for what it owes to be written down; None: it need not."""
         self.wake_at = inf
         self.life = Liveness(self.config, now)
         self.flow = Flow(keeper, keeper.payers.network(channel.address), transport)
@@ -201,27 +208,33 @@ class Session:
                 tally.received_size += size
                 early = self.flow.arrived(size, now)
                 if early:
-                    if self.life.slow_until == inf:
-                        logger.info(
-                            "%s: read from the slower: it sends too much",
-                            self.link.jid,
-                            extra=self.logged,
-                        )
-                    self.life.slow_until = now + early
-                    self._wake_by(now + early)
+                    self._slow_down(now + early)
                 if self.link.receive(element, ticket, now):
                     inbound.handle(ticket)
                     management = self.management
-                    if management is not None and management.acks.watching:
-                        self._acknowledge_progress(management)
+                    if management is not None:
+                        if self.gate is not None:
+                            self.gate.handled(changing=element.name != "message")
+                        if management.acks.watching:
+                            self._acknowledge_progress(management)
                 else:
                     self.flow.begun(inbound.pending)
             elif element.namespace in nonzas.SM_NAMESPACES:
                 self._receive_nonza(element, now)
             else:
                 self.link.receive(element, 0, now)
+                self.changed()
         except Exception as error:  # noqa: BLE001
             self.failed(element, error, now)
+
+    def _slow_down(self, until: float) -> None:
+        """Note that nothing is read until then."""
+        if self.life.slow_until == inf:
+            logger.info(
+                "%s: read from the slower: it sends too much", self.link.jid, extra=self.logged
+            )
+        self.life.slow_until = until
+        self._wake_by(until)
 
     def take_up(self, element: Element, ticket: int) -> None:
         """Give the link once more a stanza that it has put off, to which it said False."""
@@ -292,6 +305,7 @@ class Session:
         self.life.expires_at = now + management.max
         self.keeper.note_detached(self, reason)
         self.link.detached(now)
+        self.changed()
         self._wake_by(self.life.expires_at)
 
     @property
@@ -322,7 +336,7 @@ class Session:
     def writable(self, now: float) -> None:
         """Go on with a replay: the transport's buffer has drained."""
         management, transport = self.management, self.transport
-        if transport is None or self._resuming():
+        if transport is None or self._resuming() or (self.gate is not None and self.gate.waits):
             return
         if management is not None and management.writer is None:
             self._replay(management, transport, now)
@@ -364,8 +378,16 @@ class Session:
 
     def send(self, xml: str) -> None:
         """Send a nonza or an element of the negotiation: neither counted nor queued."""
-        if self.transport is not None:
+        gate = self.gate
+        if gate is not None:
+            gate.send(xml)
+        elif self.transport is not None:
             self.transport.send(xml)
+
+    def changed(self) -> None:
+        """Note that what the link would freeze may have changed."""
+        if self.gate is not None:
+            self.gate.changed()
 
     def deliver(self, text: str, now: float) -> None:
         """Take a stanza for the client: recorded first, then sent if that is possible.
@@ -377,6 +399,9 @@ class Session:
         tally.sent[text[1]] += 1
         tally.sent_size += len(text)
         if management is not None:
+            gate = self.gate
+            if gate is not None:
+                gate.queued(text, self.keeper.wall(now))
             try:
                 at = management.deliver(text, now)
                 if at < self.wake_at:
@@ -458,6 +483,8 @@ class Session:
     def handled(self, ticket: int, now: float) -> None:
         """Note that the backend has taken over a stanza it had not at once."""
         self.inbound.handle(ticket)
+        if self.gate is not None:
+            self.gate.handled(changing=True)
         management = self.management
         if management is not None:
             if self._resuming():
@@ -486,14 +513,17 @@ class Session:
         else:
             # What of ``unsent`` are stanzas is in the queue, and must not go both ways.
             if farewell is not None and not self._resuming():
-                farewell.send(management.ack())
+                (self.gate or farewell).send(Promise(management.ack()))
             undelivered = management.drain()
+        gate, self.gate = self.gate, None
         self._unbind_transport()
         self.state = State.CLOSED
         self._awaited = None
         self.keeper.note_closed(self, reason, error)
         self.management = None
-        if farewell is not None:
+        if gate is not None:
+            gate.end(farewell, error)
+        elif farewell is not None:
             farewell.close(error)
         self.link.closed(reason, undelivered, now)
 
@@ -504,10 +534,12 @@ class Session:
         match element.name:
             case "r" if management is not None:
                 management.acks.ask()
-                self.send(management.ack())
+                self.send(Promise(management.ack()))
             case "a" if management is not None:
                 confirmed = management.confirmed
                 management.confirm(element, now)
+                if self.gate is not None:
+                    self.gate.acknowledged(management.queue.acked)
                 self._wake_by(self.life.quiet_at)
                 self.writable(now)
                 if management.confirmed > confirmed:
@@ -548,11 +580,14 @@ class Session:
         )
         if management.resumable:
             management.id = self.keeper.new_sm_id(self)
+            self.gate = gate = self.keeper.record(self)
+            if gate is not None:
+                management.writer = gate
         self.send(management.enabled())
 
     def _acknowledge_progress(self, management: Management) -> None:
         if management.acks.due():
-            self.send(management.ack())
+            self.send(Promise(management.ack()))
 
     def _request_awaited(self, management: Management, now: float) -> None:
         """Ask for what somebody waits for, unless an answer is still to come."""
@@ -589,6 +624,9 @@ class Session:
             previous.unsent()
             previous.close(StreamError(StreamCondition.CONFLICT, "resumed on another connection"))
         management.resume(h)
+        if self.gate is not None:
+            self.gate.acknowledged(h)
+            self.gate.changed()
         self.transport = transport
         self.flow.carry(transport)
         transport.session = self
@@ -612,16 +650,25 @@ class Session:
         self.life.negotiate_by = inf
         transport = self.transport
         assert transport is not None
-        transport.send(management.resumed())
-        self.link.resumed(now)
-        self._replay(management, transport, now)
+        gate = self.gate
+        if gate is None:
+            transport.send(management.resumed())
+            self.link.resumed(now)
+            self._replay(management, transport, now)
+        else:
+            gate.send(Answer(management.resumed()))
+            self.link.resumed(now)
         self.flow.all_done()
         self._wake_for_idleness(now)
         self._tell_if_taken()
 
+    def answered(self) -> None:
+        """Go on with the resumption: its client has the answer."""
+        self.writable(self.clock())
+
     def _replay(self, management: Management, transport: Transport, now: float) -> None:
         """Send what waits for this connection, and ask for it once all is sent."""
-        management.replay(transport, self.domain, self.keeper.wall)
+        management.replay(transport, self.gate or transport, self.domain, self.keeper.wall)
         if management.writer is not None and management.queue and self.life.request_by == inf:
             self._request(management, now)
 
@@ -694,6 +741,8 @@ class Session:
 
     def _unbind_transport(self) -> None:
         self.transport = None
+        if self.gate is not None:
+            self.gate.drop()
         if self.management is not None:
             self.management.lost()
         self.life.lost()

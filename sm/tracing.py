@@ -143,9 +143,10 @@ def _tap(session: Session, trace: Trace) -> None:
     if session.transport is None or isinstance(session.transport, _Outgoing):
         return
     tap = _Outgoing(session.transport, trace)
+    management = session.management
+    if management is not None and management.writer is session.transport:
+        management.writer = tap
     session.transport = tap
-    if session.management is not None and session.management.writer is not None:
-        session.management.writer = tap
     tap.session = session
 
 

@@ -1,0 +1,262 @@
+"""What sessions owe is written down before it is said: a turn of the event loop at a time.
+
+What a session sends waits at its gate until the turn ends. Then all that the turn brought is
+written at once, and goes out: so a client never has, or is told, what a process that is killed
+would not know of afterwards.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+from andiron.sm.counters import Inbound
+from andiron.sm.frozen import Frozen, Head
+from andiron.sm.journal.journal import Journal
+from andiron.sm.link import Transport
+from andiron.xmpp.errors import StreamError
+
+__all__ = ["Answer", "Gate", "Promise", "Recorded", "Recording", "Writer"]
+
+
+class Promise(str):
+    """What tells the client that something of it is handled."""
+
+    __slots__ = ()
+
+
+class Answer(Promise):
+    """A promise that has to come before what is sent after it."""
+
+    __slots__ = ()
+
+
+class Recorded(Protocol):
+    """A session, as its gate knows it."""
+
+    transport: Transport | None
+    inbound: Inbound
+
+    def answered(self) -> None:
+        """Go on with the resumption: its client has the answer."""
+
+
+class Writer(Protocol):
+    """Where the journal is written; :class:`~andiron.sm.journal.file.JournalFile`."""
+
+    journal: Journal
+
+    @property
+    def failing(self) -> str:
+        """Why what is recorded now cannot be promised; empty while it can."""
+
+    def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
+        """Write what was recorded; tell whether it may be promised, else call ``done`` later."""
+
+
+class Gate:
+    """Stands between one session that outlives its process, and its connection."""
+
+    __slots__ = (
+        "_changed",
+        "_closing",
+        "_handled",
+        "_last",
+        "_recording",
+        "_session",
+        "_sm_id",
+        "_texts",
+        "passed",
+        "waits",
+    )
+
+    def __init__(self, recording: "Recording", session: Recorded, sm_id: str, last: Head) -> None:
+        self._recording = recording
+        self._session = session
+        self._sm_id = sm_id
+        self._last = last
+        """The head that is written down."""
+        self._texts: list[str] = []
+        self._closing: tuple[Transport, StreamError | None] | None = None
+        self._handled = self._changed = False
+        self.passed = 0
+        """How many texts have gone through, or were dropped."""
+        self.waits = False
+        """Whether an answer is here, that has to come before anything else."""
+
+    # What the session records
+
+    def queued(self, text: str, wall: float) -> None:
+        """Record a stanza for the client, before :meth:`send`."""
+        self._recording.journal.queued(self._sm_id, text, wall)
+
+    def acknowledged(self, h: int) -> None:
+        """Record that the client has all up to ``h``."""
+        self._recording.journal.acknowledged(self._sm_id, h)
+
+    def handled(self, *, changing: bool) -> None:
+        """Record at the turn's end what is handled then of what the client sent.
+
+        ``changing`` says that it may have changed what else there is of the session.
+        """
+        self._handled = True
+        if changing:
+            self._changed = True
+        self._recording.touch(self)
+
+    def changed(self) -> None:
+        """Record at the turn's end what else of the session has changed, if anything has."""
+        self._changed = True
+        self._recording.touch(self)
+
+    # What it sends
+
+    def send(self, text: str) -> None:
+        """Send one element when the turn has ended."""
+        if not self._texts:
+            self._recording.touch(self)
+        self._texts.append(text)
+        if isinstance(text, Answer):
+            self.waits = True
+
+    def drop(self) -> None:
+        """Let go what has not gone out: the connection is lost."""
+        self.passed += len(self._texts)
+        self._texts.clear()
+        self.waits = False
+
+    def end(self, transport: Transport | None, error: StreamError | None) -> None:
+        """Record that the session has ended; close ``transport``, if any, after what it is sent."""
+        self._recording.journal.ended(self._sm_id)
+        self._handled = self._changed = False
+        if transport is None:
+            self.drop()
+        else:
+            self._closing = transport, error
+            self._recording.touch(self)
+
+    # The turn's end
+
+    def write_down(self) -> None:
+        """Record what has changed, as it is now."""
+        journal = self._recording.journal
+        if self._changed:
+            self._changed = False
+            head = self._recording.head_of(self._session)
+            if head != self._last:
+                self._last = head
+                journal.changed(head)
+        if self._handled:
+            self._handled = False
+            journal.handled(self._sm_id, self._session.inbound.h)
+
+    @property
+    def mark(self) -> int:
+        """What tells what is here by now from what will be."""
+        return self.passed + len(self._texts)
+
+    def release(self, mark: int) -> None:
+        """Send what was here at a mark: it is written down."""
+        due = mark - self.passed
+        if due > 0:
+            texts = self._texts
+            now, self._texts = texts[:due], texts[due:]
+            self.passed = mark
+            self._give(now)
+            if self.waits and not any(isinstance(text, Answer) for text in self._texts):
+                self.waits = False
+                self._session.answered()
+        self._close_at_end()
+
+    def release_the_rest(self) -> None:
+        """Send what promises nothing: nothing can be written down at the moment."""
+        over = self._closing is not None
+        kept: list[str] = []
+        passing: list[str] = []
+        held = False
+        for text in self._texts:
+            held = held or isinstance(text, Answer)
+            if held or isinstance(text, Promise):
+                kept.append(text)
+            else:
+                passing.append(text)
+        self.passed += len(passing)
+        self._texts = kept
+        self._give(passing)
+        if over:
+            self.drop()
+            self._close_at_end()
+
+    def _give(self, texts: list[str]) -> None:
+        closing = self._closing
+        transport = self._session.transport if closing is None else closing[0]
+        if transport is not None:
+            for text in texts:
+                transport.send(text)
+
+    def _close_at_end(self) -> None:
+        if self._closing is not None and not self._texts:
+            transport, error = self._closing
+            self._closing = None
+            transport.close(error)
+
+
+class Recording:
+    """Ends the turns of all sessions that outlive their process; one for each session manager."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        head_of: Callable[[Any], Head],
+        clock: Callable[[], float],
+        soon: Callable[[Callable[[], object]], object],
+    ) -> None:
+        """Take what tells who a session is now.
+
+        ``soon`` has a function called when the turn of the event loop that goes on is over.
+        """
+        self.head_of: Final = head_of
+        self.journal: Final = writer.journal
+        self._writer = writer
+        self._clock = clock
+        self._soon = soon
+        self._touched: dict[Gate, None] = {}
+        self._due = False
+        self.journal.on_pending = self._ask
+
+    def begin(self, session: Recorded, frozen: Frozen) -> Gate:
+        """Return the gate of a session that can be resumed from now on; it is written down."""
+        self.journal.began(frozen)
+        return self.adopt(session, frozen.head)
+
+    def adopt(self, session: Recorded, head: Head) -> Gate:
+        """Return the gate of a session that is written down already."""
+        return Gate(self, session, head.id, head)
+
+    def touch(self, gate: Gate) -> None:
+        """Have something of a gate to be done at the turn's end."""
+        self._touched[gate] = None
+        self._ask()
+
+    def end_turn(self) -> None:
+        """Write down what the turn brought, then let it out."""
+        self._due = False
+        now = self._clock()
+        gates, self._touched = self._touched, {}
+        for gate in gates:
+            gate.write_down()
+        release = partial(_release, [(gate, gate.mark) for gate in gates])
+        if self._writer.flush(now, release):
+            release()
+        elif self._writer.failing:
+            for gate in gates:
+                gate.release_the_rest()
+
+    def _ask(self) -> None:
+        if not self._due:
+            self._due = True
+            self._soon(self.end_turn)
+
+
+def _release(marks: list[tuple[Gate, int]]) -> None:
+    for gate, mark in marks:
+        gate.release(mark)
