@@ -6,7 +6,7 @@ freezes to this, and thaws to one that hibernates.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | Mapping[str, Plain] | None"
 """What JSON can say."""
@@ -46,6 +46,40 @@ class Head:
     """When it ends whatever its client does."""
     backend: Mapping[str, Plain]
     """What the backend knows of it, and alone understands."""
+
+    def plain(self) -> dict[str, Plain]:
+        """Return it as JSON can say it."""
+        return {name: getattr(self, name) for name in _SHAPE}
+
+    @classmethod
+    def of(cls, plain: Plain) -> "Head":
+        """Return what :meth:`plain` gave. Raises :class:`ValueError` for anything else."""
+        if not isinstance(plain, dict) or plain.keys() != _SHAPE.keys():
+            raise ValueError("this is no session's head")
+        for name, kinds in _SHAPE.items():
+            if type(plain[name]) not in kinds:
+                raise ValueError(f"{name} of a session is no {kinds[0].__name__}")
+        return cls(**cast(dict[str, Any], plain))
+
+
+_TIME: Final = (float, int)
+_SHAPE: Final[Mapping[str, tuple[type, ...]]] = {
+    "id": (str,),
+    "number": (str,),
+    "namespace": (str,),
+    "max": (int,),
+    "account": (str,),
+    "jid": (str,),
+    "domain": (str,),
+    "kind": (str,),
+    "address": (str,),
+    "secure": (bool,),
+    "began": _TIME,
+    "lost_at": _TIME,
+    "ends_at": _TIME,
+    "backend": (dict,),
+}
+"""The fields of a head, and what JSON has in place of each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,98 @@
+"""The records of a journal as JSON has them: a list each, its name first, like a method's call."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from andiron.sm.counters import MODULUS
+from andiron.sm.frozen import Frozen, Head, Plain
+from andiron.sm.journal.state import State, Written
+
+__all__ = ["Record", "apply", "is_plain", "whole"]
+
+Record: TypeAlias = "Sequence[Plain]"
+
+
+def whole(session: Written | Frozen) -> Record:
+    """Return the record that says all of a session."""
+    return "began", session.head.plain(), session.handled, session.acked, list(session.queue)
+
+
+def apply(state: State, record: Plain) -> None:
+    """Let a record that was read be true.
+
+    Raises :class:`ValueError` or :class:`KeyError` for one that cannot be, and changes nothing.
+    """
+    if not isinstance(record, list) or not record or type(record[0]) is not str:
+        raise ValueError("a record is a list, its name first")
+    method, shape = _RECORDS[record[0]]
+    arguments = record[1:]
+    if len(arguments) != len(shape):
+        raise ValueError(f"{record[0]} has {len(shape)} arguments")
+    for argument, fits in zip(arguments, shape, strict=True):
+        if not fits(argument):
+            raise ValueError(f"{record[0]} has an argument that it cannot have")
+    method(state, *arguments)
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether JSON can say a value, so that it comes back as it is."""
+    kind = type(value)
+    if kind in _SIMPLE:
+        return True
+    if kind is dict:
+        return all(type(key) is str and is_plain(each) for key, each in value.items())  # type: ignore[attr-defined]
+    return kind in _LISTS and all(map(is_plain, value))  # type: ignore[call-overload]
+
+
+_SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
+_LISTS: Final = frozenset({list, tuple})
+
+
+def _began(state: State, head: Plain, handled: int, acked: int, queue: list[Any]) -> None:
+    for entry in queue:
+        if type(entry) is not list or len(entry) != 2:
+            raise ValueError("a queued stanza is its text and its time")
+        if type(entry[0]) is not str or not _is_time(entry[1]):
+            raise ValueError("a queued stanza is its text and its time")
+    state.began(Frozen(Head.of(head), handled, acked, [(text, wall) for text, wall in queue]))
+
+
+def _changed(state: State, head: Plain) -> None:
+    state.changed(Head.of(head))
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is float or type(value) is int
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MODULUS
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_list(value: object) -> bool:
+    return type(value) is list
+
+
+def _is_anything(_value: object) -> bool:
+    return True
+
+
+_RECORDS: Final[dict[str, tuple[Callable[..., None], tuple[Callable[[Any], bool], ...]]]] = {
+    "began": (_began, (_is_anything, _is_count, _is_count, _is_list)),
+    "changed": (_changed, (_is_anything,)),
+    "queued": (State.queued, (_is_text, _is_text, _is_time)),
+    "acknowledged": (State.acknowledged, (_is_text, _is_count)),
+    "handled": (State.handled, (_is_text, _is_count)),
+    "ended": (State.ended, (_is_text,)),
+    "note": (State.note, (_is_text, _is_anything)),
+    "owed": (State.owed, (_is_text, _is_number, _is_anything)),
+    "paid": (State.paid, (_is_text, _is_number)),
+}
