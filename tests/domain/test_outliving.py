@@ -1,8 +1,8 @@
 """Sessions and rooms that go on in another process, as if nothing had happened."""
 
+import asyncio
 import base64
 import json
-from dataclasses import asdict
 
 import pytest
 from support.domains import Client
@@ -13,11 +13,27 @@ from support.waiting import until
 
 from andiron.domain.config import RoomsConfig
 from andiron.domain.outliving import freeze_rooms, take_up
-from andiron.sm.frozen import Frozen, Head
+from andiron.sm.freezing import head_of
+from andiron.sm.journal.journal import Journal
+from andiron.sm.journal.records import apply
+from andiron.sm.journal.state import State
 from andiron.sm.link import CloseReason
+from andiron.sm.recording import Recording
 from andiron.xmpp import namespaces as ns
 
 ENABLE = f"<enable xmlns='{ns.SM_3}' resume='true'/>"
+
+
+class Paper:
+    """Has what was recorded, and says that it is safe."""
+
+    failing = ""
+
+    def __init__(self, state):
+        self.journal = Journal(state)
+
+    def flush(self, now, done=None):
+        return True
 
 
 class Street:
@@ -26,10 +42,14 @@ class Street:
     def __init__(self, url):
         self.url = url
         self.house: House
+        self.state = State()
+        """What was written down."""
 
     async def build(self):
         self.house = House(self.url, rooms=RoomsConfig())
         await self.house.domain.start()
+        manager, loop = self.house.manager, asyncio.get_running_loop()
+        manager.recording = Recording(Paper(self.state), head_of, manager.clock, loop.call_soon)
         return self.house
 
     async def person(self, name, *, resume=True, presence="<presence/>"):
@@ -38,7 +58,7 @@ class Street:
         client = await self.house.come(name, "secret")
         if resume:
             client.send(ENABLE)
-            client.sm_id = client.take()[0].get("id")
+            client.sm_id = (await heard(client))[0].get("id")
         if presence:
             client.send(presence)
         return client
@@ -50,11 +70,14 @@ class Street:
         await domain.settle()
         await until(lambda: old.settled)
         rooms = freeze_rooms(domain, old)
-        written = json.dumps([rooms, [asdict(each) for each in old.freeze(self.house.now)]])
+        old.leave(self.house.now)
+        written = json.dumps([rooms, old.recording.journal.take()])
         await domain.stop()
+        rooms, records = json.loads(written)
+        for record in records:
+            apply(self.state, record)
         await self.build()
-        rooms, sessions = json.loads(written)
-        frozen = [Frozen(Head(**each.pop("head")), **each) for each in sessions]
+        frozen = [each.frozen() for each in self.state.sessions.values()]
         return await take_up(self.house.domain, self.house.manager, frozen, rooms)
 
     async def back(self, client, name, h=0):
@@ -86,6 +109,19 @@ async def street(lasting_url):
     await street.house.stop()
 
 
+async def request(client, kind, payload, to=""):
+    """Return the answer to a request of a client that heard all before."""
+    await heard(client)
+    return await ask(client, kind, payload, to)
+
+
+async def heard(client):
+    """Return what a client is sent when the turn has ended."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return client.take()
+
+
 def words(trees):
     return [each.findtext(f"{{{ns.CLIENT}}}body") for each in trees if each.tag.endswith("message")]
 
@@ -101,7 +137,7 @@ async def test_a_session_goes_on_with_its_counters_and_what_it_owes(street):
     romeo.send(f"<message to='{juliet.jid}' id='3' type='chat'><body>three</body></message>")
     await until(lambda: not romeo.session.inbound.pending)
     back = await street.back(juliet, "juliet", h=2)  # Her own presence, and the first.
-    resumed, *rest = back.take()
+    resumed, *rest = await heard(back)
     assert resumed.tag.endswith("resumed")
     assert resumed.get("h") == "1"
     assert words(rest) == ["two", "three"]
@@ -112,24 +148,24 @@ async def test_nobody_is_told_that_a_session_was_gone(street):
     juliet = await street.person("juliet")
     romeo = await street.person("romeo")
     juliet.send(f"<presence to='{romeo.jid}'><status>here</status></presence>")
-    seen = [each for each in romeo.take() if each.get("from") == juliet.jid]
+    seen = [each for each in await heard(romeo) if each.get("from") == juliet.jid]
     assert len(seen) == 1
     await street.move()
     assert street.house.domain.router.full[juliet.jid].presence
     romeo_back = await street.back(romeo, "romeo", h=2)
-    assert [each.tag for each in romeo_back.take()] == [f"{{{ns.SM_3}}}resumed"]
+    assert [each.tag for each in await heard(romeo_back)] == [f"{{{ns.SM_3}}}resumed"]
     juliet_back = await street.back(juliet, "juliet", h=1)
-    juliet_back.take()
+    await heard(juliet_back)
     juliet_back.session.close(CloseReason.CLIENT_CLOSED, street.house.now)
     # Directed presence is taken back from those who saw it.
-    (gone,) = romeo_back.take()
+    (gone,) = await heard(romeo_back)
     assert (gone.get("from"), gone.get("type")) == (juliet.jid, "unavailable")
 
 
 async def test_what_a_resource_asked_for_holds(street):
     juliet = await street.person("juliet")
-    await ask(juliet, "set", f"<enable xmlns='{ns.CARBONS}'/>")
-    await ask(juliet, "get", f"<query xmlns='{ns.ROSTER}'/>")
+    await request(juliet, "set", f"<enable xmlns='{ns.CARBONS}'/>")
+    await request(juliet, "get", f"<query xmlns='{ns.ROSTER}'/>")
     juliet.send(f"<inactive xmlns='{ns.CSI}'/>")
     await street.move()
     client = street.house.domain.router.full[juliet.jid]
@@ -152,7 +188,7 @@ async def test_a_room_keeps_who_is_in_it(street):
     romeo = await street.person("romeo")
     guest = await street.person("guest", resume=False)
     juliet.send(f"<presence to='{ROOM}/Juliet'>{MUC}</presence>")
-    await ask(
+    await request(
         juliet,
         "set",
         f"<query xmlns='{ns.MUC_OWNER}'><x xmlns='{ns.DATA}' type='submit'/></query>",
@@ -170,16 +206,16 @@ async def test_a_room_keeps_who_is_in_it(street):
     assert sorted(room.occupants) == ["Juliet", "Romeo"]
     assert room.occupants["Juliet"].role.value == "moderator"
     romeo = await street.back(romeo, "romeo", romeo_h)
-    left = romeo.take()[1]
+    left = (await heard(romeo))[1]
     assert (left.get("from"), left.get("type")) == (f"{ROOM}/Guest", "unavailable")
     say(romeo, "after")
     await until(lambda: "after" in words(romeo.take()))
     juliet = await street.back(juliet, "juliet", juliet_h)
-    assert words(juliet.take()) == ["after"]
+    assert words(await heard(juliet)) == ["after"]
     newcomer = await street.person("newcomer")
-    newcomer.take()
+    await heard(newcomer)
     newcomer.send(f"<presence to='{ROOM}/New'>{MUC}</presence>")
-    seen = newcomer.take()
+    seen = await heard(newcomer)
     await until(lambda: seen.extend(newcomer.take()) or "after" in words(seen))
     assert {each.get("from") for each in seen if each.tag.endswith("presence")} == {
         f"{ROOM}/Juliet",
@@ -199,10 +235,10 @@ async def test_stored_messages_that_a_session_answers_for_come_once(street):
     await until(lambda: "2" in words(juliet.take()))
     await street.move()
     juliet = await street.back(juliet, "juliet")
-    assert words(juliet.take()) == ["0", "1", "2"]
+    assert words(await heard(juliet)) == ["0", "1", "2"]
     other = await street.person("juliet")  # They are nowhere else.
     await street.house.domain.settle()
-    assert words(other.take()) == []
+    assert words(await heard(other)) == []
 
 
 async def test_what_is_owed_goes_on_when_nobody_comes_back(street):

@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from andiron.sm.config import SmConfig
+from andiron.sm.frozen import Head, Plain
 from andiron.sm.link import (
     Channel,
     CloseReason,
@@ -140,6 +141,14 @@ class MemoryLink:
 
     def abandoned(self) -> None:
         self.events.append("abandoned")
+
+    lasting = True
+
+    def freeze(self) -> Mapping[str, Plain]:
+        return {"events": list(self.events)}
+
+    def speak_up(self, now: float) -> None:
+        self.events.append("speaks up")
 
 
 class MemoryBackend:
