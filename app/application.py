@@ -18,6 +18,7 @@ from andiron.api.sync import SyncApi
 from andiron.bosh.direct import DirectPost
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.connections import Connections
+from andiron.continuity import continuing
 from andiron.domain.contacts.groups import AskGroups
 from andiron.domain.contacts.permissions import MayContact
 from andiron.domain.database.database import DatabaseError
@@ -66,6 +67,11 @@ NOT_STARTED: Final = Refusal(
 )
 STOPPED: Final = Refusal(
     503, "Andiron could not start, or has ended. The server's log says why.\n", _NO_STORE
+)
+LEAVING: Final = Refusal(
+    503,
+    "This server is about to end; another takes its place.\n",
+    (*_NO_STORE, (b"retry-after", b"1")),
 )
 DATABASE_LOST: Final = Refusal(
     503,
@@ -376,19 +382,31 @@ class Andiron:
             serving=self._connections.one,
         )
 
-        def shutdown() -> None:
-            self._entrance = None
-            domain.close(manager.clock())
-            manager.shutdown(manager.clock())
-
-        self._shutdown = shutdown
+        patience = self.settings.shutdown_timeout
         try:
-            with before_exit(shutdown, max(self.settings.shutdown_timeout, _STORING)):
-                yield manager
+            async with continuing(self.settings, domain, manager) as continuity:
+
+                def shutdown() -> None:
+                    self._entrance = None
+                    if continuity is None or self.database_lost:
+                        domain.close(manager.clock())
+                        manager.shutdown(manager.clock())
+                    else:
+                        self._refusal = LEAVING
+                        self._router = self._bosh = None
+                        manager.hibernate(manager.clock())
+
+                self._shutdown = shutdown
+                try:
+                    with before_exit(shutdown, max(patience, _STORING)):
+                        yield manager
+                finally:
+                    self._shutdown = None
+                    shutdown()
+                    await self._connections.ended(patience)
+                    if continuity is not None and not self.database_lost:
+                        await continuity.leave(patience)
         finally:
-            self._shutdown = None
-            shutdown()
-            await self._connections.ended(self.settings.shutdown_timeout)
             driver.stop()
 
     def _lose_database(self, sentence: str) -> None:

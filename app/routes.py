@@ -139,7 +139,11 @@ def _visitors(parts: Served) -> Visitors | None:
 def _readiness(parts: Served) -> Readiness:
     database, manager = parts.domain.database, parts.manager
     assert database is not None
-    return Readiness(lambda: database.get_meta(""), lambda: manager.closing)
+    return Readiness(
+        lambda: database.get_meta(""),
+        lambda: manager.closing,
+        lambda: manager.recording is not None and manager.recording.failing != "",
+    )
 
 
 def _doorkeeper(parts: Served, setting: str, tokens: tuple[str, ...]) -> Doorkeeper:

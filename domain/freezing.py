@@ -4,7 +4,7 @@ A clean stop, a crash and a move to another process take the same way: a session
 resumed goes on hibernating elsewhere, and nobody is told anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any, Self
@@ -46,8 +46,6 @@ class FrozenClient:
     """What it wants to be notified of; None where that is not known."""
     handed: Sequence[int] = ()
     """Stored messages that are with it: they need not be stored any more."""
-    draining: bool = False
-    """Whether more is stored for its account."""
     places: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     """Where it is by directed presence to a service, by that one's host name."""
 
@@ -93,7 +91,6 @@ class Freezer:
             caps=caps,
             nodes=nodes,
             handed=self._offline.handed(client),
-            draining=client.owner.draining,
             places={each.domain: each.places(client) for each in self._presences.visited(client)},
         )
         return asdict(kept)
@@ -120,8 +117,11 @@ class Freezer:
             client.inherited = {text: text for text in kept.inherited}
         self._begun.append((client, kept))
 
-    def finish(self, now: float) -> None:
-        """Tie the resources that were taken up to each other and to what is stored for them."""
+    def finish(self, waiting: Collection[str], now: float) -> None:
+        """Tie the resources that were taken up to each other and to what is stored for them.
+
+        ``waiting`` are the accounts, bare JIDs, for which something is.
+        """
         begun, self._begun = self._begun, []
         for client, kept in begun:
             there = {
@@ -136,8 +136,7 @@ class Freezer:
                     self._presences.visits(client, service)
             if kept.caps:
                 self._interests.thaw(client, kept.caps, kept.nodes, now)
-            if kept.draining:
+        for client, _ in begun:
+            if client.account in waiting and client.reachable:
                 client.owner.draining = True
-        for client, kept in begun:
-            if kept.draining and client.reachable:
                 self._offline.load(client)

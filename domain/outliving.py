@@ -1,19 +1,23 @@
 """Sessions, and the rooms they are in, written down for another process and taken up there."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.messages.offline import Offline
 from andiron.domain.owners import Owners
+from andiron.domain.rooms.notes import RoomNotes
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.router import Router
 from andiron.sm.frozen import Frozen, Plain
 from andiron.sm.manager import SessionManager
 
-__all__ = ["freeze_rooms", "take_up"]
+__all__ = ["freeze_rooms", "note_rooms", "take_up"]
+
+logger = logging.getLogger("andiron.domain")
 
 
 class Host(Protocol):
@@ -27,30 +31,49 @@ class Host(Protocol):
     rooms: Rooms | None
 
 
-def freeze_rooms(domain: Host, manager: SessionManager) -> list[Mapping[str, Plain]]:
-    """Return the rooms that somebody is in as plain data; before their sessions are frozen."""
+def freeze_rooms(
+    domain: Host, manager: SessionManager
+) -> Iterable[tuple[str, Mapping[str, Plain]]]:
+    """Return the rooms that somebody is in, by name, as plain data."""
     now = manager.clock()
     service = _service(domain)
     return [] if service is None else service.freeze(manager.wall(now) - now)
+
+
+def note_rooms(
+    domain: Host,
+    manager: SessionManager,
+    note: Callable[[str, Plain], object],
+    written: Mapping[str, Plain],
+) -> None:
+    """Have rooms noted as they change; see :class:`RoomNotes`."""
+
+    def offset() -> float:
+        now = manager.clock()
+        return manager.wall(now) - now
+
+    service = _service(domain)
+    if service is not None:
+        service.noted_by(RoomNotes(note, written, offset))
 
 
 async def take_up(
     domain: Host,
     manager: SessionManager,
     frozen: Iterable[Frozen],
-    rooms: Iterable[Mapping[str, Any]],
-) -> int:
-    """Go on with sessions and rooms that were frozen; return how many sessions those are.
+    rooms: Iterable[Any],
+) -> list[Frozen]:
+    """Go on with sessions and rooms that were frozen; return the sessions that are let go.
 
     For the start, while nobody is there: they hibernate, and nobody is told anything. Those
-    of accounts that were removed meanwhile are let go.
-    Raises :class:`DatabaseError`, and ValueError for what cannot be gone on with.
+    are let go whose accounts were removed meanwhile, and what cannot be gone on with, which is
+    logged. Raises :class:`DatabaseError`.
     """
-    sessions = await _of_accounts(domain, frozen)
+    sessions, gone = await _of_accounts(domain, frozen)
     # Somebody must hold the owners until the sessions do.
     owners = await domain.owners.load_all(each.head.account for each in sessions)
     for each in sessions:
-        handed = FrozenClient.of(each.head.backend).handed
+        handed = _handed(each)
         if handed:
             await domain.offline.forget(owners[each.head.account].username, handed)
     service = _service(domain)
@@ -59,11 +82,15 @@ async def take_up(
         await service.revive(rooms, now - manager.wall(now))
     now = manager.clock()
     for each in sessions:
-        manager.thaw(each, now)
-    domain.freezer.finish(now)
+        try:
+            manager.thaw(each, now)
+        except ValueError:
+            logger.exception("A session of %s cannot be taken up", each.head.jid)
+            gone.append(each)
+    domain.freezer.finish(await domain.offline.waiting(owners), now)
     if service is not None:
         service.tidy()
-    return len(sessions)
+    return gone
 
 
 def _service(domain: Host) -> RoomService | None:
@@ -71,10 +98,20 @@ def _service(domain: Host) -> RoomService | None:
     return found if isinstance(found, RoomService) else None
 
 
-async def _of_accounts(domain: Host, frozen: Iterable[Frozen]) -> list[Frozen]:
-    """Return the sessions of accounts that there are still."""
+def _handed(session: Frozen) -> Sequence[int]:
+    try:
+        return FrozenClient.of(session.head.backend).handed
+    except ValueError:
+        return ()  # It will not be taken up.
+
+
+async def _of_accounts(domain: Host, frozen: Iterable[Frozen]) -> tuple[list[Frozen], list[Frozen]]:
+    """Return the sessions of accounts that there are still, and the others."""
     at = f"@{domain.router.domain}"
-    sessions = [each for each in frozen if each.head.account.endswith(at)]
-    named = {each.head.account: each.head.account.removesuffix(at) for each in sessions}
-    there = await domain.accounts.existing(sorted(named.values()))
-    return [each for each in sessions if named[each.head.account] in there]
+    sessions = list(frozen)
+    names = {each.head.account.removesuffix(at) for each in sessions}
+    there = {f"{name}{at}" for name in await domain.accounts.existing(sorted(names))}
+    return (
+        [each for each in sessions if each.head.account in there],
+        [each for each in sessions if each.head.account not in there],
+    )

@@ -223,6 +223,11 @@ class Recording:
         self._due = False
         self.journal.on_pending = self._ask
 
+    @property
+    def failing(self) -> str:
+        """Why nothing can be written down at the moment; empty while it can."""
+        return self._writer.failing
+
     def begin(self, session: Recorded, frozen: Frozen) -> Gate:
         """Return the gate of a session that can be resumed from now on; it is written down."""
         self.journal.began(frozen)

@@ -716,6 +716,19 @@ class Settings(BaseSettings):
         False, description="Answer GET requests of script elements, for pages of old browsers."
     )
 
+    durability: Annotated[Literal["process", "disk", "memory"], AnyCase] = Field(
+        "process",
+        description="What sessions that can be resumed outlive: the `process`, the machine"
+        " (`disk`), or nothing (`memory`).",
+    )
+    durability_file: str = Field(
+        "",
+        description="Where they are written down; empty: beside the SQLite database, named like it"
+        " with `-sessions`, or `andiron-sessions` in the working directory.",
+    )
+    durability_max_size: Annotated[Bytes, Field(ge=2**20, le=2**40)] = Field(
+        1_073_741_824, description="How large that file may become."
+    )
     shutdown_timeout: Seconds = Field(
         5.0, description="How long a stopping server waits for connections to end by themselves."
     )

@@ -16,6 +16,7 @@ _LIFETIME: Final = 1.0
 _PATIENCE: Final = 2.0
 """Seconds in which the database must answer."""
 _ENDING: Final = "ending"
+_UNWRITTEN: Final = "sessions cannot be written down"
 _UNREACHABLE: Final = "the database cannot be reached"
 
 
@@ -23,19 +24,28 @@ class Readiness:
     """An endpoint that answers 200 while the application serves and its database answers.
 
     Else it answers 503 with the reason. ``ask`` asks the database anything, ``ending`` tells
-    whether the application is about to end.
+    whether the application is about to end, ``failing`` whether sessions cannot be written down.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[object]], ending: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[object]],
+        ending: Callable[[], bool],
+        failing: Callable[[], bool],
+    ) -> None:
         self._ask = ask
         self._ending = ending
+        self._failing = failing
         self._trouble = ""
         self._until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
     async def answer(self, _request: Request) -> Response:
         """Answer one request."""
-        trouble = _ENDING if self._ending() else await self._of_database()
+        if self._ending():
+            trouble = _ENDING
+        else:
+            trouble = await self._of_database() or (_UNWRITTEN if self._failing() else "")
         return PlainTextResponse(
             f"{trouble or 'ready'}\n",
             status_code=503 if trouble else 200,

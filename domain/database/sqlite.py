@@ -55,13 +55,13 @@ def problem(url: URL) -> str:
 
 def missing(url: URL) -> str:
     """Return the file where the database would be and is not, empty where it is."""
-    path = _path(url)
+    path = path_of(url)
     return str(Path(path).absolute()) if path and not Path(path).exists() else ""
 
 
 def check(url: URL) -> None:
     """Look whether the file can be written, or made; nothing is. Raises :class:`DatabaseError`."""
-    if path := _path(url):
+    if path := path_of(url):
         _check_writable(Path(path))
 
 
@@ -70,7 +70,7 @@ def engines(url: URL) -> Engines:
 
     Raises :class:`DatabaseError`.
     """
-    path = _path(url)
+    path = path_of(url)
     if path:
         _create_private(Path(path))
     target = URL.create("sqlite+aiosqlite", database=path)
@@ -83,14 +83,15 @@ def engines(url: URL) -> Engines:
 
 def claim(url: URL, lost: Callable[[str], object]) -> FileClaim | NoClaim:
     """Return what a server holds while it serves a database. Raises :class:`DatabaseError`."""
-    path = _path(url)
+    path = path_of(url)
     if not path:
         return NoClaim()
     _create_private(Path(path))
     return FileClaim(path, lost)
 
 
-def _path(url: URL) -> str | None:
+def path_of(url: URL) -> str | None:
+    """Return the path of the file; None for a database in memory."""
     return None if url.database in {None, "", ":memory:"} else url.database
 
 

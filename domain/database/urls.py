@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from andiron.domain.database import postgres, sqlite
 from andiron.domain.database.engines import SETTING, DatabaseError
 
-__all__ = ["EXAMPLES", "check", "parse", "problem", "require_existing"]
+__all__ = ["EXAMPLES", "beside", "check", "parse", "problem", "require_existing"]
 
 EXAMPLES: Final = "sqlite:///andiron.db or postgresql://user:password@host/name"
 _KINDS: Final = (sqlite, postgres)
@@ -40,6 +40,20 @@ def parse(url: str) -> tuple[ModuleType, URL]:
         raise DatabaseError(f"{SETTING} must be a database URL such as {EXAMPLES}: {found}.")
     parsed = make_url(url)
     return next(kind for kind in _KINDS if parsed.drivername in kind.DRIVERS), parsed
+
+
+def beside(url: str, suffix: str) -> str:
+    """Return the path of a file that belongs to a database; empty for one in memory alone.
+
+    It is beside a database's own file, named like that with ``suffix``; for a database in a
+    server, in the working directory, named after Andiron.
+    Raises :class:`DatabaseError` for a URL that cannot be used.
+    """
+    kind, parsed = parse(url)
+    if kind is postgres:
+        return f"andiron{suffix}"
+    path = sqlite.path_of(parsed)
+    return "" if path is None else f"{path}{suffix}"
 
 
 def check(url: str) -> None:

@@ -166,6 +166,7 @@ def bequeath(client: Client, element: Element, since: float) -> bool:
         if heir.inherited is None:
             heir.inherited = {}
         heir.inherited[text] = text
+        heir.session.changed()
         if heir.held is None:
             heir.session.when_taken(heir.session.mark, partial(_forget, heir, text))
     return True

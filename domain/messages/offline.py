@@ -182,6 +182,11 @@ class Offline:
         """Remove from the store what a session that was taken up answers for."""
         await self._store.remove(username, handed)
 
+    async def waiting(self, accounts: Iterable[str]) -> set[str]:
+        """Return those of some accounts for which something is stored."""
+        named = {account.partition("@")[0]: account for account in accounts}
+        return {named[each] for each in await self._store.among(sorted(named))}
+
     def shift(self, owner: Owner) -> None:
         """Note that the connection of one of the account's resources was lost, or is back.
 
@@ -258,6 +263,7 @@ class Offline:
             text = with_delay(message.text, self._router.domain, message.stamp)
             handed = box.hand(client, message, text)
             client.pass_on(handed, now)
+            client.session.changed()
             marks.append((client.session.mark, handed))
         return marks
 
@@ -307,6 +313,8 @@ class Offline:
             return
         try:
             await self._store.remove(account.partition("@")[0], had)
+            for client in self._router.best(account):
+                client.session.changed()
         except Exception:
             logger.exception("%s: %d messages come once more, maybe", account, len(had))
             box.still_had(had)

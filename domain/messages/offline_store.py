@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import among
 from andiron.domain.database.database import Database
 from andiron.domain.owners import NoSuchAccount
 from andiron.xmpp.xml import utf8_length
@@ -184,6 +185,12 @@ class OfflineStore:
     async def remove(self, username: str, had: Collection[int]) -> None:
         """Remove messages that the account has."""
         await self._database.write(lambda connection: _remove(connection, username, had))
+
+    async def among(self, usernames: Sequence[str]) -> set[str]:
+        """Return those of some accounts for which something waits."""
+        return await self._database.read(
+            lambda connection: among(connection, MESSAGES.c.username, usernames)
+        )
 
     async def count(self, username: str) -> int:
         """Return how many messages wait for an account."""

@@ -137,6 +137,7 @@ class Interests:
     def _set(self, client: Client, nodes: frozenset[str], now: float) -> None:
         added = nodes - self._nodes.get(client, _NOTHING)
         self._nodes[client] = nodes
+        client.session.changed()
         if added:
             for tell in self.changed:
                 tell(client, added, now)

@@ -131,7 +131,7 @@ def change(room: Room, seat: Seat, arrival: Arrival, wall: float) -> None:
     news = seat.inner != arrival.inner or occupant.shown is not seat
     seat.inner = arrival.inner
     occupant.shown = seat
-    occupant.tails.clear()
+    occupant.changed()
     if arrival.joins:
         welcome(room, seat, arrival, wall)
     elif news:

@@ -32,7 +32,7 @@ class FrozenRoom:
     invited: Mapping[str, str]
     locked_until: float
     history: Sequence[tuple[str, str, float]] | None
-    """None where the archive has it."""
+    """None where the archive has it, or nobody."""
     temporary: Mapping[str, Any] | None
     """What the database would have of it, were it kept there."""
 
@@ -67,14 +67,17 @@ class FrozenRoom:
         )
 
 
-def freeze(room: Room, offset: float) -> Mapping[str, Plain]:
-    """Return a room as plain data; ``offset`` leads from the clock to Unix times."""
+def freeze(room: Room, offset: float, *, history: bool) -> Mapping[str, Plain]:
+    """Return a room as plain data; ``offset`` leads from the clock to Unix times.
+
+    ``history`` is whether to have with it what was said, where the archive has not.
+    """
     frozen = FrozenRoom(
         name=room.node,
         voices={bare: role.value for bare, role in room.voices.items()},
         invited=dict(room.invited),
-        locked_until=room.locked_until + offset if room.locked_until else 0.0,
-        history=None if room.archived else room.history.plain(),
+        locked_until=round(room.locked_until + offset, 3) if room.locked_until else 0.0,
+        history=room.history.plain() if history and not room.archived else None,
         temporary=None if room.config.persistent else _temporary(room),
     )
     return asdict(frozen)

@@ -58,7 +58,13 @@ class Occupant:
         """Give it a nickname."""
         self.nick = nick
         self.from_attribute = from_attribute(f"{room_jid}/{nick}")
+        self.changed()
+
+    def changed(self) -> None:
+        """Note that its presence, or where its sessions sit, is another from now on."""
         self.tails.clear()
+        for seat in self.seats:
+            seat.client.session.changed()
 
     @property
     def standing(self) -> Standing:

@@ -251,12 +251,13 @@ class Room:
         seat = self.seats[client] = Seat(client, occupant, inner)
         occupant.seats.append(seat)
         occupant.shown = seat
-        occupant.tails.clear()
+        occupant.changed()
         return seat
 
     def rise(self, seat: Seat) -> None:
         """Take a session's place away, and its occupant with the last one."""
         occupant = seat.occupant
+        seat.client.session.changed()
         del self.seats[seat.client]
         occupant.seats.remove(seat)
         if not occupant.seats:
@@ -265,7 +266,7 @@ class Room:
                 tell(self, occupant)
         elif occupant.shown is seat:
             occupant.shown = occupant.seats[-1]
-            occupant.tails.clear()
+            occupant.changed()
 
     # Telling
 

@@ -238,7 +238,7 @@ def _set_role(room: Room, occupant: Occupant, role: Role, detail: Detail) -> Non
         return
     was = occupant.role
     occupant.role = role
-    occupant.tails.clear()
+    occupant.changed()
     _tell_again(room, occupant, was, detail)
 
 
@@ -246,7 +246,7 @@ def _set_affiliation(room: Room, occupant: Occupant, new: Affiliation, detail: D
     """Change an occupant's affiliation; return whether the others were told."""
     was, was_shown = occupant.role, room.is_shown(occupant)
     old, occupant.affiliation = occupant.affiliation, new
-    occupant.tails.clear()
+    occupant.changed()
     if new is Affiliation.OUTCAST:
         expel(room, occupant, Detail((301,), actor=detail.actor, reason=detail.reason))
     elif new is Affiliation.NONE and room.config.members_only:

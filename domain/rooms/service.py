@@ -20,6 +20,7 @@ from andiron.domain.rooms.entering import (
 from andiron.domain.rooms.forwarding import Forwarding
 from andiron.domain.rooms.freezing import freeze, freeze_seat
 from andiron.domain.rooms.inviting import Mediation, mediate
+from andiron.domain.rooms.notes import RoomNotes
 from andiron.domain.rooms.occupant import Seat
 from andiron.domain.rooms.outbox import Way
 from andiron.domain.rooms.presence import Detail
@@ -74,6 +75,7 @@ class RoomService:
         self._spawn = spawn
         self._forwarding = Forwarding(rooms.outbox)
         self._visits: dict[Client, set[Room]] = {}
+        self._notes: RoomNotes | None = None
 
     # The Service protocol
 
@@ -91,6 +93,7 @@ class RoomService:
         except StanzaError as error:
             raise _signed(error, jid) from None
         self._outbox.flush(now)
+        self._note(jid)
         return True
 
     def message(
@@ -107,7 +110,12 @@ class RoomService:
         except StanzaError as error:
             raise _signed(error, jid) from None
         self._outbox.flush(now)
-        return element.get("type") != "groupchat" or self._rooms.written(client.session, ticket)
+        if element.get("type") != "groupchat":
+            self._note(jid)
+            return True
+        if "<subject" in element.text:
+            self._note(jid)
+        return self._rooms.written(client.session, ticket)
 
     def iq(self, client: Client, element: Element, jid: JID, ticket: int, now: float) -> bool:
         """Answer a request, or pass an iq on to one who is in a room."""
@@ -116,6 +124,7 @@ class RoomService:
         except StanzaError as error:
             raise _signed(error, jid) from None
         self._outbox.flush(now)
+        self._note(jid)
         return handled
 
     def left(self, client: Client, now: float) -> None:
@@ -130,15 +139,29 @@ class RoomService:
 
     # Outliving the process
 
+    def noted_by(self, notes: RoomNotes) -> None:
+        """Have what of rooms is to be known after a crash noted, from now on."""
+        self._notes = notes
+        self._rooms.events.destroyed.append(notes.gone)
+
+    def _note(self, jid: JID) -> None:
+        if self._notes is not None:
+            room = self._rooms.by_name.get(jid.node)
+            if room is not None:
+                self._notes.look(room)
+
     def places(self, client: Client) -> list[list[str]]:
         """Return where a session sits, as plain data."""
         visits = self._visits.get(client, ())
         return [freeze_seat(room, client) for room in visits if client in room.seats]
 
-    def freeze(self, offset: float) -> list[Mapping[str, Plain]]:
-        """Return the rooms that somebody is in; ``offset`` leads from the clock to Unix times."""
+    def freeze(self, offset: float) -> list[tuple[str, Mapping[str, Plain]]]:
+        """Return the rooms that somebody is in, by name, as plain data.
+
+        ``offset`` leads from the clock to Unix times.
+        """
         rooms = self._rooms.by_name.values()
-        return [freeze(room, offset) for room in rooms if room.occupants]
+        return [(room.node, freeze(room, offset, history=True)) for room in rooms if room.occupants]
 
     async def revive(self, frozen: Iterable[Mapping[str, Any]], offset: float) -> None:
         """Have rooms that were frozen; see :meth:`Rooms.revive`."""

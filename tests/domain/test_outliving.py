@@ -69,7 +69,7 @@ class Street:
         old.hibernate(self.house.now)
         await domain.settle()
         await until(lambda: old.settled)
-        rooms = freeze_rooms(domain, old)
+        rooms = [room for _, room in freeze_rooms(domain, old)]
         old.leave(self.house.now)
         written = json.dumps([rooms, old.recording.journal.take()])
         await domain.stop()
@@ -78,7 +78,8 @@ class Street:
             apply(self.state, record)
         await self.build()
         frozen = [each.frozen() for each in self.state.sessions.values()]
-        return await take_up(self.house.domain, self.house.manager, frozen, rooms)
+        gone = await take_up(self.house.domain, self.house.manager, frozen, rooms)
+        return len(frozen) - len(gone)
 
     async def back(self, client, name, h=0):
         """Let a client resume on the house that there is; return it with what it is sent."""

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from andiron.sm.config import SmConfig
-from andiron.sm.frozen import Head, Plain
+from andiron.sm.frozen import Plain
 from andiron.sm.link import (
     Channel,
     CloseReason,

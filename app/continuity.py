@@ -1,0 +1,113 @@
+"""Sessions that outlive the process: taken up at the start, written down until the end."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.database.urls import beside
+from andiron.domain.domain import Domain
+from andiron.domain.outliving import freeze_rooms, note_rooms, take_up
+from andiron.settings import Settings
+from andiron.sm.freezing import head_of
+from andiron.sm.frozen import Plain
+from andiron.sm.journal.config import Durability, JournalConfig
+from andiron.sm.journal.file import JournalFile
+from andiron.sm.journal.lines import JournalError
+from andiron.sm.journal.syncing import SyncingThread
+from andiron.sm.manager import SessionManager
+from andiron.sm.recording import Recording
+
+__all__ = ["Continuity", "continuing"]
+
+logger = logging.getLogger("andiron")
+
+_ROOM: Final = "room/"
+"""How the keys of notes about rooms begin."""
+_SUFFIX: Final = "-sessions"
+_STEP: Final = 0.01
+"""Seconds between two looks whether what is in work at the end is done."""
+
+
+class Continuity:
+    """What an application has to do so that sessions go on in the next process."""
+
+    def __init__(self, domain: Domain, manager: SessionManager, file: JournalFile) -> None:
+        self._domain = domain
+        self._manager = manager
+        self._file = file
+
+    async def take_up(self) -> None:
+        """Go on with the sessions and rooms of the process before. Raises DatabaseError."""
+        began = time.monotonic()
+        journal = self._file.journal
+        sessions = [each.frozen() for each in journal.state.sessions.values()]
+        notes = journal.state.notes.items()
+        rooms = {key.removeprefix(_ROOM): note for key, note in notes if key.startswith(_ROOM)}
+        note_rooms(self._domain, self._manager, self._note, rooms)
+        gone = await take_up(self._domain, self._manager, sessions, rooms.values())
+        for each in gone:
+            journal.ended(each.head.id)
+        if sessions:
+            logger.info(
+                "Took up %d sessions of the process before, in %.1f s",
+                len(sessions) - len(gone),
+                time.monotonic() - began,
+            )
+
+    def _note(self, room: str, plain: Plain) -> None:
+        self._file.journal.note(f"{_ROOM}{room}", plain)
+
+    async def leave(self, patience: float) -> None:
+        """Write the last down; the connections have ended.
+
+        ``patience`` is how many seconds what is in work may take.
+        """
+        await self._domain.settle()
+        manager = self._manager
+        until = manager.clock() + patience
+        # Nobody is told when the last is done, and only here anybody wants to know.
+        while not manager.settled and manager.clock() < until:  # noqa: ASYNC110
+            await asyncio.sleep(_STEP)
+        for name, room in freeze_rooms(self._domain, manager):
+            self._note(name, room)
+        left = len(manager.sessions)
+        manager.leave(manager.clock())
+        if left:
+            logger.info("Wrote %d sessions down for the next process", left)
+
+
+@contextlib.asynccontextmanager
+async def continuing(
+    settings: Settings, domain: Domain, manager: SessionManager
+) -> AsyncIterator[Continuity | None]:
+    """Let sessions outlive the process while the block runs; None where they are not to.
+
+    Raises :class:`DatabaseError` with a sentence where the journal cannot be used.
+    """
+    path = settings.durability_file or beside(settings.database, _SUFFIX)
+    if settings.durability == "memory" or not path:
+        yield None
+        return
+    loop = asyncio.get_running_loop()
+    config = JournalConfig(
+        durability=Durability(settings.durability), maximum=settings.durability_max_size
+    )
+    syncing = SyncingThread(loop.call_soon_threadsafe)
+    try:
+        file = await asyncio.to_thread(
+            JournalFile.open, path, manager.timers, syncing, manager.clock, config
+        )
+    except JournalError as error:
+        raise DatabaseError(f"{error} (ANDIRON_DURABILITY_FILE).") from None
+    try:
+        manager.recording = Recording(file, head_of, manager.clock, loop.call_soon)
+        continuity = Continuity(domain, manager, file)
+        await continuity.take_up()
+        yield continuity
+    finally:
+        manager.recording = None
+        file.close()
