@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.database.urls import beside
 from andiron.domain.domain import Domain
 from andiron.domain.outliving import freeze_rooms, note_rooms, take_up
 from andiron.settings import Settings
 from andiron.sm.freezing import head_of
 from andiron.sm.frozen import Plain
-from andiron.sm.journal.config import Durability, JournalConfig
 from andiron.sm.journal.file import JournalFile
 from andiron.sm.journal.lines import JournalError
 from andiron.sm.journal.syncing import SyncingThread
@@ -27,7 +25,6 @@ logger = logging.getLogger("andiron")
 
 _ROOM: Final = "room/"
 """How the keys of notes about rooms begin."""
-_SUFFIX: Final = "-sessions"
 _STEP: Final = 0.01
 """Seconds between two looks whether what is in work at the end is done."""
 
@@ -88,18 +85,20 @@ async def continuing(
 
     Raises :class:`DatabaseError` with a sentence where the journal cannot be used.
     """
-    path = settings.durability_file or beside(settings.database, _SUFFIX)
-    if settings.durability == "memory" or not path:
+    path = settings.journal_path()
+    if not path:
         yield None
         return
     loop = asyncio.get_running_loop()
-    config = JournalConfig(
-        durability=Durability(settings.durability), maximum=settings.durability_max_size
-    )
     syncing = SyncingThread(loop.call_soon_threadsafe)
     try:
         file = await asyncio.to_thread(
-            JournalFile.open, path, manager.timers, syncing, manager.clock, config
+            JournalFile.open,
+            path,
+            manager.timers,
+            syncing,
+            manager.clock,
+            settings.journal_config(),
         )
     except JournalError as error:
         raise DatabaseError(f"{error} (ANDIRON_DURABILITY_FILE).") from None

@@ -25,6 +25,7 @@ from andiron.domain.config import (
     ThrottleConfig,
     UploadConfig,
 )
+from andiron.domain.database.urls import beside
 from andiron.inprocess.config import InprocessConfig
 from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
 from andiron.settings.types import (
@@ -55,6 +56,7 @@ from andiron.settings.types import (
 )
 from andiron.settings.words import default_text, expected
 from andiron.sm.config import SmConfig
+from andiron.sm.journal.config import Durability, JournalConfig
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
 
@@ -872,6 +874,23 @@ class Settings(BaseSettings):
             max_slots=self.upload_slots,
             max_concurrent=self.upload_concurrent,
             timeout=self.upload_timeout,
+        )
+
+    def journal_path(self) -> str:
+        """Return where sessions are written down; empty where they are not to be.
+
+        Raises :class:`DatabaseError` for a database's URL that cannot be used.
+        """
+        if self.durability == "memory":
+            return ""
+        return self.durability_file or beside(self.database, "-sessions")
+
+    def journal_config(self) -> JournalConfig:
+        """Return what the journal is told, where there is one."""
+        to_disk = self.durability == "disk"
+        return JournalConfig(
+            durability=Durability.DISK if to_disk else Durability.PROCESS,
+            maximum=self.durability_max_size,
         )
 
     def sm_config(self) -> SmConfig:

@@ -379,7 +379,9 @@ async def online(app, name):
 
 
 async def test_what_was_not_confirmed_is_there_after_a_restart(tmp_path):
-    chat = create_app(database=f"sqlite:///{tmp_path}/a.db", auth_iterations=4096)
+    chat = create_app(
+        database=f"sqlite:///{tmp_path}/a.db", auth_iterations=4096, durability="memory"
+    )
     async with chat.lifespan():
         accounts = Accounts(chat.domain.database, "localhost", 4096)
         await accounts.create_many([("alice", "secret"), ("bob", "secret")])

@@ -104,12 +104,12 @@ def test_what_a_lost_connection_left_is_sent_on_the_next(case):
     management.resume(1)
     following = MemoryTransport()
     following.room = 1
-    management.replay(following, "localhost", lambda now: now)
+    management.replay(following, following, "localhost", lambda now: now)
     assert management.writer is None, "the connection is full"
     assert len(following.sent) == 1
     assert "stamp='1970-01-01T00:01:40.000Z'" in following.sent[0]
     following.congested, following.room = False, None
-    management.replay(following, "localhost", lambda now: now)
+    management.replay(following, following, "localhost", lambda now: now)
     assert following.sent[1:] == ["<presence/>"]
     assert management.writer is following
     assert management.queue.sent == 3

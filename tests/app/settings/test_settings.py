@@ -11,6 +11,7 @@ from andiron.settings import Settings, SettingsError
 from andiron.settings.sources import origins
 from andiron.settings.words import shown_value
 from andiron.sm.config import SmConfig
+from andiron.sm.journal.config import JournalConfig
 from andiron.version import __version__
 from andiron.websocket.config import WebSocketConfig
 
@@ -36,6 +37,8 @@ def test_defaults_are_those_of_the_packages():
 
 
 OTHER = {
+    "durability": "disk",
+    "durability_file": "elsewhere",
     "admins": ["alice"],
     "search": "groups",
     "archive_default": "never",
@@ -103,6 +106,8 @@ def test_each_setting_reaches_a_package(name):
         or settings.websocket_config() != WebSocketConfig()
         or settings.bosh_config() != BoshConfig()
         or settings.domain_config() != DOMAIN
+        or settings.journal_config() != JournalConfig()
+        or settings.journal_path() != Settings().journal_path()
     )
 
 

@@ -45,7 +45,7 @@ async def get(chat: Andiron, path: str) -> httpx.Response:
 
 async def test_ready_while_the_database_answers() -> None:
     asked = Asked()
-    assert await answer(Readiness(asked.ask, lambda: False)) == (200, "ready\n")
+    assert await answer(Readiness(asked.ask, lambda: False, lambda: False)) == (200, "ready\n")
 
 
 @pytest.mark.parametrize("error", [DatabaseError("gone"), TimeoutError()])
@@ -54,7 +54,7 @@ async def test_not_ready_without_the_database_and_ready_again(
 ) -> None:
     monkeypatch.setattr("andiron.web.readiness._LIFETIME", 0.0)
     asked = Asked()
-    readiness = Readiness(asked.ask, lambda: False)
+    readiness = Readiness(asked.ask, lambda: False, lambda: False)
     asked.error = error
     assert await answer(readiness) == (503, "the database cannot be reached\n")
     asked.error = None
@@ -65,13 +65,13 @@ async def test_a_database_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("andiron.web.readiness._PATIENCE", 0.01)
     asked = Asked()
     asked.release.clear()
-    assert (await answer(Readiness(asked.ask, lambda: False)))[0] == 503
+    assert (await answer(Readiness(asked.ask, lambda: False, lambda: False)))[0] == 503
 
 
 async def test_however_many_ask_the_database_is_asked_once() -> None:
     asked = Asked()
     asked.release.clear()
-    readiness = Readiness(asked.ask, lambda: False)
+    readiness = Readiness(asked.ask, lambda: False, lambda: False)
     crowd = [asyncio.ensure_future(answer(readiness)) for _ in range(100)]
     await asyncio.sleep(0)
     crowd[0].cancel()  # Who hangs up takes nobody's answer away.
@@ -83,7 +83,7 @@ async def test_however_many_ask_the_database_is_asked_once() -> None:
 
 async def test_while_it_ends_nobody_is_to_come() -> None:
     asked = Asked()
-    assert await answer(Readiness(asked.ask, lambda: True)) == (503, "ending\n")
+    assert await answer(Readiness(asked.ask, lambda: True, lambda: False)) == (503, "ending\n")
     assert asked.count == 0
 
 
@@ -109,3 +109,9 @@ async def test_while_postgresql_is_away_it_is_healthy_and_not_ready(
             assert (await get(chat, "/healthz")).status_code == 200
             server.start()
             assert (await get(chat, "/readyz")).status_code == 200
+
+
+async def test_not_ready_while_sessions_cannot_be_written_down() -> None:
+    asked = Asked()
+    found = await answer(Readiness(asked.ask, lambda: False, lambda: True))
+    assert found == (503, "sessions cannot be written down\n")
