@@ -95,7 +95,7 @@ class JournalFile:
         """The file's size when it was written anew last."""
         self._rewrite_at = self._slice_at = -inf
         self._job: _Job | None = None
-        self._named = False
+        self._named = True
         """Whether the file's name is on the disk."""
         self._discarded: list[int] = []
         """Files to be closed when no thread waits for them."""
@@ -121,7 +121,7 @@ class JournalFile:
         """
         disk = disk or Disk()
         path = os.path.abspath(path)
-        segment, state = open_journal(disk, path)
+        segment, state = open_journal(disk, path, synced=config.durability is Durability.DISK)
         return cls(path, segment, Journal(state), timers, syncing, clock, config, disk)
 
     @property
@@ -302,7 +302,7 @@ class JournalFile:
         assert self._copy is not None
         self._slice_at = now + _BREATH
         try:
-            self._copy.go_on()
+            self._copy.go_on(self._config.slice)
         except OSError as error:
             self._copying_failed(why(error), now)
             return
@@ -355,7 +355,8 @@ class JournalFile:
     def _sync(self) -> None:
         """Have a thread wait for the disk, where something waits for that."""
         copy = self._copy if self._copy is not None and self._copy.complete else None
-        behind = self._on_disk and not self._stale and self._written > self._safe
+        lacking = self._written > self._safe or not self._named
+        behind = self._on_disk and not self._stale and lacking
         if copy is None and not behind:
             return
         files = [] if copy is None else [copy.segment.file]

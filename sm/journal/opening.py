@@ -17,8 +17,11 @@ __all__ = ["open_journal", "why"]
 logger = logging.getLogger("andiron.sm")
 
 
-def open_journal(disk: Disk, path: str) -> tuple[Segment, State]:
+def open_journal(disk: Disk, path: str, *, synced: bool) -> tuple[Segment, State]:
     """Claim the file at ``path``, or make it; return it with what it says.
+
+    ``synced``: all of that is on the disk then, what a process wrote that was killed before it
+    had waited for that, too: it will be told to others.
 
     What was never written whole at its end is cut. Where more than that cannot be read, the whole
     file is kept aside and one without is put in its place. Raises :class:`JournalError`; then it is
@@ -36,7 +39,11 @@ def open_journal(disk: Disk, path: str) -> tuple[Segment, State]:
         raise _unwritable(path, error) from None
     try:
         reading = lines.read(lambda: disk.lines(file))
-        return _made_fit(disk, path, file, reading), reading.state
+        segment = _made_fit(disk, path, file, reading)
+        if synced:
+            disk.sync(segment.file)
+            disk.sync_folder(path)
+        return segment, reading.state
     except OSError as error:
         disk.close(file)
         raise _unwritable(path, error) from None

@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from andiron.sm.journal import lines
 from andiron.sm.journal.disk import Disk
@@ -10,10 +11,10 @@ from andiron.sm.journal.records import Record
 from andiron.sm.journal.rewriting import Rewriting
 from andiron.sm.journal.state import State
 
-__all__ = ["SLICE", "Copy", "Segment", "temporary", "write_anew"]
+__all__ = ["Copy", "Segment", "temporary", "write_anew"]
 
-SLICE = 1 << 18
-"""Characters that are written anew at once: a millisecond or two."""
+_SLICE: Final = 1 << 20
+"""Characters that are in memory twice while all is written anew at once."""
 
 
 class Segment:
@@ -72,12 +73,12 @@ class Copy:
         if besides := self._rewriting.besides(records):
             self.segment.append([lines.body(besides)])
 
-    def go_on(self) -> None:
-        """Write a slice; only while nothing is recorded that was not forwarded.
+    def go_on(self, size: int) -> None:
+        """Write about ``size`` characters more; only while nothing is recorded that was not forwarded.
 
         Raises :class:`OSError`.
         """
-        if records := self._rewriting.next(SLICE):
+        if records := self._rewriting.next(size):
             self.segment.append([lines.body(records)])
         else:
             self.complete = True
@@ -98,7 +99,7 @@ def write_anew(disk: Disk, path: str, state: State) -> Segment:
     try:
         copy = Copy(Segment.begin(disk, file), state)
         while not copy.complete:
-            copy.go_on()
+            copy.go_on(_SLICE)
         disk.sync(file)
         disk.replace(new, path)
     except BaseException:
