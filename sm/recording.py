@@ -66,6 +66,7 @@ class Gate:
         "_sm_id",
         "_texts",
         "passed",
+        "touched",
         "waits",
     )
 
@@ -80,6 +81,8 @@ class Gate:
         self._handled = self._changed = False
         self.passed = 0
         """How many texts have gone through, or were dropped."""
+        self.touched = False
+        """Whether something of it is to be done at the turn's end."""
         self.waits = False
         """Whether an answer is here, that has to come before anything else."""
 
@@ -101,18 +104,20 @@ class Gate:
         self._handled = True
         if changing:
             self._changed = True
-        self._recording.touch(self)
+        if not self.touched:
+            self._recording.touch(self)
 
     def changed(self) -> None:
         """Record at the turn's end what else of the session has changed, if anything has."""
         self._changed = True
-        self._recording.touch(self)
+        if not self.touched:
+            self._recording.touch(self)
 
     # What it sends
 
     def send(self, text: str) -> None:
         """Send one element when the turn has ended."""
-        if not self._texts:
+        if not self.touched:
             self._recording.touch(self)
         self._texts.append(text)
         if isinstance(text, Answer):
@@ -132,12 +137,14 @@ class Gate:
             self.drop()
         else:
             self._closing = transport, error
-            self._recording.touch(self)
+            if not self.touched:
+                self._recording.touch(self)
 
     # The turn's end
 
     def write_down(self) -> None:
         """Record what has changed, as it is now."""
+        self.touched = False
         journal = self._recording.journal
         if self._changed:
             self._changed = False
@@ -219,7 +226,7 @@ class Recording:
         self._writer = writer
         self._clock = clock
         self._soon = soon
-        self._touched: dict[Gate, None] = {}
+        self._touched: list[Gate] = []
         self._due = False
         self.journal.on_pending = self._ask
 
@@ -239,18 +246,22 @@ class Recording:
 
     def touch(self, gate: Gate) -> None:
         """Have something of a gate to be done at the turn's end."""
-        self._touched[gate] = None
+        gate.touched = True
+        self._touched.append(gate)
         self._ask()
 
     def end_turn(self) -> None:
         """Write down what the turn brought, then let it out."""
-        self._due = False
         now = self._clock()
-        gates, self._touched = self._touched, {}
+        gates, self._touched = self._touched, []
         for gate in gates:
             gate.write_down()
         release = partial(_release, [(gate, gate.mark) for gate in gates])
-        if self._writer.flush(now, release):
+        safe = self._writer.flush(now, release)
+        self._due = False
+        if self._touched or self.journal.pending:
+            self._ask()
+        if safe:
             release()
         elif self._writer.failing:
             for gate in gates:
