@@ -40,6 +40,7 @@ from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.owners import Effect
+from andiron.sm.journal.ledger import Ledger
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -159,6 +160,20 @@ class Archive:
         """
         row = self._row(owner, peer, text, stamp)
         return None if row is None else self._account_writer.hold(row, cause)
+
+    async def write_down(self, accounts: Ledger, rooms: Ledger) -> None:
+        """Have what is added written down before the database has it, from now on.
+
+        What another process left so is put into the database first, once.
+        Raises :class:`DatabaseError`.
+        """
+        for store, writer, ledger in (
+            (self._accounts, self._account_writer, accounts),
+            (self._rooms, self._room_writer, rooms),
+        ):
+            await store.restore(ledger.left())
+            ledger.take_over()
+            writer.write_down(ledger)
 
     async def caught_up(self) -> None:
         """Wait until all that was added is in the database.

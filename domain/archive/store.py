@@ -136,6 +136,28 @@ class ArchiveStore:
         except IntegrityError:
             await self._database.write(lambda connection: self._insert_owned(connection, rows))
 
+    async def restore(self, left: Iterable[Sequence[Any]]) -> None:
+        """Keep and withdraw what a process that ended had yet to: lists of rows, or withdrawals.
+
+        What it did already is not done again.
+        """
+        rows = dict[tuple[str, int], Values]()
+        gone = list[Withdrawal]()
+        for each in left:
+            if each and isinstance(each[0], str):
+                gone.append(Withdrawal(*each))
+                rows.pop(gone[-1], None)
+            else:
+                rows |= {(row[0], row[1]): tuple(row) for row in each}
+        for owner in {owner for owner, _ in rows}:
+            ids = [identity for each, identity in rows if each == owner]
+            for identity in await self.known(owner, ids):
+                del rows[owner, identity]
+        if rows:
+            await self.add(list(rows.values()))
+        if gone:
+            await self.withdraw(gone)
+
     async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
         """Remove single messages, all or none."""
         columns = self._table.c

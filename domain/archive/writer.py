@@ -10,14 +10,15 @@ no other.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from andiron.domain.archive.ids import write_id
 from andiron.domain.archive.store import ArchiveStore, Values, Withdrawal
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
+from andiron.sm.frozen import Plain
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 
@@ -36,6 +37,16 @@ _LONGEST_PAUSE: Final = 30.0
 
 _Caused = tuple[Sequence[Values], Payer, int]
 """The rows of a message, who pays for them as long as they wait, and how much."""
+
+
+class Ledger(Protocol):
+    """Where what waits is written down, so that it survives the process."""
+
+    def owed(self, payload: Plain) -> int:
+        """Write down what waits; return its number."""
+
+    def paid(self, numbers: Iterable[int]) -> None:
+        """Note that some of it waits no more."""
 
 
 class Held:
@@ -84,21 +95,24 @@ class ArchiveWriter:
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._lost = 0
+        self._ledger: Ledger | None = None
+        self._numbers: deque[int] = deque()
 
     @property
     def waiting(self) -> int:
         """How many bytes, about, wait to be written."""
         return self._size
 
+    def write_down(self, ledger: Ledger) -> None:
+        """Have what waits written down, from now on, before anything is put."""
+        self._ledger = ledger
+
     def put(self, rows: Sequence[Values], cause: Payer) -> bool:
         """Take a message's rows to be written; False when too much waits, or it is closed."""
         weight = _weight(rows)
         if not self._charge(weight, cause):
             return False
-        self._put += 1
-        self._pending.append((rows, cause, weight))
-        if self._task is None:
-            self._start()
+        self._append((rows, cause, weight), rows)
         return True
 
     def hold(self, row: Values, cause: Payer) -> Held | None:
@@ -119,10 +133,7 @@ class ArchiveWriter:
         self._undecided.remove(held)
         rows, weight = (held.row,), _weight((held.row,))
         if keep:
-            self._put += 1
-            self._pending.append((rows, held.cause, weight))
-            if self._task is None:
-                self._start()
+            self._append((rows, held.cause, weight), rows)
         else:
             self._release(held.cause, weight)
         deciding, self._deciding = self._deciding, []
@@ -136,16 +147,16 @@ class ArchiveWriter:
         It is no less in order than a row is, and is taken whatever waits.
         """
         self._size += _OVERHEAD
-        self._put += 1
-        self._pending.append(withdrawal)
-        if self._task is None:
-            self._start()
+        self._append(withdrawal, withdrawal)
 
     def written(self, session: Session, ticket: int) -> bool:
         """Tell whether all that was put is in the database; else the session is told when it is.
 
-        While the database is out of reach nobody waits for it.
+        While the database is out of reach nobody waits for it, nor does who is not told of
+        anything before it is written down.
         """
+        if self._ledger is not None and session.gate is not None:
+            return True
         if self._settled == self._put or self._failing:
             return True
         self._tickets.append((self._put, session, ticket))
@@ -191,6 +202,14 @@ class ArchiveWriter:
         self._closing.set()
         if self._task is not None:
             await self._task
+
+    def _append(self, each: _Caused | Withdrawal, payload: Plain) -> None:
+        self._put += 1
+        self._pending.append(each)
+        if self._ledger is not None:
+            self._numbers.append(self._ledger.owed(payload))
+        if self._task is None:
+            self._start()
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -265,6 +284,9 @@ class ArchiveWriter:
     def _settle(self, rows: int) -> None:
         """Note that so many more rows are written, or never will be."""
         self._settled += rows
+        if self._ledger is not None:
+            numbers = self._numbers
+            self._ledger.paid([numbers.popleft() for _ in range(min(rows, len(numbers)))])
         if self._lost and self._size <= self._bound // 2:
             logger.error("%d messages were not archived", self._lost)
             self._lost = 0
