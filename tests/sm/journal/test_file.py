@@ -200,6 +200,36 @@ def test_after_a_sync_that_failed_all_is_written_anew() -> None:
     assert desk.file.failing == ""
 
 
+def test_that_is_over_though_nothing_new_comes() -> None:
+    desk = Desk(Durability.DISK, floor=3000)
+    for number in range(20):
+        desk.note(number)
+        desk.beside.run()
+    desk.note(TEXT * 10)
+    desk.beside.run()
+    desk.pass_time(1.0, 3)
+    assert desk.told[-1] == TEXT * 10
+    desk.disk.fails["sync"] = [errno.EIO]
+    desk.beside.run()
+    assert desk.file.failing == "Input/output error"
+    for _ in range(5):
+        desk.pass_time(1.0)
+        desk.beside.run()
+    assert desk.file.failing == ""
+    assert desk.file.flush(desk.now)
+
+
+def test_a_sync_of_what_came_before_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(Durability.DISK)
+    desk.note(1)
+    desk.disk.room = 0
+    desk.note(2)
+    desk.beside.run()
+    assert desk.told == [1]
+    assert desk.file.failing == "No space left on device"
+    assert len(caplog.records) == 1
+
+
 def busy(desk: Desk, turns: int) -> None:
     for number in range(turns):
         assert desk.note(f"{number} {TEXT}")
@@ -293,6 +323,21 @@ def test_a_rewriting_that_fails_disturbs_nobody(
     assert desk.found()["notes"] == {"a": 2}
 
 
+def test_there_is_rest_between_rewritings_but_not_for_what_must_be() -> None:
+    desk = Desk(floor=3000, factor=1)
+    for number in range(40):
+        desk.note(key=f"n{number % 12}")
+        desk.pass_time(0.02)
+        desk.beside.run()
+    assert desk.disk.steps.count("replace") == 1
+    desk.disk.fails["write"] = [errno.EIO]
+    assert not desk.note(1)
+    desk.pass_time(0.02, 3)
+    desk.beside.run()
+    assert desk.disk.steps.count("replace") == 2
+    assert desk.told == [1]
+
+
 def test_a_rewriting_makes_room_for_what_must_be_written() -> None:
     desk = Desk(floor=5000, slice=1000)
     for number in range(20):
@@ -301,7 +346,7 @@ def test_a_rewriting_makes_room_for_what_must_be_written() -> None:
     new = len(desk.disk.file(f"{PATH}.new"))
     assert new > 1000
     desk.disk.room = desk.file.size + new
-    assert desk.note("as much as was free")
+    assert desk.note("as much as was free", "n13"), "of what is not written anew yet"
     assert set(desk.disk.names) == {PATH}
 
 
