@@ -49,6 +49,10 @@ class Writer(Protocol):
     def failing(self) -> str:
         """Why what is recorded now cannot be promised; empty while it can."""
 
+    @property
+    def size(self) -> int:
+        """How many bytes the file has."""
+
     def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
         """Write what was recorded; tell whether it may be promised, else call ``done`` later."""
 
@@ -234,6 +238,11 @@ class Recording:
     def failing(self) -> str:
         """Why nothing can be written down at the moment; empty while it can."""
         return self._writer.failing
+
+    @property
+    def size(self) -> int:
+        """How many bytes are written."""
+        return self._writer.size
 
     def begin(self, session: Recorded, frozen: Frozen) -> Gate:
         """Return the gate of a session that can be resumed from now on; it is written down."""
