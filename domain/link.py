@@ -320,6 +320,7 @@ class DomainLink(Client):
         if element.name == "inactive":
             if self._inactive is None:
                 self._wait_for_looks()
+                self.session.changed()
         elif element.name == "active":
             self._activate(now)
         else:
@@ -337,6 +338,7 @@ class DomainLink(Client):
         if inactive is not None:
             self.stand_behind(None)
             inactive.flush(now)
+            self.session.changed()
 
     def _check_sender(self, sender: str) -> None:
         """Refuse a ``from`` that is not the account's own (RFC 6120 section 8.1.2.1).

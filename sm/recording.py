@@ -35,6 +35,7 @@ class Recorded(Protocol):
 
     transport: Transport | None
     inbound: Inbound
+    spent: Callable[[float], float]
 
     def answered(self) -> None:
         """Go on with the resumption: its client has the answer."""
@@ -100,14 +101,9 @@ class Gate:
         """Record that the client has all up to ``h``."""
         self._recording.journal.acknowledged(self._sm_id, h)
 
-    def handled(self, *, changing: bool) -> None:
-        """Record at the turn's end what is handled then of what the client sent.
-
-        ``changing`` says that it may have changed what else there is of the session.
-        """
+    def handled(self) -> None:
+        """Record at the turn's end what is handled then of what the client sent."""
         self._handled = True
-        if changing:
-            self._changed = True
         if not self.touched:
             self._recording.touch(self)
 
@@ -146,8 +142,8 @@ class Gate:
 
     # The turn's end
 
-    def write_down(self) -> None:
-        """Record what has changed, as it is now."""
+    def write_down(self, now: float) -> None:
+        """Record what has changed, as it is now; who pays for the client pays for that."""
         self.touched = False
         journal = self._recording.journal
         if self._changed:
@@ -156,6 +152,7 @@ class Gate:
             if head != self._last:
                 self._last = head
                 journal.changed(head)
+            self._session.spent(now)
         if self._handled:
             self._handled = False
             journal.handled(self._sm_id, self._session.inbound.h)
@@ -190,7 +187,9 @@ class Gate:
                 kept.append(text)
             else:
                 passing.append(text)
-        self.passed += len(passing)
+        if not held:
+            del kept[:-1]  # The last says all that those before it do.
+        self.passed += len(self._texts) - len(kept)
         self._texts = kept
         self._give(passing)
         if over:
@@ -264,7 +263,7 @@ class Recording:
         now = self._clock()
         gates, self._touched = self._touched, []
         for gate in gates:
-            gate.write_down()
+            gate.write_down(self._clock())
         release = partial(_release, [(gate, gate.mark) for gate in gates])
         safe = self._writer.flush(now, release)
         self._due = False

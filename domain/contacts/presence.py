@@ -119,6 +119,7 @@ class Presences:
     def visits(self, client: Client, service: Service) -> None:
         """Note that a service has directed presence of a resource."""
         self._visited.setdefault(client, set()).add(service)
+        client.session.changed()
 
     def _available(self, client: Client, element: Element, priority: int) -> Steps:
         """Broadcast to the account's available resources, the sender too, and to its contacts.
@@ -205,6 +206,7 @@ class Presences:
     def _set_priority(self, client: Client, priority: int | None, now: float) -> None:
         was_reachable = client.reachable
         client.priority = priority
+        client.session.changed()
         self._router.update(client.account, now)
         if client.reachable is not was_reachable:
             for tell in self._events.unreachable if was_reachable else self._events.reachable:
@@ -268,6 +270,7 @@ class Presences:
                 self._remember(client, recipient)
             elif kind == "unavailable" and client.directed is not None:
                 client.directed.pop(recipient.jid, None)
+                client.session.changed()
             recipient.inform(text, now)
 
     def _remember(self, client: Client, seer: Client) -> None:
@@ -277,6 +280,7 @@ class Presences:
         if seer.jid not in directed and len(directed) >= self._max_directed:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "directed presence to too many")
         directed[seer.jid] = seer
+        client.session.changed()
 
 
 def _tell_all(

@@ -41,6 +41,11 @@ class Recorded:
         self.inbound = Inbound()
         self.answers = 0
         self.head = head("s")
+        self.costs: list[float] = []
+
+    def spent(self, began: float) -> float:
+        self.costs.append(began)
+        return began
 
     def answered(self) -> None:
         self.answers += 1
@@ -78,7 +83,7 @@ def test_what_is_sent_waits_for_the_end_of_the_turn_and_is_written_before(case: 
     case.gate.send("<message/>")
     case.session.inbound.arrive()
     case.session.inbound.handle(1)
-    case.gate.handled(changing=False)
+    case.gate.handled()
     case.gate.send(Promise("<a/>"))
     assert (case.sent, case.paper.batches) == ([], [])
     assert len(case.asked) == 1, "the turn ends once"
@@ -96,6 +101,7 @@ def test_what_did_not_change_is_not_written_again(case: Case) -> None:
     case.gate.changed()
     case.turn()
     assert case.paper.batches[1:] == [["changed"]]
+    assert case.session.costs == [100.0, 100.0], "who changes it pays for that"
 
 
 def test_while_the_disk_is_slow_each_turn_waits_for_its_own_batch(case: Case) -> None:
@@ -172,3 +178,15 @@ def test_a_session_ends_though_nothing_can_be_written(case: Case) -> None:
     case.turn()
     assert transport.sent == ["<one/>"]
     assert transport.closed is True
+
+
+def test_who_asks_again_and_again_while_nothing_can_be_written_fills_no_memory(case: Case) -> None:
+    case.paper.safe, case.paper.failing = False, "no space left on device"
+    for number in range(1000):
+        case.gate.send(Promise(f"<a h='{number}'/>"))
+        case.turn()
+    assert case.gate.mark - case.gate.passed == 1
+    case.paper.failing = ""
+    for done in case.paper.waiting:
+        done()
+    assert case.sent == ["<a h='999'/>"]
