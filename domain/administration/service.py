@@ -59,7 +59,9 @@ class Administration:
             return f"{FORM_TYPE}#{name}"
 
         return (
-            Command(node("add-user"), "Add User", (_ONE, _PASSWORD, _VERIFY), self._add, secret=True),
+            Command(
+                node("add-user"), "Add User", (_ONE, _PASSWORD, _VERIFY), self._add, secret=True
+            ),
             Command(node("delete-user"), "Delete User", (_SEVERAL,), self._delete),
             Command(node("disable-user"), "Disable User", (_SEVERAL,), self._disable),
             Command(node("reenable-user"), "Re-Enable User", (_SEVERAL,), self._enable),
