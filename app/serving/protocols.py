@@ -15,18 +15,22 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.extensions import Extension
 from websockets.http11 import Request
 
 from andiron.application import FAILED
 from andiron.bosh.direct import DirectPost
 from andiron.bosh.http import Headers, Scope
-from andiron.routes import BOSH_PATHS
+from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS
 from andiron.serving.direct import DirectCycle
 from andiron.serving.open_websocket import OpenWebSocket, Server
 from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
+from andiron.serving.upgrade import accepting, asked
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.connection import WebSocketConnection
+from andiron.websocket.endpoint import Admitted
+from andiron.websocket.handshake import SUBPROTOCOL
 
 logger = logging.getLogger("andiron")
 
@@ -42,6 +46,7 @@ _BEHIND: Final = 4
 _LINGER: Final = 2.0
 """Seconds in which a client that was refused can read why; what it sends meanwhile is dropped."""
 _DIRECT: Final = frozenset(path.encode() for path in BOSH_PATHS)
+_WEBSOCKETS: Final = frozenset(path.encode() for path in WEBSOCKET_PATHS)
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _NOBODY: Final = asyncio.Protocol()
 
@@ -50,7 +55,8 @@ class HttpProtocol(HttpToolsProtocol):
     """HTTP in which a request's head and trailers are bounded in size, and its head in time.
 
     POSTs of BOSH that ``direct`` takes by their head are served without ASGI, when they come
-    in one piece, and no earlier request waits for its answer.
+    in one piece, and no earlier request waits for its answer; so are WebSockets that ``admit``
+    takes, and ask for nothing unusual.
     """
 
     def __init__(
@@ -59,10 +65,12 @@ class HttpProtocol(HttpToolsProtocol):
         silent: Silent,
         max_head: int,
         direct: Callable[[Scope], DirectPost | None],
+        admit: Callable[[Scope], Admitted | None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._takes = direct
+        self._admits = admit
         self._direct: DirectCycle | None = None
         """The request that is served without ASGI, until it is answered."""
         self._silent = silent
@@ -121,9 +129,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to the WebSocket."""
+        self._over = True
+        if self._opened():
+            return
         pieces = self.transport.get_protocol()
         super().handle_websocket_upgrade()
-        self._over = True
         if isinstance(pieces, Pieces):
             websocket: Any = self.transport.get_protocol()
             self.transport.set_protocol(pieces.before(websocket))
@@ -202,6 +212,36 @@ class HttpProtocol(HttpToolsProtocol):
             return False
         self._direct = DirectCycle(post, version != "1.0" and self.parser.should_keep_alive())
         self.cycle = self._direct  # type: ignore[assignment]
+        return True
+
+    def _opened(self) -> bool:
+        """Open a WebSocket that can do without ASGI, and has nothing unusual about it."""
+        if (
+            self.url not in _WEBSOCKETS
+            or self.scope["method"] != "GET"
+            or self.scope["http_version"] != "1.1"
+            or not (self.cycle is None or self.cycle.response_complete)
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        ):
+            return False
+        wish = asked(self.headers)
+        if wish is None or (wish.extensions and self.config.ws_per_message_deflate):
+            return False
+        scheme = "wss" if self.scheme == "https" else "ws"
+        handshake = {"type": "websocket", "scheme": scheme, "subprotocols": wish.subprotocols}
+        admitted = self._admits({**self.scope, **handshake})
+        if admitted is None:
+            return False
+        self.connections.discard(self)
+        self.transport.write(accepting(wish.key, SUBPROTOCOL, self.server_state.default_headers))
+        config = self.config
+        server = Server(self.connections, config.ws_ping_interval, config.ws_ping_timeout)
+        carrier = carried(admitted.connection, admitted.config, self.transport, server)
+        admitted.begin()
+        self.loop.call_soon(carrier.begin, b"")
+        # The parser holds what holds it, with all of the head.
+        self.parser = None  # type: ignore[assignment]
         return True
 
     def _leave_to_asgi(self, direct: DirectCycle) -> None:
@@ -317,26 +357,38 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Accept the WebSocket and leave it to one who carries ``connection``."""
         early, self._early = self._early or b"", None
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol})
-        transport, pieces = self.transport, self.transport.get_protocol()
-        if self.disconnected or transport.is_closing():
+        if self.disconnected or self.transport.is_closing():
             raise ClientDisconnected
         self.stop_keepalive()
         self.connections.discard(self)
         server = Server(self.connections, self.ping_interval, self.ping_timeout)
         extension = next(iter(self.conn.extensions), None)
-        buffer = pieces.piece if isinstance(pieces, Pieces) else None
-        carrier = OpenWebSocket(
-            connection, config, transport, server, extension=extension, buffer=buffer
-        )
-        # uvloop goes on holding the latest protocol that has no buffer of its own.
-        transport.set_protocol(_NOBODY)
-        transport.set_protocol(carrier)
+        carrier = carried(connection, config, self.transport, server, extension)
         self.loop.call_soon(carrier.begin, early)
         # What uvicorn does at the end of the handshake's task must not concern the connection.
         self.transport = _Left()
         # Nothing of the handshake is to wait for somebody to look for garbage.
         self.scope["extensions"] = {}
         self.conn.parser.close()
+
+
+def carried(
+    connection: WebSocketConnection,
+    config: WebSocketConfig,
+    transport: asyncio.Transport,
+    server: Server,
+    extension: Extension | None = None,
+) -> OpenWebSocket:
+    """Give a transport, whose handshake is over, to one who carries ``connection``."""
+    pieces = transport.get_protocol()
+    buffer = pieces.piece if isinstance(pieces, Pieces) else None
+    carrier = OpenWebSocket(
+        connection, config, transport, server, extension=extension, buffer=buffer
+    )
+    # uvloop goes on holding the latest protocol that has no buffer of its own.
+    transport.set_protocol(_NOBODY)
+    transport.set_protocol(carrier)
+    return carrier
 
 
 class _Left(asyncio.Transport):
