@@ -165,7 +165,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
     def _let_go(self) -> None:
         self._end(CloseCode.ABNORMAL_CLOSURE)
         # It has this as its wire: neither is to wait for somebody to look for garbage.
-        del self._connection
+        if hasattr(self, "_connection"):  # It may have gone between a close and what follows it.
+            del self._connection
 
     def pause_writing(self) -> None:
         """Keep what is to be sent."""

@@ -8,7 +8,7 @@ cannot happen. What a client can do on an open WebSocket is another's concern
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from andiron.serving.upgrade import accepting, asked
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.connection import WebSocketConnection
 from andiron.websocket.endpoint import Admitted
-from andiron.websocket.handshake import SUBPROTOCOL
+from andiron.websocket.handshake import SUBPROTOCOL, Refusal
 
 logger = logging.getLogger("andiron")
 
@@ -48,6 +48,14 @@ _LINGER: Final = 2.0
 _DIRECT: Final = frozenset(path.encode() for path in BOSH_PATHS)
 _WEBSOCKETS: Final = frozenset(path.encode() for path in WEBSOCKET_PATHS)
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+_CLOSE: Final = (b"connection", b"close")
+_OLD_HTTP: Final = Refusal(505, "WebSockets need HTTP/1.1 (RFC 6455 section 4.2.1).\n")
+_VERSION: Final = "13"
+_OTHER_VERSION: Final = {
+    "Connection": "upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": _VERSION,
+}
 _NOBODY: Final = asyncio.Protocol()
 
 
@@ -131,6 +139,10 @@ class HttpProtocol(HttpToolsProtocol):
         """Leave the connection to the WebSocket."""
         self._over = True
         if self._opened():
+            return
+        if self.scope["http_version"] != "1.1":
+            # To the library every handshake is one of HTTP/1.1.
+            self._end_with(_OLD_HTTP)
             return
         pieces = self.transport.get_protocol()
         super().handle_websocket_upgrade()
@@ -220,7 +232,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.url not in _WEBSOCKETS
             or self.scope["method"] != "GET"
             or self.scope["http_version"] != "1.1"
-            or not (self.cycle is None or self.cycle.response_complete)
+            or self._answering
             or self.flow.write_paused
             or self.transport.is_closing()
         ):
@@ -295,14 +307,20 @@ class HttpProtocol(HttpToolsProtocol):
         self._over = True
         address = self.client[0] if self.client else "unix"
         logger.info("%s dropped: too much in one request that is not its body", address)
+        status = HTTPStatus.REQUEST_URI_TOO_LONG if self._too_long else _TOO_LARGE
+        self._end_with(Refusal(status, f"{status.phrase}.\n"))
+
+    def _end_with(self, refusal: Refusal) -> None:
+        """Say why nothing more is read, unless another answer is due, and end the connection."""
         if self.in_body or self._answering:
             self.transport.abort()
             return
-        status = HTTPStatus.REQUEST_URI_TOO_LONG if self._too_long else _TOO_LARGE
-        text = f"{status.phrase}.\n".encode()
-        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(text)
-        line = STATUS_LINE[status]
-        self.transport.write(b"".join((line, head, b"connection: close\r\n\r\n", text)))
+        text = refusal.text.encode()
+        parts = [STATUS_LINE[refusal.status]]
+        for name, value in (_TEXT, _CLOSE, *refusal.headers):
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"content-length: %d\r\n\r\n" % len(text), text)
+        self.transport.write(b"".join(parts))
         self.headers = []
         self.url = b""
         # To close it with unread bytes in it would take the answer away from the client.
@@ -326,7 +344,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """What came before the handshake was over; None when it is not under way."""
 
     def handle_connect(self, event: Request) -> None:
-        """Begin the handshake."""
+        """Begin the handshake; of another version it is refused (RFC 6455 section 4.2.2)."""
+        versions = event.headers.get_all("Sec-WebSocket-Version")
+        if versions and versions != [_VERSION]:
+            text = f"WebSockets of version {_VERSION} are spoken here (RFC 6455).\n"
+            self._reject(HTTPStatus.UPGRADE_REQUIRED, text, _OTHER_VERSION)
+            return
         super().handle_connect(event)
         if not self.close_sent:
             self._early = b""
@@ -335,11 +358,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Leave frames that come too early for who will read them."""
-        if self._early is None:
-            super().data_received(data)
+        if self._early is not None:
+            self._early += data
+            self.transport.pause_reading()
             return
-        self._early += data
-        self.transport.pause_reading()
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Uvicorn would leave what the library cannot read unanswered, and open.
+            self._reject(HTTPStatus.BAD_REQUEST, "This is no handshake that can be read.\n")
+
+    def _reject(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        """Refuse the handshake, and end the connection."""
+        response = self.conn.reject(status, text)
+        response.headers.update(headers or {})
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        self.transport.write(response.serialize())
+        self.transport.close()
 
     async def send(self, message: Any) -> None:
         """Send what the application has to say, which may end the handshake."""

@@ -150,6 +150,18 @@ async def test_a_client_that_vanishes_while_it_is_closed(place):
     assert place.manager.closed == {CloseReason.KICKED: 1}
 
 
+async def test_a_client_that_vanishes_right_after_a_close(place):
+    client = await bound(place)
+    client.carrier.pause()
+    client.carrier.close(1000)
+    client.disconnected()
+    failed = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, told: failed.append(told))
+    await settle()
+    assert not failed
+    assert place.link().session.state is State.DETACHED
+
+
 # How much is read and kept
 
 
