@@ -56,6 +56,7 @@ class Strangers:
             del self._by_network[network]
 
 
+@lru_cache(maxsize=1024)
 def is_local(address: str) -> bool:
     """Tell whether who connects is this machine: a proxy that says no more, a socket file."""
     try:

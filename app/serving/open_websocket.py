@@ -80,6 +80,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         "_timer",
         "_transport",
         "send",
+        "send_with_next",
     )
 
     def __init__(
@@ -103,6 +104,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         encode = text_frame if extension is None else compressing(extension)
         self._out = Outbox(transport, encode, config.buffer_bytes, connection.failed)
         self.send = self._out.send
+        self.send_with_next = self._out.send_with_next
         self._loop = asyncio.get_running_loop()
         self._paused = True
         self._code = 0

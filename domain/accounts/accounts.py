@@ -272,7 +272,7 @@ class Accounts:
         return await self._database.read(operation)
 
     async def _decoy(self, username: str) -> Credentials:
-        secret = self._secret or await self._load_secret()
+        secret = self._secret or await self.load_secret()
 
         def rank(iterations: int) -> bytes:
             return hmac.digest(secret, f"{iterations} {username}".encode(), "sha256")
@@ -282,7 +282,9 @@ class Accounts:
         in_use = self._iterations_in_use or {self._iterations}
         return decoy(secret, username, max(in_use, key=rank) if len(in_use) > 1 else min(in_use))
 
-    async def _load_secret(self) -> bytes:
+    async def load_secret(self) -> bytes:
+        """Read, or make, what decoys are made of, before many who sign in at once ask for it."""
+
         async def operation(connection: AsyncConnection) -> Sequence[int]:
             return (await connection.scalars(select(CREDENTIALS.c.iterations).distinct())).all()
 
