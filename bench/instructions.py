@@ -232,12 +232,12 @@ async def bosh_anonymous(victim: Victim) -> Once:
 KINDS = {
     "message": Kind(message, 100, 150_000),
     "managed message": Kind(managed_message, 100, 230_000),
-    "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 2_600_000),
-    "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 4_100_000),
-    "SCRAM again": Kind(scram, 20, 3_000_000),
-    "resumption": Kind(resumption, 20, 3_800_000),
+    "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 1_850_000),
+    "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 2_550_000),
+    "SCRAM again": Kind(scram, 20, 2_950_000),
+    "resumption": Kind(resumption, 20, 2_200_000),
     "BOSH message": Kind(bosh_message, 50, 420_000),
-    "BOSH ANONYMOUS": Kind(bosh_anonymous, 20, 3_000_000),
+    "BOSH ANONYMOUS": Kind(bosh_anonymous, 20, 2_900_000),
 }
 PYTHON = (3, 13)
 MACHINE = "x86_64"
