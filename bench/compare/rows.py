@@ -1,6 +1,7 @@
 """The rows of the comparison: what is measured, and which goals each has."""
 
 import dataclasses
+import sys
 
 ANDIRON, UVICORN, PROSODY, EJABBERD = "andiron", "uvicorn", "prosody", "ejabberd"
 PEERS = (PROSODY, EJABBERD)
@@ -93,7 +94,9 @@ class Row:
 NO_GAP = ((EJABBERD, ("--gap-messages", "0")),)
 NO_GAP_NOTE = "ejabberd without a message in the gap, with which it stalls"
 WARM = 30
-SIGN_IN = ("--warm", str(WARM))
+ADDRESSES = ("--addresses", "250") if sys.platform == "linux" else ()
+"""Who connects comes from an address of his own, as people do."""
+SIGN_IN = ("--warm", str(WARM), *ADDRESSES)
 
 ROWS = (
     Row("ws-pairs", "50 pairs, 4 in flight, messages/s", "ws", "pingpong", (Goal(3, EJABBERD),)),
@@ -185,6 +188,7 @@ ROWS = (
         (Goal(4, PROSODY),),
         users=50,
         auth="PLAIN",
+        options=(*TIMES, *ADDRESSES),
         only_for=NO_GAP,
         note=NO_GAP_NOTE,
     ),
@@ -216,6 +220,7 @@ ROWS = (
         "resume",
         users=50,
         auth="PLAIN",
+        options=(*TIMES, *ADDRESSES),
         only_for=NO_GAP,
         note=NO_GAP_NOTE,
     ),

@@ -42,3 +42,14 @@ def test_what_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         parse(None, PATTERNS, [*NEEDED, *wrong])
     assert "error: " in capsys.readouterr().err
+
+
+def test_sessions_come_from_several_addresses():
+    given = ["--transport", "ws", "--url", "ws://127.0.0.1:1/ws", "--pattern", "connect"]
+    assert parse(None, PATTERNS, given).local_address(7) is None
+    many = parse(None, PATTERNS, [*given, "--addresses", "500"])
+    assert many.local_address(0) == ("127.0.1.1", 0)
+    assert many.local_address(499) == ("127.0.2.250", 0)
+    assert many.local_address(500) == ("127.0.1.1", 0)
+    with pytest.raises(SystemExit):
+        parse(None, PATTERNS, [*given, "--addresses", "1001"])
