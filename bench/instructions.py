@@ -42,6 +42,10 @@ BIND = f"<iq {C} type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind
 MESSAGE = f"<message {C} type='chat' to='{{}}' id='m{{}}'><body>{'x' * 100}</body></message>"
 BODY = "<body xmlns='http://jabber.org/protocol/httpbind' rid='{}'{}>{}</body>"
 XBOSH = " xmlns:xmpp='urn:xmpp:xbosh'"
+MUC = "http://jabber.org/protocol/muc"
+UNLOCK = f"<query xmlns='{MUC}#owner'><x xmlns='jabber:x:data' type='submit'/></query>"
+MAM = "urn:xmpp:mam:2"
+OCCUPANTS = 20
 WARM = 20
 BATCHES = 4
 """The least of which counts: there is less in it of what the server does every second."""
@@ -70,6 +74,8 @@ class Kind:
     """How often it is done in each batch."""
     allowed: int
     """How many instructions it may take."""
+    parts: int = 1
+    """How many of what is counted are done at once."""
 
 
 async def managed(wire: Wire) -> str:
@@ -109,15 +115,61 @@ def said(alice: Wire, bob: Wire) -> Once:
     return once
 
 
+async def archived_message(victim: Victim) -> Once:
+    """A message of people who are present, its commit, and a question that waits for that.
+
+    More at once would share commits, by how fast they come.
+    """
+    alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
+    for wire in (alice, bob):
+        await wire.send(f"<presence {C}/>")
+        await wire.until("<presence")
+    said_once, count = said(alice, bob), itertools.count()
+
+    async def once() -> None:
+        await said_once()
+        number = next(count)
+        await alice.send(f"<iq {C} type='get' id='e{number}'><metadata xmlns='{MAM}'/></iq>")
+        await alice.until(f"id='e{number}'")
+
+    return once
+
+
+async def room_message(victim: Victim) -> Once:
+    """A message to a room, and its copies for all who are there."""
+    room = "hall@conference.localhost"
+    occupants = [await victim.sign_in("alice") for _ in range(OCCUPANTS)]
+    for number, wire in enumerate(occupants):
+        await wire.send(f"<presence {C} to='{room}/{number}'><x xmlns='{MUC}'/></presence>")
+        await wire.until("code='110'")
+        if not number:
+            await wire.send(f"<iq {C} type='set' id='u' to='{room}'>{UNLOCK}</iq>")
+            await wire.until("id='u'")
+    message = MESSAGE.replace("'chat'", "'groupchat'")
+    count = itertools.count()
+
+    async def once() -> None:
+        number = next(count)
+        await occupants[0].send(message.format(room, number))
+        for wire in occupants:
+            await wire.until(f"id='m{number}'")
+
+    return once
+
+
 async def authenticated(victim: Victim, auth: str) -> Wire:
     wire = await victim.connect()
+    await authenticate(wire, auth)
+    return wire
+
+
+async def authenticate(wire: Wire, auth: str) -> None:
     await wire.send(OPEN)
     await wire.until("<stream:features")
     await wire.send(auth)
     await wire.until("<success")
     await wire.send(OPEN)
     await wire.until("<stream:features")
-    return wire
 
 
 def signing_in(auth: str) -> Callable[[Victim], Awaitable[Once]]:
@@ -232,6 +284,8 @@ async def bosh_anonymous(victim: Victim) -> Once:
 KINDS = {
     "message": Kind(message, 100, 150_000),
     "managed message": Kind(managed_message, 100, 230_000),
+    "archived message": Kind(archived_message, 20, 3_550_000),
+    "room copy": Kind(room_message, 20, 49_000, OCCUPANTS),
     "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 1_850_000),
     "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 2_550_000),
     "SCRAM again": Kind(scram, 20, 2_950_000),
@@ -278,7 +332,7 @@ async def measure(victim: Victim, kind: Kind, directory: Path) -> int:
         least.append(counted(directory))
     control(victim.pid, "-i", "off")
     await victim.hang_up()
-    return min(least) // kind.times
+    return min(least) // (kind.times * kind.parts)
 
 
 async def measure_all(names: list[str], directory: Path) -> dict[str, int]:

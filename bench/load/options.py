@@ -37,6 +37,7 @@ class Options:
     warm: int = 0
     bystanders: int = 0
     room_size: int = 10
+    group_size: int = 51
     muc: str = ""
     sm: bool = False
     sm_ask: int = 10
@@ -90,6 +91,7 @@ def parser(description: str | None, patterns: Iterable[str]) -> argparse.Argumen
     add("--warm", type=int, help="connect: sign so many others in and out before (default 0)")
     add("--bystanders", type=int, help="pingpong: more sessions that do nothing")
     add("--room-size", type=int, help="join: occupants of each room (default 10)")
+    add("--group-size", type=int, help="presence: who see each other (default 51)")
     add("--muc", help="the domain of rooms (default conference.DOMAIN)")
     add("--sm", action="store_true", help="enable XEP-0198 and answer <r/>")
     add("--sm-ask", type=int, help="with --sm, send <r/> every so many stanzas; 0: never")
@@ -132,7 +134,9 @@ def parse(
         )
     if options.pattern in ("join", "room") and options.room_size < 2:
         made.error("a room has two occupants or more")
-    options.sm = options.sm or options.pattern == "resume"
+    if options.pattern == "presence" and not 2 <= options.group_size <= options.users:
+        made.error("a group has two sessions or more, and no more than there are")
+    options.sm = options.sm or options.pattern in ("resume", "storm")
     return options
 
 

@@ -18,6 +18,7 @@ from andiron.domain.contacts.fanout import Fanouts, Steps
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.subscriptions import Kind, stanza
 from andiron.domain.contacts.visibility import (
+    around_recipient,
     gone,
     hidden,
     seers_of,
@@ -30,6 +31,7 @@ from andiron.domain.marks import without_marks
 from andiron.domain.router import PRESENCES, Action, Router, refuse
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import with_addresses
 from andiron.xmpp.tree import parse_tree
@@ -123,8 +125,9 @@ class Presences:
         client.presence = with_addresses(element, client.jid, client.account)
         self._set_priority(client, priority, clock())
         own = self._router.available(client.account)
+        head, tail = around_recipient(client)
         for address, seers in chain([(client.account, own)], watchers_of(self._router, client)):
-            text = shown(client, address)
+            text = f"{head}{escape(address)}{tail}"
             for seer in seers:
                 seer.inform(text, clock())
                 if client.priority is None:
