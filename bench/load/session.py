@@ -148,9 +148,10 @@ class Session:
                 self._traffic(tostring(element), [element])
 
     def _new_link(self, opts: Options) -> Link:
+        local = opts.local_address(self.idx)
         if opts.transport == "ws":
-            return WsLink(self, opts.url, opts.domain)
-        return BoshLink(self, opts.url, opts.domain, opts.bosh_wait)
+            return WsLink(self, opts.url, opts.domain, local)
+        return BoshLink(self, opts.url, opts.domain, opts.bosh_wait, local)
 
     async def _authenticate(self, opts: Options, features: Element) -> None:
         offered = {each.text for each in features.iter(f"{{{ns.SASL}}}mechanism")}

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines
 from andiron.domain.database.sqlite_claim import FileClaim, NoClaim
+from andiron.domain.database.sqlite_lookups import Lookups
 from andiron.domain.database.sqlite_readers import ThreadReaders
 
 __all__ = ["DRIVERS", "check", "claim", "engines", "missing", "problem"]
@@ -168,7 +169,7 @@ def _readers(path: str) -> ThreadReaders:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_connection)
-    return ThreadReaders(engine, _READERS)
+    return ThreadReaders(engine, _READERS, Lookups(path))
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:
