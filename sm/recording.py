@@ -264,12 +264,16 @@ class Recording:
         gates, self._touched = self._touched, []
         for gate in gates:
             gate.write_down(self._clock())
-        release = partial(_release, [(gate, gate.mark) for gate in gates])
-        safe = self._writer.flush(now, release)
+        safe = self._writer.flush(now)
         self._due = False
         if self._touched or self.journal.pending:
             self._ask()
         if safe:
+            for gate in gates:
+                gate.release(gate.mark)
+            return
+        release = partial(_release, [(gate, gate.mark) for gate in gates])
+        if self._writer.flush(now, release):
             release()
         elif self._writer.failing:
             for gate in gates:

@@ -38,6 +38,7 @@ class Paper:
     def __init__(self, written: list[str], *, slow: bool) -> None:
         self.written = written
         self.slow = slow
+        self.batch = ""
         self.waiting: list[tuple[str, Callable[[], object]]] = []
         state = State()
         for batch in written:
@@ -46,13 +47,13 @@ class Paper:
         self.journal = Journal(state)
 
     def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
-        batch = json.dumps(self.journal.take())
+        if done is not None:
+            self.waiting.append((self.batch, done))
+            return False
+        self.batch = json.dumps(self.journal.take())
         if not self.slow:
-            self.written.append(batch)
-            return True
-        assert done is not None
-        self.waiting.append((batch, done))
-        return False
+            self.written.append(self.batch)
+        return not self.slow
 
     def sync(self) -> None:
         """Have the oldest batch safe."""

@@ -25,12 +25,11 @@ class Paper:
         self.batches: list[list[str]] = []
 
     def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
-        self.batches.append([str(record[0]) for record in self.journal.take()])
-        if self.safe:
-            return True
-        assert done is not None
-        self.waiting.append(done)
-        return False
+        if done is None:
+            self.batches.append([str(record[0]) for record in self.journal.take()])
+        elif not self.safe:
+            self.waiting.append(done)
+        return self.safe
 
 
 class Recorded:
