@@ -135,6 +135,12 @@ class FrameReader:
         self._message = bytearray()
         self._fragments = 0
 
+    @property
+    def missing(self) -> int:
+        """How many bytes are still to come of a payload that has begun to."""
+        payload = self._payload
+        return 0 if payload is None else self._length - len(payload)
+
     def feed(self, data: bytes) -> None:
         """Take what came."""
         self._data += data

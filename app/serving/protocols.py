@@ -324,7 +324,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.connections.discard(self)
         server = Server(self.connections, self.ping_interval, self.ping_timeout)
         extension = next(iter(self.conn.extensions), None)
-        buffer = pieces.piece if isinstance(pieces, Pieces) else None
+        buffer = pieces.buffer if isinstance(pieces, Pieces) else None
         carrier = OpenWebSocket(
             connection, config, transport, server, extension=extension, buffer=buffer
         )
