@@ -143,9 +143,11 @@ class Rounds:
 
     def used(self, payer: Payer, began: float, now: float) -> bool:
         """Charge the time since ``began``; return whether the payer's turn is over."""
-        # Time in which it waited was taken off what it owes round by round.
-        since = began if payer.paid else payer.at
-        payer.paid = False
+        since = payer.at
+        if payer.paid:
+            # Time in which it waited was taken off what it owes round by round.
+            payer.paid = False
+            since = began
         owed = payer.owed + now - began - (now - since) * self._share
         payer.owed = owed if owed > 0.0 else 0.0
         payer.at = now

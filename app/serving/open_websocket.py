@@ -137,7 +137,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         """Return where to put what comes."""
         if self._buffer is None:
             self._buffer = memoryview(bytearray(PIECE))
-        elif self._shared is not None and self._reader.missing > PIECE:
+        elif self._reader.missing > PIECE and self._shared is not None:
             self._buffer = self._shared[: self._reader.missing]
         return self._buffer
 
