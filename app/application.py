@@ -47,7 +47,12 @@ from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.proxy import Proxies
 from andiron.web.visitors import Identify
-from andiron.websocket.endpoint import refuse_http, refuse_websocket
+from andiron.websocket.endpoint import (
+    Admitted,
+    WebSocketEndpoint,
+    refuse_http,
+    refuse_websocket,
+)
 from andiron.websocket.handshake import Refusal
 from andiron.xmpp.jid import account_jid
 from andiron.xmpp.xml import Guard
@@ -206,6 +211,7 @@ class Andiron:
         """The embedded domain; there once the lifespan has started."""
         self._router: Router | None = None
         self._bosh: BoshEndpoint | None = None
+        self._websocket: WebSocketEndpoint | None = None
         self._refusal = NOT_STARTED
         self._complained = False
         self.running = False
@@ -261,6 +267,16 @@ class Andiron:
         if self._bosh is None or (self._hosts is not None and self._hosts.refusal(scope)):
             return None
         return self._bosh.direct(scope)
+
+    def admit(self, scope: Mapping[str, Any]) -> Admitted | None:
+        """Return the connection of a WebSocket to one of :data:`~andiron.routes.WEBSOCKET_PATHS`.
+
+        For a server that serves this application alone, and carries it without ASGI; ``scope``
+        need not have a path. None: it is to be called as an ASGI application.
+        """
+        if self._websocket is None or (self._hosts is not None and self._hosts.refusal(scope)):
+            return None
+        return self._websocket.admit(scope)
 
     def apply(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Let the settings that differ take effect where they can (``andiron.settings.live.LIVE``).
@@ -322,7 +338,7 @@ class Andiron:
                 async with self._running() as self._router:
                     yield
         finally:
-            self._router = self._bosh = None
+            self._router = self._bosh = self._websocket = None
             self.running = False
 
     @asynccontextmanager
@@ -357,7 +373,7 @@ class Andiron:
                     guard,
                     self._connections.one,
                 )
-                routes, self._bosh = on.enter_context(served(parts))
+                routes, self._bosh, self._websocket = on.enter_context(served(parts))
                 if self.database_lost:
                     raise DatabaseError(self.database_lost)
                 tell_started()
@@ -414,7 +430,7 @@ class Andiron:
         logger.critical("%s Nothing is served here any more: restart this process", sentence)
         self.database_lost = sentence
         self._refusal = DATABASE_LOST
-        self._router = self._bosh = None
+        self._router = self._bosh = self._websocket = None
         if self._shutdown is not None:
             self._shutdown()
         if self.on_database_lost is not None:

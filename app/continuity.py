@@ -9,7 +9,7 @@ from typing import Final
 
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
-from andiron.domain.outliving import freeze_rooms, note_rooms, take_up
+from andiron.domain.outliving import freeze_rooms, note_rooms, take_up, write_down
 from andiron.settings import Settings
 from andiron.sm.freezing import head_of
 from andiron.sm.frozen import Plain
@@ -45,6 +45,7 @@ class Continuity:
         notes = journal.state.notes.items()
         rooms = {key.removeprefix(_ROOM): note for key, note in notes if key.startswith(_ROOM)}
         note_rooms(self._domain, self._manager, self._note, rooms)
+        await write_down(self._domain, journal)
         gone = await take_up(self._domain, self._manager, sessions, rooms.values())
         for each in gone:
             journal.ended(each.head.id)

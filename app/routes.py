@@ -29,9 +29,10 @@ from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint
 from andiron.xmpp.xml import Guard
 
-__all__ = ["BOSH_PATHS", "Served", "served"]
+__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served", "served"]
 
 BOSH_PATHS: Final = ("/http-bind", "/http-bind/")
+WEBSOCKET_PATHS: Final = ("/ws", "/ws/")
 _BODY: Final = 4
 """How many times as large as a stanza a request of the API may be."""
 
@@ -57,8 +58,8 @@ class Served:
 
 
 @contextmanager
-def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint]]:
-    """Give the routes, for as long as the application runs, and which is BOSH's."""
+def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint, WebSocketEndpoint]]:
+    """Give the routes, for as long as the application runs, and which are the transports'."""
     settings, domain = parts.settings, parts.domain
     registry = BoshRegistry(
         parts.manager,
@@ -69,10 +70,12 @@ def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint]]:
     )
     visitors = _visitors(parts)
     bosh = _bosh(parts, registry, visitors)
+    websocket = _websocket(parts, visitors)
     # Routes are tried in this order, and BOSH asks the most.
     routes = [
         *(Route(path, bosh) for path in BOSH_PATHS),
-        *_websocket(parts, visitors),
+        *(Route(path, websocket) for path in WEBSOCKET_PATHS),
+        *(WebSocketRoute(path, websocket) for path in WEBSOCKET_PATHS),
         Route("/healthz", healthy),
         Route("/readyz", _readiness(parts).answer),
         *discovery_routes(parts.proxies, public_url=settings.public_url, at=""),
@@ -90,13 +93,13 @@ def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint]]:
     if settings.demo and domain.database is not None:
         routes += demo_routes(domain.name, domain.database)
     if not parts.metrics_tokens:
-        yield routes, bosh
+        yield routes, bosh, websocket
         return
     from andiron.metrics.endpoint import Source, serving  # noqa: PLC0415 - an extra
 
     source = Source(parts.manager, domain, registry, parts.strangers)
     with serving(source, _doorkeeper(parts, "metrics_token", parts.metrics_tokens)) as metrics:
-        yield [*routes, metrics], bosh
+        yield [*routes, metrics], bosh, websocket
 
 
 def _bosh(parts: Served, registry: BoshRegistry, visitors: Visitors | None) -> BoshEndpoint:
@@ -110,9 +113,9 @@ def _bosh(parts: Served, registry: BoshRegistry, visitors: Visitors | None) -> B
     )
 
 
-def _websocket(parts: Served, visitors: Visitors | None) -> list[BaseRoute]:
+def _websocket(parts: Served, visitors: Visitors | None) -> WebSocketEndpoint:
     settings = parts.settings
-    websocket = WebSocketEndpoint(
+    return WebSocketEndpoint(
         parts.manager,
         settings.websocket_config(),
         domain=settings.domain,
@@ -122,10 +125,6 @@ def _websocket(parts: Served, visitors: Visitors | None) -> list[BaseRoute]:
         visitor_of=None if visitors is None else visitors.find,
         serving=parts.serving,
     )
-    return [
-        *(Route(path, websocket) for path in ("/ws", "/ws/")),
-        *(WebSocketRoute(path, websocket) for path in ("/ws", "/ws/")),
-    ]
 
 
 def _visitors(parts: Served) -> Visitors | None:

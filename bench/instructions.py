@@ -24,11 +24,14 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
 os.environ["CROWD"] = "50000"  # All is slow in valgrind, and waited for as long.
+
+from load.sasl import Client
 
 from tests.hostile.conftest import PASSWORD, Victim, andiron_serve, maltreated
 from tests.hostile.wire import FAREWELL, OPEN, SASL, Wire, plain
@@ -39,6 +42,10 @@ BIND = f"<iq {C} type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind
 MESSAGE = f"<message {C} type='chat' to='{{}}' id='m{{}}'><body>{'x' * 100}</body></message>"
 BODY = "<body xmlns='http://jabber.org/protocol/httpbind' rid='{}'{}>{}</body>"
 XBOSH = " xmlns:xmpp='urn:xmpp:xbosh'"
+MUC = "http://jabber.org/protocol/muc"
+UNLOCK = f"<query xmlns='{MUC}#owner'><x xmlns='jabber:x:data' type='submit'/></query>"
+MAM = "urn:xmpp:mam:2"
+OCCUPANTS = 20
 WARM = 20
 BATCHES = 4
 """The least of which counts: there is less in it of what the server does every second."""
@@ -67,6 +74,8 @@ class Kind:
     """How often it is done in each batch."""
     allowed: int
     """How many instructions it may take."""
+    parts: int = 1
+    """How many of what is counted are done at once."""
 
 
 async def managed(wire: Wire) -> str:
@@ -106,30 +115,99 @@ def said(alice: Wire, bob: Wire) -> Once:
     return once
 
 
+async def archived_message(victim: Victim) -> Once:
+    """A message of people who are present, its commit, and a question that waits for that.
+
+    More at once would share commits, by how fast they come.
+    """
+    alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
+    for wire in (alice, bob):
+        await wire.send(f"<presence {C}/>")
+        await wire.until("<presence")
+    said_once, count = said(alice, bob), itertools.count()
+
+    async def once() -> None:
+        await said_once()
+        number = next(count)
+        await alice.send(f"<iq {C} type='get' id='e{number}'><metadata xmlns='{MAM}'/></iq>")
+        await alice.until(f"id='e{number}'")
+
+    return once
+
+
+async def room_message(victim: Victim) -> Once:
+    """A message to a room, and its copies for all who are there."""
+    room = "hall@conference.localhost"
+    occupants = [await victim.sign_in("alice") for _ in range(OCCUPANTS)]
+    for number, wire in enumerate(occupants):
+        await wire.send(f"<presence {C} to='{room}/{number}'><x xmlns='{MUC}'/></presence>")
+        await wire.until("code='110'")
+        if not number:
+            await wire.send(f"<iq {C} type='set' id='u' to='{room}'>{UNLOCK}</iq>")
+            await wire.until("id='u'")
+    message = MESSAGE.replace("'chat'", "'groupchat'")
+    count = itertools.count()
+
+    async def once() -> None:
+        number = next(count)
+        await occupants[0].send(message.format(room, number))
+        for wire in occupants:
+            await wire.until(f"id='m{number}'")
+
+    return once
+
+
 async def authenticated(victim: Victim, auth: str) -> Wire:
     wire = await victim.connect()
+    await authenticate(wire, auth)
+    return wire
+
+
+async def authenticate(wire: Wire, auth: str) -> None:
     await wire.send(OPEN)
     await wire.until("<stream:features")
     await wire.send(auth)
     await wire.until("<success")
     await wire.send(OPEN)
     await wire.until("<stream:features")
-    return wire
 
 
 def signing_in(auth: str) -> Callable[[Victim], Awaitable[Once]]:
     async def begin(victim: Victim) -> Once:
         async def once() -> None:
-            wire = await authenticated(victim, auth)
-            await wire.send(BIND)
-            await wire.until("<jid>")
-            await wire.send(FAREWELL)
-            await wire.rest()
-            await wire.gone()
+            await bound_and_gone(await authenticated(victim, auth))
 
         return once
 
     return begin
+
+
+async def bound_and_gone(wire: Wire) -> None:
+    await wire.send(BIND)
+    await wire.until("<jid>")
+    await wire.send(FAREWELL)
+    await wire.rest()
+    await wire.gone()
+
+
+async def scram(victim: Victim) -> Once:
+    """SCRAM-SHA-1 with keys that the client has derived already."""
+
+    async def once() -> None:
+        client = Client("SCRAM-SHA-1", "alice", PASSWORD)
+        wire = await victim.connect()
+        await wire.send(OPEN)
+        await wire.until("<stream:features")
+        first = client.first().decode()
+        await wire.send(f"<auth xmlns='{SASL}' mechanism='SCRAM-SHA-1'>{first}</auth>")
+        challenge = fromstring(await wire.until("<challenge")).text
+        await wire.send(f"<response xmlns='{SASL}'>{client.answer(challenge).decode()}</response>")
+        client.verify(fromstring(await wire.until("<success")).text)
+        await wire.send(OPEN)
+        await wire.until("<stream:features")
+        await bound_and_gone(wire)
+
+    return once
 
 
 async def resumption(victim: Victim) -> Once:
@@ -146,45 +224,74 @@ async def resumption(victim: Victim) -> Once:
     return once
 
 
-async def bosh_message(victim: Victim) -> Once:
-    """A request that brings a message to its sender, and its answer, which holds it."""
-    wire = await victim.dial()
+class BoshClient:
+    """A session over BOSH that has signed in by ANONYMOUS, on one connection."""
 
-    async def post(body: str) -> str:
-        head = f"POST /http-bind HTTP/1.1\r\nHost: localhost:{victim.port}\r\n"
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.own = ""
+        self.jid = ""
+        self._rid = itertools.count(1)
+
+    async def sign_in(self) -> None:
+        begin = " to='localhost' ver='1.6' wait='60' hold='1' xmpp:version='1.0'" + XBOSH
+        sid = re.search(r" sid='([^']+)'", await self.post("", begin))
+        assert sid
+        self.own = f" sid='{sid[1]}'"
+        await self.post(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>")
+        await self.post("", f" xmpp:restart='true'{XBOSH}")
+        jid = re.search("<jid>(.*)</jid>", await self.post(BIND))
+        assert jid
+        self.jid = jid[1]
+
+    async def post(self, payload: str, attributes: str = "") -> str:
+        """Return what a request is answered with."""
+        body = BODY.format(next(self._rid), self.own + attributes, payload)
+        head = "POST /http-bind HTTP/1.1\r\nHost: localhost\r\n"
         head += f"Content-Type: text/xml; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
-        wire.write((head + body).encode())
-        answer = (await wire.reader.readuntil(b"\r\n\r\n")).decode().lower()
+        self.wire.write((head + body).encode())
+        answer = (await self.wire.reader.readuntil(b"\r\n\r\n")).decode().lower()
         size = re.search(r"content-length: (\d+)", answer)
         assert size, answer
-        return (await wire.reader.readexactly(int(size[1]))).decode()
+        return (await self.wire.reader.readexactly(int(size[1]))).decode()
 
-    rid = itertools.count(1)
-    begin = " to='localhost' ver='1.6' wait='60' hold='1' xmpp:version='1.0'" + XBOSH
-    sid = re.search(r" sid='([^']+)'", await post(BODY.format(next(rid), begin, "")))
-    assert sid
-    own = f" sid='{sid[1]}'"
-    await post(BODY.format(next(rid), own, f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"))
-    await post(BODY.format(next(rid), f"{own} xmpp:restart='true'{XBOSH}", ""))
-    jid = re.search("<jid>(.*)</jid>", await post(BODY.format(next(rid), own, BIND)))
-    assert jid
+
+async def bosh_message(victim: Victim) -> Once:
+    """A request that brings a message to its sender, and its answer, which holds it."""
+    client = BoshClient(await victim.dial())
+    await client.sign_in()
     count = itertools.count()
 
     async def once() -> None:
         number = next(count)
-        answer = await post(BODY.format(next(rid), own, MESSAGE.format(jid[1], number)))
-        assert f"id='m{number}'" in answer
+        assert f"id='m{number}'" in await client.post(MESSAGE.format(client.jid, number))
+
+    return once
+
+
+async def bosh_anonymous(victim: Victim) -> Once:
+    """A session from its first request to its last, on a connection of its own."""
+
+    async def once() -> None:
+        client = BoshClient(await victim.dial())
+        await client.sign_in()
+        assert "type='terminate'" in await client.post("", " type='terminate'")
+        await client.wire.gone()
 
     return once
 
 
 KINDS = {
     "message": Kind(message, 100, 150_000),
-    "managed message": Kind(managed_message, 100, 230_000),
-    "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 2_600_000),
-    "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 4_100_000),
-    "resumption": Kind(resumption, 20, 3_800_000),
+    "managed message": Kind(managed_message, 100, 335_000),
+    "archived message": Kind(archived_message, 20, 3_550_000),
+    "room copy": Kind(room_message, 20, 49_000, OCCUPANTS),
+    "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 1_850_000),
+    "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 2_550_000),
+    "SCRAM again": Kind(scram, 20, 2_950_000),
+    "resumption": Kind(resumption, 20, 2_800_000),
     "BOSH message": Kind(bosh_message, 50, 420_000),
+    "BOSH ANONYMOUS": Kind(bosh_anonymous, 20, 2_900_000),
 }
 PYTHON = (3, 13)
 MACHINE = "x86_64"
@@ -225,7 +332,7 @@ async def measure(victim: Victim, kind: Kind, directory: Path) -> int:
         least.append(counted(directory))
     control(victim.pid, "-i", "off")
     await victim.hang_up()
-    return min(least) // kind.times
+    return min(least) // (kind.times * kind.parts)
 
 
 async def measure_all(names: list[str], directory: Path) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -72,6 +71,7 @@ from andiron.sm.notices import Notices
 from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID, domainpart
+from andiron.xmpp.tokens import Tokens
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.domain")
@@ -99,12 +99,10 @@ class Domain:
         self.registry = Registry()
         self.questions = Questions(self.name)
         self.interests = Interests(self.questions)
-        self.permissions: Permissions | None = None
+        self.permissions = _permissions(site, config.permission_lifetime)
         """Who may talk to whom; None where everybody may."""
-        if site.may_contact is not None:
-            self.permissions = Permissions(
-                site.may_contact, site.timeout, config.permission_lifetime
-            )
+        self.tokens = Tokens()
+        """Makes the ids of streams, and resources."""
         self.caps = ""
         """The stream feature of XEP-0115; there once started."""
         self._guard = guard
@@ -172,6 +170,7 @@ class Domain:
         if former != self.name:
             await database.set_meta(_SERVED, self.name)
         accounts = Accounts(database, self.name, config.scram_iterations)
+        await accounts.load_secret()
         sasl = SaslConfig(
             domain=self.name,
             scram=await accounts.mechanisms(),
@@ -349,10 +348,6 @@ class Domain:
         """Run a coroutine beside the sessions; :meth:`stop` cancels it."""
         self._track(coroutine, self._tasks)
 
-    def new_stream_id(self) -> str:
-        """Return an unguessable stream id (RFC 6120 section 4.7.3)."""
-        return secrets.token_urlsafe(12)
-
     def tell_of_unknown_host(self, name: str) -> None:
         """Log which domain a client asked for: the setting or the page may be wrong."""
         level = logging.INFO
@@ -396,6 +391,12 @@ class Domain:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         task.add_done_callback(_log_failure)
+
+
+def _permissions(site: Site, lifetime: float) -> Permissions | None:
+    if site.may_contact is None:
+        return None
+    return Permissions(site.may_contact, site.timeout, lifetime)
 
 
 def _register(domain: Domain, config: DomainConfig) -> str:

@@ -7,6 +7,7 @@ Before sign-in it takes SASL only, after it one bind request, then stanzas: RFC
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from math import inf
 from sys import intern
 from typing import Final, Protocol
@@ -41,10 +42,15 @@ from andiron.xmpp.stanza import (
     unprefixed,
     with_language,
 )
+from andiron.xmpp.tokens import Tokens
 from andiron.xmpp.xml import Element, Guard
 
 _LONGEST_NAME: Final = 255
 """Characters of a domain that is asked for; with a dot at its end or in brackets it has no more."""
+_SIGNED_IN: Final = "".join((bind.FEATURE, legacy_session.FEATURE, *FEATURES, client_state.FEATURE))
+"""The features of a stream that may bind, but for what the domain can do."""
+_STREAM_ID: Final = 12
+"""Random bytes of a stream's id, which nobody shall guess (RFC 6120 section 4.7.3)."""
 _VERSION: Final = re.compile(r"([0-9]{1,4})\.[0-9]{1,4}", re.ASCII)
 
 
@@ -95,9 +101,7 @@ class Host(SignInHost, Protocol):
     events: Events
     presences: Presences
     freezer: Freezer
-
-    def new_stream_id(self) -> str:
-        """Return an unguessable stream id."""
+    tokens: Tokens
 
     def tell_of_unknown_host(self, name: str) -> None:
         """Let the operator know which domain a client asked for."""
@@ -164,20 +168,17 @@ class DomainLink(Client):
             raise StreamError(StreamCondition.UNSUPPORTED_VERSION)
         self._language = intern(opening.lang) if LANGUAGE_TAG.fullmatch(opening.lang) else ""
         self.state = _OPENED[self.state]
-        return StreamHeader(sender=name, id=self._domain.new_stream_id())
+        return StreamHeader(sender=name, id=self._domain.tokens.next(_STREAM_ID))
 
     def features(self) -> Sequence[str]:
         """Return what the client may negotiate next (RFC 6120 section 4.3.2)."""
         if self.state is State.NEGOTIATING:
-            names = self._domain.authenticator.mechanisms(self.session.channel)
-            mechanisms = "".join(f"<mechanism>{name}</mechanism>" for name in names)
             return (
-                f"<mechanisms xmlns='{ns.SASL}'>{mechanisms}</mechanisms>",
+                _mechanisms(self._domain.authenticator.mechanisms(self.session.channel)),
                 *self._domain.registration.features(self.session.channel),
             )
         if self.state is State.AUTHENTICATED:
-            informative = (legacy_session.FEATURE, *FEATURES, client_state.FEATURE)
-            return bind.FEATURE, *informative, self._domain.caps
+            return _SIGNED_IN, self._domain.caps
         return ()
 
     def receive(self, element: Element, ticket: int, now: float) -> bool:
@@ -297,7 +298,9 @@ class DomainLink(Client):
             wish = bind.read_request(element)
             if wish is None:
                 raise StreamError(StreamCondition.NOT_AUTHORIZED, "bind a resource first")
-            jid = bind.bind(self, wish, self._domain.router, self._domain.config, now)
+            jid = bind.bind(
+                self, wish, self._domain.router, self._domain.config, self._domain.tokens.next, now
+            )
         except StanzaError as error:
             self.session.send(error_reply(element, error))
             return
@@ -320,6 +323,7 @@ class DomainLink(Client):
         if element.name == "inactive":
             if self._inactive is None:
                 self._wait_for_looks()
+                self.session.changed()
         elif element.name == "active":
             self._activate(now)
         else:
@@ -337,6 +341,7 @@ class DomainLink(Client):
         if inactive is not None:
             self.stand_behind(None)
             inactive.flush(now)
+            self.session.changed()
 
     def _check_sender(self, sender: str) -> None:
         """Refuse a ``from`` that is not the account's own (RFC 6120 section 8.1.2.1).
@@ -353,6 +358,13 @@ class DomainLink(Client):
         if self not in best:
             return inf
         return min((other.best_since for other in best if other is not self), default=inf)
+
+
+@lru_cache(maxsize=16)
+def _mechanisms(names: tuple[str, ...]) -> str:
+    """Return the feature of RFC 6120 section 6.3.3."""
+    mechanisms = "".join(f"<mechanism>{name}</mechanism>" for name in names)
+    return f"<mechanisms xmlns='{ns.SASL}'>{mechanisms}</mechanisms>"
 
 
 def _bare(address: str) -> str:

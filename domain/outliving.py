@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.archive.archive import Archive
 from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.messages.offline import Offline
 from andiron.domain.owners import Owners
@@ -13,9 +14,11 @@ from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.router import Router
 from andiron.sm.frozen import Frozen, Plain
+from andiron.sm.journal.journal import Journal
+from andiron.sm.journal.ledger import Ledger
 from andiron.sm.manager import SessionManager
 
-__all__ = ["freeze_rooms", "note_rooms", "take_up"]
+__all__ = ["freeze_rooms", "note_rooms", "take_up", "write_down"]
 
 logger = logging.getLogger("andiron.domain")
 
@@ -29,6 +32,7 @@ class Host(Protocol):
     router: Router
     freezer: Freezer
     rooms: Rooms | None
+    archive: Archive | None
 
 
 def freeze_rooms(
@@ -38,6 +42,16 @@ def freeze_rooms(
     now = manager.clock()
     service = _service(domain)
     return [] if service is None else service.freeze(manager.wall(now) - now)
+
+
+async def write_down(domain: Host, journal: Journal) -> None:
+    """Have what is still to be stored written down until it is; store what was left so before.
+
+    Raises :class:`DatabaseError`.
+    """
+    if domain.archive is not None:
+        await domain.archive.write_down(Ledger(journal, "archive"), Ledger(journal, "rooms"))
+    await domain.offline.write_down(Ledger(journal, "offline"))
 
 
 def note_rooms(

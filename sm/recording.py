@@ -35,6 +35,7 @@ class Recorded(Protocol):
 
     transport: Transport | None
     inbound: Inbound
+    spent: Callable[[float], float]
 
     def answered(self) -> None:
         """Go on with the resumption: its client has the answer."""
@@ -48,6 +49,10 @@ class Writer(Protocol):
     @property
     def failing(self) -> str:
         """Why what is recorded now cannot be promised; empty while it can."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has."""
 
     def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
         """Write what was recorded; tell whether it may be promised, else call ``done`` later."""
@@ -66,6 +71,7 @@ class Gate:
         "_sm_id",
         "_texts",
         "passed",
+        "touched",
         "waits",
     )
 
@@ -80,6 +86,8 @@ class Gate:
         self._handled = self._changed = False
         self.passed = 0
         """How many texts have gone through, or were dropped."""
+        self.touched = False
+        """Whether something of it is to be done at the turn's end."""
         self.waits = False
         """Whether an answer is here, that has to come before anything else."""
 
@@ -93,26 +101,23 @@ class Gate:
         """Record that the client has all up to ``h``."""
         self._recording.journal.acknowledged(self._sm_id, h)
 
-    def handled(self, *, changing: bool) -> None:
-        """Record at the turn's end what is handled then of what the client sent.
-
-        ``changing`` says that it may have changed what else there is of the session.
-        """
+    def handled(self) -> None:
+        """Record at the turn's end what is handled then of what the client sent."""
         self._handled = True
-        if changing:
-            self._changed = True
-        self._recording.touch(self)
+        if not self.touched:
+            self._recording.touch(self)
 
     def changed(self) -> None:
         """Record at the turn's end what else of the session has changed, if anything has."""
         self._changed = True
-        self._recording.touch(self)
+        if not self.touched:
+            self._recording.touch(self)
 
     # What it sends
 
     def send(self, text: str) -> None:
         """Send one element when the turn has ended."""
-        if not self._texts:
+        if not self.touched:
             self._recording.touch(self)
         self._texts.append(text)
         if isinstance(text, Answer):
@@ -132,12 +137,14 @@ class Gate:
             self.drop()
         else:
             self._closing = transport, error
-            self._recording.touch(self)
+            if not self.touched:
+                self._recording.touch(self)
 
     # The turn's end
 
-    def write_down(self) -> None:
-        """Record what has changed, as it is now."""
+    def write_down(self, now: float) -> None:
+        """Record what has changed, as it is now; who pays for the client pays for that."""
+        self.touched = False
         journal = self._recording.journal
         if self._changed:
             self._changed = False
@@ -145,6 +152,7 @@ class Gate:
             if head != self._last:
                 self._last = head
                 journal.changed(head)
+            self._session.spent(now)
         if self._handled:
             self._handled = False
             journal.handled(self._sm_id, self._session.inbound.h)
@@ -179,7 +187,9 @@ class Gate:
                 kept.append(text)
             else:
                 passing.append(text)
-        self.passed += len(passing)
+        if not held:
+            del kept[:-1]  # The last says all that those before it do.
+        self.passed += len(self._texts) - len(kept)
         self._texts = kept
         self._give(passing)
         if over:
@@ -219,7 +229,7 @@ class Recording:
         self._writer = writer
         self._clock = clock
         self._soon = soon
-        self._touched: dict[Gate, None] = {}
+        self._touched: list[Gate] = []
         self._due = False
         self.journal.on_pending = self._ask
 
@@ -227,6 +237,11 @@ class Recording:
     def failing(self) -> str:
         """Why nothing can be written down at the moment; empty while it can."""
         return self._writer.failing
+
+    @property
+    def size(self) -> int:
+        """How many bytes are written."""
+        return self._writer.size
 
     def begin(self, session: Recorded, frozen: Frozen) -> Gate:
         """Return the gate of a session that can be resumed from now on; it is written down."""
@@ -239,16 +254,24 @@ class Recording:
 
     def touch(self, gate: Gate) -> None:
         """Have something of a gate to be done at the turn's end."""
-        self._touched[gate] = None
+        gate.touched = True
+        self._touched.append(gate)
         self._ask()
 
     def end_turn(self) -> None:
         """Write down what the turn brought, then let it out."""
-        self._due = False
         now = self._clock()
-        gates, self._touched = self._touched, {}
+        gates, self._touched = self._touched, []
         for gate in gates:
-            gate.write_down()
+            gate.write_down(self._clock())
+        safe = self._writer.flush(now)
+        self._due = False
+        if self._touched or self.journal.pending:
+            self._ask()
+        if safe:
+            for gate in gates:
+                gate.release(gate.mark)
+            return
         release = partial(_release, [(gate, gate.mark) for gate in gates])
         if self._writer.flush(now, release):
             release()

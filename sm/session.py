@@ -214,7 +214,7 @@ class Session:
                     management = self.management
                     if management is not None:
                         if self.gate is not None:
-                            self.gate.handled(changing=element.name != "message")
+                            self.gate.handled()
                         if management.acks.watching:
                             self._acknowledge_progress(management)
                 else:
@@ -223,7 +223,6 @@ class Session:
                 self._receive_nonza(element, now)
             else:
                 self.link.receive(element, 0, now)
-                self.changed()
         except Exception as error:  # noqa: BLE001
             self.failed(element, error, now)
 
@@ -484,7 +483,7 @@ class Session:
         """Note that the backend has taken over a stanza it had not at once."""
         self.inbound.handle(ticket)
         if self.gate is not None:
-            self.gate.handled(changing=True)
+            self.gate.handled()
         management = self.management
         if management is not None:
             if self._resuming():

@@ -35,13 +35,17 @@ class Strangers:
 
     def admit(self, address: str) -> bool:
         """Count one more connection, or return False where there is no room."""
-        network = network_of(address)
-        if self.count >= self._most or self._by_network[network] >= self.most_per_address:
+        if not self.has_room(address):
             self.refused += 1
             return False
         self.count += 1
-        self._by_network[network] += 1
+        self._by_network[network_of(address)] += 1
         return True
+
+    def has_room(self, address: str) -> bool:
+        """Tell whether one more would be admitted."""
+        here = self._by_network[network_of(address)]
+        return self.count < self._most and here < self.most_per_address
 
     def release(self, address: str) -> None:
         """Count one less: it signed in, or it ended."""
@@ -52,6 +56,7 @@ class Strangers:
             del self._by_network[network]
 
 
+@lru_cache(maxsize=1024)
 def is_local(address: str) -> bool:
     """Tell whether who connects is this machine: a proxy that says no more, a socket file."""
     try:

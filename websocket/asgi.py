@@ -17,14 +17,24 @@ class AsgiWire:
     ``limit`` and ``by_hand`` are those of a :class:`Writer`.
     """
 
-    __slots__ = ("_cancelled", "_connection", "_gate", "_loop", "_task", "_writer", "close", "send")
+    __slots__ = (
+        "_cancelled",
+        "_connection",
+        "_gate",
+        "_loop",
+        "_task",
+        "_writer",
+        "close",
+        "send",
+        "send_with_next",
+    )
 
     def __init__(
         self, connection: WebSocketConnection, send: Send, limit: int, *, by_hand: bool
     ) -> None:
         self._connection = connection
         self._writer = Writer(send, limit, connection, by_hand=by_hand)
-        self.send = self._writer.send
+        self.send = self.send_with_next = self._writer.send
         self.close = self._writer.close
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()

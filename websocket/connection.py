@@ -53,6 +53,9 @@ class Wire(Protocol):
     def send(self, text: str) -> None:
         """Send one frame, behind those that wait."""
 
+    def send_with_next(self, text: str) -> None:
+        """Send one frame as :meth:`send` does; another follows at once, and may go with it."""
+
     def take_back(self, *, lost: bool) -> list[str]:
         """Return the frames that wait, which are then not sent; those of a ``lost`` one all."""
 
@@ -230,9 +233,9 @@ class WebSocketConnection:
         return self._wire.congested
 
     def open(self, header: StreamHeader) -> None:
-        """Send the server's ``<open/>``."""
+        """Send the server's ``<open/>``, which features or an error follow."""
         self._answered = True
-        self.send(open_frame(header))
+        self._wire.send_with_next(open_frame(header))
 
     def unsent(self) -> list[str]:
         """Take back the frames that wait for the network."""

@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from andiron.sm.link import Channel, StreamHeader, Visitor
@@ -36,6 +37,15 @@ TakeOver = Callable[[WebSocketConnection, WebSocketConfig, str], Awaitable[None]
 ``scope["extensions"]["andiron"]["take_over"]`` is one, of a server that can; it raises OSError
 where the client has left.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A connection whose client may connect: to be given a wire, then begun, once accepted."""
+
+    connection: WebSocketConnection
+    config: WebSocketConfig
+    begin: Callable[[], None]
 
 
 class WebSocketEndpoint:
@@ -105,6 +115,20 @@ class WebSocketEndpoint:
             stranger()
             raise
 
+    def admit(self, scope: Scope) -> Admitted | None:
+        """Return the connection of a client that may connect, for a server to carry without ASGI.
+
+        None: it is to be served as ever, as one that is refused, or the site is asked about. The
+        server accepts it at once, with the subprotocol ``xmpp``.
+        """
+        if self._visitor_of is not None or check_handshake(scope, self._config.origins):
+            return None
+        channel = self._channel_of(scope)
+        if not self.strangers.has_room(channel.address):
+            return None
+        self.strangers.admit(channel.address)
+        return self._admitted(channel, _Once(lambda: self.strangers.release(channel.address)))
+
     async def _carry(
         self, channel: Channel, stranger: "_Once", receive: Receive, send: Send
     ) -> None:
@@ -115,16 +139,23 @@ class WebSocketEndpoint:
         await wire.run(receive)
 
     async def _hand_over(self, take_over: TakeOver, channel: Channel, stranger: "_Once") -> None:
+        admitted = self._admitted(channel, stranger)
+        await take_over(admitted.connection, self._config, SUBPROTOCOL)
+        admitted.begin()
+
+    def _admitted(self, channel: Channel, stranger: "_Once") -> Admitted:
         serving = self._serving()
 
         def lost() -> None:
             stranger()
             serving.__exit__(None, None, None)
 
+        def begin() -> None:
+            serving.__enter__()
+            self._manager.connect(connection, asyncio.get_running_loop().time())
+
         connection = self._connection(channel, stranger, on_lost=lost)
-        await take_over(connection, self._config, SUBPROTOCOL)
-        serving.__enter__()
-        self._manager.connect(connection, asyncio.get_running_loop().time())
+        return Admitted(connection, self._config, begin)
 
     def _connection(
         self, channel: Channel, stranger: "_Once", *, on_lost: Callable[[], None]

@@ -184,6 +184,8 @@ class StanzaError(XmppError):
         self.type = type or ERROR_TYPES[condition]
         self.by = ""
         """Who says so (section 8.3.2), where that is not who was asked; whoever knows sets it."""
+        self.beside = ""
+        """The request's own element with what there is to say in it (section 8.3.1), as XML."""
 
     def to_xml(self) -> str:
         """Return the ``<error/>`` child of an error stanza."""

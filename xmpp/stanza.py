@@ -202,7 +202,7 @@ def error_reply(request: Element, error: StanzaError, *, sender: str = "", to: s
     ``sender`` is the entity that was asked, however spelled, by default the request's ``to``.
     """
     head = _answer_head(request, "error", sender or request.get("to"), to)
-    return f"{head}>{error.to_xml()}</{request.name}>"
+    return f"{head}>{error.beside}{error.to_xml()}</{request.name}>"
 
 
 def _answer_head(request: Element, kind: str, sender: str, to: str = "") -> str:

@@ -183,6 +183,18 @@ class Collected(Collector):
             yield GaugeMetricFamily(
                 "andiron_database_waiting_writes", "Writes that wait.", database.waiting
             )
+        recording = self._source.manager.recording
+        if recording is not None:
+            yield GaugeMetricFamily(
+                "andiron_journal_bytes",
+                "How large the file is in which sessions are written down.",
+                recording.size,
+            )
+            yield GaugeMetricFamily(
+                "andiron_journal_failing",
+                "Whether sessions cannot be written down: 1 while nothing new is promised.",
+                int(recording.failing != ""),
+            )
         if archive is not None:
             yield GaugeMetricFamily(
                 "andiron_archive_waiting_bytes",

@@ -80,6 +80,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         "_timer",
         "_transport",
         "send",
+        "send_with_next",
     )
 
     def __init__(
@@ -103,6 +104,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         encode = text_frame if extension is None else compressing(extension)
         self._out = Outbox(transport, encode, config.buffer_bytes, connection.failed)
         self.send = self._out.send
+        self.send_with_next = self._out.send_with_next
         self._loop = asyncio.get_running_loop()
         self._paused = True
         self._code = 0
@@ -165,7 +167,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
     def _let_go(self) -> None:
         self._end(CloseCode.ABNORMAL_CLOSURE)
         # It has this as its wire: neither is to wait for somebody to look for garbage.
-        del self._connection
+        if hasattr(self, "_connection"):  # It may have gone between a close and what follows it.
+            del self._connection
 
     def pause_writing(self) -> None:
         """Keep what is to be sent."""

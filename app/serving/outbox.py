@@ -7,6 +7,7 @@ long. Those that follow it in that turn are written together, by one system call
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from time import monotonic  # the loop's own stands still for as long as a turn lasts
 from typing import Final
 
@@ -59,7 +60,7 @@ class Outbox:
         self._size = 0
         """how many bytes that is."""
         self._since = 0.0
-        """When the first was sent."""
+        """When the first was sent: long ago where none is to wait, in future where one is."""
         self._texts: deque[str] | None = None
         """What waits for the network, and"""
         self._bytes = 0
@@ -74,6 +75,15 @@ class Outbox:
             self._keep(text)
         elif not self._over:
             self._write(text)
+
+    def send_with_next(self, text: str) -> None:
+        """Send a text by one system call with the next one, which follows at once."""
+        if self._frames is None:
+            self._frames = []
+            self._loop.call_soon(self._flush)
+        self._since = inf
+        self.send(text)
+        self._since = 0.0
 
     def put(self, frame: bytes) -> None:
         """Write a frame, the first of a turn of the loop at once and the others together."""

@@ -8,25 +8,29 @@ cannot happen. What a client can do on an open WebSocket is another's concern
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.extensions import Extension
 from websockets.http11 import Request
 
 from andiron.application import FAILED
 from andiron.bosh.direct import DirectPost
 from andiron.bosh.http import Headers, Scope
-from andiron.routes import BOSH_PATHS
+from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS
 from andiron.serving.direct import DirectCycle
 from andiron.serving.open_websocket import OpenWebSocket, Server
 from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
+from andiron.serving.upgrade import accepting, asked
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.connection import WebSocketConnection
+from andiron.websocket.endpoint import Admitted
+from andiron.websocket.handshake import SUBPROTOCOL, Refusal
 
 logger = logging.getLogger("andiron")
 
@@ -42,7 +46,16 @@ _BEHIND: Final = 4
 _LINGER: Final = 2.0
 """Seconds in which a client that was refused can read why; what it sends meanwhile is dropped."""
 _DIRECT: Final = frozenset(path.encode() for path in BOSH_PATHS)
+_WEBSOCKETS: Final = frozenset(path.encode() for path in WEBSOCKET_PATHS)
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+_CLOSE: Final = (b"connection", b"close")
+_OLD_HTTP: Final = Refusal(505, "WebSockets need HTTP/1.1 (RFC 6455 section 4.2.1).\n")
+_VERSION: Final = "13"
+_OTHER_VERSION: Final = {
+    "Connection": "upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": _VERSION,
+}
 _NOBODY: Final = asyncio.Protocol()
 
 
@@ -50,7 +63,8 @@ class HttpProtocol(HttpToolsProtocol):
     """HTTP in which a request's head and trailers are bounded in size, and its head in time.
 
     POSTs of BOSH that ``direct`` takes by their head are served without ASGI, when they come
-    in one piece, and no earlier request waits for its answer.
+    in one piece, and no earlier request waits for its answer; so are WebSockets that ``admit``
+    takes, and ask for nothing unusual.
     """
 
     def __init__(
@@ -59,10 +73,12 @@ class HttpProtocol(HttpToolsProtocol):
         silent: Silent,
         max_head: int,
         direct: Callable[[Scope], DirectPost | None],
+        admit: Callable[[Scope], Admitted | None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._takes = direct
+        self._admits = admit
         self._direct: DirectCycle | None = None
         """The request that is served without ASGI, until it is answered."""
         self._silent = silent
@@ -121,9 +137,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to the WebSocket."""
+        self._over = True
+        if self._opened():
+            return
+        if self.scope["http_version"] != "1.1":
+            # To the library every handshake is one of HTTP/1.1.
+            self._end_with(_OLD_HTTP)
+            return
         pieces = self.transport.get_protocol()
         super().handle_websocket_upgrade()
-        self._over = True
         if isinstance(pieces, Pieces):
             websocket: Any = self.transport.get_protocol()
             self.transport.set_protocol(pieces.before(websocket))
@@ -204,6 +226,36 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle = self._direct  # type: ignore[assignment]
         return True
 
+    def _opened(self) -> bool:
+        """Open a WebSocket that can do without ASGI, and has nothing unusual about it."""
+        if (
+            self.url not in _WEBSOCKETS
+            or self.scope["method"] != "GET"
+            or self.scope["http_version"] != "1.1"
+            or self._answering
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        ):
+            return False
+        wish = asked(self.headers)
+        if wish is None or (wish.extensions and self.config.ws_per_message_deflate):
+            return False
+        scheme = "wss" if self.scheme == "https" else "ws"
+        handshake = {"type": "websocket", "scheme": scheme, "subprotocols": wish.subprotocols}
+        admitted = self._admits({**self.scope, **handshake})
+        if admitted is None:
+            return False
+        self.connections.discard(self)
+        self.transport.write(accepting(wish.key, SUBPROTOCOL, self.server_state.default_headers))
+        config = self.config
+        server = Server(self.connections, config.ws_ping_interval, config.ws_ping_timeout)
+        carrier = carried(admitted.connection, admitted.config, self.transport, server)
+        admitted.begin()
+        self.loop.call_soon(carrier.begin, b"")
+        # The parser holds what holds it, with all of the head.
+        self.parser = None  # type: ignore[assignment]
+        return True
+
     def _leave_to_asgi(self, direct: DirectCycle) -> None:
         """Serve by ASGI a request whose body has not come whole: there it is counted and timed."""
         self._direct = None
@@ -255,14 +307,20 @@ class HttpProtocol(HttpToolsProtocol):
         self._over = True
         address = self.client[0] if self.client else "unix"
         logger.info("%s dropped: too much in one request that is not its body", address)
+        status = HTTPStatus.REQUEST_URI_TOO_LONG if self._too_long else _TOO_LARGE
+        self._end_with(Refusal(status, f"{status.phrase}.\n"))
+
+    def _end_with(self, refusal: Refusal) -> None:
+        """Say why nothing more is read, unless another answer is due, and end the connection."""
         if self.in_body or self._answering:
             self.transport.abort()
             return
-        status = HTTPStatus.REQUEST_URI_TOO_LONG if self._too_long else _TOO_LARGE
-        text = f"{status.phrase}.\n".encode()
-        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(text)
-        line = STATUS_LINE[status]
-        self.transport.write(b"".join((line, head, b"connection: close\r\n\r\n", text)))
+        text = refusal.text.encode()
+        parts = [STATUS_LINE[refusal.status]]
+        for name, value in (_TEXT, _CLOSE, *refusal.headers):
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"content-length: %d\r\n\r\n" % len(text), text)
+        self.transport.write(b"".join(parts))
         self.headers = []
         self.url = b""
         # To close it with unread bytes in it would take the answer away from the client.
@@ -286,7 +344,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """What came before the handshake was over; None when it is not under way."""
 
     def handle_connect(self, event: Request) -> None:
-        """Begin the handshake."""
+        """Begin the handshake; of another version it is refused (RFC 6455 section 4.2.2)."""
+        versions = event.headers.get_all("Sec-WebSocket-Version")
+        if versions and versions != [_VERSION]:
+            text = f"WebSockets of version {_VERSION} are spoken here (RFC 6455).\n"
+            self._reject(HTTPStatus.UPGRADE_REQUIRED, text, _OTHER_VERSION)
+            return
         super().handle_connect(event)
         if not self.close_sent:
             self._early = b""
@@ -295,11 +358,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Leave frames that come too early for who will read them."""
-        if self._early is None:
-            super().data_received(data)
+        if self._early is not None:
+            self._early += data
+            self.transport.pause_reading()
             return
-        self._early += data
-        self.transport.pause_reading()
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Uvicorn would leave what the library cannot read unanswered, and open.
+            self._reject(HTTPStatus.BAD_REQUEST, "This is no handshake that can be read.\n")
+
+    def _reject(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        """Refuse the handshake, and end the connection."""
+        response = self.conn.reject(status, text)
+        response.headers.update(headers or {})
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        self.transport.write(response.serialize())
+        self.transport.close()
 
     async def send(self, message: Any) -> None:
         """Send what the application has to say, which may end the handshake."""
@@ -317,26 +391,38 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Accept the WebSocket and leave it to one who carries ``connection``."""
         early, self._early = self._early or b"", None
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol})
-        transport, pieces = self.transport, self.transport.get_protocol()
-        if self.disconnected or transport.is_closing():
+        if self.disconnected or self.transport.is_closing():
             raise ClientDisconnected
         self.stop_keepalive()
         self.connections.discard(self)
         server = Server(self.connections, self.ping_interval, self.ping_timeout)
         extension = next(iter(self.conn.extensions), None)
-        buffer = pieces.piece if isinstance(pieces, Pieces) else None
-        carrier = OpenWebSocket(
-            connection, config, transport, server, extension=extension, buffer=buffer
-        )
-        # uvloop goes on holding the latest protocol that has no buffer of its own.
-        transport.set_protocol(_NOBODY)
-        transport.set_protocol(carrier)
+        carrier = carried(connection, config, self.transport, server, extension)
         self.loop.call_soon(carrier.begin, early)
         # What uvicorn does at the end of the handshake's task must not concern the connection.
         self.transport = _Left()
         # Nothing of the handshake is to wait for somebody to look for garbage.
         self.scope["extensions"] = {}
         self.conn.parser.close()
+
+
+def carried(
+    connection: WebSocketConnection,
+    config: WebSocketConfig,
+    transport: asyncio.Transport,
+    server: Server,
+    extension: Extension | None = None,
+) -> OpenWebSocket:
+    """Give a transport, whose handshake is over, to one who carries ``connection``."""
+    pieces = transport.get_protocol()
+    buffer = pieces.piece if isinstance(pieces, Pieces) else None
+    carrier = OpenWebSocket(
+        connection, config, transport, server, extension=extension, buffer=buffer
+    )
+    # uvloop goes on holding the latest protocol that has no buffer of its own.
+    transport.set_protocol(_NOBODY)
+    transport.set_protocol(carrier)
+    return carrier
 
 
 class _Left(asyncio.Transport):

@@ -178,7 +178,11 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
 
     def http(**given: Any) -> Pieces:
         protocol = HttpProtocol(
-            silent=silent, max_head=settings.http_max_head, direct=andiron.direct, **given
+            silent=silent,
+            max_head=settings.http_max_head,
+            direct=andiron.direct,
+            admit=andiron.admit,
+            **given,
         )
         return Pieces(protocol, buffers)
 

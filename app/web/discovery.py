@@ -8,6 +8,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -22,6 +23,8 @@ ENDPOINTS: Final = {
 }
 """By link relation: the scheme, to which TLS adds an ``s``, and the path."""
 
+_LONGEST_HOST: Final = 300
+"""Bytes of a host that may be told: a name has up to 253."""
 _HOST: Final = re.compile(r"(?:[\w.-]+|\[[\dA-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 _PATH: Final = re.compile(r"(?:/[\w.~!$&'()*+,;=:@%-]+)*", re.ASCII)
 _NO_BASE: Final = "The Host header, or the path to this application, can be no part of a URL.\n"
@@ -74,11 +77,19 @@ def base_url(scope: Mapping[str, Any], proxies: Proxies, at: str = "") -> str | 
     None where the request names no host, or no path, that a URL could have.
     """
     hosts = [value for name, value in scope["headers"] if name == b"host"]
-    host = hosts[0].decode("latin-1") if len(hosts) == 1 else ""
-    path = scope.get("root_path", "") + at
-    if not _HOST.fullmatch(host) or not _PATH.fullmatch(path):
+    if len(hosts) != 1 or len(hosts[0]) > _LONGEST_HOST:
         return None
-    return f"{'https' if arrived_by_tls(scope, proxies) else 'http'}://{host}{path}"
+    path = scope.get("root_path", "") + at
+    return _url(arrived_by_tls(scope, proxies), hosts[0], path)
+
+
+@lru_cache(maxsize=256)
+def _url(tls: bool, host: bytes, path: str) -> str | None:
+    # A site has few names: what is made of them is kept, and shared by all sessions.
+    name = host.decode("latin-1")
+    if not _HOST.fullmatch(name) or not _PATH.fullmatch(path):
+        return None
+    return f"{'https' if tls else 'http'}://{name}{path}"
 
 
 def links_below(base: str) -> Links:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import math
 import re
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -74,9 +73,7 @@ def site_channel_of(proxies: Proxies) -> Callable[[Mapping[str, Any]], Channel]:
 
     def of(scope: Mapping[str, Any]) -> Channel:
         way = channel(scope, proxies)
-        # All sessions that came by one name share its text.
-        base = sys.intern(base_url(scope, proxies) or "")
-        return SiteChannel(way.address, way.secure, way.kind, base)
+        return SiteChannel(way.address, way.secure, way.kind, base_url(scope, proxies) or "")
 
     return of
 

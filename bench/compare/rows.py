@@ -1,6 +1,7 @@
 """The rows of the comparison: what is measured, and which goals each has."""
 
 import dataclasses
+import sys
 
 ANDIRON, UVICORN, PROSODY, EJABBERD = "andiron", "uvicorn", "prosody", "ejabberd"
 PEERS = (PROSODY, EJABBERD)
@@ -18,6 +19,8 @@ FIGURES = {
     "pingpong": "msgs_per_s",
     "fanout": "msgs_per_s",
     "room": "msgs_per_s",
+    "presence": "msgs_per_s",
+    "storm": "back_s",
     "latency": "latency_ms_p99",
     "connect": "sessions_per_s",
     "resume": "resumptions_per_s",
@@ -25,7 +28,8 @@ FIGURES = {
     "idle": "kib_per_session",
 }
 """The generator's figure that counts, by pattern."""
-LESS_IS_BETTER = frozenset({"latency", "idle"})
+LESS_IS_BETTER = frozenset({"latency", "idle", "storm"})
+GROUP = 51
 QUICK_USERS = 60
 QUICK = ("--warmup", "0.3", "--duration", "1", "--settle", "1")
 TIMES = ("--warmup", "0.5", "--duration", "2.5")
@@ -62,6 +66,8 @@ class Row:
     options: tuple[str, ...] = TIMES
     store: str = "plain"
     """How the peers keep passwords: in the clear, or as ``scram`` keys."""
+    groups: int = 0
+    """Of how many each shared group is that Andiron's accounts are in."""
     only_for: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """More options for one server; ``note`` tells of them."""
     note: str = ""
@@ -93,7 +99,9 @@ class Row:
 NO_GAP = ((EJABBERD, ("--gap-messages", "0")),)
 NO_GAP_NOTE = "ejabberd without a message in the gap, with which it stalls"
 WARM = 30
-SIGN_IN = ("--warm", str(WARM))
+ADDRESSES = ("--addresses", "250") if sys.platform == "linux" else ()
+"""Who connects comes from an address of his own, as people do."""
+SIGN_IN = ("--warm", str(WARM), *ADDRESSES)
 
 ROWS = (
     Row("ws-pairs", "50 pairs, 4 in flight, messages/s", "ws", "pingpong", (Goal(3, EJABBERD),)),
@@ -185,6 +193,7 @@ ROWS = (
         (Goal(4, PROSODY),),
         users=50,
         auth="PLAIN",
+        options=(*TIMES, *ADDRESSES),
         only_for=NO_GAP,
         note=NO_GAP_NOTE,
     ),
@@ -216,6 +225,7 @@ ROWS = (
         "resume",
         users=50,
         auth="PLAIN",
+        options=(*TIMES, *ADDRESSES),
         only_for=NO_GAP,
         note=NO_GAP_NOTE,
     ),
@@ -227,6 +237,28 @@ ROWS = (
         "room",
         auth="PLAIN",
         note="the peers without an archive of the room",
+    ),
+    Row(
+        "ws-presence",
+        "a presence to 50 contacts, 4 on their way, copies/s",
+        "ws",
+        "presence",
+        users=2 * GROUP,
+        auth="PLAIN",
+        options=(*TIMES, "--settle", "1"),
+        groups=GROUP,
+        note="Andiron's contacts are shared groups, the peers' have subscribed to each other",
+    ),
+    Row(
+        "ws-storm",
+        "2,000 cut off at once: seconds until all are back",
+        "ws",
+        "storm",
+        users=2000,
+        auth="PLAIN",
+        options=("--settle", "1"),
+        only_for=NO_GAP,
+        note=NO_GAP_NOTE,
     ),
     Row("ws-latency", "p99 at 500 messages/s, ms", "ws", "latency"),
     Row("bosh-latency", "p99 at 500 messages/s, ms", "bosh", "latency"),

@@ -89,7 +89,7 @@ class Servers:
 
     def __init__(self, directory: Path, *, pin: bool = True) -> None:
         self.directory, self.pin = directory, pin
-        self.databases: dict[int, Path] = {}
+        self.databases: dict[tuple[int, int], Path] = {}
 
     @contextlib.contextmanager
     def running(self, name: str, row: Row) -> Iterator[Running]:
@@ -107,7 +107,7 @@ class Servers:
             cwd = Path(folder)
             database = cwd / "andiron.db"
             if row.accounts:
-                shutil.copy(self._accounts(row.accounts), database)
+                shutil.copy(self._accounts(row.accounts, row.groups), database)
             port = free_port()
             serve = SERVE[name] + ["--port", str(port)]
             environment = _environment(database)
@@ -126,21 +126,29 @@ class Servers:
                     except subprocess.TimeoutExpired:
                         process.kill()
 
-    def _accounts(self, count: int) -> Path:
-        """Return a database with the accounts user0 and so on, password pw."""
-        if count not in self.databases:
-            database = self.directory / f"{count}.db"
+    def _accounts(self, count: int, groups: int) -> Path:
+        """Return a database with the accounts user0 and so on, password pw.
+
+        They are in groups of so many, or in none.
+        """
+        if (count, groups) not in self.databases:
+            database = self.directory / f"{count}-{groups}.db"
             accounts = self.directory / "accounts"
             accounts.write_text("".join(f"user{number} pw\n" for number in range(count)))
-            subprocess.run(
-                [COMMAND, "user", "add", "--from-file", accounts],
-                check=True,
-                env=_environment(database),
-                cwd=self.directory,
-                stdout=subprocess.DEVNULL,
-            )
-            self.databases[count] = database
-        return self.databases[count]
+            commands = [["user", "add", "--from-file", str(accounts)]]
+            for start in range(0, count, groups) if groups else ():
+                members = [f"user{number}" for number in range(start, min(start + groups, count))]
+                commands.append(["group", "add", f"group{start}", *members])
+            for command in commands:
+                subprocess.run(
+                    [COMMAND, *command],
+                    check=True,
+                    env=_environment(database),
+                    cwd=self.directory,
+                    stdout=subprocess.DEVNULL,
+                )
+            self.databases[count, groups] = database
+        return self.databases[count, groups]
 
 
 def _environment(database: Path) -> dict[str, str]:

@@ -13,8 +13,15 @@ from load.requests import HttpConnection
 class BoshLink:
     """One BOSH session."""
 
-    def __init__(self, session: Receiver, url: str, domain: str, wait: int) -> None:
-        self.session, self.domain, self.wait = session, domain, wait
+    def __init__(
+        self,
+        session: Receiver,
+        url: str,
+        domain: str,
+        wait: int,
+        local: tuple[str, int] | None,
+    ) -> None:
+        self.session, self.domain, self.wait, self.local = session, domain, wait, local
         parts = urllib.parse.urlsplit(url)
         self.address = (parts.hostname or "localhost", parts.port or 80)
         self.head = (
@@ -93,7 +100,9 @@ class BoshLink:
 
     async def _connect(self) -> HttpConnection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: HttpConnection(self), *self.address)
+        _, connection = await loop.create_connection(
+            lambda: HttpConnection(self), *self.address, local_addr=self.local
+        )
         self.connections.append(connection)
         return connection
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvloop
 
-from load import patterns, rooms
+from load import contacts, patterns, rooms
 from load.figures import Figures, medians
 from load.link import LoadError
 from load.options import Options, parse
@@ -21,7 +21,9 @@ PATTERNS: dict[str, Callable[[Load], Awaitable[Figures]]] = {
     "pingpong": patterns.pingpong,
     "latency": patterns.latency,
     "fanout": patterns.fanout,
+    "presence": contacts.presence,
     "resume": patterns.resume,
+    "storm": patterns.storm,
     "join": rooms.join,
     "room": rooms.room,
 }

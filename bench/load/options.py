@@ -11,6 +11,8 @@ from load.sasl import MECHANISMS
 MAX_USERS = 20_200
 MAX_SECONDS = 120.0
 MAX_RUNS = 20
+MAX_ADDRESSES = 1000
+"""All of 127.0.0.0/8 are this machine's, where the system is Linux."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -35,10 +37,12 @@ class Options:
     warm: int = 0
     bystanders: int = 0
     room_size: int = 10
+    group_size: int = 51
     muc: str = ""
     sm: bool = False
     sm_ask: int = 10
     gap_messages: int = 1
+    addresses: int = 1
     bosh_wait: int = 60
     warmup: float = 2.0
     duration: float = 10.0
@@ -48,6 +52,13 @@ class Options:
     server_pid: int | None = None
     label: str = ""
     json: str | None = None
+
+    def local_address(self, session: int) -> tuple[str, int] | None:
+        """Return where a session connects from; None for wherever the system has it."""
+        if self.addresses == 1:
+            return None
+        third, fourth = divmod(session % self.addresses, 250)
+        return f"127.0.{third + 1}.{fourth + 1}", 0
 
     @property
     def rooms(self) -> str:
@@ -80,10 +91,16 @@ def parser(description: str | None, patterns: Iterable[str]) -> argparse.Argumen
     add("--warm", type=int, help="connect: sign so many others in and out before (default 0)")
     add("--bystanders", type=int, help="pingpong: more sessions that do nothing")
     add("--room-size", type=int, help="join: occupants of each room (default 10)")
+    add("--group-size", type=int, help="presence: who see each other (default 51)")
     add("--muc", help="the domain of rooms (default conference.DOMAIN)")
     add("--sm", action="store_true", help="enable XEP-0198 and answer <r/>")
     add("--sm-ask", type=int, help="with --sm, send <r/> every so many stanzas; 0: never")
     add("--gap-messages", type=int, help="messages sent to each dropped session (resume)")
+    add(
+        "--addresses",
+        type=int,
+        help="loopback addresses from which sessions come, by turns (default 1, at most 1000)",
+    )
     add("--bosh-wait", type=int)
     add("--warmup", type=float)
     add("--duration", type=float, help="measured seconds (at most 120)")
@@ -109,6 +126,7 @@ def parse(
         and 0 < options.users + options.bystanders <= MAX_USERS
         and 0 < options.runs <= MAX_RUNS
         and 0 < options.rounds <= MAX_RUNS
+        and 0 < options.addresses <= MAX_ADDRESSES
     )
     if not within:
         made.error(
@@ -116,7 +134,9 @@ def parse(
         )
     if options.pattern in ("join", "room") and options.room_size < 2:
         made.error("a room has two occupants or more")
-    options.sm = options.sm or options.pattern == "resume"
+    if options.pattern == "presence" and not 2 <= options.group_size <= options.users:
+        made.error("a group has two sessions or more, and no more than there are")
+    options.sm = options.sm or options.pattern in ("resume", "storm")
     return options
 
 

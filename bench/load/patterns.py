@@ -7,7 +7,7 @@ from typing import Any
 
 from load.figures import Figures, percentile, scaled
 from load.link import LoadError
-from load.run import Load
+from load.run import FAILURES, Load
 from load.session import Session
 
 now = time.perf_counter
@@ -156,5 +156,59 @@ async def resume(load: Load) -> Figures:
         "resume_ms_p50": percentile(resumed, 50) * 1e3,
         "resume_ms_p99": percentile(resumed, 99) * 1e3,
         "cpu_ms_per_resumption": scaled(since.server_cpu_s, 1e3 / max(1, len(resumed))),
+        **since.shares,
+    }
+
+
+async def storm(load: Load) -> Figures:
+    """Drop all connections in one moment, as a proxy that restarts does; all resume at once.
+
+    Who fails tries again after up to a second, until all are back.
+    """
+    opts = load.opts
+    await load.sign_in(opts.users + 1)
+    *sessions, sender = load.sessions
+    await asyncio.sleep(opts.settle)
+    for session in sessions:
+        session.live, link = False, session.link
+        session.link = None
+        if link is not None:
+            link.abort()
+        for _ in range(opts.gap_messages):
+            sender.send_load(session)
+    await asyncio.sleep(opts.settle)
+    rng, tries = random.Random(11), 0
+
+    async def come_back(session: Session) -> None:
+        nonlocal tries
+        while not session.live:
+            tries += 1
+            try:
+                await session.connect(resume=True)
+            except FAILURES:
+                await asyncio.sleep(rng.random())
+
+    peak = rss = load.server.rss() if load.server else None
+
+    async def watch() -> None:
+        nonlocal peak
+        while load.server and peak is not None:
+            peak = max(peak, load.server.rss())
+            await asyncio.sleep(0.05)
+
+    watching = asyncio.ensure_future(watch())
+    before = load.snapshot()
+    seconds = await load.in_parallel((come_back(each) for each in sessions), len(sessions))
+    since = load.since(before)
+    watching.cancel()
+    await load.drain()
+    return {
+        "back_s": since.seconds,
+        "resume_ms_p50": percentile(seconds, 50) * 1e3,
+        "resume_ms_p99": percentile(seconds, 99) * 1e3,
+        "cpu_ms_per_resumption": scaled(since.server_cpu_s, 1e3 / len(sessions)),
+        "tries": tries,
+        "rss_before_mib": scaled(rss, 2**-20),
+        "rss_peak_mib": scaled(peak, 2**-20),
         **since.shares,
     }

@@ -148,9 +148,10 @@ class Session:
                 self._traffic(tostring(element), [element])
 
     def _new_link(self, opts: Options) -> Link:
+        local = opts.local_address(self.idx)
         if opts.transport == "ws":
-            return WsLink(self, opts.url, opts.domain)
-        return BoshLink(self, opts.url, opts.domain, opts.bosh_wait)
+            return WsLink(self, opts.url, opts.domain, local)
+        return BoshLink(self, opts.url, opts.domain, opts.bosh_wait, local)
 
     async def _authenticate(self, opts: Options, features: Element) -> None:
         offered = {each.text for each in features.iter(f"{{{ns.SASL}}}mechanism")}
@@ -207,6 +208,19 @@ class Session:
                 f"<message xmlns='jabber:client' type='{kind}' to='{jid}' id='{self.idx}-%d'>"
                 f"<body>L{self.idx}.{to}.%d.%d.{self.load.pad}</body></message>"
             )
+        self._send_numbered(to, head, copies)
+
+    def send_status(self, to: int, copies: int) -> None:
+        """Send a presence that is checked as load messages are."""
+        head = self.heads.get(to)
+        if head is None:
+            head = self.heads[to] = (
+                f"<presence xmlns='jabber:client' id='{self.idx}-%d'>"
+                f"<status>L{self.idx}.{to}.%d.%d.{self.load.pad}</status></presence>"
+            )
+        self._send_numbered(to, head, copies)
+
+    def _send_numbered(self, to: int, head: str, copies: int) -> None:
         number = self.sent[to]
         self.sent[to] = number + 1
         self.load.sending(copies)

@@ -16,8 +16,10 @@ CLOSE = picows.WSMsgType.CLOSE
 class WsLink(picows.WSListener):
     """One connection."""
 
-    def __init__(self, session: Receiver, url: str, domain: str) -> None:
-        self.session, self.url, self.domain = session, url, domain
+    def __init__(
+        self, session: Receiver, url: str, domain: str, local: tuple[str, int] | None
+    ) -> None:
+        self.session, self.url, self.domain, self.local = session, url, domain, local
         self.transport: picows.WSTransport | None = None
         self.parts: list[bytes] = []
 
@@ -27,6 +29,7 @@ class WsLink(picows.WSListener):
             self.url,
             websocket_handshake_timeout=STEP_TIMEOUT,
             extra_headers={"Sec-WebSocket-Protocol": "xmpp"},
+            local_addr=self.local,
         )
         if self.transport.response.headers.get("Sec-WebSocket-Protocol") != "xmpp":
             raise LoadError("server did not select the xmpp subprotocol")

@@ -245,9 +245,7 @@ class Accounts:
         The caller cannot tell which, nor can whoever watches the time it takes.
         """
         made_up = await self._decoy(username)
-        keys, own = await self._database.read(
-            lambda connection: keys_or(connection, username, made_up.keys)
-        )
+        keys, own = await keys_or(self._database.look_up, username, made_up.keys)
         plain = made_up.plain
         if own and plain not in own:  # it came from a server that kept other keys
             plain = min(own)
@@ -274,7 +272,7 @@ class Accounts:
         return await self._database.read(operation)
 
     async def _decoy(self, username: str) -> Credentials:
-        secret = self._secret or await self._load_secret()
+        secret = self._secret or await self.load_secret()
 
         def rank(iterations: int) -> bytes:
             return hmac.digest(secret, f"{iterations} {username}".encode(), "sha256")
@@ -282,9 +280,11 @@ class Accounts:
         # Where the setting was changed, accounts differ in their iterations, and so must
         # decoys. Ranking makes one that changes do so as if its password were set anew.
         in_use = self._iterations_in_use or {self._iterations}
-        return decoy(secret, username, max(in_use, key=rank))
+        return decoy(secret, username, max(in_use, key=rank) if len(in_use) > 1 else min(in_use))
 
-    async def _load_secret(self) -> bytes:
+    async def load_secret(self) -> bytes:
+        """Read, or make, what decoys are made of, before many who sign in at once ask for it."""
+
         async def operation(connection: AsyncConnection) -> Sequence[int]:
             return (await connection.scalars(select(CREDENTIALS.c.iterations).distinct())).all()
 

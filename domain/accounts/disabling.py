@@ -52,12 +52,8 @@ class DisabledAccounts:
 
     async def read(self, username: str) -> tuple[bool, bool]:
         """Return whether there is an account, and whether it is disabled."""
-
-        async def operation(connection: AsyncConnection) -> tuple[bool, bool]:
-            row = (await connection.execute(_READ, {"username": username})).first()
-            return row is not None, row is not None and row.username is not None
-
-        return await self._database.read(operation)
+        rows = await self._database.look_up(_READ, {"username": username})
+        return bool(rows), any(row[0] is not None for row in rows)
 
     async def names(self) -> list[str]:
         """Return the usernames of all that are disabled, in order."""

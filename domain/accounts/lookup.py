@@ -4,13 +4,14 @@ One statement reads as many rows by as many look-ups whether there is such an
 account or not, so that nobody can tell by how long an answer takes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
     LargeBinary,
+    Select,
     Text,
     and_,
     bindparam,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     table,
     union_all,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from andiron.domain.account_rows import ACCOUNTS
@@ -39,6 +39,8 @@ CREDENTIALS: Final = table(
     column("stored_key", LargeBinary),
     column("server_key", LargeBinary),
 )
+
+LookUp = Callable[[Select[Any], Mapping[str, Any]], Awaitable[Sequence[Any]]]
 
 _KEYS: Final[Mapping[str, TypeEngine[Any]]] = {
     "salt": LargeBinary(),
@@ -90,20 +92,21 @@ _QUERY: Final = select(
 
 
 async def keys_or(
-    connection: AsyncConnection, username: str, made_up: Mapping[str, ScramKeys]
+    look_up: LookUp, username: str, made_up: Mapping[str, ScramKeys]
 ) -> tuple[dict[str, ScramKeys], set[str]]:
     """Return a username's keys by mechanism, and of which mechanisms they are the account's own.
 
     ``made_up`` holds keys of every mechanism, for an account that is not there
-    or has none of that mechanism.
+    or has none of that mechanism. ``look_up`` is :meth:`Database.look_up`.
     """
     given: dict[str, Any] = {"username": username}
     for number, mechanism in enumerate(MECHANISMS):
         keys = made_up[mechanism]
-        given |= {f"{name}_{number}": getattr(keys, name) for name in _KEYS}
+        for name in _KEYS:
+            given[f"{name}_{number}"] = getattr(keys, name)
     keys_by_mechanism: dict[str, ScramKeys] = {}
     own: set[str] = set()
-    for mechanism, is_own, *found in await connection.execute(_QUERY, given):
+    for mechanism, is_own, *found in await look_up(_QUERY, given):
         keys_by_mechanism[mechanism] = ScramKeys(*found)
         if is_own:
             own.add(mechanism)

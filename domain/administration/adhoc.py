@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from andiron.domain.about.disco import Disco, info
-from andiron.domain.accounts.accounts import AccountError
+from andiron.domain.accounts.accounts import AccountError, AccountExists, NoSuchAccount
 from andiron.domain.registry import Identity, IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -26,6 +26,11 @@ _SESSIONS: Final = 1_000
 """Forms that may be open at a time; then the oldest cannot be submitted any more."""
 _FORWARD: Final = frozenset({"", "execute", "next", "complete"})
 _ACTIONS: Final = _FORWARD | {"prev", "cancel"}
+_CONDITIONS: Final[dict[type[AccountError], StanzaCondition]] = {
+    AccountExists: StanzaCondition.CONFLICT,
+    NoSuchAccount: StanzaCondition.ITEM_NOT_FOUND,
+}
+"""Of what may be wrong with an account; all else is not acceptable (XEP-0133 section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +170,35 @@ class AdHoc:
         return self._written(command, session, "executing", actions + form)
 
     async def _run(self, request: IqRequest, command: Command, form: Form, session: str) -> str:
-        """Do it: a failure ends it, too, and is told in a note (Commands Successful/Failed)."""
-        name, kind, told = command.node.rpartition("#")[2], "info", ""
-        fields: Sequence[Field] = ()
+        """Do it; a failure, which is raised as :class:`StanzaError`, ends it, too."""
+        name = command.node.rpartition("#")[2]
         try:
             done = await command.run(request, form)
-            told, fields = done.told, done.fields
-            self._log(request, "%s executed %s: %s", name, told)
         except (AccountError, StanzaError) as error:
-            kind, told = "error", str(error)
-            self._log(request, "%s executed %s in vain: %s", name, told)
-        self._sessions.pop(session, None)
-        inner = f"<note type='{kind}'>{escape_text(told)}</note>"
-        if fields:
-            inner += write_form("result", self._form_type, fields)
+            self._log(request, "%s executed %s in vain: %s", name, str(error))
+            raise self._failure(command, session, error) from None
+        finally:
+            self._sessions.pop(session, None)
+        self._log(request, "%s executed %s: %s", name, done.told)
+        inner = _note("info", done.told)
+        if done.fields:
+            inner += write_form("result", self._form_type, done.fields)
         return self._written(command, session, "completed", inner)
+
+    def _failure(
+        self, command: Command, session: str, error: AccountError | StanzaError
+    ) -> StanzaError:
+        """Return the error for a command that failed (XEP-0133 section 5), with a note.
+
+        The note is what XEP-0050 wants ("Commands Successful/Failed"). Some clients call a
+        command done that has no more than that, and others show nothing but it.
+        """
+        if isinstance(error, AccountError):
+            condition = _CONDITIONS.get(type(error), StanzaCondition.NOT_ACCEPTABLE)
+            error = StanzaError(condition, str(error))
+        note = _note("error", error.text or error.condition)
+        error.beside = self._written(command, session, "completed", note)
+        return error
 
     def _written(self, command: Command, session: str, status: str, inner: str = "") -> str:
         head = f"<command xmlns='{ns.COMMANDS}' node='{escape(command.node)}'"
@@ -187,6 +206,10 @@ class AdHoc:
 
     def _log(self, request: IqRequest, message: str, *details: str) -> None:
         audit.info(message, request.account, *details, extra=request.client.session.logged)
+
+
+def _note(kind: str, text: str) -> str:
+    return f"<note type='{kind}'>{escape_text(text)}</note>"
 
 
 def _bad(condition: str, text: str) -> StanzaError:

@@ -26,6 +26,7 @@ _LISTED: Final = 1_000
 _ONE: Final = Field("accountjid", (), "jid-single", "The account's address", required=True)
 _SEVERAL: Final = Field("accountjids", (), "jid-multi", "The accounts' addresses", required=True)
 _PASSWORD: Final = Field("password", (), "text-private", "The password", required=True)
+_NEW: Final = Field("password", (), "text-private", "The new password", required=True)
 _VERIFY: Final = Field("password-verify", (), "text-private", "The password once more")
 _SUBJECT: Final = Field("subject", (), "text-single", "What it is about")
 _ANNOUNCEMENT: Final = Field(
@@ -57,9 +58,10 @@ class Administration:
         def node(name: str) -> str:
             return f"{FORM_TYPE}#{name}"
 
-        password = (_ONE, _PASSWORD)
         return (
-            Command(node("add-user"), "Add User", (*password, _VERIFY), self._add, secret=True),
+            Command(
+                node("add-user"), "Add User", (_ONE, _PASSWORD, _VERIFY), self._add, secret=True
+            ),
             Command(node("delete-user"), "Delete User", (_SEVERAL,), self._delete),
             Command(node("disable-user"), "Disable User", (_SEVERAL,), self._disable),
             Command(node("reenable-user"), "Re-Enable User", (_SEVERAL,), self._enable),
@@ -67,7 +69,7 @@ class Administration:
             Command(
                 node("change-user-password"),
                 "Change User Password",
-                password,
+                (_ONE, _NEW),
                 self._change_password,
                 secret=True,
             ),
@@ -148,13 +150,14 @@ class Administration:
         """End the sessions of accounts, or those with a full address."""
         jids = self._jids(form.fields["accountjids"])
         ended = sum(self._removal.end(jid.full, _ENDED) for jid in jids)
-        return Done(f"{ended} sessions of {', '.join(jid.full for jid in jids)} were ended")
+        whose = ", ".join(jid.full for jid in jids)
+        return Done(f"{_counted(ended)} of {whose} ended")
 
     async def _number(self, _request: IqRequest, _form: Form) -> Done:
         """Tell how many accounts are online."""
-        number = str(len(self._router.accounts))
-        field = Field("onlineusersnum", (number,), label="Number of users who are online")
-        return Done(f"{number} are online", (field,))
+        number = len(self._router.accounts)
+        field = Field("onlineusersnum", (str(number),), label="Number of users who are online")
+        return Done(f"{number} online", (field,))
 
     async def _list(self, _request: IqRequest, form: Form) -> Done:
         """Tell which."""
@@ -164,7 +167,7 @@ class Administration:
         there = sorted(self._router.accounts)
         shown = there if wish == "none" else there[: int(wish) if wish else _LISTED]
         field = Field("onlineuserjids", shown, "jid-multi", "Users who are online")
-        return Done(f"{len(there)} are online", (field,))
+        return Done(f"{len(there)} online", (field,))
 
     async def _announce(self, request: IqRequest, form: Form) -> Done:
         """Tell all who are online something."""
@@ -172,7 +175,7 @@ class Administration:
         told = await announce(
             self._router, request.client.session.clock, body, form.text("subject")
         )
-        return Done(f"{told} sessions were told")
+        return Done(f"{_counted(told)} told")
 
     # Whom a form names
 
@@ -220,6 +223,10 @@ class Administration:
     def _named(self, usernames: Sequence[str]) -> str:
         named = ", ".join(map(self._jid, usernames))
         return f"{named} {'was' if len(usernames) == 1 else 'were'}"
+
+
+def _counted(sessions: int) -> str:
+    return "1 session" if sessions == 1 else f"{sessions} sessions"
 
 
 def _unfit(text: str) -> StanzaError:

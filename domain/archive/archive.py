@@ -31,6 +31,7 @@ from andiron.domain.archive.store import (
     Filter,
     Range,
     Row,
+    Values,
     Withdrawal,
 )
 from andiron.domain.archive.trimming import Trimming
@@ -39,6 +40,7 @@ from andiron.domain.client import Owner
 from andiron.domain.config import ArchiveConfig
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.owners import Effect
+from andiron.sm.journal.ledger import Ledger
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -47,6 +49,8 @@ __all__ = ["Archive", "Page", "Query"]
 
 logger = logging.getLogger("andiron.domain")
 
+_EVERYTHING: Final = Preferences(Policy.ALWAYS)
+"""What an account most often prefers."""
 _DAY: Final = 86_400
 _SHARES: Final = 16
 """The part of what may wait to be written that one may cause is one of so many."""
@@ -97,7 +101,8 @@ class Archive:
         self._in_roster = in_roster
         self._wall = wall
         self._ids = Ids()
-        self._default = Preferences(Policy(config.default))
+        default = Preferences(Policy(config.default))
+        self._default = _EVERYTHING if default == _EVERYTHING else default
         self._accounts = ArchiveStore(database, ACCOUNTS)
         self._rooms = ArchiveStore(database, ROOMS)
         self._loading = loading(self._accounts.last(USERNAME))
@@ -114,8 +119,23 @@ class Archive:
         the database does not keep up.
         """
         row = self._row(owner, peer, text, stamp)
-        kept = row is not None and self._account_writer.put(row, cause)
-        return write_id(row.id) if row is not None and kept else ""
+        kept = row is not None and self._account_writer.put((row,), cause)
+        return write_id(row[1]) if row is not None and kept else ""
+
+    def add_both(
+        self, sender: Owner, address: str, recipient: Owner, to: str, text: str, stamp: float
+    ) -> tuple[str, str]:
+        """Keep a message in the archives of both; return its ids, the recipient's first.
+
+        It is from ``address`` of the sender, who causes it, and ``to`` one of the
+        recipient, who is another. Where there is no room for both it is in neither.
+        """
+        theirs = self._row(recipient, address, text, stamp)
+        mine = self._row(sender, to, text, stamp)
+        rows = (theirs, mine) if theirs and mine else [row for row in (theirs, mine) if row]
+        if not rows or not self._account_writer.put(rows, sender.payer):
+            return "", ""
+        return write_id(theirs[1]) if theirs else "", write_id(mine[1]) if mine else ""
 
     @property
     def waiting(self) -> int:
@@ -141,6 +161,20 @@ class Archive:
         row = self._row(owner, peer, text, stamp)
         return None if row is None else self._account_writer.hold(row, cause)
 
+    async def write_down(self, accounts: Ledger, rooms: Ledger) -> None:
+        """Have what is added written down before the database has it, from now on.
+
+        What another process left so is put into the database first, once.
+        Raises :class:`DatabaseError`.
+        """
+        for store, writer, ledger in (
+            (self._accounts, self._account_writer, accounts),
+            (self._rooms, self._room_writer, rooms),
+        ):
+            await store.restore(ledger.left())
+            ledger.take_over()
+            writer.write_down(ledger)
+
     async def caught_up(self) -> None:
         """Wait until all that was added is in the database.
 
@@ -161,17 +195,18 @@ class Archive:
         assert number is not None
         self._account_writer.withdraw(Withdrawal(username, number))
 
-    def _row(self, owner: Owner, peer: str, text: str, stamp: float) -> Row | None:
+    def _row(self, owner: Owner, peer: str, text: str, stamp: float) -> Values | None:
         if not owner.registered:
             return None
         bare, _, resource = peer.partition("/")
         preferences: Preferences = owner.parts.get(Preferences, self._default)
-        policy = preferences.policy_for(peer, bare)
-        if policy is not Policy.ALWAYS and (
-            policy is Policy.NEVER or not self._in_roster(owner, bare)
-        ):
+        if preferences is not _EVERYTHING and not self._wanted(preferences, owner, peer, bare):
             return None
-        return Row(owner.username, self._ids.next(stamp), bare, resource, text)
+        return owner.username, self._ids.next(stamp), bare, resource, text
+
+    def _wanted(self, preferences: Preferences, owner: Owner, peer: str, bare: str) -> bool:
+        policy = preferences.policy_for(peer, bare)
+        return policy is Policy.ALWAYS or (policy is Policy.ROSTER and self._in_roster(owner, bare))
 
     def add_for(self, room: str, peer: str, text: str, stamp: float, cause: Payer) -> str:
         """Keep a message of the occupant ``peer`` in the archive of a room.
@@ -180,8 +215,8 @@ class Archive:
         Call :meth:`load_room` before the first one.
         """
         identity = self._ids.next(stamp)
-        row = Row(room, identity, peer, "", text)
-        return write_id(identity) if self._room_writer.put(row, cause) else ""
+        row = (room, identity, peer, "", text)
+        return write_id(identity) if self._room_writer.put((row,), cause) else ""
 
     async def page(self, archive: str, query: Query) -> Page:
         """Return the page that is asked for: of what was kept until now.
@@ -239,7 +274,7 @@ class Archive:
                 raise StanzaError(StanzaCondition.CONFLICT, "too many messages of one millisecond")
             # Nothing newer is looked for, nor given an id that is older.
             self._ids.last = max(self._ids.last, identity)
-            await store.add([Row(archive, identity, peer, resource, text)])
+            await store.add([(archive, identity, peer, resource, text)])
         return write_id(identity)
 
     async def remove(self, archive: str, identity: str) -> bool:

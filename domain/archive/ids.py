@@ -6,8 +6,6 @@ ids, and the order of ids is that of the archive.
 """
 
 import re
-from collections.abc import Iterator
-from math import floor
 from os import urandom
 from typing import Final
 
@@ -26,18 +24,11 @@ __all__ = [
 ID_BITS: Final = 20
 """How many bits of an id are below its time."""
 _STEP: Final = 0x7F
-_BLOCK: Final = 3 * 256
+_CHANCE: Final = (1 << ID_BITS) - 1
+_BLOCK: Final = 4 * 256
 _FORM: Final = re.compile(r"[0-7][0-9a-f]{15}", re.ASCII)
 HIGHEST: Final = (1 << 63) - 1
 """No id is greater."""
-
-
-def _chances() -> Iterator[int]:
-    # In blocks: to ask the system gives the interpreter lock away, and waits to have it back.
-    while True:
-        block = urandom(_BLOCK)
-        for at in range(0, _BLOCK, 3):
-            yield int.from_bytes(block[at : at + 3])
 
 
 class Ids:
@@ -46,17 +37,22 @@ class Ids:
     __slots__ = ("_chances", "last")
 
     def __init__(self) -> None:
-        self._chances = _chances()
+        self._chances: list[int] = []
         self.last = 0
         """No later id will be so low. Raise it to the last one that was given out earlier."""
 
     def next(self, stamp: float) -> int:
-        """Return the id of a message of Unix time ``stamp``, in seconds.
+        """Return the id of a message of Unix time ``stamp``, in seconds, which is not negative.
 
         Where the clock was set back, it is that of a message just after the last.
         """
-        chance = next(self._chances)
-        identity = (floor(stamp * 1000) << ID_BITS) + (chance >> 4)
+        chances = self._chances
+        if not chances:
+            # In blocks: to ask the system gives the interpreter lock away, and waits to have it
+            # back.
+            chances.extend(memoryview(urandom(_BLOCK)).cast("I"))
+        chance = chances.pop()
+        identity = (int(stamp * 1000) << ID_BITS) + (chance & _CHANCE)
         if identity <= self.last:
             identity = self.last + 1 + (chance & _STEP)
         self.last = identity

@@ -6,6 +6,7 @@ by the correspondent and the id. The id tells the time, too (:mod:`.archive_id`)
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -33,10 +34,12 @@ from andiron.domain.archive.ids import HIGHEST
 from andiron.domain.database.database import Database
 from andiron.domain.database.key_sizes import INDEXED_RESOURCE
 
-__all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row", "Withdrawal"]
+__all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row", "Values", "Withdrawal"]
 
 _SWEPT: Final = 500
 """Rows that one transaction of the sweep removes, so that other writes need not wait long."""
+_JOINED: Final = 64
+"""Rows that one execution of a statement adds to SQLite."""
 _COUNTED: Final = 10_000
 """How far messages are counted; more of them are too many to count for each who asks."""
 
@@ -70,6 +73,11 @@ class Row(NamedTuple):
     resource: str
     """The rest of the address, empty in a room."""
     text: str
+
+
+Values = tuple[str, int, str, str, str]
+"""A :class:`Row`, or the same without its names: what is only written is made in an eighth of
+the time, SQLite's driver takes it faster, and nothing looks for cycles in it."""
 
 
 class Withdrawal(NamedTuple):
@@ -111,7 +119,9 @@ class ArchiveStore:
         self._database = database
         self._table = archives
         self._insertion = ""
-        """The statement that adds rows, once it is known for which engine."""
+        """The statement that adds a row, once it is known for which engine."""
+        self._joined_insertion = ""
+        """The one that adds :data:`_JOINED` at once."""
         # What the index by correspondent begins with. To say instead whose archive it is
         # would lead PostgreSQL to the other index, to pass over all other conversations.
         self._conversation: ColumnElement[str] = literal_column("(owner || ' ' || peer)", Text)
@@ -119,12 +129,34 @@ class ArchiveStore:
         start = f"substr(resource, 1, {INDEXED_RESOURCE})"
         self._start: ColumnElement[str] = literal_column(start, Text)
 
-    async def add(self, rows: Sequence[Row]) -> None:
+    async def add(self, rows: Sequence[Values]) -> None:
         """Keep messages, all or none; those of accounts that are gone are let go."""
         try:
             await self._database.write(lambda connection: self._insert(connection, rows))
         except IntegrityError:
             await self._database.write(lambda connection: self._insert_owned(connection, rows))
+
+    async def restore(self, left: Iterable[Sequence[Any]]) -> None:
+        """Keep and withdraw what a process that ended had yet to: lists of rows, or withdrawals.
+
+        What it did already is not done again.
+        """
+        rows = dict[tuple[str, int], Values]()
+        gone = list[Withdrawal]()
+        for each in left:
+            if each and isinstance(each[0], str):
+                gone.append(Withdrawal(*each))
+                rows.pop(gone[-1], None)
+            else:
+                rows |= {(row[0], row[1]): tuple(row) for row in each}
+        for owner in {owner for owner, _ in rows}:
+            ids = [identity for each, identity in rows if each == owner]
+            for identity in await self.known(owner, ids):
+                del rows[owner, identity]
+        if rows:
+            await self.add(list(rows.values()))
+        if gone:
+            await self.withdraw(gone)
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
         """Remove single messages, all or none."""
@@ -283,22 +315,36 @@ class ArchiveStore:
             conditions.append(columns.id.in_(sorted(wanted.ids)))
         return conditions
 
-    async def _insert(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    async def _insert(self, connection: AsyncConnection, rows: Sequence[Values]) -> None:
         await connection.run_sync(self._insert_many, list(rows))
 
-    def _insert_many(self, connection: Connection, rows: list[Row]) -> None:
+    def _insert_many(self, connection: Connection, rows: list[Values]) -> None:
         # The rows are tuples in the order of the columns already: past SQLAlchemy they cost
-        # a fifth less.
+        # a fifth less. In the order of the indexes they find the pages at hand that those
+        # before them needed, which saves SQLite a tenth.
+        rows.sort()
         if not self._insertion:
             names = list(Row._fields)
             statement = insert(self._table).compile(dialect=connection.dialect, column_keys=names)
             self._insertion = str(statement)
-        connection.exec_driver_sql(self._insertion, list(rows))
+            head, _, values = self._insertion.rpartition(" VALUES ")
+            self._joined_insertion = f"{head} VALUES {', '.join([values] * _JOINED)}"
+        rest = 0
+        if connection.dialect.name == "sqlite":
+            # Its driver gives the interpreter lock away for each execution, and may have to wait
+            # for it as long as the event loop is busy.
+            rest = len(rows) - len(rows) % _JOINED
+            starts = range(0, rest, _JOINED)
+            joined = [tuple(chain.from_iterable(rows[at : at + _JOINED])) for at in starts]
+            if joined:
+                connection.exec_driver_sql(self._joined_insertion, joined)
+        if rest < len(rows):
+            connection.exec_driver_sql(self._insertion, rows[rest:])
 
-    async def _insert_owned(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
-        owners = {row.owner for row in rows}
+    async def _insert_owned(self, connection: AsyncConnection, rows: Sequence[Values]) -> None:
+        owners = {row[0] for row in rows}
         here = select(_ACCOUNT.c.username).where(_ACCOUNT.c.username.in_(owners))
         known = set(await connection.scalars(here))
-        owned = [row for row in rows if row.owner in known]
+        owned = [row for row in rows if row[0] in known]
         if owned:
             await self._insert(connection, owned)

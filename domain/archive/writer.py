@@ -10,21 +10,22 @@ no other.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, Protocol
 
 from andiron.domain.archive.ids import write_id
-from andiron.domain.archive.store import ArchiveStore, Row, Withdrawal
+from andiron.domain.archive.store import ArchiveStore, Values, Withdrawal
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
+from andiron.sm.frozen import Plain
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 
 logger = logging.getLogger("andiron.domain")
 
-_BATCH: Final = 4096
-"""Rows of one transaction at most: others that write wait for its end."""
+_BATCH: Final = 2048
+"""Messages of one transaction at most, of one row or two: others that write wait for its end."""
 _OVERHEAD: Final = 512
 """Bytes that a row takes in memory besides its text, about."""
 _LEAST: Final = 65_536
@@ -34,11 +35,18 @@ _LONGEST_PAUSE: Final = 30.0
 """Seconds to wait before a batch that failed is tried again; twice as long each time."""
 
 
-class _Caused(NamedTuple):
-    """A row, and who pays for it as long as it waits."""
+_Caused = tuple[Sequence[Values], Payer, int]
+"""The rows of a message, who pays for them as long as they wait, and how much."""
 
-    row: Row
-    cause: Payer
+
+class Ledger(Protocol):
+    """Where what waits is written down, so that it survives the process."""
+
+    def owed(self, payload: Plain) -> int:
+        """Write down what waits; return its number."""
+
+    def paid(self, numbers: Iterable[int]) -> None:
+        """Note that some of it waits no more."""
 
 
 class Held:
@@ -46,7 +54,7 @@ class Held:
 
     __slots__ = ("_writer", "cause", "row")
 
-    def __init__(self, writer: "ArchiveWriter", row: Row, cause: Payer) -> None:
+    def __init__(self, writer: "ArchiveWriter", row: Values, cause: Payer) -> None:
         self._writer = writer
         self.row = row
         self.cause = cause
@@ -54,7 +62,7 @@ class Held:
     @property
     def id(self) -> str:
         """The id that it has, as clients see it."""
-        return write_id(self.row.id)
+        return write_id(self.row[1])
 
     def keep(self) -> None:
         """Have it written."""
@@ -75,7 +83,7 @@ class ArchiveWriter:
         self._store = store
         self._bound = bound
         self._share = share
-        self._pending: list[_Caused | Withdrawal | None] = []
+        self._pending: list[_Caused | Withdrawal] = []
         self._size = 0
         self._put = 0
         self._settled = 0
@@ -87,28 +95,32 @@ class ArchiveWriter:
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._lost = 0
+        self._ledger: Ledger | None = None
+        self._numbers: deque[int] = deque()
 
     @property
     def waiting(self) -> int:
         """How many bytes, about, wait to be written."""
         return self._size
 
-    def put(self, row: Row, cause: Payer) -> bool:
-        """Take a row to be written; False when too much waits, or it is closed."""
-        if not self._charge(row, cause):
+    def write_down(self, ledger: Ledger) -> None:
+        """Have what waits written down, from now on, before anything is put."""
+        self._ledger = ledger
+
+    def put(self, rows: Sequence[Values], cause: Payer) -> bool:
+        """Take a message's rows to be written; False when too much waits, or it is closed."""
+        weight = _weight(rows)
+        if not self._charge(weight, cause):
             return False
-        self._put += 1
-        self._pending.append(_Caused(row, cause))
-        if self._task is None:
-            self._start()
+        self._append((rows, cause, weight), rows)
         return True
 
-    def hold(self, row: Row, cause: Payer) -> Held | None:
+    def hold(self, row: Values, cause: Payer) -> Held | None:
         """Take a row of which it is not known yet whether it shall be written; None as False.
 
         The caller must decide soon: who reads waits for it.
         """
-        if not self._charge(row, cause):
+        if not self._charge(_weight((row,)), cause):
             return None
         held = Held(self, row, cause)
         self._undecided.add(held)
@@ -119,13 +131,11 @@ class ArchiveWriter:
         if held not in self._undecided:
             return
         self._undecided.remove(held)
+        rows, weight = (held.row,), _weight((held.row,))
         if keep:
-            self._put += 1
-            self._pending.append(_Caused(held.row, held.cause))
-            if self._task is None:
-                self._start()
+            self._append((rows, held.cause, weight), rows)
         else:
-            self._release(held.row, held.cause)
+            self._release(held.cause, weight)
         deciding, self._deciding = self._deciding, []
         for waiter in deciding:
             if not waiter.done():
@@ -137,16 +147,16 @@ class ArchiveWriter:
         It is no less in order than a row is, and is taken whatever waits.
         """
         self._size += _OVERHEAD
-        self._put += 1
-        self._pending.append(withdrawal)
-        if self._task is None:
-            self._start()
+        self._append(withdrawal, withdrawal)
 
     def written(self, session: Session, ticket: int) -> bool:
         """Tell whether all that was put is in the database; else the session is told when it is.
 
-        While the database is out of reach nobody waits for it.
+        While the database is out of reach nobody waits for it, nor does who is not told of
+        anything before it is written down.
         """
+        if self._ledger is not None and session.gate is not None:
+            return True
         if self._settled == self._put or self._failing:
             return True
         self._tickets.append((self._put, session, ticket))
@@ -157,7 +167,7 @@ class ArchiveWriter:
 
         Raises :class:`DatabaseError` when the database fails meanwhile.
         """
-        undecided = frozenset(held for held in self._undecided if held.row.owner == owner)
+        undecided = frozenset(held for held in self._undecided if held.row[0] == owner)
         while not undecided.isdisjoint(self._undecided):
             decision: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._deciding.append(decision)
@@ -176,18 +186,30 @@ class ArchiveWriter:
 
     def forget(self, owner: str) -> None:
         """Write nothing more of an archive that was removed."""
-        for held in [held for held in self._undecided if held.row.owner == owner]:
+        for held in [held for held in self._undecided if held.row[0] == owner]:
             held.drop()
         for number, each in enumerate(self._pending):
-            if isinstance(each, _Caused) and each.row.owner == owner:
-                self._pending[number] = None
-                self._release(each.row, each.cause)
+            if isinstance(each, Withdrawal):
+                continue
+            rows, cause, weight = each
+            rest = [row for row in rows if row[0] != owner]
+            if len(rest) < len(rows):
+                self._pending[number] = (rest, cause, _weight(rest))
+                self._release(cause, weight - _weight(rest))
 
     async def close(self) -> None:
         """Write what waits, in one attempt; take nothing any more."""
         self._closing.set()
         if self._task is not None:
             await self._task
+
+    def _append(self, each: _Caused | Withdrawal, payload: Plain) -> None:
+        self._put += 1
+        self._pending.append(each)
+        if self._ledger is not None:
+            self._numbers.append(self._ledger.owed(payload))
+        if self._task is None:
+            self._start()
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -196,20 +218,21 @@ class ArchiveWriter:
         while self._pending:
             batch = self._pending[:_BATCH]
             del self._pending[:_BATCH]
-            rows = [each for each in batch if isinstance(each, _Caused)]
-            if rows:
-                await self._write([each.row for each in rows])
-            # Each comes after its row.
             gone = [each for each in batch if isinstance(each, Withdrawal)]
+            caused = [each for each in batch if not isinstance(each, Withdrawal)]
+            rows = [row for each in caused for row in each[0]]
+            if rows:
+                await self._write(rows)
+            # Each comes after its row.
             if gone:
                 await self._remove(gone)
             self._size -= len(gone) * _OVERHEAD
-            for row, cause in rows:
-                self._release(row, cause)
+            for _, cause, weight in caused:
+                self._release(cause, weight)
             self._settle(len(batch))
         self._task = None
 
-    async def _write(self, batch: Sequence[Row]) -> None:
+    async def _write(self, batch: Sequence[Values]) -> None:
         """Write rows, but for those that cannot be: they are found by halving what fails."""
         try:
             await self._insist(lambda: self._store.add(batch), len(batch))
@@ -261,6 +284,9 @@ class ArchiveWriter:
     def _settle(self, rows: int) -> None:
         """Note that so many more rows are written, or never will be."""
         self._settled += rows
+        if self._ledger is not None:
+            numbers = self._numbers
+            self._ledger.paid([numbers.popleft() for _ in range(min(rows, len(numbers)))])
         if self._lost and self._size <= self._bound // 2:
             logger.error("%d messages were not archived", self._lost)
             self._lost = 0
@@ -293,9 +319,8 @@ class ArchiveWriter:
                     "%s: a stanza could not be settled", session.link.jid, extra=session.logged
                 )
 
-    def _charge(self, row: Row, cause: Payer) -> bool:
-        """Count a row that waits from now on; False where too much does, or it is closed."""
-        weight = _weight(row)
+    def _charge(self, weight: int, cause: Payer) -> bool:
+        """Count what waits from now on; False where too much does, or it is closed."""
         caused = cause.backlog + weight
         if (
             self._closing.is_set()
@@ -308,8 +333,7 @@ class ArchiveWriter:
         cause.backlog = caused
         return True
 
-    def _release(self, row: Row, cause: Payer) -> None:
-        weight = _weight(row)
+    def _release(self, cause: Payer, weight: int) -> None:
         self._size -= weight
         cause.backlog -= weight
 
@@ -319,11 +343,12 @@ class ArchiveWriter:
         self._lost += 1
 
 
-def _weight(row: Row) -> int:
-    return len(row.text) + _OVERHEAD
+def _weight(rows: Sequence[Values]) -> int:
+    # The rows of a message have its text.
+    return len(rows) * (len(rows[0][4]) + _OVERHEAD) if rows else 0
 
 
-def _let_go(row: Row, error: Exception) -> None:
+def _let_go(row: Values, error: Exception) -> None:
     # What other errors say may quote the message.
     reason = error if isinstance(error, DatabaseError) else type(error).__name__
-    logger.error("message %d of %s could not be archived: %s", row.id, row.owner, reason)
+    logger.error("message %d of %s could not be archived: %s", row[1], row[0], reason)

@@ -88,6 +88,7 @@ class Contacts:
         if len(request.payload):
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a roster get is empty")
         client.interested = True
+        client.session.changed()
         if not client.owner.registered:
             return write_query("0", "")
         if request.payload.get("ver") == roster_of(client.owner).ver:

@@ -18,6 +18,7 @@ from andiron.domain.contacts.fanout import Fanouts, Steps
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.subscriptions import Kind, stanza
 from andiron.domain.contacts.visibility import (
+    around_recipient,
     gone,
     hidden,
     seers_of,
@@ -30,6 +31,7 @@ from andiron.domain.marks import without_marks
 from andiron.domain.router import PRESENCES, Action, Router, refuse
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
 from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import with_addresses
 from andiron.xmpp.tree import parse_tree
@@ -117,6 +119,7 @@ class Presences:
     def visits(self, client: Client, service: Service) -> None:
         """Note that a service has directed presence of a resource."""
         self._visited.setdefault(client, set()).add(service)
+        client.session.changed()
 
     def _available(self, client: Client, element: Element, priority: int) -> Steps:
         """Broadcast to the account's available resources, the sender too, and to its contacts.
@@ -131,8 +134,9 @@ class Presences:
         client.presence = with_addresses(element, client.jid, client.account)
         self._set_priority(client, priority, clock())
         own = self._router.available(client.account)
+        head, tail = around_recipient(client)
         for address, seers in chain([(client.account, own)], watchers_of(self._router, client)):
-            text = shown(client, address)
+            text = f"{head}{escape(address)}{tail}"
             for seer in seers:
                 seer.inform(text, clock())
                 if client.priority is None:
@@ -202,6 +206,7 @@ class Presences:
     def _set_priority(self, client: Client, priority: int | None, now: float) -> None:
         was_reachable = client.reachable
         client.priority = priority
+        client.session.changed()
         self._router.update(client.account, now)
         if client.reachable is not was_reachable:
             for tell in self._events.unreachable if was_reachable else self._events.reachable:
@@ -265,6 +270,7 @@ class Presences:
                 self._remember(client, recipient)
             elif kind == "unavailable" and client.directed is not None:
                 client.directed.pop(recipient.jid, None)
+                client.session.changed()
             recipient.inform(text, now)
 
     def _remember(self, client: Client, seer: Client) -> None:
@@ -274,6 +280,7 @@ class Presences:
         if seer.jid not in directed and len(directed) >= self._max_directed:
             raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "directed presence to too many")
         directed[seer.jid] = seer
+        client.session.changed()
 
 
 def _tell_all(

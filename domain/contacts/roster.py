@@ -90,7 +90,7 @@ class Roster:
 
     def shares(self, jid: str, but: Collection[SharedGroup] = ()) -> bool:
         """Tell whether a bare JID is in a group with the account, another than some."""
-        return any(jid in group.members for group in self.groups if group not in but)
+        return any(jid in group.members and group not in but for group in self.groups)
 
     def among(self, accounts: Mapping[str, object]) -> list[str]:
         """Return the contacts who are among some accounts: of many, the few that are there."""

@@ -14,6 +14,7 @@ from andiron.xmpp.escape import escape
 
 __all__ = [
     "appear",
+    "around_recipient",
     "gone",
     "hidden",
     "hide",
@@ -110,7 +111,11 @@ def _is_directed(client: Client, watcher: Client) -> bool:
 
 def hidden(client: Client, watcher: Client) -> bool:
     """Tell whether one of the two has blocked the other."""
-    return blocks(client.owner, watcher.jid) or blocks(watcher.owner, client.jid)
+    own, other = client.owner, watcher.owner
+    # Asked for each who sees a presence, and mostly nobody is blocked.
+    return bool(own.blocked or other.blocked) and (
+        blocks(own, watcher.jid) or blocks(other, client.jid)
+    )
 
 
 def _hide_from(client: Client, address: str, watchers: list[Client], now: float) -> None:
@@ -171,10 +176,18 @@ def seers_of(router: Router, client: Client) -> list[tuple[str, list[Client]]]:
 
 def shown(client: Client, recipient: str) -> str:
     """Return a resource's last presence, addressed to somebody else than its account."""
+    head, tail = around_recipient(client)
+    return f"{head}{escape(recipient)}{tail}"
+
+
+def around_recipient(client: Client) -> tuple[str, str]:
+    """Return what of a resource's last presence is before and behind the escaped recipient.
+
+    That is the same for all to whom it goes.
+    """
     # It was written by with_addresses: what comes first is known.
     head = f"<presence{client.from_attribute} to='"
-    at = len(head) + len(escape(client.account))
-    return f"{head}{escape(recipient)}{client.presence[at:]}"
+    return head, client.presence[len(head) + len(escape(client.account)) :]
 
 
 def gone(sender: str, recipient: str) -> str:

@@ -7,12 +7,12 @@ that arrive together share one commit.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -161,6 +161,27 @@ class Database:
             raise self._engines.failure(error) from error
         finally:
             self.reads.add(time.monotonic() - began)
+
+    async def look_up(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the rows of a statement that finds few by their keys, as :meth:`read` would.
+
+        It is made once for all, and ``values`` are those of its parameters by name. Where the
+        rows can be had at once, nothing is waited for.
+        """
+        readers = self._engines.readers
+        if readers is not None and not self._closed:
+            began = time.monotonic()
+            with inner("database read"):
+                rows = readers.rows(statement, values)
+            if rows is not None:
+                self.reads.add(time.monotonic() - began)
+                return rows
+
+        async def operation(connection: AsyncConnection) -> Sequence[Any]:
+            rows: Sequence[Any] = (await connection.execute(statement, values)).all()
+            return rows
+
+        return await self.read(operation)
 
     async def get_meta(self, key: str) -> str | None:
         """Return a fact that was kept with :meth:`set_meta`."""

@@ -1,9 +1,10 @@
 """What a kind of database gives to :class:`~andiron.domain.database.database.Database`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
+from sqlalchemy import Select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -42,6 +43,10 @@ class Readers(Protocol):
 
     async def run(self, operation: Operation[T]) -> T:
         """Run an operation, which waits for nothing but its connection."""
+        ...
+
+    def rows(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Return the rows of a statement, where they can be had at once; None: by :meth:`run`."""
         ...
 
     async def dispose(self) -> None:

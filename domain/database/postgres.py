@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from sqlalchemy import URL, Connection, NullPool, event
+from sqlalchemy import URL, Connection, NullPool, Select, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -196,6 +196,9 @@ class _Readers:
             if not _is_passing(error):
                 raise
         return await self._run(operation)
+
+    def rows(self, statement: Select[Any], values: Mapping[str, Any]) -> None:
+        """Have no rows at once: they come by the network."""
 
     async def dispose(self) -> None:
         await self._engine.dispose()

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines
 from andiron.domain.database.sqlite_claim import FileClaim, NoClaim
+from andiron.domain.database.sqlite_lookups import Lookups
 from andiron.domain.database.sqlite_readers import ThreadReaders
 
 __all__ = ["DRIVERS", "check", "claim", "engines", "missing", "problem"]
@@ -27,6 +28,11 @@ DRIVERS: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 _READERS: Final = 2
 _BUSY_TIMEOUT: Final = 10_000
 """Milliseconds to wait for another process's write, such as ``andiron user add --from-file``."""
+_CACHE: Final = 16_384
+"""KiB of pages that the writer keeps: those that it fills are written to again soon."""
+_CHECKPOINT: Final = 4096
+"""Pages in the write-ahead log (16 MiB) before they go into the database, in which one that was
+written often is written once."""
 _BUSY_PAUSE: Final = 0.01
 """Seconds between two attempts where SQLite itself does not wait."""
 
@@ -76,6 +82,7 @@ def engines(url: URL) -> Engines:
     target = URL.create("sqlite+aiosqlite", database=path)
     writer = create_async_engine(target, pool_reset_on_return=None, hide_parameters=True)
     event.listen(writer.sync_engine, "connect", _prepare_connection)
+    event.listen(writer.sync_engine, "connect", _prepare_writer)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     readers = _readers(path) if path else None
     return Engines(path or "in memory", writer, writer, readers, _explain)
@@ -162,7 +169,7 @@ def _readers(path: str) -> ThreadReaders:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_connection)
-    return ThreadReaders(engine, _READERS)
+    return ThreadReaders(engine, _READERS, Lookups(path))
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:
@@ -173,6 +180,18 @@ def _prepare_connection(connection: Any, _record: object) -> None:
         _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+    finally:
+        cursor.close()
+
+
+def _prepare_writer(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA cache_size = -{_CACHE}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+        # What undoes a statement of many rows would go into a file, which costs more than the
+        # rows; it is a few pages.
+        cursor.execute("PRAGMA temp_store = MEMORY")
     finally:
         cursor.close()
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.database.engines import Operation
+from andiron.domain.database.sqlite_lookups import Lookups
 
 __all__ = ["AtOnce", "ThreadReaders"]
 
@@ -22,9 +23,11 @@ T = TypeVar("T")
 class ThreadReaders:
     """Connections of a synchronous engine, each used by one thread at a time."""
 
-    def __init__(self, engine: Engine, count: int) -> None:
+    def __init__(self, engine: Engine, count: int, lookups: Lookups) -> None:
         """``engine`` commits by itself, and lets its connections go from thread to thread."""
         self._engine = engine
+        self._lookups = lookups
+        self.rows = lookups.rows
         self._threads = ThreadPoolExecutor(count, "database reader")
         self._free: list[Connection] = []
 
@@ -35,6 +38,7 @@ class ThreadReaders:
 
     async def dispose(self) -> None:
         """Finish what runs, and close every connection."""
+        self._lookups.close()
         await asyncio.to_thread(self._close)
 
     def _run(self, operation: Operation[T]) -> T:

@@ -45,6 +45,7 @@ def _enable(request: IqRequest) -> str:
     if client not in client.owner.carbons:
         client.owner.carbons = (*client.owner.carbons, client)
         client.copied_since = client.session.clock()
+        client.session.changed()
     return ""
 
 
@@ -57,6 +58,7 @@ def leave(client: Client) -> None:
     """Send a resource no more copies."""
     client.owner.carbons = tuple(other for other in client.owner.carbons if other is not client)
     client.copied_since = inf
+    client.session.changed()
 
 
 def eligible(element: Element) -> bool:

@@ -62,6 +62,15 @@ class Archive(Protocol):
         empty where the account's preferences are against it. It does not wait for the database.
         """
 
+    def add_both(
+        self, sender: Owner, address: str, recipient: Owner, to: str, text: str, stamp: float
+    ) -> tuple[str, str]:
+        """Keep a message in the archives of both; return its ids, the recipient's first.
+
+        It is from ``address`` of the sender, who causes it, and ``to`` one of the
+        recipient, who is another. An id is empty as that of :meth:`add`.
+        """
+
     def written(self, session: Session, ticket: int) -> bool:
         """Tell whether all that was added is in the database.
 
@@ -161,12 +170,13 @@ def archived(archive: Archive, spoken: Spoken, recipient: Owner, to: str) -> tup
     Neither may see the other's (XEP-0313 section 3.4). Last comes the recipient's id, empty
     where that keeps nothing.
     """
-    sender, text, stamp = spoken.sender, spoken.text, spoken.stamp
-    theirs = archive.add(recipient, spoken.address, text, stamp, sender.payer)
-    received = _identified(text, theirs, recipient)
+    sender, address, text, stamp = spoken
     if sender is recipient:
+        theirs = archive.add(recipient, address, text, stamp, sender.payer)
+        received = _identified(text, theirs, recipient)
         return received, received, theirs
-    identity = archive.add(sender, to, text, stamp, sender.payer)
+    theirs, identity = archive.add_both(sender, address, recipient, to, text, stamp)
+    received = _identified(text, theirs, recipient)
     if identity and not theirs:
         received = Revocable(text, identity)
     sent = _identified(text, identity, sender) if sender.carbons else text

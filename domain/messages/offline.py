@@ -30,6 +30,7 @@ from andiron.domain.messages.offline_store import (
 )
 from andiron.domain.owners import NoSuchAccount
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
+from andiron.sm.journal.ledger import Ledger
 from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import tags
@@ -75,6 +76,19 @@ class Offline:
         self._max_held = max_held
         self._bouncer = Bouncer(router, archive)
         self._boxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
+        self._ledger: Ledger | None = None
+
+    async def write_down(self, ledger: Ledger) -> None:
+        """Have what ended sessions owed written down until it is stored, from now on.
+
+        What another process left so is stored first. Raises :class:`DatabaseError`.
+        """
+        for account, *message in ledger.left():
+            waiting = Waiting(*message)
+            if not await self._store.has(account.partition("@")[0], waiting):
+                await self._put(account, [waiting])
+        ledger.take_over()
+        self._ledger = ledger
 
     # Into the store
 
@@ -447,9 +461,12 @@ class Offline:
             return
         if account:
             message = Waiting(text, stamp, _sender(element))
-            self.keep(account, message, partial(self._settled, element))
+            number = 0 if self._ledger is None else self._ledger.owed([account, *message])
+            self.keep(account, message, partial(self._settled, element, number))
 
-    def _settled(self, element: Element, error: StanzaError | None) -> None:
+    def _settled(self, element: Element, number: int, error: StanzaError | None) -> None:
+        if self._ledger is not None:
+            self._ledger.paid([number])
         if error is not None:
             self._bouncer.bounce(element, error)
 

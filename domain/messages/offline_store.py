@@ -186,6 +186,20 @@ class OfflineStore:
         """Remove messages that the account has."""
         await self._database.write(lambda connection: _remove(connection, username, had))
 
+    async def has(self, username: str, message: Waiting) -> bool:
+        """Tell whether a message waits for an account, this one with its time."""
+        columns = MESSAGES.c
+        query = select(columns.id).where(
+            columns.username == username,
+            columns.stamp == message.stamp,
+            columns.text == message.text,
+        )
+
+        async def operation(connection: AsyncConnection) -> bool:
+            return (await connection.execute(query.limit(1))).first() is not None
+
+        return await self._database.read(operation)
+
     async def among(self, usernames: Sequence[str]) -> set[str]:
         """Return those of some accounts for which something waits."""
         return await self._database.read(

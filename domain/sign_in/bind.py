@@ -1,7 +1,7 @@
 """Resource binding, RFC 6120 section 7."""
 
 import logging
-import secrets
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -20,6 +20,9 @@ from andiron.xmpp.xml import Element
 FEATURE: Final = f"<bind xmlns='{ns.BIND}'/>"
 _TAG: Final = f"{{{ns.BIND}}}bind"
 _RESOURCE: Final = f"{{{ns.BIND}}}resource"
+
+_RANDOM: Final = 9
+"""Bytes of a resource that is made up."""
 
 logger = logging.getLogger("andiron.domain")
 
@@ -54,15 +57,24 @@ def _requested(payload: Tree) -> str:
     return (resources[0].text or "").strip() if resources else ""
 
 
-def bind(client: Client, wish: str, router: Router, config: DomainConfig, now: float) -> str:
+def bind(
+    client: Client,
+    wish: str,
+    router: Router,
+    config: DomainConfig,
+    generated: Callable[[int], str],
+    now: float,
+) -> str:
     """Make a resource of the account the session's own and return the full JID.
+
+    ``generated`` makes a text of so many random bytes.
 
     Raises :class:`StanzaError`: ``bad-request`` for a resource that cannot be,
     ``conflict`` where the policy refuses, ``resource-constraint`` where all that the account
     may have are in use: of those that hibernate, the oldest ends first.
     """
     account = client.account
-    jid = _full_jid(account, wish or _generated())
+    jid = _full_jid(account, wish or generated(_RANDOM))
     older = router.full.get(jid)
     if older is not None:
         if config.conflict is ConflictPolicy.REFUSE:
@@ -74,7 +86,7 @@ def bind(client: Client, wish: str, router: Router, config: DomainConfig, now: f
                 StreamError(StreamCondition.CONFLICT, "replaced by a newer session"),
             )
         else:
-            jid = _full_jid(account, f"{wish[:200]}-{_generated()}")
+            jid = _full_jid(account, f"{wish[:200]}-{generated(_RANDOM)}")
     resources = router.accounts.get(account)
     if resources is not None and len(resources.clients) >= config.max_resources:
         _make_room(resources, now)
@@ -107,7 +119,3 @@ def _full_jid(account: str, resource: str) -> str:
     except InvalidJID as error:
         raise StanzaError(StanzaCondition.BAD_REQUEST, f"not a resource: {error}") from None
     return jid
-
-
-def _generated() -> str:
-    return secrets.token_urlsafe(9)

@@ -1,8 +1,10 @@
 """SASL elements (RFC 6120 section 6.4): what a client's says, and the answers to it."""
 
 import base64
+import re
 from dataclasses import dataclass
 from math import inf
+from typing import Final
 
 from andiron.domain.person import Person
 from andiron.xmpp import namespaces as ns
@@ -11,6 +13,12 @@ from andiron.xmpp.tree import parse_tree
 from andiron.xmpp.xml import Element
 
 __all__ = ["Step", "challenge", "element_of", "malformed", "message_of", "success"]
+
+
+_SIMPLE: Final = re.compile(r"<[^<]*(?:/>|>([A-Za-z0-9+/=]*)</[^<]*)")
+"""A well-formed element with nothing in it but base64, which needs no tree to be read.
+
+In a tag there may be ``>`` in an attribute's value, but no ``<``; in base64 there is neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,16 @@ def malformed(reason: str) -> SaslError:
     return SaslError(SaslCondition.MALFORMED_REQUEST, reason)
 
 
+def _content_of(element: Element) -> str | None:
+    simple = _SIMPLE.fullmatch(element.text)
+    if simple is not None:
+        return simple[1]
+    tree = parse_tree(element)
+    if len(tree):
+        raise malformed("a SASL element holds text alone")
+    return tree.text
+
+
 def message_of(element: Element, longest: int) -> str | None:
     """Decode an element's content; None where it has none (RFC 6120 section 6.4.2).
 
@@ -61,10 +79,7 @@ def message_of(element: Element, longest: int) -> str | None:
     """
     if len(element.text) > longest:
         raise malformed(f"longer than {longest} characters")
-    tree = parse_tree(element)
-    if len(tree):
-        raise malformed("a SASL element holds text alone")
-    content = tree.text
+    content = _content_of(element)
     if not content:
         return None
     if content == "=":

@@ -26,7 +26,7 @@ class JournalConfig:
     """Up to this it is not written anew."""
     factor: int = 4
     """It is, beyond so many times the size that it had when that was done last."""
-    slice: int = 1 << 18
+    slice: int = 1 << 17
     """How much is written anew at once, before others have the event loop again."""
     waiting: int = 16 << 20
     """What waits in memory while it cannot be written; if more comes, all is written anew."""

@@ -47,7 +47,7 @@ class _Job:
     files: tuple[int, ...]
     folder: bool
     upto: int
-    """The last batch that is safe when it is done."""
+    """The last batch that is in the file."""
     copy: Copy | None
 
 
@@ -363,8 +363,8 @@ class JournalFile:
         if self._on_disk and not self._stale:
             # Both, so that nothing is promised that the copy, when it replaces the file, lacks.
             files.append(self._segment.file)
-        upto = self._safe if self._stale else self._written
-        job = self._job = _Job(tuple(files), behind and not self._named, upto, copy)
+        folder = behind and not self._named
+        job = self._job = _Job(tuple(files), folder, self._written, copy)
         disk, path = self._disk, self.path
 
         def wait() -> None:
@@ -385,6 +385,7 @@ class JournalFile:
         if error is not None:
             self._syncing_failed(job, why(error), now)
         else:
+            # What a stale file lacks is safe when the copy that replaced it is, and by that name.
             if self._on_disk and not self._stale:
                 self._disk_has(job)
             if job.copy is not None and job.copy is self._copy:

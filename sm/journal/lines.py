@@ -2,7 +2,8 @@ r"""The text of a journal: a line that says what it is, then one for each batch.
 
 The first line is ``andiron journal 1``, the version, and a random number. Each other is a checksum,
 eight hexadecimal digits, and a JSON array of records. JSON has no newline within, so a line that
-ends was written whole.
+ends was written whole, and one that does not is where a process was killed. Everything else that is
+wrong is damage.
 
 The checksum is CRC-32, since only accidents are to be found: a write cut short, blocks that a
 machine without power never wrote. It misses one in 2**32 of those, and every burst of up to 32 bits
@@ -108,9 +109,9 @@ def _read(lines: Iterable[bytes], most: float) -> tuple[Reading, bool]:
     while batches < most and (text := next(each, b"")):
         records = text[_DIGITS:-1]
         found = zlib.crc32(records, check)
-        if not text.endswith(b"\n") or text[:_DIGITS] != b"%08x" % found:
-            damaged = bool(next(each, b""))
-            torn = not damaged
+        torn = not text.endswith(b"\n")
+        damaged = not torn and text[:_DIGITS] != b"%08x" % found
+        if torn or damaged:
             break
         try:
             for record in json.loads(records):

@@ -20,8 +20,8 @@ logger = logging.getLogger("andiron.sm")
 def open_journal(disk: Disk, path: str, *, synced: bool) -> tuple[Segment, State]:
     """Claim the file at ``path``, or make it; return it with what it says.
 
-    ``synced``: all of that is on the disk then, what a process wrote that was killed before it
-    had waited for that, too: it will be told to others.
+    ``synced``: all of that is on the disk then. It is written anew for that, since of what the
+    last process wrote the kernel may have failed to write some, and tells that only once.
 
     What was never written whole at its end is cut. Where more than that cannot be read, the whole
     file is kept aside and one without is put in its place. Raises :class:`JournalError`; then it is
@@ -39,11 +39,7 @@ def open_journal(disk: Disk, path: str, *, synced: bool) -> tuple[Segment, State
         raise _unwritable(path, error) from None
     try:
         reading = lines.read(lambda: disk.lines(file))
-        segment = _made_fit(disk, path, file, reading)
-        if synced:
-            disk.sync(segment.file)
-            disk.sync_folder(path)
-        return segment, reading.state
+        return _made_fit(disk, path, file, reading, anew=synced), reading.state
     except OSError as error:
         disk.close(file)
         raise _unwritable(path, error) from None
@@ -61,23 +57,28 @@ def why(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _made_fit(disk: Disk, path: str, file: int, reading: Reading) -> Segment:
+def _made_fit(disk: Disk, path: str, file: int, reading: Reading, *, anew: bool) -> Segment:
     disk.remove(temporary(path))
     if reading.damaged:
-        aside = _keep_aside(disk, path)
-        segment = write_anew(disk, path, reading.state)
-        disk.close(file)
         logger.error(
-            "The journal %s was damaged behind its first %d bytes (%d batches): what came after is"
+            "The journal %s is damaged behind its first %d bytes (%d batches): what came after is"
             " lost, and the whole of it is kept in %s",
             path,
             reading.size,
             reading.batches,
-            aside,
+            _keep_aside(disk, path),
         )
+    elif reading.torn:
+        logger.info("The journal %s ends in what was never written whole, which is cut", path)
+    if reading.damaged or anew:
+        segment = write_anew(disk, path, reading.state)
+        try:
+            disk.sync_folder(path)
+        except OSError:
+            disk.close(segment.file)
+            raise
+        disk.close(file)
         return segment
-    if reading.torn:
-        logger.info("The journal %s ended in what was never written whole, which was cut", path)
     disk.truncate(file, reading.size)
     if not reading.size:
         return Segment.begin(disk, file)

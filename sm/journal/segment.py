@@ -74,7 +74,7 @@ class Copy:
             self.segment.append([lines.body(besides)])
 
     def go_on(self, size: int) -> None:
-        """Write about ``size`` characters more; only while nothing is recorded that was not forwarded.
+        """Write about ``size`` characters more. All that was recorded must have been forwarded.
 
         Raises :class:`OSError`.
         """

@@ -11,8 +11,10 @@ from support.rooms import MUC, ROOM, say
 from support.sessions import MemoryTransport
 from support.waiting import until
 
-from andiron.domain.config import RoomsConfig
-from andiron.domain.outliving import freeze_rooms, take_up
+from andiron.domain.archive.archive import Query
+from andiron.domain.archive.store import Filter
+from andiron.domain.config import ArchiveConfig, RoomsConfig
+from andiron.domain.outliving import freeze_rooms, take_up, write_down
 from andiron.sm.freezing import head_of
 from andiron.sm.journal.journal import Journal
 from andiron.sm.journal.records import apply
@@ -29,10 +31,12 @@ class Paper:
 
     failing = ""
 
-    def __init__(self, state):
+    def __init__(self, state, written):
         self.journal = Journal(state)
+        self.written = list(written)
 
     def flush(self, now, done=None):
+        self.written += self.journal.take()
         return True
 
 
@@ -44,12 +48,16 @@ class Street:
         self.house: House
         self.state = State()
         """What was written down."""
+        self.paper = None
 
     async def build(self):
-        self.house = House(self.url, rooms=RoomsConfig())
+        self.house = House(self.url, rooms=RoomsConfig(), archive=ArchiveConfig())
         await self.house.domain.start()
         manager, loop = self.house.manager, asyncio.get_running_loop()
-        manager.recording = Recording(Paper(self.state), head_of, manager.clock, loop.call_soon)
+        former = [] if self.paper is None else self.paper.written
+        self.paper = Paper(self.state, former)
+        manager.recording = Recording(self.paper, head_of, manager.clock, loop.call_soon)
+        await write_down(self.house.domain, self.paper.journal)
         return self.house
 
     async def person(self, name, *, resume=True, presence="<presence/>"):
@@ -69,15 +77,32 @@ class Street:
         old.hibernate(self.house.now)
         await domain.settle()
         await until(lambda: old.settled)
-        rooms = [room for _, room in freeze_rooms(domain, old)]
+        for name, room in freeze_rooms(domain, old):
+            old.recording.journal.note(name, room)
         old.leave(self.house.now)
-        written = json.dumps([rooms, old.recording.journal.take()])
         await domain.stop()
-        rooms, records = json.loads(written)
-        for record in records:
+        return await self._move_in()
+
+    async def be_killed(self):
+        """Let the process be killed, and start another."""
+        domain = self.house.domain
+        writers = (domain.archive._account_writer, domain.archive._room_writer)
+        doomed = {*domain._stores, *(each._task for each in writers if each._task is not None)}
+        for task in doomed:
+            task.cancel()
+        await asyncio.gather(*doomed, return_exceptions=True)
+        domain.archive = None
+        await domain.stop()
+        return await self._move_in()
+
+    async def _move_in(self):
+        written = json.dumps(self.paper.written)
+        self.state = State()
+        for record in json.loads(written):
             apply(self.state, record)
         await self.build()
         frozen = [each.frozen() for each in self.state.sessions.values()]
+        rooms = self.state.notes.values()
         gone = await take_up(self.house.domain, self.house.manager, frozen, rooms)
         return len(frozen) - len(gone)
 
@@ -271,3 +296,65 @@ async def test_the_session_of_a_removed_account_is_let_go(street):
     assert await street.move() == 1
     assert juliet.jid not in street.house.domain.router.full
     assert romeo.jid in street.house.domain.router.full
+
+
+async def test_what_the_database_had_not_when_the_process_was_killed_is_there_once(
+    street, monkeypatch
+):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo")
+    archive = street.house.domain.archive
+    adding = asyncio.Event()
+    add = archive._accounts.add
+
+    async def stop(rows):
+        if "before" in rows[0][4]:
+            await add(rows)
+        adding.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(archive._accounts, "add", stop)
+    for text in ("before", "one", "two"):
+        romeo.send(f"<message to='{juliet.jid}' id='1' type='chat'><body>{text}</body></message>")
+    await until(lambda: "two" in words(juliet.take()))
+    assert romeo.session.inbound.h == 4, "it is taken over: all of it is written down"
+    await until(adding.is_set)
+    await street.be_killed()
+    archive = street.house.domain.archive
+    for name in ("juliet", "romeo"):
+        page = await archive.page(name, Query(Filter(), 10))
+        assert [row.text.partition("<body>")[2].partition("<")[0] for row in page.rows] == [
+            "before",
+            "one",
+            "two",
+        ]
+    back = await street.back(romeo, "romeo")
+    assert (await heard(back))[0].get("h") == "4"
+
+
+async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_killed(
+    street, monkeypatch
+):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo", resume=False)
+    for text in ("one", "two"):
+        romeo.send(f"<message to='{juliet.jid}' id='1' type='chat'><body>{text}</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    offline = street.house.domain.offline
+    put, stored = offline._put, asyncio.Event()
+
+    async def stop(account, messages):
+        if "one" in messages[0].text:
+            await put(account, messages)
+            stored.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(offline, "_put", stop)
+    juliet.session.close(CloseReason.EXPIRED, street.house.now)
+    await until(stored.is_set)
+    await heard(juliet)
+    await street.be_killed()
+    juliet = await street.person("juliet")
+    got = []
+    await until(lambda: got.extend(words(juliet.take())) or "two" in got)
+    assert [each for each in got if each] == ["one", "two"]

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 from pathlib import Path
 from typing import Any, Self
 
@@ -251,3 +252,67 @@ class PurpleClient(NativeClient):
         """Begin to sign in; libpurple keeps its files in ``directory``."""
         account = domain, user, password, "purple"
         return await cls.run("libpurple", program, server.bosh_url, *account, str(directory))
+
+
+class GajimClient(Client):
+    """Gajim with its windows; gajim/person says what it understands."""
+
+    @classmethod
+    async def start(
+        cls, display: str, server: Server, user: str, password: str, home: Path, pictures: Path
+    ) -> Self:
+        """Begin to sign in; its files go to ``home``, and screenshots to ``pictures``."""
+        environment = {
+            "DISPLAY": display,
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "XDG_RUNTIME_DIR": str(home),
+            "LC_ALL": "C.UTF-8",
+            # Neither a desktop nor what helps to read its screen is there to be talked to.
+            "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+            "NO_AT_BRIDGE": "1",
+        }
+        account = server.url, DOMAIN, user, password
+        process = await asyncio.create_subprocess_exec(
+            "/usr/bin/python3",
+            str(HERE / "gajim" / "person"),
+            *account,
+            str(pictures),
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return cls("Gajim", process)
+
+    def send(self, to: str, body: str) -> None:
+        """Type a message, and send it."""
+        self._order("write", to=to, text=body)
+
+    async def reads(self, text: str) -> None:
+        """Wait until a message can be read in the main window."""
+        await self._done("read", text=text)
+
+    async def execute(self, name: str, *, ends: str = "completed", **fields: str) -> set[str]:
+        """Execute a command of the domain, in whose form the fields have these labels.
+
+        Return what can be read on the page with which it ends.
+        """
+        done = await self._done("execute", name=name, fields=fields)
+        assert done["page"] == ends, done
+        return set(done["texts"])
+
+    async def quit(self) -> None:
+        """Sign out, and end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        async with asyncio.timeout(PATIENCE):
+            assert await self._process.wait() == 0
+
+    async def _done(self, what: str, **arguments: object) -> dict[str, Any]:
+        times = self.count(what) + 1
+        self._order(what, **arguments)
+        return await self.expect(what, times)
+
+    def _order(self, what: str, **arguments: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": what, **arguments}).encode() + b"\n")

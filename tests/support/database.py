@@ -30,6 +30,12 @@ class InstantDatabase:
         with self.engine.begin() as connection:
             return await operation(AtOnce(connection))
 
+    async def look_up(self, statement: Any, values: dict[str, Any]) -> Any:
+        async def operation(connection: Any) -> Any:
+            return (await connection.execute(statement, values)).all()
+
+        return await self.read(operation)
+
     async def write(self, operation: Callable[[Any], Awaitable[T]]) -> T:
         self.writes += 1
         return await self.read(operation)

@@ -1,5 +1,6 @@
 """A journal without a disk: one in memory that fails, ends and loses power when told to."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable
@@ -57,7 +58,8 @@ class Inode:
     def __init__(self) -> None:
         self.data = b""
         self.on_disk = b""
-        self.open = 0
+        self.forgotten = False
+        """Whether the kernel takes for written what it failed to write once, as it does."""
 
 
 class MemoryDisk(Disk):
@@ -136,8 +138,14 @@ class MemoryDisk(Disk):
         self.files[file].data = self.files[file].data[:size]
 
     def sync(self, file: int) -> None:
-        self._step("sync")
-        self.files[file].on_disk = self.files[file].data
+        inode = self.files[file]
+        try:
+            self._step("sync")
+        except OSError:
+            inode.forgotten = True
+            raise
+        if not inode.forgotten:
+            inode.on_disk = inode.data
 
     def sync_folder(self, path: str) -> None:
         self._step("sync_folder")
@@ -157,14 +165,13 @@ class MemoryDisk(Disk):
         self.names.pop(path, None)
 
     def close(self, file: int) -> None:
-        self.files.pop(file).open -= 1
+        del self.files[file]
 
     def _opened(self, inode: Inode) -> int:
         if any(each is inode for each in self.files.values()):
             raise TakenError
         number = len(self.steps)
         self.files[number] = inode
-        inode.open += 1
         return number
 
     def _put(self, inode: Inode, data: bytes, at: int) -> None:
@@ -209,7 +216,5 @@ class Beside:
 
     def end(self) -> None:
         if self.job is not None:
-            try:
+            with contextlib.suppress(OSError):
                 self.job()
-            except OSError:
-                pass

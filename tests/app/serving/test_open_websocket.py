@@ -150,6 +150,18 @@ async def test_a_client_that_vanishes_while_it_is_closed(place):
     assert place.manager.closed == {CloseReason.KICKED: 1}
 
 
+async def test_a_client_that_vanishes_right_after_a_close(place):
+    client = await bound(place)
+    client.carrier.pause()
+    client.carrier.close(1000)
+    client.disconnected()
+    failed = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, told: failed.append(told))
+    await settle()
+    assert not failed
+    assert place.link().session.state is State.DETACHED
+
+
 # How much is read and kept
 
 
@@ -261,6 +273,33 @@ async def test_what_is_sent_in_a_turn_behind_the_first_is_one_write(place):
     await settle()
     assert client.take() == bodies
     assert client.writes == writes + 2
+
+
+async def test_a_stream_opens_with_its_features_in_one_write(place):
+    client = await place.connect()
+    writes = client.writes
+    client.send(OPEN)
+    opening, features = await client.texts(2)
+    assert opening.startswith("<open ")
+    assert features.startswith("<stream:features ")
+    assert client.writes == writes + 1
+
+
+async def test_what_is_to_go_with_the_next_goes_without_where_none_follows(place):
+    client = await bound(place)
+    writes = client.writes
+    client.carrier.send_with_next("<a/>")
+    assert client.writes == writes
+    await settle()
+    assert client.take() == ["<a/>"]
+    client.push_back()
+    client.carrier.send_with_next("<b/>")
+    client.carrier.send("<c/>")
+    await settle()
+    assert not client.take()
+    client.let_go()
+    await settle()
+    assert client.take() == ["<b/>", "<c/>"]
 
 
 async def test_in_a_long_turn_nothing_waits_for_its_end(place, monkeypatch):

@@ -24,7 +24,7 @@ def test_the_generator_takes_the_options(row, server, quick):
     options = parse(None, PATTERNS, ["--url", url, *row.arguments(server, quick=quick)])
     assert options.users <= row.users
     assert (options.pattern, options.auth) == (row.pattern, row.auth)
-    assert options.duration <= 3 or row.pattern in ("connect", "join")
+    assert options.duration <= 3 or row.pattern in ("connect", "join", "storm")
 
 
 def test_options_for_one_server_alone():

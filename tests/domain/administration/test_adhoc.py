@@ -128,6 +128,21 @@ async def test_what_is_wrong_with_a_step(chat):
     assert "bad-sessionid" in (await execute(admin, DELETE, whole, sessionid=session)).text
 
 
+async def test_a_failure_is_an_error_and_a_note(chat):
+    """XEP-0133 section 5 wants the one, XEP-0050 the other, and of clients each shows one."""
+    admin = await chat.client_of("admin")
+    session = await opened(admin)
+    fields = form(accountjids="nobody@example.org")
+    answer = await execute(admin, DELETE, fields, sessionid=session, action="complete")
+    assert (answer.kind, answer.condition) == ("error", "item-not-found")
+    told = answer.tree.find(COMMAND)
+    assert (told.get("status"), told.get("sessionid")) == ("completed", session)
+    note = told.find(f"{{{ns.COMMANDS}}}note")
+    assert (note.get("type"), note.text) == ("error", "There is no account nobody.")
+    assert f">{note.text}</text>" in answer.text
+    assert "bad-sessionid" in (await execute(admin, DELETE, fields, sessionid=session)).text
+
+
 async def test_only_so_many_forms_are_open(chat, monkeypatch):
     monkeypatch.setattr("andiron.domain.administration.adhoc._SESSIONS", 2)
     admin = await chat.client_of("admin")

@@ -21,7 +21,7 @@ class Admin:
             bot.register_plugin(plugin)
 
     async def run(self, name, **fields):
-        """Return the fields of the result and the note; of a failure the note, or the condition."""
+        """Return the fields of the result and the note; of a failure its condition and text."""
         ended = asyncio.get_running_loop().create_future()
 
         def fill_in(iq, session):
@@ -38,11 +38,12 @@ class Admin:
 
         def finish(iq, session):
             command = iq["command"]
-            ((kind, note),) = command["notes"]
-            ended.set_result(note if kind == "error" else (command["form"].get_values(), note))
+            ((_, note),) = command["notes"]
+            ended.set_result((command["form"].get_values(), note))
 
         def fail(iq, session):
-            ended.set_result(iq["error"]["condition"])
+            error = iq["error"]
+            ended.set_result(f"{error['condition']}: {error['text']}")
 
         start = finish if name == NUMBER else fill_in
         getattr(self.bot.plugin["xep_0133"], name.replace("-", "_"))(
@@ -89,12 +90,15 @@ async def test_an_account_is_made_and_gets_another_password(chat, admin, audited
     _, note = await admin.run("add-user", **fields, password_verify="rose")
     assert note == "romeo@example.org was made"
     assert await chat.domain.accounts.names() == ["admin", "romeo"]
-    assert await admin.run("add-user", **fields) == "There is an account romeo already."
+    again = await admin.run("add-user", **fields)
+    assert again == "conflict: There is an account romeo already."
     before = await chat.domain.accounts.credentials("romeo")
     await admin.run("change-user-password", accountjid="romeo@example.org", password="thorn")
     assert await chat.domain.accounts.credentials("romeo") != before
     gone = await admin.run("change-user-password", accountjid="x@example.org", password="thorn")
-    assert gone == "There is no account x."
+    assert gone == "item-not-found: There is no account x."
+    none = await admin.run("add-user", accountjid="x@example.org", password="a\tb")
+    assert none.startswith("not-acceptable: ")
     for wrong in ("a@elsewhere.org", "a@example.org/r", "example.org", "@"):
         assert isinstance(await admin.run("add-user", accountjid=wrong, password="x"), str)
     assert await chat.domain.accounts.names() == ["admin", "romeo"]
@@ -119,7 +123,7 @@ async def test_accounts_are_disabled_enabled_and_deleted(chat, admin, audited):
     await admin.run("reenable-user", accountjids=both)
     await chat.client_of("romeo")
     for more, why in (
-        ("x@example.org", "There is no account x."),
+        ("x@example.org", "item-not-found: There is no account x."),
         ("admin@example.org", "not-allowed: this account is your own"),
         ("nurse@example.org/r", "not-acceptable: give the accounts' addresses, without a resource"),
     ):
@@ -135,10 +139,11 @@ async def test_accounts_are_disabled_enabled_and_deleted(chat, admin, audited):
 async def test_sessions_are_ended(chat, admin):
     phone, desk = await chat.client_of("romeo"), await chat.client_of("romeo")
     _, note = await admin.run("end-user-session", accountjids=[phone.jid])
-    assert note == f"1 sessions of {phone.jid} were ended"
+    assert note == f"1 session of {phone.jid} ended"
     with pytest.raises(StreamEndedError, match="not-authorized"):
         await phone.next(lambda _: False)
-    await admin.run("end-user-session", accountjids=["romeo@example.org"])
+    _, note = await admin.run("end-user-session", accountjids=["romeo@example.org", phone.jid])
+    assert note == f"1 session of romeo@example.org, {phone.jid} ended"
     with pytest.raises(StreamEndedError, match="not-authorized"):
         await desk.next(lambda _: False)
 
@@ -152,7 +157,7 @@ async def test_who_is_online(chat, admin):
     everybody = ["admin@example.org", "juliet@example.org", "romeo@example.org"]
     assert values["onlineuserjids"] == everybody
     values, note = await admin.run("get-online-users-list", max_items="2")
-    assert (values["onlineuserjids"], note) == (everybody[:2], "3 are online")
+    assert (values["onlineuserjids"], note) == (everybody[:2], "3 online")
     assert "a number" in await admin.run("get-online-users-list", max_items="many")
 
 
@@ -171,7 +176,7 @@ async def test_an_accounts_statistics(chat, admin):
 async def test_an_announcement(chat, admin):
     romeo = await chat.client_of("romeo")
     _, note = await admin.run("announce", subject="Soon", announcement=["A restart,", "at noon."])
-    assert note.endswith("sessions were told")
+    assert note == "1 session told"
     said = await romeo.receive()
     assert (said.sender, said.kind, said.body) == (
         "example.org",
@@ -189,7 +194,7 @@ async def test_nobody_else_is_served(chat):
     bot.connect()
     async with asyncio.timeout(WITHIN):
         await started
-    assert await other.run(NUMBER) == "forbidden"
+    assert await other.run(NUMBER) == "forbidden: "
     with pytest.raises(slixmpp.exceptions.IqError, match="item-not-found"):
         await bot.plugin["xep_0133"].get_commands(jid="example.org")
     await bot.disconnect()

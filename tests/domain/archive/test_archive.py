@@ -235,6 +235,39 @@ async def test_a_query_sees_what_was_added_before():
     assert first < room
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs"), [(True, True), (True, False), (False, True), (False, False)]
+)
+async def test_a_message_is_kept_on_both_sides(mine: bool, theirs: bool):
+    world = World()
+    juliet, nurse = Owner("juliet@localhost"), Owner("nurse@localhost")
+    for owner, keeps in ((juliet, mine), (nurse, theirs)):
+        if not keeps:
+            owner.parts[Preferences] = Preferences(Policy.NEVER)
+    addresses = ("juliet@localhost/balcony", nurse, "nurse@localhost/home")
+    ids = world.archive.add_both(juliet, *addresses, "<message/>", STAMP)
+    for name, identity, peer, keeps in (
+        ("nurse", ids[0], ("juliet@localhost", "balcony"), theirs),
+        ("juliet", ids[1], ("nurse@localhost", "home"), mine),
+    ):
+        page = await world.archive.page(name, read_query(fromstring(query({})), LIMIT))
+        found = [(write_id(row.id), row.peer, row.resource, row.text) for row in page.rows]
+        assert found == [(identity, *peer, "<message/>")] * keeps
+        assert bool(identity) is keeps
+
+
+async def test_a_message_for_which_there_is_no_room_is_kept_on_no_side():
+    world = World(backlog=65_536)
+    juliet, nurse = Owner("juliet@localhost"), Owner("nurse@localhost")
+    text = "x" * 1_600  # of the share of one, 4,096 bytes, two rows take more
+    for owner in (juliet, nurse):
+        assert world.archive.add(owner, PEERS[0], text, STAMP, CAUSE)
+        await world.archive.caught_up()
+    both = world.archive.add_both(juliet, PEERS[0], nurse, PEERS[1], text, STAMP)
+    assert both == ("", "")
+    assert (world.archive.waiting, juliet.payer.backlog) == (0, 0)
+
+
 async def test_nothing_is_kept_for_who_has_no_account():
     world = World()
     owner = Owner("guest@localhost", registered=False)

@@ -114,6 +114,19 @@ async def test_the_ends_of_an_archive(store: ArchiveStore, database: Database):
         assert found == [(last,)]
 
 
+@pytest.mark.parametrize("number", [1, 63, 64, 65, 192, 200])
+async def test_any_number_is_added(store: ArchiveStore, number: int):
+    await store.add([row for at in range(number, 0, -1) for row in rows("juliet", at)])
+    assert await ids(store, "juliet", size=1000) == list(range(1, number + 1))
+
+
+async def test_of_many_messages_those_of_accounts_that_are_gone_are_let_go(store: ArchiveStore):
+    owners = ("juliet", "gone", "nurse")
+    await store.add([row for at in range(50) for owner in owners for row in rows(owner, at)])
+    for owner in ("juliet", "nurse"):
+        assert await ids(store, owner) == list(range(50))
+
+
 async def test_messages_of_accounts_that_are_gone_are_let_go(store: ArchiveStore):
     await store.add(rows("juliet", 1) + rows("gone", 2) + rows("nurse", 3))
     await store.add(rows("gone", 4))

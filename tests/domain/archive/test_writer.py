@@ -78,10 +78,10 @@ def row(identity: int, owner: str = "juliet", text: str = "") -> Row:
 async def test_what_comes_during_a_batch_makes_the_next():
     store, writer = start()
     store.running.clear()
-    assert writer.put(row(1), CAUSE)
+    assert writer.put((row(1),), CAUSE)
     await settle()
-    assert writer.put(row(2), CAUSE)
-    assert writer.put(row(3), CAUSE)
+    assert writer.put((row(2),), CAUSE)
+    assert writer.put((row(3),), CAUSE)
     await settle()
     store.running.set()
     await writer.flushed(OWNER)
@@ -92,7 +92,7 @@ async def test_a_batch_has_an_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(archive_writer, "_BATCH", 2)
     store, writer = start()
     for identity in range(5):
-        writer.put(row(identity), CAUSE)
+        writer.put((row(identity),), CAUSE)
     await writer.flushed(OWNER)
     assert store.batches == [[0, 1], [2, 3], [4]]
 
@@ -101,11 +101,11 @@ async def test_waiting_is_for_what_was_put_before():
     store, writer = start()
     await writer.flushed(OWNER)
     store.running.clear()
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     await settle()
     early = asyncio.create_task(writer.flushed(OWNER))
     await settle()
-    writer.put(row(2), CAUSE)
+    writer.put((row(2),), CAUSE)
     late = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     assert not early.done()
@@ -122,7 +122,7 @@ async def test_waiting_is_for_what_was_put_before():
 async def test_who_stops_waiting_stops_nobody_else():
     store, writer = start()
     store.running.clear()
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     gone, stays = (asyncio.create_task(writer.flushed(OWNER)) for _ in range(2))
     await settle()
     gone.cancel()
@@ -134,10 +134,10 @@ async def test_who_stops_waiting_stops_nobody_else():
 async def test_a_failed_batch_is_tried_again(caplog: pytest.LogCaptureFixture):
     store, writer = start()
     store.errors = [DatabaseError("The disk is full."), DatabaseError("The disk is full.")]
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     with pytest.raises(DatabaseError, match="disk is full"):
         await writer.flushed(OWNER)
-    writer.put(row(2), CAUSE)
+    writer.put((row(2),), CAUSE)
     await store.written.wait()
     await writer.flushed(OWNER)
     assert store.batches == [[1], [2]]
@@ -159,7 +159,7 @@ async def test_one_that_cannot_be_written_holds_up_no_other(
     store, writer = start()
     store.refused = dict.fromkeys(unfit, error)
     for identity in range(10):
-        writer.put(row(identity, text="a secret"), CAUSE)
+        writer.put((row(identity, text="a secret"),), CAUSE)
     await writer.flushed(OWNER)
     written = [identity for batch in store.batches for identity in batch]
     assert written == sorted(set(range(10)) - unfit)
@@ -168,7 +168,7 @@ async def test_one_that_cannot_be_written_holds_up_no_other(
         for identity in sorted(unfit)
     ]
     assert "a secret" not in caplog.text
-    writer.put(row(10), CAUSE)
+    writer.put((row(10),), CAUSE)
     await writer.flushed(OWNER)
     assert store.batches[-1] == [10]
 
@@ -177,7 +177,7 @@ async def test_what_is_sound_waits_for_a_database_that_went_meanwhile():
     store, writer = start()
     store.refused = {1: RefusedError("The row is too long.")}
     for identity in range(4):
-        writer.put(row(identity), CAUSE)
+        writer.put((row(identity),), CAUSE)
     store.errors = [DatabaseError("It is gone.")]
     with pytest.raises(DatabaseError, match="gone"):
         await writer.flushed(OWNER)
@@ -188,14 +188,14 @@ async def test_what_is_sound_waits_for_a_database_that_went_meanwhile():
 async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
     store, writer = start(bound=4 * 612)
     store.running.clear()
-    taken = [writer.put(row(identity, text="x" * 100), CAUSE) for identity in range(7)]
+    taken = [writer.put((row(identity, text="x" * 100),), CAUSE) for identity in range(7)]
     assert taken == [True] * 4 + [False] * 3
     assert caplog.text.count("does not keep up") == 1
     store.running.set()
     await writer.flushed(OWNER)
     assert [identity for batch in store.batches for identity in batch] == [0, 1, 2, 3]
     assert "3 messages were not archived" in caplog.text
-    assert writer.put(row(8), CAUSE)
+    assert writer.put((row(8),), CAUSE)
     await writer.flushed(OWNER)
     assert store.batches[-1] == [8]
     assert caplog.text.count("were not archived") == 1
@@ -203,10 +203,10 @@ async def test_no_more_waits_than_may(caplog: pytest.LogCaptureFixture):
 
 async def test_closing_writes_what_waits():
     store, writer = start()
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     await writer.close()
     assert store.batches == [[1]]
-    assert not writer.put(row(2), CAUSE)
+    assert not writer.put((row(2),), CAUSE)
     await settle()
     assert store.batches == [[1]]
 
@@ -217,7 +217,7 @@ async def test_closing_does_not_wait_for_a_database_that_is_gone(
     monkeypatch.setattr(archive_writer, "_FIRST_PAUSE", 3600)
     store, writer = start()
     store.errors = [DatabaseError("It is gone.")] * 2
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     await settle()
     assert len(store.errors) == 1
     await writer.close()
@@ -234,24 +234,41 @@ async def test_closing_when_nothing_came():
 async def test_what_is_removed_is_not_written():
     store, writer = start(bound=3 * 512)
     store.running.clear()
-    writer.put(row(1, "nurse"), CAUSE)
+    writer.put((row(1, "nurse"),), CAUSE)
     await settle()
-    writer.put(row(2, "juliet"), CAUSE)
-    writer.put(row(3, "nurse"), CAUSE)
+    writer.put((row(2, "juliet"),), CAUSE)
+    writer.put((row(3, "nurse"),), CAUSE)
     waits = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     writer.forget("nurse")
     assert not waits.done()
-    assert writer.put(row(4, "juliet"), CAUSE)
+    assert writer.put((row(4, "juliet"),), CAUSE)
     store.running.set()
     await waits
     await writer.flushed(OWNER)
     assert store.batches == [[1], [2, 4]]
-    assert all(writer.put(row(identity), CAUSE) for identity in (5, 6, 7))
+    assert all(writer.put((row(identity),), CAUSE) for identity in (5, 6, 7))
     writer.forget("juliet")
     await writer.flushed(OWNER)
     assert store.batches == [[1], [2, 4]]
     await writer.close()
+
+
+async def test_what_is_removed_of_one_side_is_written_on_the_other():
+    store, writer = start(bound=4 * 612)
+    store.running.clear()
+    cause = Payer("romeo@localhost")
+    for at in (1, 3):
+        both = (row(at, "nurse", "x" * 100), row(at + 1, "juliet", "x" * 100))
+        assert writer.put(both, cause)
+        await settle()
+    assert cause.backlog == 4 * 612
+    writer.forget("nurse")
+    assert cause.backlog == 3 * 612
+    store.running.set()
+    await writer.flushed(OWNER)
+    assert store.batches == [[1, 2], [4]]
+    assert (writer.waiting, cause.backlog) == (0, 0)
 
 
 def hold(writer: ArchiveWriter, identity: int, owner: str = "juliet") -> Held:
@@ -265,7 +282,7 @@ async def test_what_is_held_is_written_once_that_is_decided(kept: bool):
     store, writer = start()
     held = hold(writer, 1)
     assert held.id == "0000000000000001"
-    writer.put(row(2), CAUSE)
+    writer.put((row(2),), CAUSE)
     waits = asyncio.create_task(writer.flushed(OWNER))
     await settle()
     assert store.batches == [[2]], "others do not wait"
@@ -307,10 +324,10 @@ async def test_what_is_held_counts_and_is_let_go(caplog: pytest.LogCaptureFixtur
     store, writer = start(bound=2 * 512)
     held = [hold(writer, 1), hold(writer, 2)]
     assert writer.hold(row(3), CAUSE) is None
-    assert not writer.put(row(3), CAUSE)
+    assert not writer.put((row(3),), CAUSE)
     assert "does not keep up" in caplog.text
     held[0].drop()
-    assert writer.put(row(4), CAUSE)
+    assert writer.put((row(4),), CAUSE)
     held[1].drop()
     await writer.flushed(OWNER)
     assert store.batches == [[4]]
@@ -328,9 +345,9 @@ async def test_what_is_held_of_an_archive_that_is_removed_is_never_written():
 
 async def test_what_is_withdrawn_is_removed_after_it_was_written(caplog: pytest.LogCaptureFixture):
     store, writer = start()
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     writer.withdraw(Withdrawal("juliet", 1))
-    writer.put(row(2), CAUSE)
+    writer.put((row(2),), CAUSE)
     await writer.flushed(OWNER)
     assert store.batches == [[1, 2], [-1]]
     store.errors = [DatabaseError("The disk is full."), RefusedError("Impossible.")]
@@ -356,13 +373,13 @@ async def test_who_floods_keeps_nobody_elses_messages_from_being_archived():
     store: Any = Store()
     writer = ArchiveWriter(store, 100_000, 6_000)
     store.running.clear()
-    assert writer.put(row(1), CAUSE)
+    assert writer.put((row(1),), CAUSE)
     await settle()
-    flood = [writer.put(row(number, text="x" * 500), CAUSE) for number in range(2, 50)]
+    flood = [writer.put((row(number, text="x" * 500),), CAUSE) for number in range(2, 50)]
     assert flood.count(True) == 5
     assert not any(flood[5:])
     other = Payer("nurse@localhost")
-    assert writer.put(row(100, text="x" * 500), other)
+    assert writer.put((row(100, text="x" * 500),), other)
     store.running.set()
     await writer.flushed(OWNER)
     assert store.batches[-1][-1] == 100
@@ -374,8 +391,8 @@ async def test_some_of_everybodys_waits_though_others_fill_it():
     store.running.clear()
     floods = [Payer(f"{number}@localhost") for number in range(3)]
     for number in range(100):
-        writer.put(row(number, text="x" * 9_000), floods[number % 3])
-    assert writer.put(row(1000), Payer("nurse@localhost"))
+        writer.put((row(number, text="x" * 9_000),), floods[number % 3])
+    assert writer.put((row(1000),), Payer("nurse@localhost"))
     store.running.set()
     await writer.flushed(OWNER)
     assert store.batches[-1][-1] == 1000
@@ -400,7 +417,7 @@ async def test_a_stanza_is_handled_when_its_message_is_written():
     assert writer.written(session, 1), "nothing waits"
     store.running.clear()
     for number in (2, 3):
-        writer.put(row(number), CAUSE)
+        writer.put((row(number),), CAUSE)
         assert not writer.written(session, number)
         await settle()
     assert session.told == []
@@ -418,14 +435,14 @@ async def test_no_stanza_waits_for_a_database_that_is_out_of_reach():
     store, writer = start()
     session: Any = Asking()
     store.errors = [DatabaseError("gone")]
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     assert not writer.written(session, 1)
     await settle()
     assert session.told == [1]
     await writer.flushed(OWNER)
     assert store.batches == [[1]]
     store.running.clear()
-    writer.put(row(2), CAUSE)
+    writer.put((row(2),), CAUSE)
     assert not writer.written(session, 2), "it is there again"
     store.running.set()
     await writer.flushed(OWNER)
@@ -439,7 +456,7 @@ async def test_what_fails_for_one_session_keeps_no_other_waiting(caplog):
     first.handled = None
     first.logged = {}
     store.running.clear()
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     assert not writer.written(first, 1)
     assert not writer.written(second, 2)
     store.running.set()
@@ -452,12 +469,12 @@ async def test_what_a_database_refuses_that_was_away_shows_that_it_is_there_agai
     store, writer = start()
     session: Any = Asking()
     store.errors = [DatabaseError("gone"), RefusedError("not that one")]
-    writer.put(row(1), CAUSE)
+    writer.put((row(1),), CAUSE)
     while store.errors:
         await settle()
     await writer.flushed(OWNER)
     store.running.clear()
-    writer.put(row(2), CAUSE)
+    writer.put((row(2),), CAUSE)
     assert not writer.written(session, 1)
     store.running.set()
     await writer.flushed(OWNER)

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.database import sqlite
 from andiron.domain.database.claims import claim_database
@@ -141,3 +143,16 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path):
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
     assert kept >= {line.strip() for line in told if line.endswith("\n")}
     assert len(kept) >= 205
+
+
+async def test_the_writer_alone_keeps_many_pages_and_undoes_statements_in_memory(tmp_path: Path):
+    database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
+    names = ("cache_size", "wal_autocheckpoint", "temp_store")
+
+    async def ask(connection: AsyncConnection) -> list[int]:
+        return [await connection.scalar(text(f"PRAGMA {name}")) for name in names]
+
+    in_memory = 2
+    assert await database.write(ask) == [-16_384, 4096, in_memory]
+    assert await database.read(ask) != [-16_384, 4096, in_memory]
+    await database.close()

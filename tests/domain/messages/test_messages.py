@@ -551,6 +551,12 @@ async def test_an_archive_that_keeps_nothing_gives_no_id():
             self.asked.append((owner.jid, peer))
             return ""
 
+        def add_both(
+            self, sender: Owner, address: str, recipient: Owner, to: str, _text: str, _stamp: float
+        ) -> tuple[str, str]:
+            self.asked += [(recipient.jid, address), (sender.jid, to)]
+            return "", ""
+
         def written(self, _session: Session, _ticket: int) -> bool:
             return True
 

@@ -268,6 +268,15 @@ await step('an admin tells everybody something by a command', async () => {
   await modal.locator('.alert', { hasText: 'Completed' }).waitFor();
   await romeo.screenshot('command-done');
   await juliet.got('It is the lark');
+  await modal.locator('a[data-command-node="http://jabber.org/protocol/admin#disable-user"]').click();
+  await modal.locator('[name=accountjids]').fill(`nobody@${domain}`);
+  const before = play.complaints.length;
+  await modal.locator('input[data-action=complete]').click();
+  await modal.locator('.form-help', { hasText: 'There is no account nobody.' }).scrollIntoViewIfNeeded();
+  await romeo.screenshot('command-failed');
+  // The console is told as well.
+  const complaints = play.complaints.splice(before);
+  assert.ok(complaints.every((line) => /ad-hoc command|no account nobody/.test(line)), complaints.join());
   await modal.locator('.btn-close, [data-bs-dismiss=modal]').first().click();
 });
 

@@ -170,11 +170,12 @@ class World:
         self.disk.room = self.disk.kill_at = None
         for _ in range(200):
             self.flush()
+            if self.promised == len(self.history) - 1 and not self.file.failing:
+                break
             self.wait(70.0)
             self.finish_job()
-        assert self.promised == len(self.history) - 1
-        assert self.file.failing == ""
-        assert self.timers.next_deadline() > self.now
+        else:
+            pytest.fail(f"{self.file.failing or 'waiting'} for ever")
 
 
 class Crashes(World, RuleBasedStateMachine):
@@ -371,7 +372,7 @@ def told(kind: type[World], *, stops: bool = True, **disk: Any) -> World:
 @pytest.mark.parametrize("kind", [World, OnDisk])
 def test_the_story_has_everything_in_it(kind: type[World]) -> None:
     world = told(kind)
-    assert world.disk.steps.count("replace") == 3
+    assert world.disk.steps.count("replace") >= 3
     assert set(world.disk.steps) >= {"create", "write", "sync", "remove", "replace", "sync_folder"}
     world.promised = len(world.history) - 1
     world.reborn(world.disk.after_power(names=False, keep=0))
@@ -402,8 +403,8 @@ def test_any_step_may_fail_before_an_end(kind: type[World], error: int) -> None:
     for first in range(STARTED, len(steps)):
         for times in (1, 4):
             fails = dict.fromkeys(range(first, first + times), error)
-            for later in range(0, 40, 5):
-                world = told(kind, fails_at=fails, kill_at=first + later)
+            for later in (0, 3, 20):
+                world = told(kind, fails_at=fails, kill_at=first + later, part=60)
                 if kind is OnDisk:
                     world.reborn(world.disk.after_power(names=later % 2 == 0, keep=0))
                 else:
@@ -415,7 +416,8 @@ def test_any_step_may_fail_before_an_end(kind: type[World], error: int) -> None:
 @pytest.mark.parametrize("kind", [World, OnDisk])
 def test_after_any_failure_it_goes_on(kind: type[World], error: int) -> None:
     for first in range(STARTED, len(told(kind).disk.steps)):
-        world = told(kind, fails_at=dict.fromkeys(range(first, first + 3), error), stops=False)
+        fails = dict.fromkeys(range(first, first + 3), error)
+        world = told(kind, fails_at=fails, part=60, stops=False)
         world.all_is_well()
         world.reborn(world.disk.after_kill())
         assert world.history[0] == world.model.plain()

@@ -1,0 +1,87 @@
+"""Records that were read are applied whole, or refused and change nothing."""
+
+import json
+from math import inf
+from typing import Any
+
+import pytest
+from support.journal import head, plain, session
+
+from andiron.sm.counters import MODULUS
+from andiron.sm.journal.records import apply, is_plain, whole
+from andiron.sm.journal.state import State
+
+
+def populated() -> State:
+    state = State()
+    state.began(session("a", 3, [("<iq/>", 1.0)]))
+    state.owed("archive", 4, None)
+    return state
+
+
+def test_a_whole_session_comes_back() -> None:
+    value = session("b", MODULUS - 1, [("<message/>", 1.5), ('"ж\n', 2)])
+    state = populated()
+    apply(state, json.loads(json.dumps(whole(value))))
+    assert state.sessions["b"].frozen() == value
+    assert json.dumps(whole(state.sessions["b"])) == json.dumps(whole(value))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        {},
+        "ended",
+        [],
+        [1],
+        [["ended"], "a"],
+        ["unknown", "a"],
+        ["ended"],
+        ["ended", "a", "a"],
+        ["ended", 1],
+        ["ended", "b"],
+        ["queued", "a", "text"],
+        ["queued", "a", 1, 1.0],
+        ["queued", "a", "text", "1"],
+        ["queued", "a", "text", True],
+        ["acknowledged", "a", -1],
+        ["acknowledged", "a", 5],
+        ["acknowledged", "a", 4.0],
+        ["handled", "a", MODULUS],
+        ["handled", "a", True],
+        ["note", 1, 1],
+        ["owed", "archive", 4, 1],
+        ["owed", "archive", -1, 1],
+        ["owed", "archive", "5", 1],
+        ["paid", "archive", None],
+        ["changed", {}],
+        ["changed", head("b").plain()],
+        ["began", head("b").plain(), 0, 0],
+        ["began", head("b").plain(), 0, -1, []],
+        ["began", head("b").plain(), 0, 0, {}],
+        ["began", head("b").plain(), 0, 0, [1]],
+        ["began", head("b").plain(), 0, 0, [["text"]]],
+        ["began", head("b").plain(), 0, 0, [["text", None]]],
+        ["began", head("b").plain(), 0, 0, [[None, 1]]],
+        ["began", {**head("b").plain(), "max": "1"}, 0, 0, []],
+    ],
+)
+def test_what_is_no_record_changes_nothing(record: Any) -> None:
+    state = populated()
+    before = plain(state)
+    with pytest.raises((ValueError, KeyError)):
+        apply(state, record)
+    assert plain(state) == before
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 0, 1.5, "a", [], (), {}, {"a": [1, {"b": (None, "")}]}, inf]
+)
+def test_what_json_can_say(value: object) -> None:
+    assert is_plain(value)
+
+
+@pytest.mark.parametrize("value", [b"", object(), {1: 2}, [b""], {"a": {2}}, ({"a": [b""]},)])
+def test_what_it_cannot(value: object) -> None:
+    assert not is_plain(value)
