@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 from soaking.bosh import BoshLink
 from soaking.link import Address, Link
@@ -112,8 +113,8 @@ class Crowd:
         await self.all_there()
         self.signed_in_after = time.monotonic() - begun
 
-    async def rage(self, seconds: float) -> None:
-        """Let everybody write, and kill connections, for so long."""
+    async def rage(self, seconds: float = inf) -> None:
+        """Let everybody write, and kill connections, for so long, or until it is cancelled."""
         many, life = len(self.sessions), self.traffic.life
         last = begun = time.monotonic()
         messages = kills = 0.0

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -85,7 +86,8 @@ async def _run(
     options: argparse.Namespace, server: ReportingServer, fresh: Report, seconds: float
 ) -> tuple[Crowd, Report, Report, Report]:
     """Let all come, rage and leave; return the run and the server's reports on the way."""
-    crowd = Crowd(server.address, Traffic.of(options))
+    # Of rooms and presence the crowd before has left some.
+    crowd = Crowd(server.address, replace(Traffic.of(options), room=0))
     await crowd.come()
     full = await server.report()
     await crowd.rage(seconds)

@@ -21,7 +21,7 @@ ENDS = (signal.SIGKILL, signal.SIGTERM)
 PATIENCE = 60.0
 """Seconds within which a server must have started, and everybody be back."""
 STEP = 0.02
-BREATH = 1.0
+BREATH = 0.5
 """Seconds for which everybody is back at the least."""
 
 
@@ -126,17 +126,19 @@ async def _restart(server: Server, crowd: Crowd, how: signal.Signals) -> Restart
 
 async def _rage(server: Server, crowd: Crowd, options: argparse.Namespace) -> list[Restart]:
     """Let everybody write while the server ends, again and again."""
-    writing = asyncio.create_task(crowd.rage(options.seconds))
-    end = time.monotonic() + options.seconds
+    writing = asyncio.create_task(crowd.rage())
+    begun = time.monotonic()
     restarts: list[Restart] = []
-    due = time.monotonic() + options.restart
-    while due < end:
+    due = begun + options.restart
+    while due < begun + options.seconds if not options.times else len(restarts) < options.times:
         await asyncio.sleep(due - time.monotonic())
         restart = await _restart(server, crowd, ENDS[len(restarts) % len(ENDS)])
         print(restart, flush=True)
         restarts.append(restart)
         due = max(due + options.restart, time.monotonic() + BREATH)
-    await writing
+    await asyncio.sleep(BREATH)
+    writing.cancel()
+    await asyncio.wait([writing])
     return restarts
 
 
@@ -161,7 +163,7 @@ async def soak(options: argparse.Namespace, directory: Path) -> bool:
 
     anew = sum((each.anew for each in crowd.sessions), start=type(crowd.faults)())
     resumed, all_of_them = sum(each.resumed for each in restarts), len(restarts) * options.sessions
-    print(f"{options.sessions} sessions, {options.seconds:g} s, seed {options.seed}")
+    print(f"{options.sessions} sessions, {len(restarts)} restarts, seed {options.seed}")
     print(f"signed in after {crowd.signed_in_after:.1f} s")
     print(f"owed: {crowd.owed}, came: {crowd.arrived}")
     print(

@@ -183,11 +183,10 @@ class Session:
         self.crowd.changed(self)
 
     def _come(self) -> None:
-        """Be there: for one's contact, and in the room."""
+        """Be there for one's contact, and in the room."""
         if self.mate is not None:
             self.stanza(words.ROSTER)
-        self.stanza(words.AVAILABLE)
-        if self.mate is not None:
+            self.stanza(words.AVAILABLE)
             self.stanza(words.SUBSCRIPTION.format(kind="subscribe", to=words.bare(self.mate)))
         self.enter()
 
