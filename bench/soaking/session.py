@@ -132,6 +132,8 @@ class Session:
         if "<mechanisms" in text:
             self._sasl = self._client()
             link.send(words.AUTH.format(self._sasl.first().decode()))
+        elif "<connection-timeout" in text:
+            self.refused("signing in took too long")
         elif "<stream:error" in text:
             self.fault(text[:200])
         elif self.sm_id:
