@@ -1,4 +1,4 @@
-"""The soak of bench/, small: many sessions of real sockets whose connections are killed."""
+"""The soak of bench/, small: many sessions of real sockets whose connections, or server, end."""
 
 import shlex
 import subprocess
@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
+RESTARTS = shlex.split(
+    "--restart 0.5 --times 4 --sessions 20 --rate 10 --bosh 0.4 --room 5 --no-archive"
+)
 QUICK = shlex.split("--sessions 60 --seconds 6 --warm 1 --life 3 --rate 4 --expiry 3")
 
 
@@ -14,4 +17,12 @@ def test_nothing_is_lost_doubled_or_left_over():
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "ok   every message came" in result.stdout
+    assert "FAIL" not in result.stdout
+
+
+def test_restarts_are_not_noticed():
+    command = [sys.executable, str(SOAK), *RESTARTS]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ok   every session was resumed each time" in result.stdout
     assert "FAIL" not in result.stdout

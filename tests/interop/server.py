@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -180,6 +181,30 @@ def andiron(directory: Path, people: Iterable[str] = PEOPLE, **settings: str) ->
     command = [andiron_command(), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with running(command, port, log, environment=environment):
         yield Server("andiron", "127.0.0.1", port, "/ws", log)
+
+
+class RestartableServer:
+    """``andiron serve``, which can be ended in any way and is started again at its address."""
+
+    def __init__(self, directory: Path, people: Iterable[str], stack: contextlib.ExitStack) -> None:
+        """Start it; the end of ``stack`` is its end."""
+        self._environment = andiron_environment(directory)
+        make_accounts(self._environment, people)
+        port, log = free_port(), directory / "andiron.log"
+        self.server = Server("andiron", "127.0.0.1", port, "/ws", log)
+        self._stack = stack
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        port, log = self.server.port, self.server.log
+        command = [andiron_command(), "serve", "--host", self.server.host, "--port", str(port)]
+        return self._stack.enter_context(running(command, port, log, environment=self._environment))
+
+    def restart(self, how: signal.Signals) -> None:
+        """End it by a signal and start it again; blocks until it answers."""
+        self._process.send_signal(how)
+        self._process.wait(START_PATIENCE)
+        self._process = self._start()
 
 
 PROSODY = """

@@ -33,9 +33,12 @@ async def run(
     return process.returncode, output.decode()
 
 
-async def take(directory: Path, *command: str, chromium: str) -> list[dict[str, Any]]:
+async def take(
+    directory: Path, *command: str, chromium: str, environment: Mapping[str, str] = os.environ
+) -> list[dict[str, Any]]:
     """Run a script that drives Chromium; return its steps, all of which must have worked."""
-    status, output = await run(directory, *command, environment=os.environ | {"CHROMIUM": chromium})
+    environment = {**environment, "CHROMIUM": chromium}
+    status, output = await run(directory, *command, environment=environment)
     steps = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     failed = [f"{step['step']}: {step['error']}" for step in steps if not step["ok"]]
     assert not failed, "\n".join(failed)

@@ -212,6 +212,9 @@ class BoshClient(Client):
                 content=f"<body xmlns='{HTTPBIND}' rid='{self._rid}'{attributes}>{payload}</body>",
                 headers={"Content-Type": "text/xml; charset=utf-8"},
             )
+        if answer.status_code == 503:
+            self._over = True  # the server is about to end
+            return ""
         assert answer.status_code == 200, answer
         self.heard.put_nowait(answer.text)
         return answer.text

@@ -35,14 +35,27 @@ async def test_two_accounts_with_random_passwords(database, accounts):
     assert await demo_names(database) == ["alice", "bob"]
 
 
-async def test_again_it_is_the_same_accounts_with_other_passwords(database, accounts):
-    first = dict(await make_demo_accounts(database, accounts))
-    second = dict(await make_demo_accounts(database, accounts))
-    assert list(second) == ["alice", "bob"]
-    assert not set(first.values()) & set(second.values())
+async def test_again_it_is_the_same_accounts_and_links(database, accounts):
+    first = await make_demo_accounts(database, accounts)
+    assert await make_demo_accounts(database, accounts) == first
     assert await accounts.names() == ["alice", "bob"]
-    assert await signs_in(accounts, "alice", second["alice"])
-    assert not await signs_in(accounts, "alice", first["alice"])
+    assert await signs_in(accounts, *first[0])
+
+
+async def test_elsewhere_the_passwords_are_others(database, accounts):
+    first = dict(await make_demo_accounts(database, accounts))
+    other = await Database.open("sqlite://")
+    second = dict(await make_demo_accounts(other, Accounts(other, "localhost", 4096)))
+    await other.close()
+    assert not set(first.values()) & set(second.values())
+
+
+async def test_accounts_of_a_former_version_get_such_passwords(database, accounts):
+    await make_demo_accounts(database, accounts)
+    await database.set_meta("demo_secret", "another")
+    made = dict(await make_demo_accounts(database, accounts))
+    assert list(made) == ["alice", "bob"]
+    assert await signs_in(accounts, "alice", made["alice"])
 
 
 async def test_somebody_elses_account_is_not_touched(database, accounts):

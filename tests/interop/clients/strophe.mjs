@@ -8,6 +8,7 @@ const SENT_AFTER = 0.3; // seconds
 
 let connection;
 let quitting = false;
+let retry;
 let open;
 
 function onMessage(message) {
@@ -35,7 +36,9 @@ function onStatus(status, condition, signIn) {
     report("attached", { jid: connection.jid });
   } else if (status === Strophe.Status.DISCONNECTED) {
     report("offline");
-    if (!quitting) setTimeout(signIn, RECONNECT_MS);
+    // Of an attempt that failed it may tell twice.
+    clearTimeout(retry);
+    if (!quitting) retry = setTimeout(signIn, RECONNECT_MS);
   } else if (status === Strophe.Status.AUTHFAIL || status === Strophe.Status.ERROR) {
     quitting = true;
     report("error", { text: condition ?? "not-authorized" });

@@ -14,7 +14,7 @@ const ANYWAY = /from="api@search\.jabber\.network"/; // it asks that service abo
 
 // What Chromium and Strophe.js write to the console about connections that we broke.
 const OUR_DOING =
-  /^WebSocket connection to .* failed|^Failed to load resource: net::ERR_|^Websocket (error|closed)|^request id \d+\.\d+ error 0 happened/;
+  /^WebSocket connection to .* failed|^Failed to load resource: |^Access to XMLHttpRequest|^Websocket (error|closed)|^request id \d+\.\d+ error 0 happened/;
 
 export class Person {
   /** What went over the wire, `> ` before what was sent. */

@@ -1,0 +1,49 @@
+"""The server's process, in a directory and with accounts of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from soaking import words
+
+ANDIRON = str(Path(sys.executable).with_name("andiron"))
+ITERATIONS = "4096"
+
+
+def environment(database: str, **settings: str) -> dict[str, str]:
+    """Return what an Andiron is told; settings are named as in the environment."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("ANDIRON_")}
+    return own | {
+        "ANDIRON_DATABASE": database,
+        "ANDIRON_AUTH_ITERATIONS": ITERATIONS,
+        "ANDIRON_MAX_NEGOTIATING": "100000",
+        "ANDIRON_MAX_NEGOTIATING_PER_ADDRESS": "100000",
+        "ANDIRON_LOG_LEVEL": "warning",
+        **settings,
+    }
+
+
+def make_accounts(directory: Path, told: Mapping[str, str], users: int) -> None:
+    """Make the accounts of so many sessions."""
+    accounts = directory / "accounts"
+    lines = (f"{words.name(number)} {words.PASSWORD}\n" for number in range(users))
+    accounts.write_text("".join(lines))
+    add = [ANDIRON, "user", "add", "--from-file", str(accounts)]
+    subprocess.run(add, check=True, env=told, cwd=directory, stdout=subprocess.DEVNULL)
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process in MiB."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) / 1024
+
+
+def verdict(checks: Mapping[str, bool]) -> bool:
+    """Print what held and what did not; return whether all did."""
+    for check, held in checks.items():
+        print("ok  " if held else "FAIL", check)
+    return all(checks.values())
