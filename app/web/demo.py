@@ -7,6 +7,7 @@ password somebody has changed since, is not touched.
 
 import json
 import secrets
+from collections.abc import Mapping
 from itertools import count
 from typing import Final
 
@@ -17,13 +18,19 @@ NAMES: Final = ("alice", "bob")
 _MARK: Final = "demo_accounts"
 
 
-async def make_demo_accounts(database: Database, accounts: Accounts) -> list[tuple[str, str]]:
-    """Return the names of two accounts and their new passwords."""
+def demo_passwords() -> dict[str, str]:
+    """Return a new password for each of :data:`NAMES`."""
+    return {name: secrets.token_urlsafe(12) for name in NAMES}
+
+
+async def make_demo_accounts(
+    database: Database, accounts: Accounts, passwords: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """Return the names of two accounts and their passwords: those given, or new ones."""
     marks = await _marks(database)
     made = []
-    for wanted in NAMES:
+    for wanted, password in (passwords or demo_passwords()).items():
         name, exists = await _free_name(wanted, marks, accounts)
-        password = secrets.token_urlsafe(12)
         if exists:
             await accounts.set_password(name, password)
         else:
