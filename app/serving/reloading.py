@@ -85,11 +85,8 @@ def watched() -> Iterator[Path]:
 
 def _package() -> Iterable[Path]:
     """Return the outermost folders of this package's modules: it need not be in one."""
-    folders = {
-        Path(module.__file__).parent
-        for name, module in sys.modules.copy().items()
-        if name.partition(".")[0] == "andiron" and getattr(module, "__file__", None)
-    }
+    own = [each for name, each in sys.modules.items() if name.partition(".")[0] == "andiron"]
+    folders = {Path(each.__file__).parent for each in own if each.__file__}
     return [each for each in folders if folders.isdisjoint(each.parents)]
 
 
