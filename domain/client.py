@@ -121,7 +121,9 @@ class Client:
         self.copied_since = inf
         """Since when it gets copies of the account's messages, in monotonic seconds."""
         self.inherited: dict[str, str] | None = None
-        """Messages that ended sessions could not deliver, of which it has copies, by their text."""
+        """Messages that ended sessions could not deliver, of which it has copies, by short keys.
+
+        Empty for one of which only the key is known."""
         self.held: deque[tuple[str, float]] | None = None
         """Messages that wait, and since when, while stored ones are fetched."""
         self._most_held = 0

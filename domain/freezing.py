@@ -37,7 +37,7 @@ class FrozenClient:
     copied_since: float = 0.0
     best_since: float = 0.0
     inherited: Sequence[str] = ()
-    """Messages that it answers for, of which it has copies."""
+    """Messages that it answers for, of which it has copies: their keys."""
     directed: Sequence[str] = ()
     """Full JIDs of those that saw its directed presence."""
     caps: Sequence[str] = ()
@@ -114,7 +114,7 @@ class Freezer:
             client.owner.carbons = (*client.owner.carbons, client)
             client.copied_since = instant(kept.copied_since)
         if kept.inherited:
-            client.inherited = {text: text for text in kept.inherited}
+            client.inherited = dict.fromkeys(kept.inherited, "")
         self._begun.append((client, kept))
 
     def finish(self, waiting: Collection[str], now: float) -> None:

@@ -5,7 +5,7 @@ written at once, and goes out: so a client never has, or is told, what a process
 would not know of afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -14,6 +14,9 @@ from andiron.sm.frozen import Frozen, Head
 from andiron.sm.journal.journal import Journal
 from andiron.sm.link import Transport
 from andiron.xmpp.errors import StreamError
+
+_TURNS: Final = 1000
+"""How many turns wait each for its own batch; where the disk takes longer the rest wait as one."""
 
 __all__ = ["Answer", "Gate", "Promise", "Recorded", "Recording", "Writer"]
 
@@ -66,6 +69,7 @@ class Gate:
         "_closing",
         "_handled",
         "_last",
+        "_marked",
         "_recording",
         "_session",
         "_sm_id",
@@ -86,6 +90,8 @@ class Gate:
         self._handled = self._changed = False
         self.passed = 0
         """How many texts have gone through, or were dropped."""
+        self._marked = 0
+        """The latest of the marks at which some are to be released."""
         self.touched = False
         """Whether something of it is to be done at the turn's end."""
         self.waits = False
@@ -158,9 +164,26 @@ class Gate:
             journal.handled(self._sm_id, self._session.inbound.h)
 
     @property
+    def waiting(self) -> bool:
+        """Whether something is here that has not gone out."""
+        return bool(self._texts) or self._closing is not None
+
+    @property
     def mark(self) -> int:
         """What tells what is here by now from what will be."""
         return self.passed + len(self._texts)
+
+    def to_mark(self) -> int:
+        """Return the mark by which what is here by now is to be released."""
+        self._marked = mark = self.mark
+        return mark
+
+    def forgo(self) -> None:
+        """Have of promises that no mark is behind the last alone: it says all that they do."""
+        first = max(0, self._marked - self.passed)
+        rest = _without_earlier(self._texts[first:])
+        if first + len(rest) < len(self._texts):
+            self._texts[first:] = rest
 
     def release(self, mark: int) -> None:
         """Send what was here at a mark: it is written down."""
@@ -187,8 +210,7 @@ class Gate:
                 kept.append(text)
             else:
                 passing.append(text)
-        if not held:
-            del kept[:-1]  # The last says all that those before it do.
+        kept = _without_earlier(kept)
         self.passed += len(self._texts) - len(kept)
         self._texts = kept
         self._give(passing)
@@ -231,6 +253,11 @@ class Recording:
         self._soon = soon
         self._touched: list[Gate] = []
         self._due = False
+        self._turns = 0
+        """How many turns wait, each for its own batch."""
+        self._kept: dict[Gate, None] = {}
+        """Gates that wait for all that was recorded by now, and more."""
+        self._keeping = False
         self.journal.on_pending = self._ask
 
     @property
@@ -271,13 +298,40 @@ class Recording:
         if safe:
             for gate in gates:
                 gate.release(gate.mark)
-            return
-        release = partial(_release, [(gate, gate.mark) for gate in gates])
-        if self._writer.flush(now, release):
-            release()
         elif self._writer.failing:
             for gate in gates:
                 gate.release_the_rest()
+            self._keep(gates, now)
+        elif self._turns >= _TURNS:
+            self._keep(gates, now)
+        else:
+            self._turns += 1
+            written = partial(self._written, [(gate, gate.to_mark()) for gate in gates])
+            if self._writer.flush(now, written):
+                written()
+
+    def _written(self, marks: list[tuple[Gate, int]]) -> None:
+        self._turns -= 1
+        for gate, mark in marks:
+            gate.release(mark)
+
+    def _keep(self, gates: Iterable[Gate], now: float) -> None:
+        """Have gates wait for no turn of their own: however long it takes, nothing grows."""
+        for gate in gates:
+            if gate.waiting:
+                gate.forgo()
+                self._kept[gate] = None
+        if self._kept and not self._keeping:
+            self._keeping = True
+            if self._writer.flush(now, self._go_on):
+                self._go_on()
+
+    def _go_on(self) -> None:
+        self._keeping = False
+        kept, self._kept = self._kept, {}
+        for gate in kept:
+            if not gate.touched:
+                self.touch(gate)
 
     def _ask(self) -> None:
         if not self._due:
@@ -285,6 +339,8 @@ class Recording:
             self._soon(self.end_turn)
 
 
-def _release(marks: list[tuple[Gate, int]]) -> None:
-    for gate, mark in marks:
-        gate.release(mark)
+def _without_earlier(texts: list[str]) -> list[str]:
+    """Return texts with the last promise alone, in its place; answers are no such ones."""
+    promises = [number for number, text in enumerate(texts) if type(text) is Promise]
+    gone = frozenset(promises[:-1])
+    return [text for number, text in enumerate(texts) if number not in gone] if gone else texts

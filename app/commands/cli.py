@@ -69,7 +69,13 @@ def main() -> None:
     help="Make two accounts with random passwords, serve a chat page at / and print two links"
     " that sign in as them: for trying out, not for a public site (setting: demo).",
 )
-def serve(host: str | None, port: int | None, socket: str | None, demo: bool) -> None:
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Begin anew whenever andiron.toml, *.py below this folder or Andiron's own code changes;"
+    " sessions go on. For development.",
+)
+def serve(host: str | None, port: int | None, socket: str | None, demo: bool, reload: bool) -> None:
     """Serve the domain until SIGTERM or Ctrl-C.
 
     WebSocket clients connect to /ws, BOSH clients to /http-bind; /healthz
@@ -80,6 +86,7 @@ def serve(host: str | None, port: int | None, socket: str | None, demo: bool) ->
         raise click.UsageError("Give --socket, or --host and --port.")
     try:
         from andiron.serving.listening import ServerError  # noqa: PLC0415
+        from andiron.serving.reloading import run_reloading  # noqa: PLC0415
         from andiron.serving.server import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
@@ -91,7 +98,10 @@ def serve(host: str | None, port: int | None, socket: str | None, demo: bool) ->
     given = {name: value for name, value in options.items() if value is not None}
     settings = Settings(**given)
     try:
-        run(settings, lambda: Settings(**given))
+        if reload:
+            run_reloading(settings, given)
+        else:
+            run(settings, lambda: Settings(**given))
     except ServerError as error:
         raise click.ClickException(str(error)) from error
 

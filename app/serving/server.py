@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import click
@@ -45,6 +46,7 @@ class Server(uvicorn.Server):
         on_stopped: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._on_started = on_started
         self._on_stopped = on_stopped
         self.failure: Exception | None = None
@@ -54,6 +56,7 @@ class Server(uvicorn.Server):
         """Start the application, then accept connections."""
         await super().startup(sockets)
         if self.started:
+            self._loop = asyncio.get_running_loop()
             collect_seldom()
             # Threads that read the database for one let the loop go on with the others.
             sys.setswitchinterval(0.0005)
@@ -62,6 +65,16 @@ class Server(uvicorn.Server):
             except Exception as error:  # noqa: BLE001 - raised when all has ended in order
                 self.failure = error
                 self.end()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop: whoever connects from now on is the next server's, not to be refused."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._accept_no_more)
+
+    def _accept_no_more(self) -> None:
+        for server in self.servers:
+            server.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the application end, then what it was reached by."""
@@ -75,10 +88,17 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
+def run(
+    settings: Settings,
+    read: Callable[[], Settings] | None = None,
+    *,
+    opened: tuple[list[socket.socket], str] | None = None,
+) -> None:
     """Serve until SIGTERM or Ctrl-C; in demo mode print a link for each of its accounts.
 
     ``read`` reads the settings anew, on SIGHUP, after which those that can take effect.
+    ``opened`` are sockets that listen already, with the URL to open, in place of what the settings
+    say.
     Raises :class:`ServerError` when the address cannot be listened on or the
     database was lost to another server, :class:`DatabaseError` when that fails at
     the start, and SystemExit when the application does not start, which is logged.
@@ -96,7 +116,7 @@ def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
             settings.socket,
         )
     with contextlib.ExitStack() as stack:
-        listeners, url = stack.enter_context(listening(settings))
+        listeners, url = opened or stack.enter_context(listening(settings))
 
         async def announce() -> None:
             if read is not None:
@@ -109,7 +129,8 @@ def run(settings: Settings, read: Callable[[], Settings] | None = None) -> None:
                 return
             accounts = Accounts(database, settings.domain, settings.auth_iterations)
             if settings.demo:
-                click.echo(demo_links(url, await make_demo_accounts(database, accounts)))
+                made = await make_demo_accounts(database, accounts)
+                click.echo(demo_links(url, made))
             elif not (
                 settings.registration
                 or settings.auth_anonymous

@@ -148,6 +148,13 @@ def config_path() -> Path | None:
     return path if os.path.lexists(path) else None
 
 
+def config_files() -> list[Path]:
+    """Return the files that settings come from, also one that is not there yet."""
+    config = os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE
+    defaults = os.environ.get(DEFAULTS_VARIABLE)
+    return [Path(config), Path(defaults)] if defaults else [Path(config)]
+
+
 def _named(variable: str) -> Path | None:
     named = os.environ.get(variable)
     if named and not os.path.isfile(named):

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from hashlib import sha256
 from math import inf
 from typing import Final
 
@@ -164,13 +165,14 @@ def bequeath(client: Client, element: Element, since: float) -> bool:
     if not heirs or not eligible(element):
         return False
     text = element.text
+    key = _key(text)
     for heir in heirs:
         if heir.inherited is None:
             heir.inherited = {}
-        heir.inherited[text] = text
+        heir.inherited[key] = text
         heir.session.changed()
         if heir.held is None:
-            heir.session.when_taken(heir.session.mark, partial(_forget, heir, text))
+            heir.session.when_taken(heir.session.mark, partial(_forget, heir, key, text))
     return True
 
 
@@ -178,8 +180,8 @@ def passed_on(client: Client) -> None:
     """Note that copies which were held for a resource are on their way to it."""
     inherited = client.inherited
     if inherited:
-        for text in list(inherited.values()):
-            client.session.when_taken(client.session.mark, partial(_forget, client, text))
+        for key, text in list(inherited.items()):
+            client.session.when_taken(client.session.mark, partial(_forget, client, key, text))
 
 
 def inheritance(client: Client, copy_text: str) -> str:
@@ -187,17 +189,24 @@ def inheritance(client: Client, copy_text: str) -> str:
     if client.inherited is None:
         return ""
     text = copy_text.partition(_HEAD)[2].removesuffix(_TAIL)
-    return client.inherited.get(text, "")
+    found = client.inherited.get(_key(text))
+    # What was inherited in another process is known by its key alone.
+    return "" if found is None else found or text
 
 
-def _forget(heir: Client, text: str) -> None:
+def _forget(heir: Client, key: str, text: str) -> None:
     """Let a resource answer for a message no more: it has the copy.
 
     Of two that are alike, the later one is another object.
     """
-    if heir.inherited is not None and heir.inherited.get(text) is text:
-        del heir.inherited[text]
+    if heir.inherited is not None and heir.inherited.get(key) is text:
+        del heir.inherited[key]
         heir.inherited = heir.inherited or None
+
+
+def _key(text: str) -> str:
+    """Return what a message is known by: short, since it is written down with each change."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 _HEAD: Final = f"<received xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>"

@@ -358,3 +358,26 @@ async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_
     got = []
     await until(lambda: got.extend(words(juliet.take())) or "two" in got)
     assert [each for each in got if each] == ["one", "two"]
+
+
+async def test_what_a_resource_answers_for_by_a_copy_goes_on_without_the_text(street):
+    """It is written down with each change of the resource, and there may be megabytes of it."""
+    lost = await street.person("juliet", presence="<presence><priority>5</priority></presence>")
+    heir = await street.person("juliet")
+    await request(heir, "set", f"<enable xmlns='{ns.CARBONS}'/>")
+    romeo = await street.person("romeo", resume=False)
+    lost.lose()
+    long = "long " * 1000
+    romeo.send(f"<message to='juliet@localhost' type='chat'><body>{long}</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    lost.session.close(CloseReason.EXPIRED, street.house.now)
+    await street.house.domain.settle()
+    assert heir.session.link.inherited
+    assert long not in str(head_of(heir.session))
+    await street.move()
+    session = street.house.domain.router.full[heir.jid].session
+    session.on_timer(session.life.expires_at)
+    await street.house.domain.settle()
+    later = await street.person("juliet", resume=False)
+    await until(lambda: later.transport.sent[-1].count(long))
+    assert sum(text.count(long) for text in later.transport.sent) == 1

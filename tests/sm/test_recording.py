@@ -71,6 +71,13 @@ class Case:
         while self.asked:
             self.asked.pop(0)()
 
+    def over(self) -> None:
+        """Have all written that waits for it."""
+        self.paper.safe, self.paper.failing = True, ""
+        while self.paper.waiting:
+            self.paper.waiting.pop(0)()
+        self.turn()
+
 
 @pytest.fixture
 def case() -> Case:
@@ -126,9 +133,7 @@ def test_while_nothing_can_be_written_nothing_is_promised(case: Case) -> None:
     case.gate.send("<three/>")
     case.turn()
     assert case.sent == ["<one/>", "<two/>", "<three/>"]
-    case.paper.failing = ""
-    for done in case.paper.waiting:
-        done()
+    case.over()
     assert case.sent[3:] == ["<a h='1'/>"]
 
 
@@ -138,7 +143,7 @@ def test_nothing_goes_before_the_answer_to_a_resumption(case: Case) -> None:
     case.gate.send("<message/>")
     case.turn()
     assert (case.sent, case.gate.waits, case.session.answers) == ([], True, 0)
-    case.paper.waiting.pop()()
+    case.over()
     assert case.sent == ["<resumed/>", "<message/>"]
     assert (case.gate.waits, case.session.answers) == (False, 1)
 
@@ -179,13 +184,28 @@ def test_a_session_ends_though_nothing_can_be_written(case: Case) -> None:
     assert transport.closed is True
 
 
-def test_who_asks_again_and_again_while_nothing_can_be_written_fills_no_memory(case: Case) -> None:
+@pytest.mark.parametrize("failing", ["no space left on device", ""])
+def test_who_asks_again_and_again_while_nothing_is_written_fills_no_memory(
+    case: Case, failing: str
+) -> None:
+    case.paper.safe, case.paper.failing = False, failing
+    others = 1000
+    for number in range(3 * others):
+        case.gate.send(Promise(f"<a h='{number}'/>"))
+        case.turn()
+    assert case.gate.mark - case.gate.passed == (1 if failing else others + 1)
+    assert len(case.paper.waiting) == (1 if failing else others + 1)
+    case.over()
+    assert case.sent[-1] == "<a h='2999'/>"
+    assert case.sent[:-1] == ([] if failing else [f"<a h='{n}'/>" for n in range(others)])
+
+
+def test_who_asks_again_and_again_behind_an_answer_fills_no_memory(case: Case) -> None:
     case.paper.safe, case.paper.failing = False, "no space left on device"
+    case.gate.send(Answer("<resumed/>"))
     for number in range(1000):
         case.gate.send(Promise(f"<a h='{number}'/>"))
         case.turn()
-    assert case.gate.mark - case.gate.passed == 1
-    case.paper.failing = ""
-    for done in case.paper.waiting:
-        done()
-    assert case.sent == ["<a h='999'/>"]
+    assert case.gate.mark - case.gate.passed == 2
+    case.over()
+    assert case.sent == ["<resumed/>", "<a h='999'/>"]

@@ -130,7 +130,7 @@ OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version
 
 
 async def signed_in(address, name, password):
-    client = await websockets.connect(f"ws://{address}/ws", subprotocols=["xmpp"])
+    client = await websockets.connect(f"ws://{address}/ws", subprotocols=["xmpp"], open_timeout=60)
     await client.send(OPEN)
     assert "<open" in await client.recv()
     assert "PLAIN" in await client.recv()
