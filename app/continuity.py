@@ -13,13 +13,15 @@ from andiron.domain.outliving import freeze_rooms, note_rooms, take_up, write_do
 from andiron.settings import Settings
 from andiron.sm.freezing import head_of
 from andiron.sm.frozen import Plain
+from andiron.sm.journal.disk import Disk
 from andiron.sm.journal.file import JournalFile
 from andiron.sm.journal.lines import JournalError
+from andiron.sm.journal.opening import examine
 from andiron.sm.journal.syncing import SyncingThread
 from andiron.sm.manager import SessionManager
 from andiron.sm.recording import Recording
 
-__all__ = ["Continuity", "continuing"]
+__all__ = ["Continuity", "check", "continuing"]
 
 logger = logging.getLogger("andiron")
 
@@ -88,6 +90,7 @@ async def continuing(
     """
     path = settings.journal_path()
     if not path:
+        _tell_of_what_is_left(settings.journal_place())
         yield None
         return
     loop = asyncio.get_running_loop()
@@ -102,7 +105,7 @@ async def continuing(
             settings.journal_config(),
         )
     except JournalError as error:
-        raise DatabaseError(f"{error} (ANDIRON_DURABILITY_FILE).") from None
+        raise _failed(error) from None
     try:
         manager.recording = Recording(file, head_of, manager.clock, loop.call_soon)
         continuity = Continuity(domain, manager, file)
@@ -111,3 +114,28 @@ async def continuing(
     finally:
         manager.recording = None
         file.close()
+
+
+def check(settings: Settings) -> None:
+    """Raise :class:`DatabaseError` where a look tells that the journal cannot be used."""
+    path = settings.journal_path()
+    if path:
+        try:
+            examine(Disk(), path)
+        except JournalError as error:
+            raise _failed(error) from None
+
+
+def _failed(error: JournalError) -> DatabaseError:
+    return DatabaseError(f"{error} (ANDIRON_DURABILITY_FILE).")
+
+
+def _tell_of_what_is_left(path: str) -> None:
+    with contextlib.suppress(JournalError):
+        if path and examine(Disk(), path):
+            logger.warning(
+                "What an earlier process has written down in %s is not taken up, since"
+                " ANDIRON_DURABILITY is memory: start once with the former value, or remove the"
+                " file and with it the sessions in it",
+                path,
+            )

@@ -123,6 +123,13 @@ async def _of_accounts(domain: Host, frozen: Iterable[Frozen]) -> tuple[list[Fro
     """Return the sessions of accounts that there are still, and the others."""
     at = f"@{domain.router.domain}"
     sessions = list(frozen)
+    foreign = [each for each in sessions if not each.head.account.endswith(at)]
+    if foreign:
+        logger.warning(
+            "%d sessions are let go with what they were owed: they are of another domain, as %s",
+            len(foreign),
+            foreign[0].head.account,
+        )
     names = {each.head.account.removesuffix(at) for each in sessions}
     there = {f"{name}{at}" for name in await domain.accounts.existing(sorted(names))}
     return (

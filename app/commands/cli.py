@@ -287,13 +287,15 @@ def config() -> None:
 def check_config() -> None:
     """Tell whether every setting is known and usable; if not, which, with exit code 1.
 
-    That the database could be opened or made is part of it; nothing is, and no
-    PostgreSQL server is asked.
+    That the database could be opened or made is part of it, and whether sessions
+    can be taken up and written down; nothing is, and no PostgreSQL server is asked.
     """
-    from andiron.application import create_app  # noqa: PLC0415 - others need none of it
+    from andiron import continuity  # noqa: PLC0415 - others need none of it
+    from andiron.application import create_app  # noqa: PLC0415
 
     settings = Settings()
     check_url(settings.database)
+    continuity.check(settings)
     create_app(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")

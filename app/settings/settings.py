@@ -881,8 +881,10 @@ class Settings(BaseSettings):
 
         Raises :class:`DatabaseError` for a database's URL that cannot be used.
         """
-        if self.durability == "memory":
-            return ""
+        return "" if self.durability == "memory" else self.journal_place()
+
+    def journal_place(self) -> str:
+        """Return where sessions would be written down if they were; raises as the above."""
         return self.durability_file or beside(self.database, "-sessions")
 
     def journal_config(self) -> JournalConfig:

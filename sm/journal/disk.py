@@ -13,6 +13,7 @@ if sys.platform != "win32":
 __all__ = ["Disk", "TakenError"]
 
 _PRIVATE = 0o600
+_BEGINNING = 4096
 
 
 class TakenError(Exception):
@@ -32,15 +33,26 @@ class Disk:
 
         Its folder must be one where others can be made, too. Raises :class:`TakenError`.
         """
-        if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
-            os.stat(os.path.dirname(path))
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        _check_folder(path)
         while True:
             file = self._open(path, os.O_CREAT)
             # Between the opening and the lock it may have been replaced, and its lock with it.
             if _is_at(path, file):
                 return file
             self.close(file)
+
+    def look(self, path: str) -> bytes:
+        """Return how a file begins that :meth:`open` would open, or make; nothing is changed."""
+        _check_folder(path)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return b""
+        try:
+            _check_kind(os.fstat(file))
+            return os.pread(file, _BEGINNING, 0)
+        finally:
+            os.close(file)
 
     def create(self, path: str) -> int:
         """Make a file anew, for this process alone; one of the name that is there is removed."""
@@ -122,8 +134,7 @@ class Disk:
 
 def _make_private(path: str, file: int) -> None:
     found = os.fstat(file)
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is not a file")
+    _check_kind(found)
     if stat.S_IMODE(found.st_mode) != _PRIVATE:
         os.fchmod(file, _PRIVATE)
     if os.geteuid() == 0:
@@ -131,6 +142,18 @@ def _make_private(path: str, file: int) -> None:
         folder = os.stat(os.path.dirname(path))
         if (found.st_uid, found.st_gid) != (folder.st_uid, folder.st_gid):
             os.fchown(file, folder.st_uid, folder.st_gid)
+
+
+def _check_folder(path: str) -> None:
+    folder = os.path.dirname(path)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        os.stat(folder)
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _check_kind(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
 
 
 def _is_at(path: str, file: int) -> bool:

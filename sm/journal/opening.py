@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import sys
 from itertools import count
 
@@ -12,7 +13,7 @@ from andiron.sm.journal.lines import JournalError, Reading
 from andiron.sm.journal.segment import Segment, temporary, write_anew
 from andiron.sm.journal.state import State
 
-__all__ = ["open_journal", "why"]
+__all__ = ["examine", "open_journal", "why"]
 
 logger = logging.getLogger("andiron.sm")
 
@@ -27,8 +28,7 @@ def open_journal(disk: Disk, path: str, *, synced: bool) -> tuple[Segment, State
     file is kept aside and one without is put in its place. Raises :class:`JournalError`; then it is
     as it was.
     """
-    if sys.platform == "win32":
-        raise JournalError(f"The journal {path} needs a system like Unix")
+    _check_system(path)
     try:
         file = disk.open(path)
     except TakenError:
@@ -48,6 +48,23 @@ def open_journal(disk: Disk, path: str, *, synced: bool) -> tuple[Segment, State
         raise type(error)(f"The journal {path} {error}") from None
 
 
+def examine(disk: Disk, path: str) -> bool:
+    """Tell whether there is a journal at ``path``; nothing is changed, and it may be in use.
+
+    Raises :class:`JournalError` where :func:`open_journal` would, as far as a look tells.
+    """
+    path = os.path.abspath(path)
+    _check_system(path)
+    try:
+        beginning = disk.look(path)
+        lines.read(lambda: beginning.splitlines(keepends=True)[:1])
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    except JournalError as error:
+        raise type(error)(f"The journal {path} {error}") from None
+    return bool(beginning)
+
+
 def why(error: Exception) -> str:
     """Return what the operator is told of a failure."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
@@ -55,6 +72,11 @@ def why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+def _check_system(path: str) -> None:
+    if sys.platform == "win32":
+        raise JournalError(f"The journal {path} needs a system like Unix")
 
 
 def _made_fit(disk: Disk, path: str, file: int, reading: Reading, *, anew: bool) -> Segment:

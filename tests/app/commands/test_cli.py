@@ -319,6 +319,11 @@ def test_config_check_of_a_folder_that_is_not_writable(monkeypatch):
     assert "andiron.db cannot be written (Permission denied)" in fail("config", "check")
 
 
+def test_config_check_looks_at_what_sessions_are_written_down_in():
+    Path("andiron.db-sessions").write_text("andiron journal 99 0123456789abcdef\n")
+    assert "a newer Andiron" in fail("config", "check")
+
+
 def test_config_check_makes_nothing():
     succeed("config", "check")
     assert not list(Path().iterdir())

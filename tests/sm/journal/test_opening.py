@@ -15,6 +15,7 @@ from andiron.sm.journal.config import Durability, JournalConfig
 from andiron.sm.journal.disk import Disk
 from andiron.sm.journal.file import JournalFile
 from andiron.sm.journal.lines import JournalError, NewerError
+from andiron.sm.journal.opening import examine
 from andiron.sm.timers import Timers
 
 WRITE = """
@@ -204,3 +205,25 @@ def test_a_process_that_is_killed_keeps_what_it_promised(path: str) -> None:
     assert notes["number"] == notes["again"]
     assert isinstance(notes["number"], int)
     assert notes["number"] >= max(promised, default=200)
+
+
+def test_a_look_changes_nothing_and_finds_what_would_stop_an_opening(path: str) -> None:
+    assert examine(Disk(), path) is False
+    assert not os.path.exists(path)
+    file = opened(path)
+    file.journal.note("key", "a" * 10_000)
+    assert file.flush(0.0)
+    assert examine(Disk(), path) is True, "though it is in use"
+    leave(file)
+    Path(path).write_text("andiron journal 99 0123456789abcdef\n")
+    with pytest.raises(NewerError, match="newer Andiron"):
+        examine(Disk(), path)
+    Path(path).write_text("something else")
+    with pytest.raises(JournalError, match="not one of Andiron's"):
+        examine(Disk(), path)
+    os.unlink(path)
+    os.symlink("elsewhere", path)
+    with pytest.raises(JournalError, match="it is a symbolic link"):
+        examine(Disk(), path)
+    with pytest.raises(JournalError, match="cannot be written"):
+        examine(Disk(), f"{path}/below")
