@@ -5,15 +5,17 @@ carries; a link is a session's end in the backend. Adding either touches nothing
 synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from andiron.sm.frozen import Plain
 from andiron.sm.payers import Payer
 from andiron.xmpp.errors import StreamError
 from andiron.xmpp.xml import Element
+
+T = TypeVar("T")
 
 
 class CloseReason(StrEnum):
@@ -118,6 +120,15 @@ class Carried(Protocol):
 
         Returns the present.
         """
+
+    def hold(self) -> None:
+        """Have nothing more read until as many :meth:`go_on`."""
+
+    def go_on(self) -> None:
+        """Have more read."""
+
+    def errand(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Return ``work``, whose steps are charged to who pays for the client, in his turns."""
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take silence until then as no sign of a dead client."""

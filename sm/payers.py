@@ -58,6 +58,7 @@ class Payer:
         "network",
         "over_since",
         "owed",
+        "paid",
         "waiting",
     )
 
@@ -76,6 +77,8 @@ class Payer:
         self.owed = 0.0
         """Seconds of the loop that it has used beyond its share, as of ``at``."""
         self.at = 0.0
+        self.paid = False
+        """Whether it has paid since then by waiting for its turn."""
         self.late_at = -inf
         """When it last had more than its turn."""
         self.waiting: deque[Taker] | None = None
@@ -140,7 +143,12 @@ class Rounds:
 
     def used(self, payer: Payer, began: float, now: float) -> bool:
         """Charge the time since ``began``; return whether the payer's turn is over."""
-        owed = payer.owed + now - began - (now - payer.at) * self._share
+        since = payer.at
+        if payer.paid:
+            # Time in which it waited was taken off what it owes round by round.
+            payer.paid = False
+            since = began
+        owed = payer.owed + now - began - (now - since) * self._share
         payer.owed = owed if owed > 0.0 else 0.0
         payer.at = now
         if owed > self._slice:
@@ -161,8 +169,10 @@ class Rounds:
 
     def leave(self, payer: Payer, taker: Taker) -> None:
         """Let ``taker`` wait no more: it ended."""
-        if payer.waiting is not None and taker in payer.waiting:
-            payer.waiting.remove(taker)
+        waiting = payer.waiting
+        if waiting is not None and taker in waiting:
+            waiting.remove(taker)
+            payer.paid = payer.paid and bool(waiting)
             self._tidy(payer)
 
     def next_round(self) -> None:
@@ -171,6 +181,7 @@ class Rounds:
         try:
             for payer in list(self._waiting):
                 payer.owed = max(0.0, payer.owed - self._slice)
+                payer.paid = True
                 if payer.owed < self._slice and payer.waiting:
                     taker = payer.waiting.popleft()
                     self._tidy(payer)

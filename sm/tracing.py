@@ -5,10 +5,10 @@ passes on and notes. No other has: what is not asked for is not even looked whet
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from math import inf
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from andiron.sm.link import Carried, CloseReason, StreamHeader, StreamOpen, Transport
 from andiron.sm.session import Session, State
@@ -17,6 +17,8 @@ from andiron.xmpp.outline import outline
 from andiron.xmpp.xml import Element
 
 __all__ = ["LINES", "TRACES", "Trace", "TraceLine", "Traces", "TracesFullError"]
+
+T = TypeVar("T")
 
 LINES: Final = 500
 """How many lines of a trace are kept: the last ones."""
@@ -244,6 +246,15 @@ class _Incoming:
 
     def spent(self, began: float) -> float:
         return self._session.spent(began)
+
+    def hold(self) -> None:
+        self._session.hold()
+
+    def go_on(self) -> None:
+        self._session.go_on()
+
+    def errand(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        return self._session.errand(work)
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         self._session.vouch(until, away=away)

@@ -23,6 +23,8 @@ from andiron.xmpp.xml import Element, Guard
 logger = logging.getLogger("andiron.websocket")
 
 _NORMAL: Final = 1000
+_LONG: Final = 32_768
+"""Characters of a message that is worked on in steps, between which others have their turns."""
 _LONGEST_CLOSE: Final = 1024
 """Characters of what may be ``<close/>``; what is longer is not looked at once that is awaited."""
 # Codes with which a server reports that the client broke the WebSocket protocol
@@ -100,6 +102,7 @@ class WebSocketConnection:
         "_strange",
         "_timer",
         "_wire",
+        "_work",
         "channel",
         "send",
         "session",
@@ -135,6 +138,8 @@ class WebSocketConnection:
         self._finished = False
         self._lost = False
         self._timer: asyncio.TimerHandle | None = None
+        self._work: asyncio.Task[None] | None = None
+        """What goes on with a long message."""
 
     def carried_by(self, wire: Wire) -> None:
         """Have a wire, before anything else."""
@@ -144,10 +149,16 @@ class WebSocketConnection:
     # Reading: from the wire
 
     def hear(self, text: str) -> None:
-        """Take a message."""
-        began = self.session.clock()
-        self._receive(text, began)
-        self.session.spent(began)
+        """Take a message; a long one is worked on after this, and nothing is read meanwhile."""
+        session = self.session
+        began = session.clock()
+        if len(text) > _LONG and not self._closing:
+            session.hold()
+            self._work = self._loop.create_task(session.errand(self._hear_long(text)))
+            self._work.add_done_callback(self._worked)
+        else:
+            self._receive(text, began)
+        session.spent(began)
 
     def hear_bytes(self) -> None:
         """Take a message that is no text."""
@@ -177,8 +188,26 @@ class WebSocketConnection:
     def _receive(self, text: str, now: float) -> None:
         if self._closing and len(text) > _LONGEST_CLOSE:
             return
+        element = self._guarded(text)
+        if element is not None:
+            self._take(element, now)
+
+    async def _hear_long(self, text: str) -> None:
+        element = self._guarded(text)
+        await asyncio.sleep(0)
+        if element is not None and not self._closing:
+            self._take(element, self.session.clock())
+
+    def _worked(self, _task: object) -> None:
+        self._work = None
+        if not self._closing:
+            self.session.spent(self.session.clock())
+            self.session.go_on()
+
+    def _guarded(self, text: str) -> Element | None:
+        """Return what a message holds, None for nothing, or nothing good."""
         try:
-            element = self._guard.read(
+            return self._guard.read(
                 undeclared(text) if text.startswith("<?xml") else text,
                 # A stranger's is bounded by what it takes in memory.
                 self._limit // WIDE if self._strange and not text.isascii() else self._limit,
@@ -187,7 +216,9 @@ class WebSocketConnection:
             # White space keeps some clients' connections alive and means nothing.
             if text.strip("\t\n\r "):
                 self._fail(error)
-            return
+            return None
+
+    def _take(self, element: Element, now: float) -> None:
         if element.namespace == ns.FRAMING:
             self._receive_framing(element, now)
         elif self._closing:

@@ -38,6 +38,8 @@ _SEPARATOR: Final = "}"
 _SMALL: Final = 1024
 
 _FEW: Final = 50
+_LONG: Final = 4096
+"""Characters of a text in which to find a few tags takes less time than to count all."""
 _tag = re.compile(r"""<[^<>"']*+(?:(?:"[^"<]*+"|'[^'<]*+')[^<>"']*+)*+>""").match
 
 # What a handler refuses, expat reads on to the end of what it was given.
@@ -152,8 +154,8 @@ class Guard:
                 StreamCondition.POLICY_VIOLATION,
                 f"a namespace name longer than {self.max_namespace} characters",
             )
-        # A NUL among the first two bytes makes expat read the rest as UTF-16.
-        if "\0" in text:
+        # A NUL among the first two bytes makes expat read the rest as UTF-16; others it refuses.
+        if "\0" in (text if size <= _SMALL else text[:2]):
             raise StreamError(StreamCondition.NOT_WELL_FORMED)
         parser = ParserCreate(None, _SEPARATOR, None)
         if "!" in text or "?" in text:
@@ -165,21 +167,36 @@ class Guard:
 
     def _has_long_namespace(self, text: str) -> bool:
         search = self._long_namespace
-        if text.count("<") > _FEW:
-            return search(text) is not None
         # Declarations stand in tags only, which are little of a long text.
         at = text.find("<")
-        while at >= 0:
+        for _ in range(_FEW):
+            if at < 0:
+                return False
             tag = _tag(text, at)
             if tag is None:
-                return search(text) is not None
+                break
             if search(text, at, tag.end()):
                 return True
             at = text.find("<", tag.end())
+        return at >= 0 and search(text, at) is not None
+
+    def _holds_little(self, text: str) -> bool:
+        """Tell whether there are so few tags that no bound is near; to count all takes longer."""
+        at, nodes = text.find("<"), 0
+        for _ in range(min(_FEW, self.max_depth)):
+            tag = _tag(text, at)
+            if tag is None:
+                return False
+            nodes += 1 + text.count("=", at, tag.end())
+            at = text.find("<", tag.end())
+            if at < 0:
+                return nodes <= self.max_nodes
         return False
 
     def _bounded(self, parser: XMLParserType, text: str) -> "_Root | _Bounds":
         """Return what reads the root tag, and counts where so much text may exceed a bound."""
+        if len(text) > _LONG and self._holds_little(text):
+            return _Root(parser)
         crowded = self.may_be_crowded(text)
         # Every level but the innermost has an end tag of its own; what has none is to hear
         # all the same that it nests too deep.

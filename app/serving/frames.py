@@ -113,6 +113,7 @@ class FrameReader:
         "_payload",
         "max_size",
         "max_wide",
+        "missing",
     )
 
     def __init__(
@@ -129,6 +130,8 @@ class FrameReader:
         self._mask = b""
         self._payload: bytearray | None = None
         """What has come of a payload that comes in pieces."""
+        self.missing = 0
+        """How many bytes of it are still to come."""
         self._opcode = 0
         """What kind of message is coming in fragments; 0: none."""
         self._compressed = False
@@ -221,11 +224,13 @@ class FrameReader:
             # Kept where it can grow: joining what comes byte by byte would copy all each time.
             self._payload = bytearray(data[at:])
             self._at = len(data)
+            self.missing = end - len(data)
             return None
         end = at + length - len(payload)
         payload += data[at:end]
         self._at = min(end, len(data))
-        if len(payload) < length:
+        self.missing = length - len(payload)
+        if self.missing:
             return None
         self._payload = None
         return apply_mask(payload, self._mask)

@@ -59,7 +59,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     The handshake is over. :meth:`begin` is to be called when the connection is connected.
     ``buffer`` is where the network puts what it brings, one for all connections; without it
-    each piece has its own.
+    each piece has its own. Of that :data:`PIECE` bytes are used, and all only for the rest
+    of one long frame, of which nothing has to wait.
     """
 
     __slots__ = (
@@ -73,6 +74,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         "_out",
         "_over",
         "_paused",
+        "_piece",
         "_pong",
         "_reader",
         "_server",
@@ -98,7 +100,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._transport = transport
         self._server = server
         self._shared = buffer
-        self._buffer = buffer
+        self._piece = buffer if buffer is None else buffer[:PIECE]
+        self._buffer = self._piece
         size = config.max_negotiation_size
         self._reader = FrameReader(size + _TOLERANCE, size // WIDE + _TOLERANCE, extension)
         encode = text_frame if extension is None else compressing(extension)
@@ -136,6 +139,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         """Return where to put what comes."""
         if self._buffer is None:
             self._buffer = memoryview(bytearray(PIECE))
+        elif self._reader.missing > PIECE and self._shared is not None:
+            self._buffer = self._shared[: self._reader.missing]
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -147,7 +152,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
                 self._transport.abort()
             return
         self._reader.feed(self._buffer[:nbytes].tobytes())
-        self._buffer = self._shared
+        self._buffer = self._piece
         if not self._paused:
             self._read()
 

@@ -90,6 +90,6 @@ class Pieces(asyncio.BufferedProtocol):
         return Pieces(reader, self._buffers)
 
     @property
-    def piece(self) -> memoryview:
-        """The buffer, for a protocol that takes the place of the reader's."""
-        return self._buffers[1]
+    def buffer(self) -> memoryview:
+        """The whole buffer, for a protocol that takes the place of the reader's."""
+        return self._buffers[0]

@@ -415,7 +415,7 @@ def carried(
 ) -> OpenWebSocket:
     """Give a transport, whose handshake is over, to one who carries ``connection``."""
     pieces = transport.get_protocol()
-    buffer = pieces.piece if isinstance(pieces, Pieces) else None
+    buffer = pieces.buffer if isinstance(pieces, Pieces) else None
     carrier = OpenWebSocket(
         connection, config, transport, server, extension=extension, buffer=buffer
     )

@@ -34,8 +34,7 @@ from andiron.xmpp.xml import Element
 
 _OURS: Final = "urn:xmpp:"
 """How the names of what servers say begin, but for :data:`ns.OLD_DELAY`."""
-_TAGS: Final = 4
-"""Of a message and a body in it."""
+_BOTH_ENDS: Final = len("</body></message>")
 _SERVERS_WORDS: Final = ("stanza-id", "delay", "received", "sent", "&#")
 
 
@@ -57,11 +56,13 @@ class Messages:
         Raises :class:`StanzaError` for it.
         """
         text = element.text
-        # With so few tags there is nothing but a body, and one letter is sooner looked for than
-        # a name. Names of ours may hide behind character references.
-        plain = (text.count("<") == _TAGS and text.startswith("<body>", text.find("<", 1))) or not (
-            _OURS in text or may_refer(text) or ns.OLD_DELAY in text
-        )
+        # Where the next tag after "<body>" has room for no more than both ends, there is nothing
+        # else. One letter is sooner looked for than a name, and names of ours may hide behind
+        # character references.
+        first = text.find("<", 1)
+        plain = (
+            text.find("<", first + 1) == len(text) - _BOTH_ENDS and text.startswith("<body>", first)
+        ) or not (_OURS in text or may_refer(text) or ns.OLD_DELAY in text)
         if not plain:
             element = self._cleaned(element)
         to = element.attributes.get("to")

@@ -27,7 +27,7 @@ NO_FAREWELL = {"granian"}
         ("daphne", False),
     ],
 )
-async def test_a_clean_stop_keeps_what_a_lost_session_was_owed(tmp_path, people, name, group):
+async def test_a_lost_session_goes_on_after_a_clean_stop(tmp_path, people, name, group):
     """``group``: SIGTERM goes to all the server's processes, as from systemd, not to the first.
 
     With one process that is the same; a worker of hypercorn's is not told by
@@ -48,10 +48,12 @@ async def test_a_clean_stop_keeps_what_a_lost_session_was_owed(tmp_path, people,
                 assert "<system-shutdown " in texts[-2]
                 assert texts[-1].startswith("<close ")
     with serving(SERVERS[name], tmp_path, environment) as server:
-        async with WebSocketClient(server.base) as alice:
-            await alice.bind("alice")
-            assert "<delay " in await alice.until("owed")
-            await alice.close()
+        async with WebSocketClient(server.base) as back:
+            await back.sign_in("alice")
+            await back.send(RESUME.format(alice.sm_id, 1))
+            await back.until("<resumed ")
+            assert "<delay " in await back.until("owed")
+            await back.close()
 
 
 @pytest.mark.parametrize("name", ["andiron serve", "uvicorn"])

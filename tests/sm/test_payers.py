@@ -99,6 +99,45 @@ def test_a_costly_piece_is_worked_off_in_rounds():
     assert len(turns) == 0
 
 
+def test_what_was_waited_for_round_by_round_is_not_given_again_as_a_share_of_that_time():
+    """Else whoever has costly pieces does two of them in a turn, one right after the other."""
+    turns, payer, step = Rounds(SLICE, 0.2), Payer("m"), 3 * SLICE
+    turns.on_wait = lambda _delay: None
+
+    class Taker:
+        def take_turn(self) -> None:
+            return
+
+    now = 50.0
+    payer.at = now
+    while not turns.used(payer, now, now + step):
+        now += step
+    for _ in range(100):
+        turns.wait(payer, Taker())
+        while len(turns):
+            now += 10 * SLICE
+            turns.next_round()
+        assert turns.used(payer, now, now + step), "one piece, one turn"
+        now += step
+
+
+def test_who_left_the_line_has_his_share_of_all_that_time():
+    turns, payer = Rounds(SLICE, 0.2), Payer("m")
+    turns.on_wait = lambda _delay: None
+
+    class Taker:
+        def take_turn(self) -> None:
+            return
+
+    taker = Taker()
+    payer.at = 50.0
+    assert turns.used(payer, 50.0, 51.0)
+    turns.wait(payer, taker)
+    turns.next_round()
+    turns.leave(payer, taker)
+    assert not turns.used(payer, 60.0, 60.0)
+
+
 def test_who_uses_no_more_than_his_share_never_waits():
     turns, payer = Rounds(SLICE, 0.2), Payer("juliet@localhost")
     now = 50.0

@@ -107,6 +107,10 @@ class TakenClient(AsgiClient):
         self.extension: Extension | None = None
         self.folded: list[bytes] = []
         """Compressed texts that the server has sent."""
+        self.buffer: memoryview | None = None
+        """Where the network puts what it brings; None: in what the server has for each piece."""
+        self.pieces: list[int] = []
+        """How many bytes at a time the server took."""
         self.writes = 0
         self._heard = asyncio.Event()
         self._bytes = b""
@@ -129,7 +133,12 @@ class TakenClient(AsgiClient):
     ) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
         self.carrier = OpenWebSocket(
-            connection, config, self.network, self.server, extension=self.extension
+            connection,
+            config,
+            self.network,
+            self.server,
+            extension=self.extension,
+            buffer=self.buffer,
         )
         asyncio.get_running_loop().call_soon(self.carrier.begin, self.early)
 
@@ -191,9 +200,10 @@ class TakenClient(AsgiClient):
         while self._bytes and self.network.reading and not self.network.closing:
             assert self.carrier is not None
             buffer = self.carrier.get_buffer(-1)
-            assert len(buffer) == PIECE
-            piece, self._bytes = self._bytes[:PIECE], self._bytes[PIECE:]
+            assert len(buffer) == PIECE or self.buffer is not None
+            piece, self._bytes = self._bytes[: len(buffer)], self._bytes[len(buffer) :]
             buffer[: len(piece)] = piece
+            self.pieces.append(len(piece))
             self.carrier.buffer_updated(len(piece))
 
     def send(self, *texts: str) -> None:

@@ -1,6 +1,7 @@
 """One RFC 7395 connection: what it answers to frames, and how it ends."""
 
 import asyncio
+import itertools
 import weakref
 
 import pytest
@@ -10,6 +11,7 @@ from support.sessions import BIND, SIGN_IN, attribute, message
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
 from andiron.sm.session import State
+from andiron.websocket.connection import WebSocketConnection
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.xml import Guard
 
@@ -439,6 +441,74 @@ async def test_reading_pauses(at):
     await settle()
     bodies = [item.text for item in place.backend.undelivered["romeo@localhost"]]
     assert bodies == [message("romeo@localhost", str(number)) for number in range(10)]
+
+
+LONG = "x" * 100_000
+
+
+async def test_what_is_long_is_worked_on_in_steps_between_which_others_have_their_turns(
+    place, monkeypatch
+):
+    client = await place.bind()
+    steps: list[str] = []
+    read, route = Guard.read, place.backend.route
+    monkeypatch.setattr(Guard, "read", lambda *a: steps.append("guard") or read(*a))
+    monkeypatch.setattr(place.backend, "route", lambda *a: steps.append("route") or route(*a))
+    hear = WebSocketConnection.hear
+    monkeypatch.setattr(WebSocketConnection, "hear", lambda *a: steps.append("hear") or hear(*a))
+    client.send(message("juliet@localhost", LONG))
+    while "route" not in steps:
+        await asyncio.sleep(0)
+        steps.append("others")
+    changes = [step for step, _ in itertools.groupby(steps)]
+    assert [step for step in changes if step != "others"] == ["hear", "guard", "route"]
+    assert changes[-6:] == ["hear", "others", "guard", "others", "route", "others"]
+    steps.clear()
+    client.send(message("juliet@localhost", "short"))
+    await settle()
+    assert steps == ["hear", "guard", "route"]
+
+
+async def test_what_comes_after_something_long_waits_for_it(place):
+    client = await place.bind()
+    bodies = ["1", LONG, "2", "3", LONG, LONG, "4"]
+    sent = [message("romeo@localhost", body) for body in bodies]
+    client.send(*sent, " " * 50_000, CLOSE)
+    assert await client.text() == CLOSE
+    assert [item.text for item in place.backend.undelivered["romeo@localhost"]] == sent
+
+
+async def test_who_leaves_after_something_long_has_sent_it(place):
+    client = await place.bind()
+    client.send(message("romeo@localhost", LONG))
+    client.leave()
+    await client.task
+    assert [item.text for item in place.backend.undelivered["romeo@localhost"]] == [
+        message("romeo@localhost", LONG)
+    ]
+
+
+async def test_something_long_that_is_no_xml_ends_the_stream(place):
+    client = await place.bind()
+    client.send(message("romeo@localhost", LONG)[:-1], message("romeo@localhost", "2"))
+    assert condition(await client.text()) == "not-well-formed"
+    client.leave()
+    await client.task
+    assert not place.backend.undelivered["romeo@localhost"]
+
+
+@pytest.mark.parametrize("rounds", range(6))
+async def test_a_session_that_ends_while_something_long_is_worked_on(place, rounds):
+    client = await place.bind()
+    client.send(message("romeo@localhost", LONG), message("romeo@localhost", "2"))
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    place.manager.kick("juliet@localhost", now())
+    await client.texts(2)
+    handled = list(place.backend.undelivered["romeo@localhost"])
+    client.send(CLOSE)
+    await client.task
+    assert place.backend.undelivered["romeo@localhost"] == handled
 
 
 async def test_a_paused_connection_can_be_closed(at):

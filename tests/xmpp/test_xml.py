@@ -618,3 +618,46 @@ def test_pieces_copy_a_text_once(guard):
 def test_what_nests_too_deep_hears_so_though_it_does_not_end(levels):
     with pytest.raises(StreamError, match="nested deeper than 64"):
         Guard().read("<a>" * levels)
+
+
+class Counted(str):
+    """A text that knows through how much of it somebody counted."""
+
+    __slots__ = ()
+    through = 0
+
+    def count(self, part, start=0, end=None):
+        Counted.through += min(len(self), len(self) if end is None else end) - start
+        return super().count(part, start, end)
+
+
+@pytest.mark.parametrize("letter", ["x", "\U0001f434"])
+def test_a_long_text_of_few_tags_is_not_counted_through(guard, letter):
+    text = Counted(f"<message {C}><body>{letter * 60_000}</body></message>")
+    Counted.through = 0
+    assert guard.read(text).name == "message"
+    assert Counted.through < 100
+
+
+@pytest.mark.parametrize("max_depth", [3, 49, 50, 51, 64])
+def test_depth_around_a_long_text(max_depth):
+    guard = Guard(max_depth=max_depth)
+
+    def around(levels):
+        return "<a>" * levels + "x" * 10_000 + "</a>" * levels
+
+    assert guard.read(around(max_depth)).name == "a"
+    assert refused(guard.read, around(max_depth + 1)) == POLICY
+
+
+def test_few_tags_of_many_attributes_around_a_long_text():
+    guard, body = Guard(max_nodes=100), "x" * 10_000
+    assert guard.read(f"<a{attributes(49)}>{body}<b{attributes(49)}/></a>").name == "a"
+    assert refused(guard.read, f"<a{attributes(49)}>{body}<b{attributes(50)}/></a>") == POLICY
+
+
+@pytest.mark.parametrize("at", [3, 5000, 9999])
+def test_nul_in_a_long_text(guard, at):
+    text = "x" * at + "\0" + "x" * (10_000 - at)
+    assert refused(guard.read, f"<a>{text}</a>") == MALFORMED
+    assert refused(guard.read, f"{text}<a/>") == MALFORMED

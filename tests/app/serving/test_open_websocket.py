@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 from support.asgi import CLOSE as FAREWELL
 from support.asgi import OPEN, settle
-from support.sessions import message
+from support.sessions import BIND, SIGN_IN, message
 from support.taken import CLOSE, PING, PONG, TakenClient, masked
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Opcode
 
 from andiron.serving.open_websocket import OpenWebSocket, Server
+from andiron.serving.pieces import PIECE
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
 from andiron.sm.session import State
@@ -216,6 +217,32 @@ async def test_nothing_is_left_of_one_that_has_gone(place):
     await client.cut()
     assert gone() is client.network
     assert client.carrier._timer is None
+
+
+# How much at a time
+
+
+@pytest.mark.parametrize("whole", [8 * PIECE, PIECE])
+async def test_the_rest_of_a_long_frame_and_nothing_else_is_read_in_few_pieces(place, whole):
+    client = place.dial()
+    client.buffer = memoryview(bytearray(whole))
+    await client.connected()
+    client.send(OPEN)
+    await client.texts(2)
+    client.send(SIGN_IN.format("juliet"))
+    await client.texts(1)
+    client.send(OPEN)
+    await client.texts(2)
+    client.send(BIND)
+    await client.text()
+    client.pieces.clear()
+    long, short = message("juliet@localhost", "x" * 20 * PIECE), message("juliet@localhost", "y")
+    client.send(*[long, short] * 2)
+    assert [await client.text() for _ in range(4)] == [long, short] * 2
+    assert max(client.pieces) == whole
+    frames = len(masked(long.encode())) + len(masked(short.encode()))
+    assert sum(client.pieces) == 2 * frames
+    assert len(client.pieces) <= 2 * (20 * PIECE // whole + 4)
 
 
 # Compression
