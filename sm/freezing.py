@@ -74,7 +74,8 @@ def thaw(keeper: Keeper, frozen: Frozen, connect: Connect, now: float) -> Sessio
     session.state = State.DETACHED
     life = session.life
     life.lost()
-    life.expires_at = (head.lost_at + offset if head.lost_at else now) + head.max
+    # A clock that was set back makes nobody wait longer than it may.
+    life.expires_at = (min(head.lost_at + offset, now) if head.lost_at else now) + head.max
     if head.ends_at:
         life.ends_at = head.ends_at + offset
     session.link = connect(session, head, now)
