@@ -17,6 +17,8 @@ from soaking.session import Place, Session
 from soaking.websocket import WebSocketLink
 
 PATIENCE = 30.0
+TO_COME = 120.0
+"""Seconds within which all must have come, and been told of each other."""
 TICK = 0.02
 HOW = ("reset", "reset", "mid-frame", "mid-frame", "leave", "silent")
 """How connections end."""
@@ -122,7 +124,7 @@ class Crowd:
         """Let everybody come, and wait for that."""
         begun = time.monotonic()
         self.begin()
-        await self.all_there()
+        await self.all_there(TO_COME)
         self.signed_in_after = time.monotonic() - begun
 
     async def rage(self, seconds: float = inf) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from load.figures import percentile
+from load.process import ServerProcess
 
 from andiron.sm.journal import lines
 from soaking.crowd import Crowd, Traffic
@@ -101,6 +102,8 @@ class Restart:
     """Until the server answered."""
     back: list[float]
     """From the signal until each session was resumed."""
+    cpu: float
+    """What the server took of a processor from its start until all were."""
     resumed: int
     begun_anew: int
 
@@ -109,7 +112,7 @@ class Restart:
         return (
             f"{self.how.name:7} exit {self.exit:.2f} s, start {self.start:.2f} s; resumed"
             f" {self.resumed}, begun anew {self.begun_anew}; back after (p50, p99, all)"
-            f" {', '.join(f'{each:.2f}' for each in back)} s"
+            f" {', '.join(f'{each:.2f}' for each in back)} s, with {self.cpu:.2f} s of CPU"
         )
 
 
@@ -133,9 +136,10 @@ async def _restart(server: Server, crowd: Crowd, how: signal.Signals) -> Restart
     await server.start()
     started = time.monotonic()
     await crowd.all_there(PATIENCE)
+    cpu = ServerProcess(server.process.pid).cpu()
     back = [each.resumed_at - began for each in crowd.sessions if each.resumed_at > ended]
     anew = sum(each.anew.total() for each in crowd.sessions) - anew
-    return Restart(how, ended - began, started - ended, back, len(back), anew)
+    return Restart(how, ended - began, started - ended, back, cpu, len(back), anew)
 
 
 async def _rage(server: Server, crowd: Crowd, options: argparse.Namespace) -> list[Restart]:
