@@ -32,7 +32,7 @@ from andiron.xmpp.errors import (
 )
 from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import STANZA_NAMES
-from andiron.xmpp.xml import Element
+from andiron.xmpp.xml import Element, utf8_length
 
 logger = logging.getLogger("andiron.sm")
 
@@ -203,9 +203,10 @@ class Session:
             if element.namespace == ns.CLIENT and element.name in STANZA_NAMES:
                 inbound = self.inbound
                 ticket = inbound.arrive()
-                size, tally = len(element.text), self.tally
+                text, tally = element.text, self.tally
+                size = len(text) if text.isascii() else utf8_length(text)
                 tally.received[element.name] += 1
-                tally.received_size += size
+                tally.received_size += len(text)
                 early = self.flow.arrived(size, now)
                 if early:
                     self._slow_down(now + early)

@@ -23,6 +23,7 @@ def _parser(described: str | None) -> argparse.ArgumentParser:
     add("--expiry", type=int, help="seconds to resume in (30; with --restart 300)")
     add("--bosh", type=float, default=0.0, help="the share of sessions over BOSH")
     add("--room", type=int, default=0, help="how many are in a room; with --restart")
+    add("--asleep", type=int, default=0, help="with --restart: more sessions, that hibernate")
     add("--restart", type=float, default=0, help="seconds between two ends of the server")
     add("--times", type=int, default=0, help="how often it ends, instead of --seconds")
     add("--database", default="", help="the URL of an empty one (SQLite)")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from math import inf
 
+from soaking import words
 from soaking.bosh import BoshLink
 from soaking.link import Address, Link
 from soaking.session import Place, Session
@@ -44,7 +45,8 @@ class Traffic:
 class Crowd:
     """All sessions of a run."""
 
-    def __init__(self, address: Address, traffic: Traffic) -> None:
+    def __init__(self, address: Address, traffic: Traffic, first: int = 0) -> None:
+        """``first`` is the number of the first of them."""
         self.address = address
         self.traffic = traffic
         self.faults: collections.Counter[str] = collections.Counter()
@@ -58,7 +60,7 @@ class Crowd:
         self.leaving = False
         self._rooms: set[int] = set()
         self._changed = asyncio.Event()
-        self.sessions = [self._session(number) for number in range(traffic.sessions)]
+        self.sessions = [self._session(number) for number in range(first, first + traffic.sessions)]
         self._lives: list[asyncio.Task[None]] = []
 
     def _session(self, number: int) -> Session:
@@ -74,6 +76,16 @@ class Crowd:
             company = min(traffic.room, traffic.sessions - room * traffic.room)
             place = Place(mate if mate < traffic.sessions else None, room, company)
         return Session(self, number, connect, place)
+
+    async def sleep(self) -> None:
+        """Lose the connections, and do not come back."""
+        self.leaving = True
+        for session in self.sessions:
+            session.leaving = True
+            if session.link is not None:
+                session.stanza(words.AVAILABLE)
+                session.link.kill("leave")
+        await asyncio.wait(self._lives, timeout=PATIENCE)
 
     def changed(self, session: Session) -> None:
         if session.settled:

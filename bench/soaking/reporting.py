@@ -9,9 +9,8 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
 
-from andiron import application, routes
+from andiron.application import create_app
 from andiron.serving.limits import allow_open_files
 from andiron.serving.logs import configure_logging
 from andiron.serving.server import Server, server_config
@@ -53,31 +52,23 @@ class Reporter:
 
 def serve(listener_fd: int) -> None:
     """Serve by the settings of the environment, until SIGTERM."""
-    managers: list[SessionManager] = []
-    endpoints: list[routes.WebSocketEndpoint] = []
-
-    class Manager(SessionManager):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            managers.append(self)
-
-    class Endpoint(routes.WebSocketEndpoint):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            endpoints.append(self)
-
-    application.SessionManager = Manager  # type: ignore[misc]
-    routes.WebSocketEndpoint = Endpoint  # type: ignore[misc]
     settings = Settings()
     configure_logging(settings.log_level)
     allow_open_files()
-    config = server_config(settings, application.create_app(settings))
-    reporter = Reporter(lambda: managers[0], lambda: endpoints[0].strangers.count)
+    chat = create_app(settings)
+
+    def manager() -> SessionManager:
+        assert chat._serving is not None
+        return chat._serving[0]
+
+    reporter = Reporter(manager, lambda: chat.strangers.count)
 
     async def started() -> None:
         asyncio.get_running_loop().add_reader(0, reporter.report)
 
-    Server(config, started, lambda: None).run([socket.socket(fileno=listener_fd)])
+    Server(server_config(settings, chat), started, lambda: None).run(
+        [socket.socket(fileno=listener_fd)]
+    )
 
 
 if __name__ == "__main__":

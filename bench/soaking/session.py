@@ -132,8 +132,9 @@ class Session:
         if "<mechanisms" in text:
             self._sasl = self._client()
             link.send(words.AUTH.format(self._sasl.first().decode()))
-        elif "<connection-timeout" in text:
-            self.refused("signing in took too long")
+        elif "<connection-timeout" in text or ("<system-shutdown" in text and not link.ready):
+            # Who is still signing in is only sent away.
+            self.refused(text[text.index("><") + 1 :].partition(" ")[0])
         elif "<stream:error" in text:
             self.fault(text[:200])
         elif self.sm_id:

@@ -88,6 +88,21 @@ def test_a_session_is_read_from_the_slower():
     assert world.now - began > 20.0
 
 
+def test_what_is_written_in_wide_letters_counts_as_many_bytes_as_it_has():
+    sent = []
+    for letter in "xé€🌹":
+        world = World(SmConfig(rate=1000, burst=30_000, patience=600))
+        flood = world.bind("mallory")
+        count = 0
+        while not flood.paused:
+            world.receive(
+                flood, message("nobody@localhost", letter * (3600 // len(letter.encode())))
+            )
+            count += 1
+        sent.append(count)
+    assert len(set(sent)) == 1
+
+
 def test_a_slow_session_that_is_resumed_is_read_again():
     world = World(SmConfig(rate=1000, burst=30_000, patience=600))
     flood = world.bind("mallory", "<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
