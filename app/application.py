@@ -404,11 +404,12 @@ class Andiron:
 
                 def shutdown() -> None:
                     self._entrance = None
-                    if continuity is None or self.database_lost:
+                    if continuity is None:
                         domain.close(manager.clock())
                         manager.shutdown(manager.clock())
                     else:
-                        self._refusal = LEAVING
+                        if not self.database_lost:
+                            self._refusal = LEAVING
                         self._router = self._bosh = None
                         manager.hibernate(manager.clock())
 

@@ -1,6 +1,6 @@
 """What happens in the domain, for the specifications that want to know."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from andiron.domain.client import Client
@@ -52,10 +52,10 @@ class Service(Protocol):
         Called for each service that had directed presence from it.
         """
 
-    def places(self, client: Client) -> list[list[str]]:
-        """Return where a resource is by its directed presence, to be written down."""
+    def places(self, client: Client) -> Mapping[str, list[str]]:
+        """Return where a resource is by its directed presence, by name, to be written down."""
 
-    def seat(self, client: Client, places: Iterable[Sequence[str]]) -> None:
+    def seat(self, client: Client, places: Mapping[str, Sequence[str]]) -> None:
         """Let a resource be where it was when that was written down; nobody is told."""
 
     def hide(self, client: Client, jid: str, now: float) -> None:

@@ -22,7 +22,10 @@ __all__ = ["Freezer", "FrozenClient"]
 
 @dataclass(frozen=True, slots=True)
 class FrozenClient:
-    """A resource as plain data. Times are Unix seconds, 0 for never."""
+    """A resource as plain data. Times are Unix seconds, 0 for never.
+
+    What there may be much of, and changes bit by bit, is an object: so a change is a small one.
+    """
 
     presence: str = ""
     """The available presence it last sent, as others get it."""
@@ -36,9 +39,9 @@ class FrozenClient:
     """Whether it wants copies of messages (XEP-0280)."""
     copied_since: float = 0.0
     best_since: float = 0.0
-    inherited: Sequence[str] = ()
+    inherited: Mapping[str, bool] = field(default_factory=dict)
     """Messages that it answers for, of which it has copies: their keys."""
-    directed: Sequence[str] = ()
+    directed: Mapping[str, bool] = field(default_factory=dict)
     """Full JIDs of those that saw its directed presence."""
     caps: Sequence[str] = ()
     """Hash, node and version of its capabilities (XEP-0115)."""
@@ -46,8 +49,8 @@ class FrozenClient:
     """What it wants to be notified of; None where that is not known."""
     handed: Sequence[int] = ()
     """Stored messages that are with it: they need not be stored any more."""
-    places: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
-    """Where it is by directed presence to a service, by that one's host name."""
+    places: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """Where it is by directed presence to a service, by that one's host name, and there by name."""
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:
@@ -86,8 +89,8 @@ class Freezer:
             carbons=client in client.owner.carbons,
             copied_since=wall(client.copied_since),
             best_since=wall(client.best_since),
-            inherited=list(client.inherited or ()),
-            directed=list(client.directed or ()),
+            inherited=dict.fromkeys(client.inherited or (), True),
+            directed=dict.fromkeys(client.directed or (), True),
             caps=caps,
             nodes=nodes,
             handed=self._offline.handed(client),

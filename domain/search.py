@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from andiron.domain.about.disco import info, items
@@ -83,9 +83,9 @@ class SearchService:
     def left(self, client: Client, now: float) -> None:
         """Know nothing of it."""
 
-    def places(self, client: Client) -> list[list[str]]:  # noqa: ARG002
+    def places(self, client: Client) -> Mapping[str, list[str]]:  # noqa: ARG002
         """Return nothing: nobody is here."""
-        return []
+        return {}
 
     def seat(self, client: Client, places: object) -> None:
         """Seat nobody."""

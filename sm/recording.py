@@ -5,6 +5,7 @@ written at once, and goes out: so a client never has, or is told, what a process
 would not know of afterwards.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -14,6 +15,8 @@ from andiron.sm.frozen import Frozen, Head
 from andiron.sm.journal.journal import Journal
 from andiron.sm.link import Transport
 from andiron.xmpp.errors import StreamError
+
+logger = logging.getLogger("andiron.sm")
 
 _TURNS: Final = 1000
 """How many turns wait each for its own batch; where the disk takes longer the rest wait as one."""
@@ -290,17 +293,22 @@ class Recording:
         now = self._clock()
         gates, self._touched = self._touched, []
         for gate in gates:
-            gate.write_down(self._clock())
-        safe = self._writer.flush(now)
-        self._due = False
+            try:
+                gate.write_down(self._clock())
+            except Exception:
+                logger.exception("What changed of a session could not be written down")
+        try:
+            safe = self._writer.flush(now)
+        finally:
+            self._due = False  # Whatever fails, the next turn has its end.
         if self._touched or self.journal.pending:
             self._ask()
         if safe:
             for gate in gates:
-                gate.release(gate.mark)
+                _let_out(gate.release, gate.mark)
         elif self._writer.failing:
             for gate in gates:
-                gate.release_the_rest()
+                _let_out(gate.release_the_rest)
             self._keep(gates, now)
         elif self._turns >= _TURNS:
             self._keep(gates, now)
@@ -313,7 +321,7 @@ class Recording:
     def _written(self, marks: list[tuple[Gate, int]]) -> None:
         self._turns -= 1
         for gate, mark in marks:
-            gate.release(mark)
+            _let_out(gate.release, mark)
 
     def _keep(self, gates: Iterable[Gate], now: float) -> None:
         """Have gates wait for no turn of their own: however long it takes, nothing grows."""
@@ -337,6 +345,14 @@ class Recording:
         if not self._due:
             self._due = True
             self._soon(self.end_turn)
+
+
+def _let_out(release: Callable[..., None], *mark: int) -> None:
+    """Let something out; what fails of it keeps nobody else's."""
+    try:
+        release(*mark)
+    except Exception:
+        logger.exception("What was written down of a session could not go out")
 
 
 def _without_earlier(texts: list[str]) -> list[str]:

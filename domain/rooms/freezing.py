@@ -109,11 +109,11 @@ def resume(room: Room, frozen: FrozenRoom, offset: float) -> None:
 
 
 def freeze_seat(room: Room, client: Client) -> list[str]:
-    """Return where a session sits in a room: its name, nickname, role, what others see."""
+    """Return how a session sits in a room: its nickname, role, what others see."""
     place = room.seats[client]
     occupant = place.occupant
     shown = _SHOWN if occupant.shown is place else ""
-    return [room.node, occupant.nick, occupant.role.value, place.inner, shown]
+    return [occupant.nick, occupant.role.value, place.inner, shown]
 
 
 def seat(room: Room, client: Client, nick: str, role: str, inner: str, shown: str) -> None:

@@ -164,12 +164,11 @@ class Rooms:
             if each.name in self.by_name:
                 resume(self.by_name[each.name], each, offset)
 
-    def seat(self, client: Client, place: Sequence[str]) -> Room | None:
+    def seat(self, client: Client, name: str, place: Sequence[str]) -> Room | None:
         """Let a session sit where it did, and return the room; None where that is no more."""
-        name, *rest = place
         room = self.by_name.get(name)
         if room is not None:
-            seat(room, client, *rest)
+            seat(room, client, *place)
         return room
 
     def post(self, room: Room, client: Client, text: str, jid: JID, now: float) -> None:

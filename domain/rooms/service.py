@@ -150,10 +150,10 @@ class RoomService:
             if room is not None:
                 self._notes.look(room)
 
-    def places(self, client: Client) -> list[list[str]]:
-        """Return where a session sits, as plain data."""
+    def places(self, client: Client) -> Mapping[str, list[str]]:
+        """Return where a session sits, by the room's name, as plain data."""
         visits = self._visits.get(client, ())
-        return [freeze_seat(room, client) for room in visits if client in room.seats]
+        return {room.node: freeze_seat(room, client) for room in visits if client in room.seats}
 
     def freeze(self, offset: float) -> list[tuple[str, Mapping[str, Plain]]]:
         """Return the rooms that somebody is in, by name, as plain data.
@@ -167,9 +167,9 @@ class RoomService:
         """Have rooms that were frozen; see :meth:`Rooms.revive`."""
         await self._rooms.revive(frozen, offset)
 
-    def seat(self, client: Client, places: Iterable[Sequence[str]]) -> None:
+    def seat(self, client: Client, places: Mapping[str, Sequence[str]]) -> None:
         """Let a session sit in rooms as it did; nobody is told."""
-        found = [self._rooms.seat(client, place) for place in places]
+        found = [self._rooms.seat(client, name, place) for name, place in places.items()]
         self._visits[client] = {room for room in found if room is not None}
 
     def tidy(self) -> None:

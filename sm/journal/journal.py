@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from andiron.sm.frozen import Frozen, Head, Plain
+from andiron.sm.journal.changes import changes
 from andiron.sm.journal.records import Record, is_plain, whole
 from andiron.sm.journal.state import Debts, State
 
@@ -46,10 +47,12 @@ class Journal:
         self._add(whole(session))
 
     def changed(self, head: Head) -> None:
-        """Record what changed of a session besides its counters and its queue."""
-        _check(head.backend)
-        self.state.changed(head)
-        self._add(("changed", head.plain()))
+        """Record what changed of a session besides its counters and its queue, if anything has."""
+        found = changes(self.state.sessions[head.id].head.plain(), head.plain())
+        if found:
+            _check(found)
+            self.state.changed(head)
+            self._add(("changed", head.id, found))
 
     def queued(self, sm_id: str, text: str, wall: float) -> None:
         """Record a stanza for a session's client, before it goes out; ``wall`` is a Unix time."""
@@ -75,10 +78,21 @@ class Journal:
         self._add(("ended", sm_id))
 
     def note(self, key: str, value: Plain) -> None:
-        """Record what belongs to no session, in place of what had its key; None: it is gone."""
-        _check(value)
+        """Record what belongs to no session, in place of what had its key; None: it is gone.
+
+        Of an object in place of another, what differs is recorded.
+        """
+        former = self.state.notes.get(key)
+        if isinstance(former, dict) and isinstance(value, dict):
+            found = changes(former, value)
+            if not found:
+                return
+            record: Record = "amended", key, found
+        else:
+            record = "note", key, value
+        _check(record)
         self.state.note(key, value)
-        self._add(("note", key, value))
+        self._add(record)
 
     def owed(self, kind: str, payload: Plain) -> int:
         """Record what was taken over and must yet go elsewhere; return its number.

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from andiron.sm.counters import MODULUS
 from andiron.sm.frozen import Frozen, Head, Plain
+from andiron.sm.journal.changes import amended
 from andiron.sm.journal.state import State, Written
 
 __all__ = ["Record", "apply", "is_plain", "whole"]
@@ -57,8 +58,15 @@ def _began(state: State, head: Plain, handled: int, acked: int, queue: list[Any]
     state.began(Frozen(Head.of(head), handled, acked, [(text, wall) for text, wall in queue]))
 
 
-def _changed(state: State, head: Plain) -> None:
-    state.changed(Head.of(head))
+def _changed(state: State, sm_id: str, found: Plain) -> None:
+    head = Head.of(amended(state.sessions[sm_id].head.plain(), found))
+    if head.id != sm_id:
+        raise ValueError("a session has one id")
+    state.changed(head)
+
+
+def _amended(state: State, key: str, found: Plain) -> None:
+    state.note(key, amended(state.notes[key], found))
 
 
 def _is_text(value: object) -> bool:
@@ -87,12 +95,13 @@ def _is_anything(_value: object) -> bool:
 
 _RECORDS: Final[dict[str, tuple[Callable[..., None], tuple[Callable[[Any], bool], ...]]]] = {
     "began": (_began, (_is_anything, _is_count, _is_count, _is_list)),
-    "changed": (_changed, (_is_anything,)),
+    "changed": (_changed, (_is_text, _is_list)),
     "queued": (State.queued, (_is_text, _is_text, _is_time)),
     "acknowledged": (State.acknowledged, (_is_text, _is_count)),
     "handled": (State.handled, (_is_text, _is_count)),
     "ended": (State.ended, (_is_text,)),
     "note": (State.note, (_is_text, _is_anything)),
+    "amended": (_amended, (_is_text, _is_list)),
     "owed": (State.owed, (_is_text, _is_number, _is_anything)),
     "paid": (State.paid, (_is_text, _is_number)),
 }

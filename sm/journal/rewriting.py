@@ -51,13 +51,13 @@ class Rewriting:
 
     def _concerns(self, record: Record) -> bool:
         name = record[0]
-        if name in {"note", "owed", "paid"}:
+        if name in {"note", "amended", "owed", "paid"}:
             key = cast(str, record[1])
-            if name == "note":
+            if name in {"note", "amended"}:
                 return key not in self._notes
             # What is owed waits for what was owed before it; what is paid may not be owed at all.
             return name == "paid" or key not in self._debts
-        if name in {"began", "changed"}:
+        if name == "began":
             return cast(dict[str, str], record[1])["id"] not in self._sessions
         return cast(str, record[1]) not in self._sessions
 

@@ -209,3 +209,20 @@ def test_who_asks_again_and_again_behind_an_answer_fills_no_memory(case: Case) -
     assert case.gate.mark - case.gate.passed == 2
     case.over()
     assert case.sent == ["<resumed/>", "<a h='999'/>"]
+
+
+def test_what_fails_of_one_keeps_nobody_elses(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    broken = Recorded()
+    gate = case.recording.begin(broken, Frozen(head("b"), 0, 0))
+    case.turn()
+    broken.head = None  # type: ignore[assignment]
+    for each in (gate, case.gate):
+        each.changed()
+        each.send("<one/>")
+    broken.transport.send = None  # type: ignore[assignment, union-attr, method-assign]
+    case.turn()
+    assert case.sent == ["<one/>"]
+    case.gate.send("<two/>")
+    case.turn()
+    assert case.sent == ["<one/>", "<two/>"]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
