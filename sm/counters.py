@@ -39,7 +39,7 @@ class Inbound:
     are counted from one and never wrap; ``h`` begins at :meth:`begin`.
     """
 
-    __slots__ = ("_base", "_begun", "_done", "received", "settled")
+    __slots__ = ("_base", "_begun", "_done", "received", "repeated", "settled")
 
     def __init__(self) -> None:
         self._base = 0
@@ -47,6 +47,8 @@ class Inbound:
         self._done: set[int] | None = None
         self.received = 0
         self.settled = 0
+        self.repeated: set[int] | None = None
+        """Tickets of stanzas to come that were handled before, in another process."""
 
     def begin(self, base: int = 0) -> None:
         """Let ``h`` be ``base`` now and count only what arrives from here on."""
@@ -57,6 +59,24 @@ class Inbound:
     def h(self) -> int:
         """How many stanzas are handled since :meth:`begin`, modulo 2**32."""
         return (self._base + max(0, self.settled - self._begun)) % MODULUS
+
+    @property
+    def beyond(self) -> tuple[int, ...]:
+        """Which of those after ``h`` are handled as well: 2 is the second of them."""
+        if not self._done and not self.repeated:
+            return ()
+        first = max(self.settled, self._begun)
+        ahead = (self._done or set()) | (self.repeated or set())
+        return tuple(sorted(ticket - first for ticket in ahead))
+
+    def is_repeated(self, ticket: int) -> bool:
+        """Tell whether a stanza was handled before; only the first time."""
+        repeated = self.repeated
+        if repeated is None or ticket not in repeated:
+            return False
+        repeated.remove(ticket)
+        self.repeated = repeated or None
+        return True
 
     @property
     def pending(self) -> int:

@@ -58,7 +58,7 @@ def freeze(session: Session) -> Frozen:
     assert management is not None
     queue = management.queue
     owed = [(text, session.wall(since)) for text, since, _ in queue]
-    return Frozen(head_of(session), session.inbound.h, queue.acked, owed)
+    return Frozen(head_of(session), session.inbound.h, queue.acked, owed, session.inbound.beyond)
 
 
 def thaw(keeper: Keeper, frozen: Frozen, connect: Connect, now: float) -> Session:
@@ -81,6 +81,7 @@ def thaw(keeper: Keeper, frozen: Frozen, connect: Connect, now: float) -> Sessio
     session.link = connect(session, head, now)
     session.flow.payer = payer = session.link.payer
     session.inbound.begin(frozen.handled)
+    session.inbound.repeated = set(frozen.beyond) or None
     queue = UnackedQueue(frozen.acked, payer)
     for text, came_at in frozen.queue:
         queue.push(text, came_at + offset)

@@ -93,3 +93,6 @@ class Frozen:
     """How many of its own the client has acknowledged, modulo 2**32."""
     queue: Sequence[tuple[str, float]] = ()
     """The stanzas after those, oldest first, each with the Unix time when it came."""
+    beyond: Sequence[int] = ()
+    """Which of the client's stanzas after :attr:`handled` are handled, too: 2 is the second.
+    It sends them again, as its count does not tell it, and they are let go."""

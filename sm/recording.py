@@ -68,6 +68,7 @@ class Gate:
     """Stands between one session that outlives its process, and its connection."""
 
     __slots__ = (
+        "_beyond",
         "_changed",
         "_closing",
         "_handled",
@@ -91,6 +92,7 @@ class Gate:
         self._texts: list[str] = []
         self._closing: tuple[Transport, StreamError | None] | None = None
         self._handled = self._changed = False
+        self._beyond = tuple(session.inbound.beyond)
         self.passed = 0
         """How many texts have gone through, or were dropped."""
         self._marked = 0
@@ -164,7 +166,12 @@ class Gate:
             self._session.spent(now)
         if self._handled:
             self._handled = False
-            journal.handled(self._sm_id, self._session.inbound.h)
+            inbound = self._session.inbound
+            journal.handled(self._sm_id, inbound.h)
+            beyond = inbound.beyond
+            if beyond != self._beyond:
+                self._beyond = beyond
+                journal.beyond(self._sm_id, beyond)
 
     @property
     def waiting(self) -> bool:

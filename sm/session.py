@@ -210,7 +210,9 @@ class Session:
                 early = self.flow.arrived(size, now)
                 if early:
                     self._slow_down(now + early)
-                if self.link.receive(element, ticket, now):
+                if (inbound.repeated and inbound.is_repeated(ticket)) or self.link.receive(
+                    element, ticket, now
+                ):
                     inbound.handle(ticket)
                     management = self.management
                     if management is not None:

@@ -1,6 +1,6 @@
 """What a process records as it goes: applied to the live state at once, written at a turn's end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from andiron.sm.frozen import Frozen, Head, Plain
 from andiron.sm.journal.changes import changes
@@ -71,6 +71,11 @@ class Journal:
         """
         self.state.handled(sm_id, h)
         self._add(("handled", sm_id, h))
+
+    def beyond(self, sm_id: str, ahead: Sequence[int]) -> None:
+        """Record which after those are handled as well, in place of what was recorded before."""
+        self.state.beyond(sm_id, ahead)
+        self._add(("beyond", sm_id, ahead))
 
     def ended(self, sm_id: str) -> None:
         """Record that a session is no more, in the turn in which its stanzas went elsewhere."""

@@ -15,7 +15,14 @@ Record: TypeAlias = "Sequence[Plain]"
 
 def whole(session: Written | Frozen) -> Record:
     """Return the record that says all of a session."""
-    return "began", session.head.plain(), session.handled, session.acked, list(session.queue)
+    return (
+        "began",
+        session.head.plain(),
+        session.handled,
+        session.acked,
+        list(session.queue),
+        list(session.beyond),
+    )
 
 
 def apply(state: State, record: Plain) -> None:
@@ -49,13 +56,16 @@ _SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
 _LISTS: Final = frozenset({list, tuple})
 
 
-def _began(state: State, head: Plain, handled: int, acked: int, queue: list[Any]) -> None:
+def _began(
+    state: State, head: Plain, handled: int, acked: int, queue: list[Any], beyond: list[int]
+) -> None:
     for entry in queue:
         if type(entry) is not list or len(entry) != 2:
             raise ValueError("a queued stanza is its text and its time")
         if type(entry[0]) is not str or not _is_time(entry[1]):
             raise ValueError("a queued stanza is its text and its time")
-    state.began(Frozen(Head.of(head), handled, acked, [(text, wall) for text, wall in queue]))
+    owed = [(text, wall) for text, wall in queue]
+    state.began(Frozen(Head.of(head), handled, acked, owed, beyond))
 
 
 def _changed(state: State, sm_id: str, found: Plain) -> None:
@@ -85,6 +95,10 @@ def _is_number(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
+def _are_numbers(value: Any) -> bool:
+    return type(value) is list and all(map(_is_number, value))
+
+
 def _is_list(value: object) -> bool:
     return type(value) is list
 
@@ -94,11 +108,12 @@ def _is_anything(_value: object) -> bool:
 
 
 _RECORDS: Final[dict[str, tuple[Callable[..., None], tuple[Callable[[Any], bool], ...]]]] = {
-    "began": (_began, (_is_anything, _is_count, _is_count, _is_list)),
+    "began": (_began, (_is_anything, _is_count, _is_count, _is_list, _are_numbers)),
     "changed": (_changed, (_is_text, _is_list)),
     "queued": (State.queued, (_is_text, _is_text, _is_time)),
     "acknowledged": (State.acknowledged, (_is_text, _is_count)),
     "handled": (State.handled, (_is_text, _is_count)),
+    "beyond": (State.beyond, (_is_text, _are_numbers)),
     "ended": (State.ended, (_is_text,)),
     "note": (State.note, (_is_text, _is_anything)),
     "amended": (_amended, (_is_text, _is_list)),

@@ -6,6 +6,7 @@ less, which a walk through the sessions themselves could not promise between two
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from andiron.sm.counters import distance
@@ -20,18 +21,19 @@ _LONG: Final = 1000
 class Written:
     """One session, as it is written down; :class:`~andiron.sm.frozen.Frozen` says what is what."""
 
-    __slots__ = ("acked", "handled", "head", "queue")
+    __slots__ = ("acked", "beyond", "handled", "head", "queue")
 
     def __init__(self, session: Frozen) -> None:
         self.head = session.head
         self.handled = session.handled
         self.acked = session.acked
+        self.beyond = tuple(session.beyond)
         # Nearly always short, and an empty deque takes 760 bytes.
         self.queue: list[tuple[str, float]] | deque[tuple[str, float]] = list(session.queue)
 
     def frozen(self) -> Frozen:
         """Return it as a value."""
-        return Frozen(self.head, self.handled, self.acked, tuple(self.queue))
+        return Frozen(self.head, self.handled, self.acked, tuple(self.queue), self.beyond)
 
 
 class Debts:
@@ -92,6 +94,10 @@ class State:
     def handled(self, sm_id: str, h: int) -> None:
         """Have all up to ``h`` of what a session's client sent be handled."""
         self.sessions[sm_id].handled = h
+
+    def beyond(self, sm_id: str, ahead: Sequence[int]) -> None:
+        """Have some after those be handled as well: the ``ahead``-th of what follows."""
+        self.sessions[sm_id].beyond = tuple(ahead)
 
     def ended(self, sm_id: str) -> None:
         """Have a session no more; where its stanzas went is recorded with this."""
