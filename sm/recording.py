@@ -18,6 +18,7 @@ from andiron.xmpp.errors import StreamError
 
 logger = logging.getLogger("andiron.sm")
 
+_HELD_UP: Final = "What was written down of a session could not go out"
 _TURNS: Final = 1000
 """How many turns wait each for its own batch; where the disk takes longer the rest wait as one."""
 
@@ -312,10 +313,21 @@ class Recording:
             self._ask()
         if safe:
             for gate in gates:
-                _let_out(gate.release, gate.mark)
-        elif self._writer.failing:
+                try:
+                    gate.release(gate.mark)
+                except Exception:
+                    logger.exception(_HELD_UP)
+        else:
+            self._wait(gates, now)
+
+    def _wait(self, gates: list[Gate], now: float) -> None:
+        """Let go out what may, and the rest when it is written down."""
+        if self._writer.failing:
             for gate in gates:
-                _let_out(gate.release_the_rest)
+                try:
+                    gate.release_the_rest()
+                except Exception:
+                    logger.exception(_HELD_UP)
             self._keep(gates, now)
         elif self._turns >= _TURNS:
             self._keep(gates, now)
@@ -328,7 +340,10 @@ class Recording:
     def _written(self, marks: list[tuple[Gate, int]]) -> None:
         self._turns -= 1
         for gate, mark in marks:
-            _let_out(gate.release, mark)
+            try:
+                gate.release(mark)
+            except Exception:
+                logger.exception(_HELD_UP)
 
     def _keep(self, gates: Iterable[Gate], now: float) -> None:
         """Have gates wait for no turn of their own: however long it takes, nothing grows."""
@@ -352,14 +367,6 @@ class Recording:
         if not self._due:
             self._due = True
             self._soon(self.end_turn)
-
-
-def _let_out(release: Callable[..., None], *mark: int) -> None:
-    """Let something out; what fails of it keeps nobody else's."""
-    try:
-        release(*mark)
-    except Exception:
-        logger.exception("What was written down of a session could not go out")
 
 
 def _without_earlier(texts: list[str]) -> list[str]:
