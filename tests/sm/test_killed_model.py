@@ -19,9 +19,11 @@ from andiron.sm.frozen import Head
 from andiron.sm.journal.journal import Journal
 from andiron.sm.journal.records import apply
 from andiron.sm.journal.state import State
+from andiron.sm.link import Channel
 from andiron.sm.recording import Recording
 from andiron.sm.session import Session
 from andiron.xmpp.stanza import STANZA_NAMES
+from andiron.xmpp.xml import Element
 
 SM = "xmlns='urn:xmpp:sm:3'"
 ENABLE = f"<enable {SM} resume='true'/>"
@@ -62,11 +64,24 @@ class Paper:
         done()
 
 
+class LastingLink(MemoryLink):
+    """Has to wait for what requests ask for."""
+
+    def receive(self, element: Element, ticket: int, now: float) -> bool:
+        if element.name == "iq" and self.jid:
+            self.backend.deferred.append((self, element, ticket))
+            return False
+        return super().receive(element, ticket, now)
+
+
 class LastingBackend(MemoryBackend):
     """Knows the links of sessions that were frozen, by their accounts alone."""
 
+    def connect(self, session: Session, channel: Channel) -> MemoryLink:
+        return LastingLink(self, session)
+
     def thaw(self, session: Session, head: Head, now: float) -> MemoryLink:
-        link = MemoryLink(self, session)
+        link = LastingLink(self, session)
         link.account, link.jid = head.account, head.jid
         link.payer = self.payers.setdefault(head.account, link.payer)
         self.links[head.account].append(link)
@@ -202,6 +217,17 @@ class Killed(RuleBasedStateMachine):
             self.world, f"<message xmlns='jabber:client' to='{to}'><body>{body}</body></message>"
         )
 
+    @rule(name=st.sampled_from(NAMES))
+    def ask(self, name: str) -> None:
+        """Send a request, which is not handled before what it asks for is there."""
+        self.clients[name].say(self.world, "<iq xmlns='jabber:client' type='get' id='q'/>")
+
+    @precondition(lambda self: self.world.backend.deferred)
+    @rule()
+    def answer(self) -> None:
+        link, _, ticket = self.world.backend.deferred.pop(0)
+        link.session.handled(ticket, self.world.now)
+
     @rule()
     def end_turn(self) -> None:
         self.world.end_turn()
@@ -268,6 +294,8 @@ class Killed(RuleBasedStateMachine):
                 if client.transport is None:
                     client.come(self.world)
             self._settle()
+            while self.world.backend.deferred:
+                self.answer()
             for client in self.clients.values():
                 if client.transport is not None and not client.resuming:
                     self.world.receive(client.transport, f"<r {SM}/>")
