@@ -282,14 +282,14 @@ async def bosh_anonymous(victim: Victim) -> Once:
 
 
 KINDS = {
-    "message": Kind(message, 100, 150_000),
-    "managed message": Kind(managed_message, 100, 335_000),
-    "archived message": Kind(archived_message, 20, 3_550_000),
+    "message": Kind(message, 100, 155_000),
+    "managed message": Kind(managed_message, 100, 418_000),
+    "archived message": Kind(archived_message, 20, 3_750_000),
     "room copy": Kind(room_message, 20, 49_000, OCCUPANTS),
     "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 1_850_000),
     "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 2_550_000),
     "SCRAM again": Kind(scram, 20, 2_950_000),
-    "resumption": Kind(resumption, 20, 2_800_000),
+    "resumption": Kind(resumption, 20, 2_900_000),
     "BOSH message": Kind(bosh_message, 50, 420_000),
     "BOSH ANONYMOUS": Kind(bosh_anonymous, 20, 2_900_000),
 }
