@@ -7,6 +7,7 @@ import weakref
 import pytest
 from support.asgi import CLOSE, OPEN, ClientGone, settle
 from support.sessions import BIND, SIGN_IN, attribute, message
+from support.waiting import until
 
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
@@ -547,6 +548,7 @@ async def test_order_is_kept_whatever_waits(place, room, sm, way):
     await settle()
     # Three at a time are two writes to who takes connections over, of one and of two.
     passed = (0, 1, 3, 3, 4)[room] if way == "taken over" else room
+    await until(lambda: len([m for m in client.taken if m.get("text") in bodies]) >= passed)
     assert [m["text"] for m in client.taken if m.get("text") in bodies] == bodies[:passed]
     if way == "taken over":
         assert place.link().session.transport.congested

@@ -49,7 +49,7 @@ async def test_it_is_offered_after_sign_in(stage):
     client.open()
     assert not any(ns.CSI in text for text in client.link.features())
     client = await stage.sign_in("juliet")
-    assert f"<csi xmlns='{ns.CSI}'/>" in client.link.features()
+    assert f"<csi xmlns='{ns.CSI}'/>" in "".join(client.link.features())
 
 
 @pytest.mark.parametrize(
