@@ -338,7 +338,7 @@ class Andiron:
                 async with self._running() as self._router:
                     yield
         finally:
-            self._router = self._bosh = self._websocket = None
+            self._serve_nothing()
             self.running = False
 
     @asynccontextmanager
@@ -410,7 +410,7 @@ class Andiron:
                     else:
                         if not self.database_lost:
                             self._refusal = LEAVING
-                        self._router = self._bosh = None
+                        self._serve_nothing()
                         manager.hibernate(manager.clock())
 
                 self._shutdown = shutdown
@@ -426,12 +426,16 @@ class Andiron:
         finally:
             driver.stop()
 
+    def _serve_nothing(self) -> None:
+        """Refuse whatever is asked from now on, on every way in."""
+        self._router = self._bosh = self._websocket = None
+
     def _lose_database(self, sentence: str) -> None:
         """Serve nothing from now on: what would be stored would be lost, or another's."""
         logger.critical("%s Nothing is served here any more: restart this process", sentence)
         self.database_lost = sentence
         self._refusal = DATABASE_LOST
-        self._router = self._bosh = self._websocket = None
+        self._serve_nothing()
         if self._shutdown is not None:
             self._shutdown()
         if self.on_database_lost is not None:

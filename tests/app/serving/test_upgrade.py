@@ -306,3 +306,12 @@ async def test_nothing_is_admitted_before_the_start_and_after_the_end(tmp_path):
     async with site.running():
         pass
     assert site.chat.admit(scope) is None
+
+
+async def test_while_the_server_ends_no_stream_begins(tmp_path):
+    async with Site(tmp_path).running() as site:
+        site.chat._shutdown()
+        status, told, client = await site.ask()
+        assert (status, told["retry-after"]) == (503, "1")
+        assert site.admitted == 0
+        await client.leave()
