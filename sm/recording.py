@@ -93,7 +93,7 @@ class Gate:
         self._texts: list[str] = []
         self._closing: tuple[Transport, StreamError | None] | None = None
         self._handled = self._changed = False
-        self._beyond = tuple(session.inbound.beyond)
+        self._beyond = session.inbound.beyond
         self.passed = 0
         """How many texts have gone through, or were dropped."""
         self._marked = 0
@@ -116,21 +116,18 @@ class Gate:
     def handled(self) -> None:
         """Record at the turn's end what is handled then of what the client sent."""
         self._handled = True
-        if not self.touched:
-            self._recording.touch(self)
+        self._recording.touch(self)
 
     def changed(self) -> None:
         """Record at the turn's end what else of the session has changed, if anything has."""
         self._changed = True
-        if not self.touched:
-            self._recording.touch(self)
+        self._recording.touch(self)
 
     # What it sends
 
     def send(self, text: str) -> None:
         """Send one element when the turn has ended."""
-        if not self.touched:
-            self._recording.touch(self)
+        self._recording.touch(self)
         self._texts.append(text)
         if isinstance(text, Answer):
             self.waits = True
@@ -149,8 +146,7 @@ class Gate:
             self.drop()
         else:
             self._closing = transport, error
-            if not self.touched:
-                self._recording.touch(self)
+            self._recording.touch(self)
 
     # The turn's end
 
@@ -292,9 +288,10 @@ class Recording:
 
     def touch(self, gate: Gate) -> None:
         """Have something of a gate to be done at the turn's end."""
-        gate.touched = True
-        self._touched.append(gate)
-        self._ask()
+        if not gate.touched:
+            gate.touched = True
+            self._touched.append(gate)
+            self._ask()
 
     def end_turn(self) -> None:
         """Write down what the turn brought, then let it out."""
@@ -312,11 +309,7 @@ class Recording:
         if self._touched or self.journal.pending:
             self._ask()
         if safe:
-            for gate in gates:
-                try:
-                    gate.release(gate.mark)
-                except Exception:
-                    logger.exception(_HELD_UP)
+            _release((gate, gate.mark) for gate in gates)
         else:
             self._wait(gates, now)
 
@@ -339,11 +332,7 @@ class Recording:
 
     def _written(self, marks: list[tuple[Gate, int]]) -> None:
         self._turns -= 1
-        for gate, mark in marks:
-            try:
-                gate.release(mark)
-            except Exception:
-                logger.exception(_HELD_UP)
+        _release(marks)
 
     def _keep(self, gates: Iterable[Gate], now: float) -> None:
         """Have gates wait for no turn of their own: however long it takes, nothing grows."""
@@ -360,13 +349,21 @@ class Recording:
         self._keeping = False
         kept, self._kept = self._kept, {}
         for gate in kept:
-            if not gate.touched:
-                self.touch(gate)
+            self.touch(gate)
 
     def _ask(self) -> None:
         if not self._due:
             self._due = True
             self._soon(self.end_turn)
+
+
+def _release(marks: Iterable[tuple[Gate, int]]) -> None:
+    """Let out what is written down; what fails of one session holds up no other."""
+    for gate, mark in marks:
+        try:
+            gate.release(mark)
+        except Exception:
+            logger.exception(_HELD_UP)
 
 
 def _without_earlier(texts: list[str]) -> list[str]:
