@@ -283,8 +283,7 @@ class Domain:
 
     async def stop(self) -> None:
         """Finish what is being stored, then close the database. The sessions have ended."""
-        while self._stores:
-            await asyncio.wait(self._stores)
+        await self._stored()
         if self.archive is not None:
             await self.archive.close()
         for task in self._tasks:
@@ -338,11 +337,14 @@ class Domain:
 
     async def settle(self) -> None:
         """Wait until what is being stored is stored, unless the database is out of reach."""
-        while self._stores:
-            await asyncio.wait(self._stores)
+        await self._stored()
         if self.archive is not None:
             await self.archive.caught_up()
             await self.archive.caught_up_for_rooms()
+
+    async def _stored(self) -> None:
+        while self._stores:
+            await asyncio.wait(self._stores)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the sessions; :meth:`stop` cancels it."""

@@ -15,7 +15,8 @@ from andiron.domain.contacts.presence import Presences
 from andiron.domain.messages.offline import Offline
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.router import Router
-from andiron.sm.frozen import Plain
+from andiron.sm.freezing import written_time
+from andiron.sm.frozen import Plain, made_of
 
 __all__ = ["Freezer", "FrozenClient"]
 
@@ -55,10 +56,7 @@ class FrozenClient:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:
         """Read plain data. Raises ValueError for what is none of this version."""
-        try:
-            return cls(**plain)
-        except TypeError as error:
-            raise ValueError(f"not a resource: {error}") from None
+        return made_of(cls, plain)
 
 
 class Freezer:
@@ -75,10 +73,7 @@ class Freezer:
 
     def freeze(self, client: Client, language: str, *, inactive: bool) -> Mapping[str, Plain]:
         """Return a resource as plain data; its session is about to be frozen."""
-
-        def wall(instant: float) -> float:
-            return 0.0 if abs(instant) == inf else round(client.session.wall(instant), 3)
-
+        session = client.session
         caps, nodes = self._interests.freeze(client)
         kept = FrozenClient(
             presence=client.presence,
@@ -87,8 +82,8 @@ class Freezer:
             interested=client.interested,
             inactive=inactive,
             carbons=client in client.owner.carbons,
-            copied_since=wall(client.copied_since),
-            best_since=wall(client.best_since),
+            copied_since=written_time(session, client.copied_since),
+            best_since=written_time(session, client.best_since),
             inherited=dict.fromkeys(client.inherited or (), True),
             directed=dict.fromkeys(client.directed or (), True),
             caps=caps,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from andiron.domain.accounts.accounts import Accounts
@@ -39,9 +40,8 @@ def freeze_rooms(
     domain: Host, manager: SessionManager
 ) -> Iterable[tuple[str, Mapping[str, Plain]]]:
     """Return the rooms that somebody is in, by name, as plain data."""
-    now = manager.clock()
     service = _service(domain)
-    return [] if service is None else service.freeze(manager.wall(now) - now)
+    return [] if service is None else service.freeze(_offset(manager))
 
 
 async def write_down(domain: Host, journal: Journal) -> None:
@@ -61,14 +61,9 @@ def note_rooms(
     written: Mapping[str, Plain],
 ) -> None:
     """Have rooms noted as they change; see :class:`RoomNotes`."""
-
-    def offset() -> float:
-        now = manager.clock()
-        return manager.wall(now) - now
-
     service = _service(domain)
     if service is not None:
-        service.noted_by(RoomNotes(note, written, offset))
+        service.noted_by(RoomNotes(note, written, partial(_offset, manager)))
 
 
 async def take_up(
@@ -92,8 +87,7 @@ async def take_up(
             await domain.offline.forget(owners[each.head.account].username, handed)
     service = _service(domain)
     if service is not None:
-        now = manager.clock()
-        await service.revive(rooms, now - manager.wall(now))
+        await service.revive(rooms, -_offset(manager))
     now = manager.clock()
     for each in sessions:
         try:
@@ -105,6 +99,12 @@ async def take_up(
     if service is not None:
         service.tidy()
     return gone
+
+
+def _offset(manager: SessionManager) -> float:
+    """Return what leads from the clock to Unix times."""
+    now = manager.clock()
+    return manager.wall(now) - now
 
 
 def _service(domain: Host) -> RoomService | None:

@@ -13,7 +13,7 @@ from andiron.sm.session import Keeper, Session, State
 Connect: TypeAlias = Callable[[Session, Head, float], Link]
 """Makes the backend's end of a session that was frozen."""
 
-__all__ = ["freeze", "head_of", "outlives", "thaw"]
+__all__ = ["freeze", "head_of", "outlives", "thaw", "written_time"]
 
 
 def outlives(session: Session) -> bool:
@@ -24,16 +24,19 @@ def outlives(session: Session) -> bool:
     return session.link.lasting
 
 
+def written_time(session: Session, instant: float) -> float:
+    """Return the Unix time of an instant as it is written down: 0 for one that never is.
+
+    To the thousandth, for one thing is to have one time whenever that is done.
+    """
+    return 0.0 if abs(instant) == inf else round(session.wall(instant), 3)
+
+
 def head_of(session: Session) -> Head:
     """Return who a session that :func:`outlives` its process is now."""
     management = session.management
     assert management is not None
     channel = session.channel
-
-    def wall(instant: float) -> float:
-        # To the thousandth, for one thing is to have one time whenever it is written down.
-        return 0.0 if instant == inf else round(session.wall(instant), 3)
-
     return Head(
         id=management.id,
         number=session.id,
@@ -45,9 +48,9 @@ def head_of(session: Session) -> Head:
         kind=channel.kind,
         address=channel.address,
         secure=channel.secure,
-        began=wall(session.since),
-        lost_at=wall(session.lost_at),
-        ends_at=wall(session.ends_at),
+        began=written_time(session, session.since),
+        lost_at=written_time(session, session.lost_at),
+        ends_at=written_time(session, session.ends_at),
         backend=session.link.freeze(),
     )
 

@@ -6,12 +6,14 @@ freezes to this, and thaws to one that hibernates.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | Mapping[str, Plain] | None"
 """What JSON can say."""
 
-__all__ = ["VERSION", "Frozen", "Head", "Plain"]
+T = TypeVar("T")
+
+__all__ = ["VERSION", "Frozen", "Head", "Plain", "made_of"]
 
 VERSION: Final = 1
 """Of what is written. A later one reads all before it; of an earlier one this is not true."""
@@ -96,3 +98,11 @@ class Frozen:
     beyond: Sequence[int] = ()
     """Which of the client's stanzas after :attr:`handled` are handled, too: 2 is the second.
     It sends them again, as its count does not tell it, and they are let go."""
+
+
+def made_of(kind: type[T], plain: Mapping[str, Any]) -> T:
+    """Return a dataclass of its fields. Raises :class:`ValueError` where they are not its own."""
+    try:
+        return kind(**plain)
+    except TypeError as error:
+        raise ValueError(f"no {kind.__name__}: {error}") from None

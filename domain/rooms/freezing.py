@@ -15,7 +15,7 @@ from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.privileges import Affiliation, Role
 from andiron.domain.rooms.room import Place, Room, Subject
 from andiron.domain.rooms.store import StoredRoom
-from andiron.sm.frozen import Plain
+from andiron.sm.frozen import Plain, made_of
 
 __all__ = ["FrozenRoom", "freeze", "freeze_seat", "resume", "seat"]
 
@@ -39,10 +39,7 @@ class FrozenRoom:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:
         """Read plain data. Raises ValueError for what is none of this version."""
-        try:
-            return cls(**plain)
-        except TypeError as error:
-            raise ValueError(f"not a room: {error}") from None
+        return made_of(cls, plain)
 
     def stored(self) -> StoredRoom | None:
         """Return what the database would have of a temporary room, None for one that it has.
