@@ -123,6 +123,13 @@ async def fanout(load: Load) -> Figures:
     return figures
 
 
+def _lose(session: Session, sender: Session, gap_messages: int) -> None:
+    """Cut a session's connection, and let so many messages fall into the gap."""
+    session.cut()
+    for _ in range(gap_messages):
+        sender.send_load(session)
+
+
 async def resume(load: Load) -> Figures:
     """Drop TCP, let a message fall into the gap, reconnect, <resume/>; C at a time."""
     opts = load.opts
@@ -134,12 +141,7 @@ async def resume(load: Load) -> Figures:
     async def cycle(mine: list[Session]) -> None:
         while now() < end:
             for session in mine:
-                session.live, link = False, session.link
-                session.link = None
-                if link is not None:
-                    link.abort()
-                for _ in range(opts.gap_messages):
-                    sender.send_load(session)
+                _lose(session, sender, opts.gap_messages)
                 start = now()
                 await session.connect(resume=True)
                 resumed.append(now() - start)
@@ -170,12 +172,7 @@ async def storm(load: Load) -> Figures:
     *sessions, sender = load.sessions
     await asyncio.sleep(opts.settle)
     for session in sessions:
-        session.live, link = False, session.link
-        session.link = None
-        if link is not None:
-            link.abort()
-        for _ in range(opts.gap_messages):
-            sender.send_load(session)
+        _lose(session, sender, opts.gap_messages)
     await asyncio.sleep(opts.settle)
     rng, tries = random.Random(11), 0
 

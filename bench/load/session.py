@@ -196,6 +196,13 @@ class Session:
 
     # Traffic: documents are scanned, and parsed only where they are no load messages.
 
+    def cut(self) -> None:
+        """Drop the connection without a word, to resume later."""
+        self.live, link = False, self.link
+        self.link = None
+        if link is not None:
+            link.abort()
+
     def send_load(self, to: "Session") -> None:
         """Send the next load message to another session."""
         self.send_mark(to.idx, to.jid, "chat", copies=1)

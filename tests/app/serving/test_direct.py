@@ -1,45 +1,26 @@
 """``andiron serve`` and POSTs of BOSH: served without ASGI, or by it, with the same answers."""
 
-import asyncio
 import contextlib
 import dataclasses
 import itertools
 import re
-import socket
 
 import pytest
-import uvicorn
 from support.bosh import EMPTY, OPEN, TERMINATE, attributes, terminal
+from support.serving import Connected, ServedSite
 from support.waiting import until
 
-from andiron.application import create_app
 from andiron.serving.direct import DirectCycle
-from andiron.serving.server import server_config
-from andiron.settings import Settings
 
 CREATE = f"{OPEN} rid='1' to='localhost' wait='60' hold='1' ver='1.6'/>"
 PAGE = "https://chat.example"
 HOST = "Host: localhost"
 
 
-class Site:
-    """A server in this process; ``by_asgi`` lets it take nothing any other way."""
+class Site(ServedSite):
+    """A server in this process, and what tests look at in it."""
 
-    def __init__(self, tmp_path, *, by_asgi=False, **overrides):
-        settings = Settings(database=f"sqlite:///{tmp_path}/a.db", shutdown_timeout=1.0)
-        settings = settings.replaced(**overrides)
-        self.chat = create_app(settings)
-        self.taken = 0
-        direct = self.chat.direct
-
-        def counted(scope):
-            post = None if by_asgi else direct(scope)
-            self.taken += post is not None
-            return post
-
-        self.chat.direct = counted
-        self.server = uvicorn.Server(server_config(settings, self.chat))
-        self.port = 0
+    way = "direct"
 
     @property
     def tasks(self):
@@ -49,24 +30,12 @@ class Site:
     def protocols(self):
         return list(self.server.server_state.connections)
 
-    @contextlib.asynccontextmanager
-    async def running(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-            serving = asyncio.create_task(self.server.serve([listener]))
-            await until(lambda: self.server.started)
-            try:
-                yield self
-            finally:
-                self.server.should_exit = True
-                await serving
-
-    async def dial(self):
-        return Client(*await asyncio.open_connection("127.0.0.1", self.port))
+    async def client(self):
+        return Client(*await self.dial())
 
     async def held(self):
         """Return a client with a request that is held, and its session."""
-        client = await self.dial()
+        client = await self.client()
         sid = attributes((await client.post(CREATE))[2])["sid"]
         client.send(f"{OPEN} rid='2' sid='{sid}'/>")
         (session,) = self.registry._connections.values()
@@ -78,12 +47,8 @@ class Site:
         return self.chat._bosh._registry
 
 
-class Client:
+class Client(Connected):
     """A client's connection."""
-
-    def __init__(self, reader, writer):
-        self.reader = reader
-        self.writer = writer
 
     def send(self, body, *fields, line="POST /http-bind HTTP/1.1"):
         self.writer.write(request(body, *fields, line=line))
@@ -102,11 +67,6 @@ class Client:
         assert len(headers) == len(lines)
         body = await self.reader.readexactly(int(headers["content-length"]))
         return int(line.split()[1]), headers, body.decode("latin-1")
-
-    async def leave(self):
-        self.writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self.writer.wait_closed()
 
 
 def request(body, *fields, line="POST /http-bind HTTP/1.1"):
@@ -162,7 +122,7 @@ async def test_the_answers_are_the_same(tmp_path):
         options = {"bosh_origins": (PAGE,), "bosh_compress_from": 1}
         async with Site(tmp_path / str(by_asgi), by_asgi=by_asgi, **options).running() as site:
             for path, fields in itertools.product(PATHS, FIELDS):
-                client, taken = await site.dial(), site.taken
+                client, taken = await site.client(), site.taken
                 client.send(f"{OPEN} sid='x' rid='1'/>", *fields, line=f"POST {path} HTTP/1.1")
                 answer = await client.answer()
                 answers[path, fields] = answer[0], {**answer[1], "date": ""}, answer[2]
@@ -175,7 +135,7 @@ async def test_the_answers_are_the_same(tmp_path):
 
 async def test_http_1_0(make, by_asgi):
     site = await make(by_asgi=by_asgi)
-    client = await site.dial()
+    client = await site.client()
     status, headers, body = await client.post(CREATE, line="POST /http-bind HTTP/1.0")
     assert (status, headers["connection"]) == (200, "close")
     assert attributes(body)["sid"]
@@ -188,7 +148,7 @@ async def test_http_1_0(make, by_asgi):
 async def test_the_client_of_a_proxy(make, by_asgi, trusted):
     options = {"trusted_proxies": ("127.0.0.1",)} if trusted else {"trusted_proxies": ()}
     site = await make(by_asgi=by_asgi, **options)
-    client = await site.dial()
+    client = await site.client()
     await client.post(CREATE, "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https")
     (session,) = site.registry._connections.values()
     channel = session.channel
@@ -204,12 +164,12 @@ async def test_the_client_of_a_proxy(make, by_asgi, trusted):
 
 async def test_requests_that_are_pipelined_are_answered_in_order(make, by_asgi):
     site = await make(by_asgi=by_asgi)
-    client = await site.dial()
+    client = await site.client()
     sid = attributes((await client.post(CREATE))[2])["sid"]
     get = f"GET /healthz HTTP/1.1\r\n{HOST}\r\n\r\n".encode()
     held = request(f"{OPEN} rid='2' sid='{sid}'/>")
     last = request(f"{OPEN} rid='3' sid='{sid}' type='terminate'/>")
-    other = await site.dial()
+    other = await site.client()
     client.writer.write(held + get + get + request("nonsense"))
     (session,) = site.registry._connections.values()
     await until(lambda: session.held)
@@ -229,7 +189,7 @@ async def test_a_connection_that_is_lost_while_its_request_is_held(make, by_asgi
     assert site.tasks == by_asgi
     await client.leave()
     await until(lambda: [each.call for each in session._window.held] == [None])
-    other = await site.dial()
+    other = await site.client()
     last = await other.post(f"{OPEN} rid='3' sid='{session.sid}' type='terminate'/>")
     assert last[2] == TERMINATE
     await other.leave()
@@ -262,7 +222,7 @@ async def test_a_body_that_is_too_large(make, by_asgi):
         f"{OPEN} rid='1' to='localhost'>{'x' * 6000}{'y' * 6000}</body>",
         f"{OPEN} rid='1' to='localhost'>{'x' * 100_000}</body>",
     ):
-        client = await site.dial()
+        client = await site.client()
         assert (await client.post(body))[2] == terminal("bad-request")
         await client.leave()
     assert len(site.registry) == 0
@@ -272,7 +232,7 @@ async def test_a_body_that_is_too_large(make, by_asgi):
 
 
 async def test_nothing_is_left_of_a_request_that_was_answered(site):
-    client = await site.dial()
+    client = await site.client()
     for _ in range(3):
         assert (await client.post("nonsense"))[2] == terminal("bad-request")
     (protocol,) = site.protocols
@@ -286,7 +246,7 @@ async def test_nothing_is_left_of_a_request_that_was_answered(site):
 
 async def test_a_connection_without_asgi_is_idle_as_long_as_any(make):
     site = await make(http_keep_alive=1)
-    client = await site.dial()
+    client = await site.client()
     await client.post("nonsense")
     assert await client.reader.read() == b""
     await client.leave()
@@ -296,7 +256,7 @@ async def test_a_connection_without_asgi_is_idle_as_long_as_any(make):
     ("method", "status"), [("GET", 200), ("HEAD", 200), ("OPTIONS", 200), ("PUT", 405)]
 )
 async def test_other_methods_go_by_asgi(site, method, status):
-    client = await site.dial()
+    client = await site.client()
     client.writer.write(f"{method} /http-bind HTTP/1.1\r\n{HOST}\r\n\r\n".encode())
     assert b" %d " % status in await client.reader.readline()
     assert site.taken == 0
@@ -304,7 +264,7 @@ async def test_other_methods_go_by_asgi(site, method, status):
 
 
 async def test_a_body_in_pieces_goes_by_asgi_where_it_is_timed(site):
-    client = await site.dial()
+    client = await site.client()
     whole = request(CREATE)
     head, middle = whole.index(b"\r\n\r\n") + 4, len(whole) - 20
     for parts in ((whole[:head], whole[head:]), (whole[:middle], whole[middle:])):
@@ -323,7 +283,7 @@ async def test_a_body_in_pieces_goes_by_asgi_where_it_is_timed(site):
 
 
 async def test_a_client_that_does_not_read_is_written_no_more(site):
-    client = await site.dial()
+    client = await site.client()
     await client.post("nonsense")
     (protocol,) = site.protocols
     protocol.flow.pause_writing()
@@ -340,7 +300,7 @@ async def test_a_request_that_fails_is_an_error_that_says_nothing(site, monkeypa
         raise ValueError("secret")
 
     monkeypatch.setattr(site.chat._bosh, "take", fail)
-    client = await site.dial()
+    client = await site.client()
     status, _, body = await client.post(CREATE)
     assert (status, body) == (500, "Internal server error.\n")
     assert "A request failed" in caplog.text

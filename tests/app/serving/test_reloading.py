@@ -1,14 +1,11 @@
 """``andiron serve --reload``: what it watches, and one real run in which a session goes on."""
 
-import asyncio
-import contextlib
 import os
-import sys
 from pathlib import Path
 
 import andiron.domain.rooms
 from andiron.serving.reloading import Reloader, watched
-from tests.app.serving.test_server import links, signed_in
+from tests.app.serving.test_server import demonstration, links, signed_in
 
 BIND = (
     "<iq xmlns='jabber:client' type='set' id='bind'>"
@@ -54,24 +51,6 @@ def test_what_is_made_changed_replaced_or_removed_is_a_change(tmp_path):
     assert reloader.should_restart() == [here]
 
 
-@contextlib.asynccontextmanager
-async def reloading(folder):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("ANDIRON_")}
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "andiron", "serve", "--demo", "--reload", "--port", "0"),
-        cwd=folder,
-        env=environment | {"ANDIRON_AUTH_ITERATIONS": "4096"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield started
-    finally:
-        if started.returncode is None:
-            started.kill()
-        await started.communicate()
-
-
 async def bound(address, name, password):
     client = await signed_in(address, name, password)
     await client.send(REOPEN)
@@ -82,7 +61,7 @@ async def bound(address, name, password):
 
 async def test_sessions_go_on_over_a_change_of_the_code(tmp_path):
     code = tmp_path / "site.py"
-    async with reloading(tmp_path) as process:
+    async with demonstration(tmp_path, "--reload", "--port", "0") as process:
         (address, *alice), (_, *bob) = before = await links(process)
         his = await bound(address, *bob)
         await his.send(BIND)

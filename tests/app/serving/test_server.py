@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 import signal
@@ -99,12 +100,18 @@ def settings():
 @pytest.fixture
 async def process(tmp_path, where, settings):
     """Run ``andiron serve --demo`` in a folder of its own."""
+    async with demonstration(tmp_path, *where, **settings) as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def demonstration(folder, *options, **settings):
+    """Run ``andiron serve --demo`` in a folder, with more options and variables."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ANDIRON_")}
-    environment |= {"ANDIRON_AUTH_ITERATIONS": "4096"} | settings
     started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "andiron", "serve", "--demo", *where),
-        cwd=tmp_path,
-        env=environment,
+        *(sys.executable, "-m", "andiron", "serve", "--demo", *options),
+        cwd=folder,
+        env=environment | {"ANDIRON_AUTH_ITERATIONS": "4096"} | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -1,23 +1,17 @@
 """``andiron serve`` and handshakes: opened without ASGI, or by it, with the same answers."""
 
-import asyncio
-import contextlib
 import re
-import socket
 import weakref
 
 import pytest
-import uvicorn
 from support.asgi import CLOSE, OPEN
+from support.serving import Connected, ServedSite
 from support.taken import frames_in, masked
 from support.waiting import until
 
-from andiron.application import create_app
 from andiron.serving.open_websocket import OpenWebSocket
 from andiron.serving.protocols import HttpProtocol
-from andiron.serving.server import server_config
 from andiron.serving.upgrade import accepting, asked
-from andiron.settings import Settings
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ASKING = {
@@ -89,42 +83,16 @@ def test_twice_is_once_too_often(name):
     assert asked([*ASKING.items(), (name, ASKING[name])]) is None
 
 
-class Site:
-    """A server in this process; ``by_asgi`` lets it open nothing any other way."""
+class Site(ServedSite):
+    """A server in this process."""
 
-    def __init__(self, tmp_path, *, by_asgi=False, app=(), **overrides):
-        settings = Settings(database=f"sqlite:///{tmp_path}/a.db", shutdown_timeout=1.0)
-        settings = settings.replaced(**overrides)
-        self.chat = create_app(settings, **dict(app))
-        self.admitted = 0
-        admit = self.chat.admit
-
-        def counted(scope):
-            admitted = None if by_asgi else admit(scope)
-            self.admitted += admitted is not None
-            return admitted
-
-        self.chat.admit = counted
-        self.server = uvicorn.Server(server_config(settings, self.chat))
-        self.port = 0
-
-    @contextlib.asynccontextmanager
-    async def running(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-            serving = asyncio.create_task(self.server.serve([listener]))
-            await until(lambda: self.server.started)
-            try:
-                yield self
-            finally:
-                self.server.should_exit = True
-                await serving
+    way = "admit"
 
     async def ask(self, changes=(), line="GET /ws HTTP/1.1"):
         """Ask for a WebSocket; return the status, the headers, and the connection."""
         fields = headers_of(dict(changes))
         head = b"".join(b"%b: %b\r\n" % field for field in fields)
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await self.dial()
         writer.write(line.encode() + b"\r\n" + head + b"\r\n")
         answer = (await reader.readuntil(b"\r\n\r\n")).decode().removesuffix("\r\n\r\n")
         first, *lines = answer.split("\r\n")
@@ -132,21 +100,12 @@ class Site:
         return int(first.split()[1]), told, Client(reader, writer)
 
 
-class Client:
-    def __init__(self, reader, writer):
-        self.reader = reader
-        self.writer = writer
-
+class Client(Connected):
     def send(self, *texts):
         self.writer.write(b"".join(masked(text.encode()) for text in texts))
 
     async def rest(self):
         return [payload.decode("latin-1") for _, payload in frames_in(await self.reader.read())]
-
-    async def leave(self):
-        self.writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self.writer.wait_closed()
 
 
 async def test_a_stream_without_asgi(tmp_path):
@@ -162,7 +121,7 @@ async def test_a_stream_without_asgi(tmp_path):
         assert features.startswith("<stream:features ")
         assert close == CLOSE
         await client.leave()
-        assert site.admitted == 1
+        assert site.taken == 1
         assert site.chat.strangers.count == 0
 
 
@@ -195,7 +154,7 @@ async def test_the_answers_are_the_same(tmp_path, compression):
                 told.pop("date", None)
                 answers[-1].append((changes, line, status, told))
                 await client.leave()
-            admitted.append(site.admitted)
+            admitted.append(site.taken)
             await until(lambda: not site.server.server_state.connections)
             assert site.chat.strangers.count == 0
     assert answers[0] == answers[1]
@@ -245,7 +204,7 @@ async def test_a_site_that_knows_its_visitors_is_asked(tmp_path):
         status, _, client = await site.ask({b"cookie": b"session=1"})
         assert status == 101
         assert seen == [("/ws", "session=1")]
-        assert not site.admitted
+        assert not site.taken
         await client.leave()
 
 
@@ -253,7 +212,7 @@ async def test_behind_a_request_that_is_not_answered_it_is_left_to_asgi(tmp_path
     async with Site(tmp_path).running() as site:
         monkeypatch.setattr(HttpProtocol, "_answering", True)
         _, _, client = await site.ask()
-        assert not site.admitted
+        assert not site.taken
         await client.leave()
 
 
@@ -313,5 +272,5 @@ async def test_while_the_server_ends_no_stream_begins(tmp_path):
         site.chat._shutdown()
         status, told, client = await site.ask()
         assert (status, told["retry-after"]) == (503, "1")
-        assert site.admitted == 0
+        assert site.taken == 0
         await client.leave()
