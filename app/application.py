@@ -415,7 +415,7 @@ class Andiron:
 
                 self._shutdown = shutdown
                 try:
-                    with before_exit(shutdown, max(patience, _STORING)):
+                    with before_exit(shutdown, self._connections.idle, max(patience, _STORING)):
                         yield manager
                 finally:
                     self._shutdown = None

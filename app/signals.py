@@ -6,20 +6,33 @@ sessions be ended properly first.
 """
 
 import asyncio
+import functools
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
+from typing import Final
+
+__all__ = ["before_exit", "instead_of_exit"]
 
 Former = Callable[[int, FrameType | None], object] | int | None
 """What a signal had before: a handler, or one of the two words for none."""
 
+_PATIENCE: Final = 1.0
+"""Seconds that a server's own end waits at most for the last words to be out."""
+
 
 @contextmanager
-def before_exit(begin: Callable[[], object], patience: float) -> Iterator[None]:
+def before_exit(
+    begin: Callable[[], object], said: Callable[[], Awaitable[object]], patience: float
+) -> Iterator[None]:
     """Call ``begin`` on the running loop when SIGTERM or SIGINT comes, then go on as before.
 
+    Whoever handled the signal hears of it when what ``said`` returns is over,
+    after a second at the latest: else a server could close a connection on which
+    the last word is not out. SIGINT that comes again is handled at once; SIGTERM
+    comes twice where it goes to all processes and the first one passes it on.
     A SIGTERM that nobody handles ends the process ``patience`` seconds later,
     or at once when it comes again. So it is in the worker process of a server
     that tells its workers in another way to end, which does so meanwhile.
@@ -29,10 +42,6 @@ def before_exit(begin: Callable[[], object], patience: float) -> Iterator[None]:
     timers: list[asyncio.TimerHandle] = []
     over = False
 
-    def pass_on(former: Former, number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(begin)
-        _act(former, number, frame)
-
     def postpone(number: int) -> None:
         if over:
             return
@@ -41,11 +50,12 @@ def before_exit(begin: Callable[[], object], patience: float) -> Iterator[None]:
         timers.append(loop.call_later(patience, _raise_by_default, number))
         begin()
 
+    last_words = _LastWords(begin, said)
     with ExitStack() as stack:
         for number in _heard():
             former = signal.getsignal(number)
             if callable(former) and former is not signal.default_int_handler:
-                stack.enter_context(_in_front(number, pass_on))
+                stack.enter_context(_in_front(number, last_words.hear))
             elif number == signal.SIGTERM and former is signal.SIG_DFL:
                 stack.enter_context(
                     _in_front(
@@ -59,6 +69,52 @@ def before_exit(begin: Callable[[], object], patience: float) -> Iterator[None]:
             over = True
             for timer in timers:
                 timer.cancel()
+            last_words.end()
+
+
+class _LastWords:
+    """Keeps signals from those who handle them until all is said."""
+
+    def __init__(self, begin: Callable[[], object], said: Callable[[], Awaitable[object]]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._begin = begin
+        self._said = said
+        self._kept: dict[int, Callable[[], None]] = {}
+        """What lets each signal act that is kept."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def hear(self, former: Former, number: int, frame: FrameType | None) -> None:
+        """Keep a signal, or let it act where it is kept already."""
+        if number not in self._kept:
+            self._kept[number] = functools.partial(_act, former, number, frame)
+            self._loop.call_soon_threadsafe(self._speak, number)
+        elif number == signal.SIGINT:
+            _act(former, number, frame)
+
+    def end(self) -> None:
+        """Let what is kept act now."""
+        for task in self._tasks:
+            task.cancel()
+        for number in list(self._kept):
+            self._pass_on(number)
+
+    def _speak(self, number: int) -> None:
+        if number in self._kept:
+            self._begin()
+            task = self._loop.create_task(self._wait(number))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _wait(self, number: int) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._said()
+        self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
+        act = self._kept.pop(number, None)
+        if act is not None:
+            act()
 
 
 @contextmanager

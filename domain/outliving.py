@@ -1,5 +1,6 @@
 """Sessions, and the rooms they are in, written down for another process and taken up there."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -81,10 +82,13 @@ async def take_up(
     sessions, gone = await _of_accounts(domain, frozen)
     # Somebody must hold the owners until the sessions do.
     owners = await domain.owners.load_all(each.head.account for each in sessions)
-    for each in sessions:
-        handed = _handed(each)
-        if handed:
-            await domain.offline.forget(owners[each.head.account].username, handed)
+    await asyncio.gather(
+        *(
+            domain.offline.forget(owners[each.head.account].username, handed)
+            for each in sessions
+            if (handed := _handed(each))
+        )
+    )
     service = _service(domain)
     if service is not None:
         await service.revive(rooms, -_offset(manager))

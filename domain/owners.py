@@ -7,7 +7,7 @@ after the commit, by :meth:`Owners.change`.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -21,11 +21,13 @@ __all__ = ["AccountError", "Effect", "Loader", "NoSuchAccount", "Owners"]
 
 Effect = Callable[[Owner], None]
 """Changes what is known of an account, as its rows were changed before. Twice is as once."""
-Loader = Callable[[AsyncConnection, str], Awaitable[Effect]]
-"""Reads what one specification keeps of a username; reads only."""
+Loader = Callable[[AsyncConnection, Sequence[str]], Awaitable[Effect]]
+"""Reads what one specification keeps of some usernames, for the owner of each; reads only."""
 
 _KEPT: Final = 1000
 """Owners that are kept without a resource, so that messages to them need no reading."""
+_AT_ONCE: Final = 100
+"""Accounts that are read together, as when all come back after a restart."""
 
 
 class AccountError(Exception):
@@ -47,6 +49,8 @@ class Owners:
         self._known: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._kept: OrderedDict[str, Owner] = OrderedDict()
         self._loading: dict[str, _Loading] = {}
+        self._next: _Batch | None = None
+        self._reading = asyncio.Lock()
         self._payers = Payers()
 
     def add_loader(self, loader: Loader) -> None:
@@ -74,23 +78,19 @@ class Owners:
         return await asyncio.shield(loading.task)
 
     async def load_all(self, jids: Iterable[str]) -> dict[str, Owner]:
-        """Return many accounts, which exist, by bare JID, read at one go.
+        """Return many accounts, which exist, by bare JID.
 
         For the start, while nobody is there. Raises :class:`DatabaseError`.
         """
-
-        async def operation(connection: AsyncConnection) -> dict[str, list[Effect]]:
-            return {
-                jid: [await loader(connection, jid.partition("@")[0]) for loader in self._loaders]
-                for jid in jids
-            }
-
-        found = {}
-        for jid, effects in (await self._database.read(operation)).items():
-            owner = found[jid] = self._known[jid] = Owner(jid)
-            owner.payer = self._payers.named(jid)
-            for effect in effects:
-                effect(owner)
+        found = {jid: self._new(jid) for jid in jids}
+        owners = list(found.values())
+        for first in range(0, len(owners), _AT_ONCE):
+            some = owners[first : first + _AT_ONCE]
+            effects = await self._read([owner.username for owner in some])
+            for owner in some:
+                for effect in effects:
+                    effect(owner)
+                self._known[owner.jid] = owner
         return found
 
     def add(self, owner: Owner) -> Owner:
@@ -115,16 +115,11 @@ class Owners:
         self._known.pop(jid, None)
 
     async def _load(self, jid: str, loading: "_Loading") -> Owner:
-        owner = Owner(jid)
-        owner.payer = self._payers.named(jid)
+        owner = self._new(jid)
         try:
             if not await self._exists(owner.username):
                 raise NoSuchAccount(f"There is no account {owner.username}.")
-
-            async def operation(connection: AsyncConnection) -> list[Effect]:
-                return [await loader(connection, owner.username) for loader in self._loaders]
-
-            for effect in await self._database.read(operation):
+            for effect in await self._read_with_others(owner.username):
                 effect(owner)
             for effect in loading.effects:
                 effect(owner)
@@ -133,6 +128,32 @@ class Owners:
         finally:
             del self._loading[jid]
         return owner
+
+    def _new(self, jid: str) -> Owner:
+        owner = Owner(jid)
+        owner.payer = self._payers.named(jid)
+        return owner
+
+    async def _read_with_others(self, username: str) -> list[Effect]:
+        """Read an account together with those that are asked for while others are read."""
+        batch = self._next
+        if batch is None or len(batch.usernames) == _AT_ONCE:
+            batch = self._next = _Batch()
+            batch.task = asyncio.ensure_future(self._read_in_turn(batch))
+        batch.usernames.append(username)
+        return await asyncio.shield(batch.task)
+
+    async def _read_in_turn(self, batch: "_Batch") -> list[Effect]:
+        async with self._reading:
+            if self._next is batch:
+                self._next = None
+            return await self._read(batch.usernames)
+
+    async def _read(self, usernames: Sequence[str]) -> list[Effect]:
+        async def operation(connection: AsyncConnection) -> list[Effect]:
+            return [await loader(connection, usernames) for loader in self._loaders]
+
+        return await self._database.read(operation)
 
     def _keep(self, owner: Owner) -> None:
         self._kept[owner.jid] = owner
@@ -149,3 +170,13 @@ class _Loading:
     def __init__(self) -> None:
         self.effects: list[Effect] = []
         self.task: asyncio.Future[Owner]
+
+
+class _Batch:
+    """Accounts that are read together."""
+
+    __slots__ = ("task", "usernames")
+
+    def __init__(self) -> None:
+        self.usernames: list[str] = []
+        self.task: asyncio.Future[list[Effect]]

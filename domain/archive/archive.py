@@ -8,7 +8,7 @@ account, or by the bare JID of a room.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -291,16 +291,20 @@ class Archive:
             await store.withdraw([Withdrawal(archive, number)])
         return there
 
-    async def load(self, connection: AsyncConnection, username: str) -> Effect:
-        """Read what must be known before messages of an account are kept (a ``Loader``)."""
-        rows = await connection.execute(self._loading, {USERNAME.key: username})
-        # An account that another process has just removed has no row.
-        last, *preferences = rows.one_or_none() or (None, None, "", "")
-        prefer = loaded(*preferences)
+    async def load(self, connection: AsyncConnection, usernames: Sequence[str]) -> Effect:
+        """Read what must be known before messages of accounts are kept (a ``Loader``)."""
+        latest = 0
+        preferred: dict[str, Preferences] = {}
+        query = self._loading.where(USERNAME.in_(usernames))
+        for username, last, *preferences in await connection.execute(query):
+            latest = max(latest, last or 0)
+            if (found := loaded(*preferences)) is not None:
+                preferred[username] = found
 
         def effect(owner: Owner) -> None:
-            self._ids.last = max(self._ids.last, last or 0)
-            prefer(owner)
+            self._ids.last = max(self._ids.last, latest)
+            if owner.username in preferred:
+                owner.parts[Preferences] = preferred[owner.username]
 
         return effect
 

@@ -8,7 +8,6 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Text,
-    bindparam,
     column,
     delete,
     insert,
@@ -47,7 +46,8 @@ _PREFERENCES: Final = table(
     column("never", Text),
 )
 _ACCOUNTS: Final = table("accounts", column("username", Text))
-USERNAME: Final = bindparam("username", type_=Text)
+USERNAME: Final = _ACCOUNTS.c.username
+"""The column of :func:`loading` that says whose preferences they are."""
 
 
 class Policy(StrEnum):
@@ -103,21 +103,21 @@ def write_preferences(preferences: Preferences) -> str:
 
 
 def loading(beside: ColumnElement[Any]) -> Select[Any]:
-    """Return a statement that reads the preferences of :data:`USERNAME`, for :func:`loaded`.
+    """Return a statement that reads what all accounts prefer, to be narrowed by :data:`USERNAME`.
 
-    ``beside`` is read with them, as the first column.
+    ``beside`` is read between that and what is for :func:`loaded`.
     """
-    account, columns = _ACCOUNTS.c.username, _PREFERENCES.c
-    both = _ACCOUNTS.outerjoin(_PREFERENCES, columns.username == account)
-    query = select(beside, columns.policy, columns.always, columns.never).select_from(both)
-    return query.where(account == USERNAME)
+    columns = _PREFERENCES.c
+    both = _ACCOUNTS.outerjoin(_PREFERENCES, columns.username == USERNAME)
+    query = select(USERNAME, beside, columns.policy, columns.always, columns.never)
+    return query.select_from(both)
 
 
-def loaded(policy: str | None, always: str, never: str) -> Effect:
-    """Let what :func:`loading` read be known; the policy is None where none was set."""
+def loaded(policy: str | None, always: str, never: str) -> Preferences | None:
+    """Return what :func:`loading` read; the policy is None where none was set."""
     if policy is None:
-        return _nothing
-    return known(Preferences(Policy(policy), _split(always), _split(never)))
+        return None
+    return Preferences(Policy(policy), _split(always), _split(never))
 
 
 async def save(database: Database, username: str, preferences: Preferences) -> None:
@@ -147,10 +147,6 @@ def known(preferences: Preferences) -> Effect:
         owner.parts[Preferences] = preferences
 
     return effect
-
-
-def _nothing(_owner: Owner) -> None:
-    return
 
 
 def _split(text: str) -> frozenset[str]:

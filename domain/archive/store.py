@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     ColumnElement,
     Connection,
     LargeBinary,
@@ -225,8 +224,8 @@ class ArchiveStore:
 
         return await self._database.read(operation)
 
-    def last(self, owner: BindParameter[str]) -> ColumnElement[Any]:
-        """Return a subquery for the greatest id of an archive, NULL for an empty one."""
+    def last(self, owner: ColumnElement[str]) -> ColumnElement[Any]:
+        """Return a subquery for the greatest id of a column's archive, NULL for an empty one."""
         return self._end(func.max(self._table.c.id), owner).scalar_subquery()
 
     async def remove(self, owner: str) -> None:
@@ -298,7 +297,7 @@ class ArchiveStore:
 
         return await self._database.read(operation)
 
-    def _end(self, end: ColumnElement[Any], owner: str | BindParameter[str]) -> Select[Any]:
+    def _end(self, end: ColumnElement[Any], owner: str | ColumnElement[str]) -> Select[Any]:
         return select(end).where(self._table.c.owner == owner)
 
     def _conditions(self, owner: str, wanted: Filter) -> list[ColumnElement[bool]]:

@@ -4,7 +4,7 @@ Politely (section 4): subscriptions stay as they are, and to who is blocked the
 account looks like one that is offline.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Final
 from weakref import WeakSet
@@ -145,9 +145,16 @@ class BlockLists:
         return sorted(jids)
 
 
-async def _load(connection: AsyncConnection, username: str) -> Effect:
-    query = select(_BLOCKED.c.jid).where(_BLOCKED.c.username == username)
-    return _adding((await connection.scalars(query)).all())
+async def _load(connection: AsyncConnection, usernames: Sequence[str]) -> Effect:
+    query = select(_BLOCKED.c.username, _BLOCKED.c.jid).where(_BLOCKED.c.username.in_(usernames))
+    blocked: dict[str, set[str]] = {}
+    for username, jid in await connection.execute(query):
+        blocked.setdefault(username, set()).add(jid)
+
+    def effect(owner: Owner) -> None:
+        owner.blocked.update(blocked.get(owner.username, ()))
+
+    return effect
 
 
 def _adding(jids: Iterable[str]) -> Effect:

@@ -44,10 +44,17 @@ class GroupStore:
 
         return await self._database.read(operation)
 
-    async def groups_of(self, connection: AsyncConnection, username: str) -> Sequence[str]:
-        """Return the groups that an account is in, within an operation of the database."""
-        query = select(_GROUPS.c.name).where(_GROUPS.c.username == username).distinct()
-        return (await connection.scalars(query)).all()
+    async def groups_of(
+        self, connection: AsyncConnection, usernames: Sequence[str]
+    ) -> dict[str, set[str]]:
+        """Return the groups that some accounts are in, within an operation of the database."""
+        query = select(_GROUPS.c.username, _GROUPS.c.name)
+        found: dict[str, set[str]] = {}
+        for username, name in await connection.execute(
+            query.where(_GROUPS.c.username.in_(usernames))
+        ):
+            found.setdefault(username, set()).add(name)
+        return found
 
     async def members_of(self, connection: AsyncConnection, name: str) -> Members:
         """Return who is in a group, within an operation of the database."""

@@ -8,7 +8,15 @@ which nothing is stored; presence, and what accounts publish, goes by that.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -242,18 +250,20 @@ class SharedGroups:
     def _of(self, jid: str) -> list[SharedGroup]:
         return [group for group in self._groups.values() if jid in group.members]
 
-    async def _load(self, connection: AsyncConnection, username: str) -> Effect:
+    async def _load(self, connection: AsyncConnection, usernames: Sequence[str]) -> Effect:
         reads = self._reads
+        names = await self.store.groups_of(connection, usernames)
         read: dict[str, Members] = {}
-        for name in await self.store.groups_of(connection, username):
+        for name in {name for those in names.values() for name in those}:
             known = (Source.TABLE, name) in self._groups
             read[name] = {} if known else await self.store.members_of(connection, name)
 
         def effect(owner: Owner) -> None:
             missed = []
-            for name, members in read.items():
+            for name in names.get(owner.username, ()):
                 if (Source.TABLE, name) in self._groups:
                     continue
+                members = read[name]
                 if not members or reads != self._reads or len(members) > self._config.most:
                     missed.append(name)
                     continue

@@ -56,27 +56,30 @@ class RosterStore:
         self._domain = domain
         self._config = config
 
-    async def load(self, connection: AsyncConnection, username: str) -> Effect:
-        """Read what the domain keeps in memory of a roster (a loader of :class:`Owners`)."""
+    async def load(self, connection: AsyncConnection, usernames: Sequence[str]) -> Effect:
+        """Read what the domain keeps in memory of rosters (a loader of :class:`Owners`)."""
         joined = ACCOUNTS.outerjoin(VERSIONS, VERSIONS.c.username == ACCOUNTS.c.username).outerjoin(
             CONTACTS, CONTACTS.c.username == ACCOUNTS.c.username
         )
-        query = select(VERSIONS.c.version, *STATE).select_from(joined)
-        roster = Roster()
-        requests = []
-        for version, jid, *state in await connection.execute(
-            query.where(ACCOUNTS.c.username == username)
+        query = select(ACCOUNTS.c.username, VERSIONS.c.version, *STATE).select_from(joined)
+        rosters: dict[str, Roster] = {}
+        requests: dict[str, set[str]] = {}
+        for username, version, jid, *state in await connection.execute(
+            query.where(ACCOUNTS.c.username.in_(usernames))
         ):
+            roster = rosters.setdefault(username, Roster())
             roster.version = version or 0
             if jid is not None:
                 contact = contact_of(*state)
                 roster.contacts[jid] = contact
                 if contact.state.pending:
-                    requests.append(jid)
-        roster.requests = frozenset(requests)
+                    requests.setdefault(username, set()).add(jid)
+        for username, jids in requests.items():
+            rosters[username].requests = frozenset(jids)
 
         def effect(owner: Owner) -> None:
-            if roster.version or roster.contacts:
+            roster = rosters.get(owner.username)
+            if roster is not None and (roster.version or roster.contacts):
                 owner.parts[Roster] = roster  # Its groups are read after it.
 
         return effect

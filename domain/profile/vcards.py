@@ -1,6 +1,6 @@
 """vcard-temp, XEP-0054: what an account tells of its person, the picture among it (XEP-0153)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from sqlalchemy import Text, column, delete, insert, select, table
@@ -115,9 +115,15 @@ class VCards:
         self.name_photo(owner.jid, identity)
 
 
-async def _load(connection: AsyncConnection, username: str) -> Effect:
-    query = select(_VCARDS.c.photo).where(_VCARDS.c.username == username)
-    return _named(await connection.scalar(query) or "")
+async def _load(connection: AsyncConnection, usernames: Sequence[str]) -> Effect:
+    columns = _VCARDS.c
+    query = select(columns.username, columns.photo).where(columns.username.in_(usernames))
+    photos = {row.username: row.photo for row in await connection.execute(query)}
+
+    def effect(owner: Owner) -> None:
+        owner.parts[Photo] = photos.get(owner.username, "")
+
+    return effect
 
 
 def _named(photo: str) -> Effect:

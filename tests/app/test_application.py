@@ -401,15 +401,22 @@ async def test_what_was_not_confirmed_is_there_after_a_restart(tmp_path):
 
 
 async def test_a_signal_begins_the_end_before_the_server_hears_of_it(chat):
-    heard = []
-    original = signal.signal(signal.SIGTERM, lambda signum, _frame: heard.append(signum))
+    heard, acted = [], asyncio.Event()
+
+    def hear(signum, _frame):
+        heard.append(signum)
+        acted.set()
+
+    original = signal.signal(signal.SIGTERM, hear)
     try:
         async with chat.lifespan():
             socket = await opened(chat)
             signal.raise_signal(signal.SIGTERM)
-            assert heard == [signal.SIGTERM]
             assert "system-shutdown" in (await socket.receive())["text"]
+            assert heard == []
             await socket.leave()
+            await acted.wait()
+            assert heard == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, original)
 

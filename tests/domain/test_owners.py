@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ class World:
     def __init__(self) -> None:
         self.rows = {"juliet": 1}
         self.reads = 0
+        self.read_together: list[list[str]] = []
         self.error: Exception | None = None
         self.before = asyncio.Event()
         self.after = asyncio.Event()
@@ -47,8 +48,14 @@ class World:
         await self.after.wait()
         return found
 
-    async def load(self, _connection: Any, username: str) -> Effect:
-        return knowing(self.rows.get(username, 0))
+    async def load(self, _connection: Any, usernames: Sequence[str]) -> Effect:
+        self.read_together.append(list(usernames))
+        found = {username: self.rows.get(username, 0) for username in usernames}
+
+        def effect(owner: Owner) -> None:
+            owner.parts[int] = found[owner.username]
+
+        return effect
 
     async def commit(self, number: int) -> None:
         """Change the table, then tell."""
@@ -103,6 +110,50 @@ async def test_the_account_is_there_when_all_who_asked_gave_up():
     world.before.set()
     await settle()
     assert world.owners.get(JULIET) is not None
+
+
+async def test_who_comes_while_others_are_read_is_read_with_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    world = World()
+    world.rows = {name: number for number, name in enumerate("abcdef")}
+    world.before.clear()
+    loads = []
+    for name in "abcdef":
+        loads.append(asyncio.create_task(world.owners.load(f"{name}@localhost")))
+        await settle()
+    world.before.set()
+    owners = await asyncio.gather(*loads)
+    assert [owner.parts[int] for owner in owners] == list(range(6))
+    assert world.read_together == [["a"], ["b", "c", "d"], ["e", "f"]]
+    await world.owners.load("a@localhost")
+    assert world.reads == 3
+
+
+async def test_a_read_that_fails_fails_for_those_in_it_alone():
+    world = World()
+    world.rows = {name: number for number, name in enumerate("abc")}
+    world.error = DatabaseError("The disk is full.")
+    loads = [asyncio.create_task(world.owners.load(f"{name}@localhost")) for name in "ab"]
+    failed = await asyncio.gather(*loads, return_exceptions=True)
+    assert [str(error) for error in failed] == ["The disk is full."] * 2
+    world.error = None
+    assert (await world.owners.load("c@localhost")).parts == {int: 2}
+
+
+async def test_many_are_read_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_AT_ONCE", 2)
+    world = World()
+    world.rows = {name: number for number, name in enumerate("abc")}
+    found = await world.owners.load_all(f"{name}@localhost" for name in "abca")
+    assert {jid: owner.parts[int] for jid, owner in found.items()} == {
+        "a@localhost": 0,
+        "b@localhost": 1,
+        "c@localhost": 2,
+    }
+    assert world.read_together == [["a", "b"], ["c"]]
+    assert await world.owners.load("b@localhost") is found["b@localhost"]
 
 
 async def test_an_account_that_does_not_exist():
@@ -194,9 +245,11 @@ async def test_whatever_comes_in_between_the_last_word_is_known(steps: list[tupl
 async def test_all_loaders_are_asked():
     world = World()
 
-    async def more(_connection: Any, username: str) -> Effect:
+    async def more(_connection: Any, usernames: Sequence[str]) -> Effect:
+        assert usernames == ["juliet"]
+
         def effect(owner: Owner) -> None:
-            owner.parts[str] = username
+            owner.parts[str] = owner.username
 
         return effect
 

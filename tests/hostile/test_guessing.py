@@ -166,7 +166,8 @@ async def test_a_storm_from_behind_one_router_is_little_slower_than_from_everywh
         scattered = await sign_in_all(victim, names[::2], lambda number: f"198.19.0.{number}")
         return await sign_in_all(victim, names[1::2], lambda _: "192.0.2.80") / scattered
 
-    # Until they have signed in they share the turns of one network.
+    # Until they have signed in they share the turns of one network, which are half a
+    # millisecond of every two while others, such as those who have, use little.
     assert await in_a_good_moment(storms, 0, 4) < 4
     assert "192.0.2.80 refused" not in victim.said()
 

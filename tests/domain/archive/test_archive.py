@@ -326,7 +326,9 @@ async def test_ids_go_on_after_those_of_an_earlier_process():
     await world.store.add([Row("juliet", later, "romeo@localhost", "", "<a/>")])
     await world.rooms.add([Row(ROOM, later + 1000, "romeo@localhost", "", "<a/>")])
     owner = Owner("juliet@localhost")
-    effect = await world.database.read(lambda connection: world.archive.load(connection, "juliet"))
+    effect = await world.database.read(
+        lambda connection: world.archive.load(connection, ["juliet"])
+    )
     effect(owner)
     added = parse_id(world.archive.add(owner, PEERS[0], "<b/>", STAMP, CAUSE))
     assert added is not None
@@ -341,7 +343,9 @@ async def test_ids_go_on_after_those_of_an_earlier_process():
 
 async def test_an_account_that_vanishes_while_it_is_loaded():
     world = World()
-    effect = await world.database.read(lambda connection: world.archive.load(connection, "nobody"))
+    effect = await world.database.read(
+        lambda connection: world.archive.load(connection, ["nobody"])
+    )
     owner = Owner("nobody@localhost")
     effect(owner)
     assert owner.parts == {}

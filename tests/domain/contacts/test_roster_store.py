@@ -319,10 +319,11 @@ async def test_a_large_roster(database: Database, accounts: Accounts):
     assert [item.jid for item in items] == [f"c{number:04}@x" for number in range(200)]
 
     async def load(connection: AsyncConnection) -> Effect:
-        return await store.load(connection, "alice")
+        return await store.load(connection, ["alice", "bob"])
 
     owner = Owner(ALICE)
     (await database.read(load))(owner)
     roster = roster_of(owner)
+    assert roster_of(Owner("bob@localhost")).contacts == {}
     assert (len(roster.contacts), roster.version) == (200, version)
     assert len({id(contact) for contact in roster.contacts.values()}) == 1, "kept once"
