@@ -6,9 +6,10 @@ bounded for each account, by number and by bytes, and so shared that nobody who
 sends much keeps others from sending something.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.account_rows import among
 from andiron.domain.database.database import Database
+from andiron.domain.database.engines import Operation
 from andiron.domain.owners import NoSuchAccount
 from andiron.xmpp.xml import utf8_length
 
@@ -41,6 +43,8 @@ __all__ = [
     "Waiting",
     "row",
 ]
+
+T = TypeVar("T")
 
 MESSAGES: Final = table(
     "offline_messages",
@@ -110,6 +114,8 @@ class OfflineStore:
         self._database = database
         self._limit = limit_per_account
         self._bytes = bytes_per_account
+        self._writing: Counter[str] = Counter()
+        """How many writes each account has that are not committed yet."""
 
     async def add(self, username: str, message: Waiting) -> None:
         """Keep a message; when this returns, it survives a crash.
@@ -142,7 +148,7 @@ class OfflineStore:
             return refusals
 
         try:
-            return await self._database.write(operation)
+            return await self._write(username, operation)
         except IntegrityError:
             raise NoSuchAccount(f"There is no account {username}.") from None
 
@@ -179,12 +185,14 @@ class OfflineStore:
             rows = await connection.execute(texts.order_by(columns.id)) if chosen else ()
             return Page([StoredMessage(*row) for row in rows], complete=len(chosen) == len(sizes))
 
-        # Not beside the writer: what was added before must be found.
-        return await self._database.write(operation)
+        # What was added before must be found; else nobody waits for what others write.
+        if had or username in self._writing:
+            return await self._write(username, operation)
+        return await self._database.read(operation)
 
     async def remove(self, username: str, had: Collection[int]) -> None:
         """Remove messages that the account has."""
-        await self._database.write(lambda connection: _remove(connection, username, had))
+        await self._write(username, lambda connection: _remove(connection, username, had))
 
     async def has(self, username: str, message: Waiting) -> bool:
         """Tell whether a message waits for an account, this one with its time."""
@@ -214,6 +222,15 @@ class OfflineStore:
             return await connection.scalar(query) or 0
 
         return await self._database.read(operation)
+
+    async def _write(self, username: str, operation: Operation[T]) -> T:
+        self._writing[username] += 1
+        try:
+            return await self._database.write(operation)
+        finally:
+            self._writing[username] -= 1
+            if not self._writing[username]:
+                del self._writing[username]
 
     async def _room(
         self, connection: AsyncConnection, username: str, senders: Collection[str]

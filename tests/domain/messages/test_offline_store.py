@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
 from andiron.domain.database.database import Database
@@ -150,4 +151,25 @@ async def test_messages_outlive_the_process(tmp_path: Path):
     database = await Database.open(url)
     page = await OfflineStore(database).page("alice", 10, 100)
     assert page.messages == [StoredMessage("kept", 12.5)]
+    await database.close()
+
+
+async def test_reading_waits_for_nothing_that_others_write(tmp_path: Path):
+    database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
+    await Accounts(database, "localhost", 4096).create_many([("alice", "x"), ("bob", "y")])
+    store = OfflineStore(database)
+    await fill(store, "first")
+    gate = asyncio.Event()
+
+    async def long(_connection: AsyncConnection) -> None:
+        await gate.wait()
+
+    others = asyncio.create_task(database.write(long))
+    assert texts(await store.page("alice", 10, 100)) == ["first"]
+    own = asyncio.create_task(fill(store, "second"))
+    await asyncio.sleep(0)
+    page = asyncio.create_task(store.page("alice", 10, 100))
+    gate.set()
+    assert texts(await page) == ["first", "second"]
+    await asyncio.gather(others, own)
     await database.close()
