@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
+from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import error_reply
 from andiron.xmpp.xml import Element
 
@@ -28,6 +29,7 @@ class Owner:
         "blocked",
         "carbons",
         "draining",
+        "escaped",
         "jid",
         "parts",
         "payer",
@@ -38,6 +40,8 @@ class Owner:
     def __init__(self, jid: str, *, registered: bool = True) -> None:
         self.jid = jid
         """The bare JID."""
+        self.escaped = escape(jid)
+        """The same as it stands in attributes, for what is written with each message."""
         self.username = jid.partition("@")[0]
         self.registered = registered
         """Whether the account is in the database; an anonymous one is not and keeps nothing."""

@@ -118,7 +118,7 @@ class Archive:
         empty where the account is in no database, its preferences are against it, or
         the database does not keep up.
         """
-        row = self._row(owner, peer, text, stamp)
+        row = self._row(owner, peer, peer.partition("/")[0], text, stamp)
         kept = row is not None and self._account_writer.put((row,), cause)
         return write_id(row[1]) if row is not None and kept else ""
 
@@ -130,8 +130,8 @@ class Archive:
         It is from ``address`` of the sender, who causes it, and ``to`` one of the
         recipient, who is another. Where there is no room for both it is in neither.
         """
-        theirs = self._row(recipient, address, text, stamp)
-        mine = self._row(sender, to, text, stamp)
+        theirs = self._row(recipient, address, sender.jid, text, stamp)
+        mine = self._row(sender, to, recipient.jid, text, stamp)
         rows = (theirs, mine) if theirs and mine else [row for row in (theirs, mine) if row]
         if not rows or not self._account_writer.put(rows, sender.payer):
             return "", ""
@@ -158,7 +158,7 @@ class Archive:
 
         The caller must soon have it kept or dropped: whoever reads the archive waits.
         """
-        row = self._row(owner, peer, text, stamp)
+        row = self._row(owner, peer, peer.partition("/")[0], text, stamp)
         return None if row is None else self._account_writer.hold(row, cause)
 
     async def write_down(self, accounts: Ledger, rooms: Ledger) -> None:
@@ -195,14 +195,13 @@ class Archive:
         assert number is not None
         self._account_writer.withdraw(Withdrawal(username, number))
 
-    def _row(self, owner: Owner, peer: str, text: str, stamp: float) -> Values | None:
+    def _row(self, owner: Owner, peer: str, bare: str, text: str, stamp: float) -> Values | None:
         if not owner.registered:
             return None
-        bare, _, resource = peer.partition("/")
         preferences: Preferences = owner.parts.get(Preferences, self._default)
         if preferences is not _EVERYTHING and not self._wanted(preferences, owner, peer, bare):
             return None
-        return owner.username, self._ids.next(stamp), bare, resource, text
+        return owner.username, self._ids.next(stamp), bare, peer[len(bare) + 1 :], text
 
     def _wanted(self, preferences: Preferences, owner: Owner, peer: str, bare: str) -> bool:
         policy = preferences.policy_for(peer, bare)

@@ -228,7 +228,8 @@ class ArchiveWriter:
                 await self._remove(gone)
             self._size -= len(gone) * _OVERHEAD
             for _, cause, weight in caused:
-                self._release(cause, weight)
+                self._size -= weight
+                cause.backlog -= weight
             self._settle(len(batch))
         self._task = None
 

@@ -133,9 +133,11 @@ def archivable(element: Element) -> bool:
 
 def stanza_id(identity: str, by: str) -> str:
     """Return the element that tells a message's id in the archive of ``by`` (XEP-0359)."""
-    if not identity:
-        return ""
-    return f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{escape(by)}'/>"
+    return _mark(identity, escape(by)) if identity else ""
+
+
+def _mark(identity: str, escaped: str) -> str:
+    return f"<stanza-id xmlns='{ns.STANZA_ID}' id='{identity}' by='{escaped}'/>"
 
 
 async def admitting(owners: Owners, account: str, sender: str) -> Owner:
@@ -184,7 +186,7 @@ def archived(archive: Archive, spoken: Spoken, recipient: Owner, to: str) -> tup
 
 
 def _identified(text: str, identity: str, owner: Owner) -> str:
-    return with_child(text, stanza_id(identity, owner.jid)) if identity else text
+    return with_child(text, _mark(identity, owner.escaped)) if identity else text
 
 
 class Posting:
