@@ -2,7 +2,7 @@
 # ruff: noqa: ASYNC220, E402, PLW1509 - a script of its own, which finds the tests beside it
 """What others notice while one account floods.
 
-    bench/fairness.py [KIND[:STREAMS] ...] [--seconds 4] [--ordinary 500] [--rate N]
+    bench/fairness.py [KIND[:STREAMS] ...] [--seconds 4] [--ordinary 500] [--rate N] [--writes]
 
 For each flood of tests/hostile/flood.py there is a fresh `andiron serve`, on the first
 processor; everything else has the last, the flood where nothing else has to run there. Bob, who is
@@ -14,6 +14,10 @@ send each other so many ordinary messages a second; 0 leaves Bob and the flood a
 A hundred others are subscribed to the flooder's presence and in a room, all the time.
 The rate of an account is off, unless one is given, so that the flood is as large as
 the server reads.
+
+With --writes it is looked instead at how long it takes until something of Bob's is in the
+database: an element of his private storage, and a message to somebody who is away, as his
+acknowledgement tells.
 """
 
 import argparse
@@ -50,6 +54,12 @@ PATIENT = {
     "LOG_LEVEL": "warning",
 }
 ORDINARY = [f"ordinary{number}" for number in range(20)]
+ABSENT = [f"absent{number}" for number in range(20)]
+PRIVATE = (
+    "<iq xmlns='jabber:client' type='set' id='{0}'><query xmlns='jabber:iq:private'>"
+    "<a xmlns='urn:example:a'>{0}</a></query></iq>"
+)
+MANAGEMENT = "xmlns='urn:xmpp:sm:3'"
 PAUSE = 0.008
 TICK = 0.01
 SIGN_INS = 25
@@ -61,9 +71,14 @@ class Seen:
 
     messages: list[float] = field(default_factory=list)
     sign_ins: dict[str, float] = field(default_factory=dict)
+    kept: list[float] = field(default_factory=list)
+    """Elements of private storage."""
+    stored: list[float] = field(default_factory=list)
+    """Messages for who is away."""
 
-    def percentile(self, part: float) -> float:
-        return sorted(self.messages)[int(part * len(self.messages))]
+
+def percentile(times: list[float], part: float) -> float:
+    return sorted(times)[int(part * len(times))]
 
 
 def pin(processor: int, *, idle: bool = False) -> Callable[[], None]:
@@ -98,6 +113,28 @@ async def messages(victim: Victim, seconds: float, seen: Seen) -> None:
             await asyncio.sleep(PAUSE)
     bob.close()
     friend.close()
+
+
+async def writes(victim: Victim, seconds: float, seen: Seen) -> None:
+    bob = await victim.sign_in("bob")
+    await bob.send(f"<enable {MANAGEMENT}/>")
+    await bob.until("<enabled")
+    end = time.perf_counter() + seconds
+    number = 0
+    while time.perf_counter() < end:
+        number += 1
+        began = time.perf_counter()
+        await bob.send(PRIVATE.format(f"p{number}"))
+        await bob.until(f"id='p{number}'")
+        seen.kept.append(time.perf_counter() - began)
+        await asyncio.sleep(PAUSE)
+        to = f"{ABSENT[number % len(ABSENT)]}@localhost"
+        began = time.perf_counter()
+        await bob.send(MESSAGE.format(to, f"a{number}", "x" * 100), f"<r {MANAGEMENT}/>")
+        await bob.until(f" h='{2 * number}'")
+        seen.stored.append(time.perf_counter() - began)
+        await asyncio.sleep(PAUSE)
+    bob.close()
 
 
 async def scram(victim: Victim, name: str) -> None:
@@ -156,14 +193,17 @@ async def hear(wire: Wire) -> None:
         pass
 
 
-async def look(victim: Victim, seconds: float, first: int, rate: float) -> Seen:
+async def look(victim: Victim, seconds: float, first: int, options: argparse.Namespace) -> Seen:
     seen = Seen()
     wires = [await victim.sign_in(name) for name in ORDINARY]
     async with asyncio.TaskGroup() as group:
         others = [group.create_task(hear(wire)) for wire in wires]
-        others.append(group.create_task(ordinary(wires, rate)))
-        await messages(victim, seconds, seen)
-        await sign_ins(victim, first, seen)
+        others.append(group.create_task(ordinary(wires, options.ordinary)))
+        if options.writes:
+            await writes(victim, seconds, seen)
+        else:
+            await messages(victim, seconds, seen)
+            await sign_ins(victim, first, seen)
         for other in others:
             other.cancel()
     await victim.hang_up()
@@ -192,7 +232,7 @@ async def measure(kind: str, connections: int, options: argparse.Namespace) -> t
                 serve,
                 started="",
                 people=people,
-                more=["friend", "dave", *ORDINARY],
+                more=["friend", "dave", *ORDINARY, *ABSENT],
                 **settings,
             )
         )
@@ -210,13 +250,13 @@ async def measure(kind: str, connections: int, options: argparse.Namespace) -> t
         pin(-1)()
         try:
             say(process, "there")
-            await look(victim, 0.5, CROWD, options.ordinary)
-            without = await look(victim, options.seconds, CROWD + SIGN_INS, options.ordinary)
+            await look(victim, 0.5, CROWD, options)
+            without = await look(victim, options.seconds, CROWD + SIGN_INS, options)
             process.stdin.write(b"x")
             process.stdin.flush()
             say(process, "flooding")
             await asyncio.sleep(0.5)
-            seen = await look(victim, options.seconds, CROWD + 2 * SIGN_INS, options.ordinary)
+            seen = await look(victim, options.seconds, CROWD + 2 * SIGN_INS, options)
         finally:
             process.stdin.close()
             process.kill()
@@ -226,11 +266,14 @@ async def measure(kind: str, connections: int, options: argparse.Namespace) -> t
 
 def show(name: str, without: Seen, seen: Seen) -> None:
     cells = [f"{name:18}"]
-    for part in (0.5, 0.99):
-        one, other = without.percentile(part), seen.percentile(part)
-        cells.append(f"{1000 * one:7.2f} {1000 * other:7.2f} {other / one:5.1f}x")
-    worst = max(seen.messages)
-    cells.append(f"{1000 * worst:7.1f}")
+    pairs = ("messages", "kept", "stored")
+    for times, others in ((getattr(without, each), getattr(seen, each)) for each in pairs):
+        if not times:
+            continue
+        for part in (0.5, 0.99):
+            one, other = percentile(times, part), percentile(others, part)
+            cells.append(f"{1000 * one:7.2f} {1000 * other:7.2f} {other / one:5.1f}x")
+        cells.append(f"{1000 * max(others):7.1f}")
     for kind, rate in without.sign_ins.items():
         cells.append(f"{rate:5.0f} {seen.sign_ins[kind]:5.0f}")
     print(" | ".join(cells), flush=True)
@@ -244,12 +287,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--ordinary", type=float, default=500, help="messages a second of others")
     parser.add_argument("--rate", type=int, default=0, help="ANDIRON_ACCOUNT_RATE")
+    parser.add_argument("--writes", action="store_true", help="what goes into the database")
     parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE")
     options = parser.parse_args()
-    print(
-        "flood              | p50 ms without, with    | p99                     | worst   |", end=""
-    )
-    print(" sign-ins/s PLAIN, remembered, SCRAM", flush=True)
+    times = "p50 ms without, with    | p99                     | worst   |"
+    if options.writes:
+        print(f"flood              | private: {times} stored message: {times}", flush=True)
+    else:
+        print(f"flood              | {times} sign-ins/s PLAIN, remembered, SCRAM", flush=True)
     for flood in options.floods or [*KINDS]:
         kind, _, connections = flood.partition(":")
         without, seen = asyncio.run(measure(kind, int(connections or 1), options))

@@ -50,7 +50,7 @@ class Tracer:
         """Return a new span in one of ours."""
         return NOTHING
 
-    def shared(self, _name: str, _among: Iterable[Span]) -> Span:
+    def shared(self, _name: str, _among: Iterable[Span], _since: int | None) -> Span:
         """Return a new span in some of ours."""
         return NOTHING
 

@@ -88,13 +88,13 @@ class OpenTelemetry(Tracer):
             return NOTHING
         return self._begun(name, trace.set_span_in_context(own))
 
-    def shared(self, name: str, among: Iterable[Span]) -> Span:
+    def shared(self, name: str, among: Iterable[Span], since: int | None) -> Span:
         """Return a new span in the first of some, with links to the others."""
         spans = [each.span for each in among if isinstance(each, _Work)]
         if not spans:
             return NOTHING
         links = [Link(each.get_span_context()) for each in spans[1:]]
-        return self._begun(name, trace.set_span_in_context(spans[0]), links=links)
+        return self._begun(name, trace.set_span_in_context(spans[0]), links=links, start_time=since)
 
     def ids(self) -> dict[str, str]:
         """Return the names of the current trace and span as hexadecimals."""

@@ -51,12 +51,13 @@ def inner(name: str) -> Span:
     return _TRACER.inner(name)
 
 
-def shared(name: str, among: Iterable[Span]) -> Span:
+def shared(name: str, among: Iterable[Span], since: int | None = None) -> Span:
     """Return a span for what is done for several spans at once; for none, :data:`NOTHING`.
 
-    It is a part of the first of them, and linked to the others.
+    It is a part of the first of them, and linked to the others. ``since`` is when it began,
+    in Unix nanoseconds, where that was before.
     """
-    return _TRACER.shared(name, among)
+    return _TRACER.shared(name, among, since)
 
 
 def traced() -> dict[str, str]:

@@ -152,7 +152,7 @@ class Accounts:
                 await connection.execute(insert(ACCOUNTS), [{"username": username}])
                 await forget_all(connection, [username], self._domain)
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
 
     async def set_password(self, name: str, password: str) -> None:
         """Replace an account's password.
@@ -167,7 +167,7 @@ class Accounts:
             await connection.execute(delete(CREDENTIALS).where(CREDENTIALS.c.username == username))
             await _store(connection, [(username, credentials)])
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
         self._iterations_in_use.add(self._iterations)
 
     async def remove(self, name: str) -> str:
@@ -186,7 +186,9 @@ class Accounts:
             if not removed.rowcount:
                 raise NoSuchAccount(f"There is no account {username}.")
 
-        await self._database.write(operation)
+        # Behind all that it was about to write, of which nothing must be left to another account
+        # of that name.
+        await self._database.write(operation, username)
         self.forget(username)
         return username
 

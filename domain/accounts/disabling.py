@@ -38,7 +38,7 @@ class DisabledAccounts:
             await need(connection, username)
             await write_disabled(connection, username)
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
         self.count += 1
 
     async def enable(self, username: str) -> None:
@@ -48,7 +48,7 @@ class DisabledAccounts:
             await need(connection, username)
             await connection.execute(delete(_DISABLED).where(_DISABLED.c.username == username))
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
 
     async def read(self, username: str) -> tuple[bool, bool]:
         """Return whether there is an account, and whether it is disabled."""

@@ -135,7 +135,7 @@ async def save(database: Database, username: str, preferences: Preferences) -> N
         )
 
     try:
-        await database.write(operation)
+        await database.write(operation, username)
     except IntegrityError:
         raise NoSuchAccount(f"There is no account {username}.") from None
 

@@ -72,7 +72,7 @@ class BlockLists:
             rows = [{"username": username, "jid": jid} for jid in jids]
             await connection.execute(insert(_BLOCKED), rows)
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
         self._hide(request.client, jids)
         self._push(request.client, "block", jids)
         return ""
@@ -84,7 +84,7 @@ class BlockLists:
             query = delete(_BLOCKED).where(_BLOCKED.c.username == username)
             await connection.execute(query.where(_BLOCKED.c.jid.in_(jids)) if jids else query)
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
         self._show(request.client, jids or sorted(request.client.owner.blocked))
         self._push(request.client, "unblock", jids)
         return ""

@@ -100,7 +100,7 @@ class Contacts:
         async with turn, self._reading:
             with _Failures():
                 if owner.jid in self._changing:
-                    await self._store.catch_up()
+                    await self._store.catch_up(owner.username)
                 while True:
                     version, rows = await self._store.rows(owner.username)
                     shared = roster_of(owner).as_it_is()

@@ -48,7 +48,8 @@ class NoSuchContact(Exception):  # noqa: N818
 class RosterStore:
     """The rosters of all accounts; every method raises :class:`DatabaseError` when it fails.
 
-    Writes take effect, and return, in the order of the calls.
+    What one account has changed takes effect in the order of the calls; all return in the
+    order in which they take effect.
     """
 
     def __init__(self, database: Database, domain: str, config: RosterConfig) -> None:
@@ -84,13 +85,13 @@ class RosterStore:
 
         return effect
 
-    async def catch_up(self) -> None:
-        """Return when what was to be written before can be read."""
+    async def catch_up(self, username: str) -> None:
+        """Return when what an account was to change before can be read."""
 
         async def operation(_connection: AsyncConnection) -> None:
             return
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
 
     async def rows(self, username: str) -> tuple[int, Sequence[Any]]:
         """Return a roster's version and rows; later changes may be in them already.
@@ -149,7 +150,7 @@ class RosterStore:
             version = await next_version(connection, username)
             return [Change(username, jid, before, item.contact, version, item)]
 
-        return _done(await self._database.write(operation))
+        return _done(await self._database.write(operation, username))
 
     async def remove(self, username: str, jid: str) -> list[Change]:
         """Remove a contact, and the subscriptions in both directions (section 2.5).
@@ -171,7 +172,7 @@ class RosterStore:
                 )
             return changes
 
-        changes = await self._database.write(operation)
+        changes = await self._database.write(operation, username)
         if changes is None:
             raise NoSuchContact
         return changes
@@ -196,7 +197,7 @@ class RosterStore:
                 changes += await self._arrive(connection, sender, jid, kind, text)
             return changes
 
-        return _done(await self._database.write(operation))
+        return _done(await self._database.write(operation, username))
 
     async def forget(self, username: str) -> list[Change]:
         """Take an account that was removed out of all rosters, as if it had taken leave."""

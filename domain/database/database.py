@@ -1,7 +1,8 @@
 """The domain's database: one writer, readers beside it.
 
 What is committed here survives a crash. That costs a disk flush, so writes
-that arrive together share one commit.
+that arrive together share one commit. The writer's time is shared out among
+those who cause what it does (:mod:`.lines`).
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
+from andiron.domain.database.lines import OWN, Lines
 from andiron.domain.database.migrations import META, SchemaError, upgrade
 from andiron.domain.database.urls import parse
 from andiron.sm.tally import Distribution
@@ -31,12 +33,16 @@ T = TypeVar("T")
 _TIMES: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
 """Seconds."""
 _GROUP: Final = 256
-"""Writes that share a commit at most, so that the first never waits long for the last."""
+"""Writes that share a commit at most."""
+_TOGETHER: Final = 0.005
+"""Seconds after which no other write joins those that share a commit, so that the first does not
+wait long for the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
     operation: Operation[Any]
+    payer: str
     done: asyncio.Future[Any]
     span: Span
     """What stands for it in a trace, from the wait for its turn on."""
@@ -52,7 +58,9 @@ class Database:
     def __init__(self, engines: Engines) -> None:
         """Take engines into a database whose schema is up to date."""
         self._engines = engines
-        self._queue: asyncio.Queue[_Write | None] = asyncio.Queue()
+        self._lines: Lines[_Write] = Lines()
+        self._awaited = asyncio.Event()
+        """Whether there is something to do, or nothing any more."""
         self._closed = False
         self.writes = Distribution(_TIMES)
         """How long who wrote waited for it, the others before included."""
@@ -63,7 +71,7 @@ class Database:
     @property
     def waiting(self) -> int:
         """How many writes wait for their turn."""
-        return self._queue.qsize()
+        return len(self._lines)
 
     @classmethod
     async def open(
@@ -109,15 +117,18 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self._queue.put_nowait(None)
+        self._awaited.set()
         # Where all tasks were cancelled it has ended so, and there is the more to let go of.
         await asyncio.wait([self._task])
         await self._engines.dispose()
 
-    async def write(self, operation: Operation[T]) -> T:
+    async def write(self, operation: Operation[T], payer: str = OWN) -> T:
         """Run ``operation`` in the writer's transaction; return its result once committed.
 
-        Operations run one at a time in the order of these calls. One that
+        ``payer`` is who causes it: an account by its username, or what else has a line of its
+        own by a name that no account has; :data:`~.lines.OWN` is the process itself. Operations
+        run one at a time, those of one payer in the order of these calls, those of others
+        by turns; results come in the order in which they ran. One that
         raises is undone alone, and its exception comes out here. It must do
         nothing but SQL on the connection it is given, since it is undone and run
         again when a neighbour in its transaction fails. Where the caller is
@@ -131,7 +142,8 @@ class Database:
         began = time.monotonic()
         try:
             with inner("database write") as span:
-                self._queue.put_nowait(_Write(operation, done, span))
+                self._lines.add(payer, _Write(operation, payer, done, span))
+                self._awaited.set()
                 return await done
         except IntegrityError:
             raise
@@ -218,32 +230,35 @@ class Database:
         return await self.write(operation)
 
     async def _run(self) -> None:
-        last = False
-        while not last:
-            group: list[_Write] = []
-            following = await self._queue.get()
-            while following is not None:
-                group.append(following)
-                if len(group) == _GROUP or self._queue.empty():
-                    break
-                following = self._queue.get_nowait()
-            else:
-                last = True
-            if group:
-                with shared("database transaction", (write.span for write in group)) as span:
-                    span.note("andiron.writes", len(group))
-                    await self._commit(group)
+        while True:
+            await self._awaited.wait()
+            self._awaited.clear()
+            while self._lines:
+                await self._commit()
+            if self._closed:
+                return
 
-    async def _commit(self, group: Sequence[_Write]) -> None:
+    async def _commit(self) -> None:
+        """Run what is next, and others that wait, in one transaction."""
+        group = [self._lines.take()]
+        outcomes: list[_Outcome] = []
+        since, connected = time.time_ns(), False
         try:
             try:
                 async with self._engines.writer.begin() as connection:
-                    outcomes = await _run_together(connection, group)
+                    connected = True
+                    await self._run_together(connection, group, outcomes)
             except _Spoiled:
+                outcomes.clear()
                 async with self._engines.writer.begin() as connection:
-                    outcomes = await _run_apart(connection, group)
+                    await self._run_apart(connection, group, outcomes)
         except Exception as error:  # noqa: BLE001 - the writer lives on, and who waits must hear
+            while not connected and self._lines and len(group) < _GROUP:
+                group.append(self._lines.take())  # They would wait as long, and for nothing.
             outcomes = [(write, error) for write in group]
+        span = shared("database transaction", (write.span for write in group), since)
+        span.note("andiron.writes", len(group))
+        span.end()
         for write, outcome in outcomes:
             if write.done.done():
                 continue
@@ -252,43 +267,57 @@ class Database:
             else:
                 write.done.set_result(outcome)
 
+    async def _run_together(
+        self, connection: AsyncConnection, group: list[_Write], outcomes: list[_Outcome]
+    ) -> None:
+        """Run writes that are all expected to succeed: savepoints would triple their cost.
+
+        The ``group`` has the first; those that join it are added.
+        """
+        lines, write = self._lines, group[0]
+        began = now = time.monotonic()
+        while True:
+            if not write.done.cancelled():
+                try:
+                    outcomes.append((write, await write.operation(connection)))
+                except Exception as error:
+                    raise _Spoiled from error
+                finally:
+                    since, now = now, time.monotonic()
+                    lines.charge(write.payer, now - since)
+                if write.done.cancelled():
+                    raise _Spoiled
+            if not lines or len(group) == _GROUP or now - began > _TOGETHER:
+                return
+            write = lines.take()
+            group.append(write)
+
+    async def _run_apart(
+        self, connection: AsyncConnection, group: Sequence[_Write], outcomes: list[_Outcome]
+    ) -> None:
+        """Run writes so that the failure of one undoes nothing of its neighbours."""
+        for write in group:
+            if write.done.cancelled():
+                continue
+            since = time.monotonic()
+            savepoint = await connection.begin_nested()
+            outcome: Any
+            try:
+                outcome = await write.operation(connection)
+            except Exception as error:
+                if connection.invalidated:
+                    raise  # the transaction is lost with all that was done in it
+                outcome = error
+            if isinstance(outcome, Exception) or write.done.cancelled():
+                await savepoint.rollback()
+            else:
+                await savepoint.commit()
+            self._lines.charge(write.payer, time.monotonic() - since)
+            outcomes.append((write, outcome))
+
 
 class _Spoiled(Exception):  # noqa: N818
     """An operation of the group failed or was withdrawn; the transaction must not be committed."""
-
-
-async def _run_together(connection: AsyncConnection, group: Sequence[_Write]) -> list[_Outcome]:
-    """Run writes that are all expected to succeed: savepoints would triple their cost."""
-    outcomes: list[_Outcome] = []
-    for write in group:
-        try:
-            outcomes.append((write, await write.operation(connection)))
-        except Exception as error:
-            raise _Spoiled from error
-        if write.done.cancelled():
-            raise _Spoiled
-    return outcomes
-
-
-async def _run_apart(connection: AsyncConnection, group: Sequence[_Write]) -> list[_Outcome]:
-    """Run writes so that the failure of one undoes nothing of its neighbours."""
-    outcomes: list[_Outcome] = []
-    for write in group:
-        if write.done.cancelled():
-            continue
-        savepoint = await connection.begin_nested()
-        try:
-            outcome = await write.operation(connection)
-        except Exception as error:
-            if connection.invalidated:
-                raise  # the transaction is lost with all that was done in it
-            outcome = error
-        if isinstance(outcome, Exception) or write.done.cancelled():
-            await savepoint.rollback()
-        else:
-            await savepoint.commit()
-        outcomes.append((write, outcome))
-    return outcomes
 
 
 async def _upgrade(engine: AsyncEngine, begun: Callable[[int, int], object]) -> bool:

@@ -86,7 +86,7 @@ class Offline:
         for account, *message in ledger.left():
             waiting = Waiting(*message)
             if not await self._store.has(account.partition("@")[0], waiting):
-                await self._put(account, [waiting])
+                await self._put(account, [waiting], self._payer(waiting))
         ledger.take_over()
         self._ledger = ledger
 
@@ -118,12 +118,12 @@ class Offline:
     ) -> None:
         try:
             try:
-                async with box.lock:  # Hereafter the store keeps the order of the calls.
+                async with box.lock:  # Hereafter the store keeps the order of each sender's.
                     if admit is not None and (mark := await admit()):
                         message = message._replace(text=with_child(message.text, mark))
             finally:
                 box.coming -= 1
-            (error,) = await self._put(account, [message])
+            (error,) = await self._put(account, [message], self._payer(message))
         except StanzaError as refusal:
             error = refusal
         except Exception:
@@ -134,10 +134,20 @@ class Offline:
         if error is None:
             self._wake(account)
 
-    async def _put(self, account: str, messages: Sequence[Waiting]) -> list[StanzaError | None]:
+    def _payer(self, message: Waiting) -> str:
+        """Return who causes that a message is stored: its sender, so that his stay in order.
+
+        What comes from services, such as rooms, is one's each, and what the server says its own.
+        """
+        name, at, host = message.sender.partition("@")
+        return name if host == self._router.domain else at + host
+
+    async def _put(
+        self, account: str, messages: Sequence[Waiting], payer: str
+    ) -> list[StanzaError | None]:
         """Store messages; return the error for the sender of each that is not stored."""
         try:
-            refusals = await self._store.add_all(account.partition("@")[0], messages)
+            refusals = await self._store.add_all(account.partition("@")[0], messages, payer)
         except NoSuchAccount:
             return [StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) for _ in messages]
         except Exception:
@@ -350,7 +360,11 @@ class Offline:
                 client.pass_on(text, since)
             else:
                 self._bounce_if_refused(element)
-        for element, error in zip(elements, await self._put(client.account, messages), strict=True):
+        username = client.owner.username
+        # What the same senders have stored meanwhile has been there before.
+        await self._store.settled(username)
+        errors = await self._put(client.account, messages, username)
+        for element, error in zip(elements, errors, strict=True):
             if error is not None:
                 self._bouncer.bounce(element, error)
 

@@ -6,7 +6,7 @@ bounded for each account, by number and by bytes, and so shared that nobody who
 sends much keeps others from sending something.
 """
 
-from collections import Counter
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from andiron.domain.account_rows import among
 from andiron.domain.database.database import Database
 from andiron.domain.database.engines import Operation
+from andiron.domain.database.lines import OWN
 from andiron.domain.owners import NoSuchAccount
 from andiron.xmpp.xml import utf8_length
 
@@ -103,7 +104,9 @@ NOTHING: Final = Page((), complete=True)
 class OfflineStore:
     """The waiting messages of all accounts.
 
-    Calls for one account take effect in the order in which they were made.
+    What one payer adds for an account is kept in the order of the calls, what several add in
+    any. A page has what was to be added before it was asked for, whoever added it, and not
+    what was to be removed.
     Every method raises :class:`DatabaseError` when the database fails.
     """
 
@@ -114,8 +117,8 @@ class OfflineStore:
         self._database = database
         self._limit = limit_per_account
         self._bytes = bytes_per_account
-        self._writing: Counter[str] = Counter()
-        """How many writes each account has that are not committed yet."""
+        self._writing: dict[str, set[asyncio.Future[None]]] = {}
+        """The writes for each account that are not committed yet."""
 
     async def add(self, username: str, message: Waiting) -> None:
         """Keep a message; when this returns, it survives a crash.
@@ -127,11 +130,12 @@ class OfflineStore:
             raise refusal
 
     async def add_all(
-        self, username: str, messages: Sequence[Waiting]
+        self, username: str, messages: Sequence[Waiting], payer: str = OWN
     ) -> Sequence[OfflineFull | None]:
         """Keep messages, as :meth:`add` does; return for each why it is not kept, if so.
 
-        Raises :class:`NoSuchAccount` where the account is gone.
+        ``payer`` is who causes it, as of :meth:`Database.write`. Raises :class:`NoSuchAccount`
+        where the account is gone.
         """
         senders = {message.sender for message in messages}
 
@@ -148,9 +152,14 @@ class OfflineStore:
             return refusals
 
         try:
-            return await self._write(username, operation)
+            return await self._write(username, operation, payer)
         except IntegrityError:
             raise NoSuchAccount(f"There is no account {username}.") from None
+
+    async def settled(self, username: str) -> None:
+        """Return when all that was to be written for an account before is, or failed."""
+        if writing := self._writing.get(username):
+            await asyncio.wait(list(writing))
 
     async def page(
         self,
@@ -185,14 +194,14 @@ class OfflineStore:
             rows = await connection.execute(texts.order_by(columns.id)) if chosen else ()
             return Page([StoredMessage(*row) for row in rows], complete=len(chosen) == len(sizes))
 
-        # What was added before must be found; else nobody waits for what others write.
-        if had or username in self._writing:
-            return await self._write(username, operation)
+        await self.settled(username)
+        if had:
+            return await self._write(username, operation, username)
         return await self._database.read(operation)
 
     async def remove(self, username: str, had: Collection[int]) -> None:
         """Remove messages that the account has."""
-        await self._write(username, lambda connection: _remove(connection, username, had))
+        await self._write(username, lambda connection: _remove(connection, username, had), username)
 
     async def has(self, username: str, message: Waiting) -> bool:
         """Tell whether a message waits for an account, this one with its time."""
@@ -223,13 +232,16 @@ class OfflineStore:
 
         return await self._database.read(operation)
 
-    async def _write(self, username: str, operation: Operation[T]) -> T:
-        self._writing[username] += 1
+    async def _write(self, username: str, operation: Operation[T], payer: str) -> T:
+        writing = self._writing.setdefault(username, set())
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        writing.add(done)
         try:
-            return await self._database.write(operation)
+            return await self._database.write(operation, payer)
         finally:
-            self._writing[username] -= 1
-            if not self._writing[username]:
+            done.set_result(None)
+            writing.discard(done)
+            if not writing:
                 del self._writing[username]
 
     async def _room(

@@ -137,7 +137,7 @@ class Introductions:
                 await self._vcards.put(connection, owner.username, new, id_)
             return _Outcome(before, changes_photo), id_
 
-        outcome, id_ = await self._database.write(operation)
+        outcome, id_ = await self._database.write(operation, owner.username)
         self._vcards.name_photo(owner.jid, id_)
         return outcome
 

@@ -81,7 +81,7 @@ class PrivateStorage:
                 rows = [{"username": username, "tag": tag, "text": kept[tag]} for tag in kept]
                 await connection.execute(insert(_STORAGE), rows)
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
         return ""
 
     def _tags(self, request: IqRequest) -> Sequence[str]:

@@ -111,7 +111,9 @@ class VCards:
 
     async def _store(self, owner: Owner, text: str, photo: Photo | None) -> None:
         identity = photo.id if photo else ""
-        await self._database.write(lambda c: self.put(c, owner.username, text, identity))
+        await self._database.write(
+            lambda c: self.put(c, owner.username, text, identity), owner.username
+        )
         self.name_photo(owner.jid, identity)
 
 

@@ -130,15 +130,16 @@ class Discovery:
         async def operation(connection: AsyncConnection) -> list[str]:
             return await item_ids(connection, node)
 
-        found = await self._pubsub.read(await self._owner(request), operation)
+        owner, asker = await self._owner(request), request.client.owner.username
+        found = await self._pubsub.read(owner, operation, asker)
         return items([(to, item) for item in found], node.name)
 
     async def _visible(self, request: IqRequest) -> list[Node]:
         """Return the nodes that the asker may see; a stranger who may see none is refused."""
-        owner = await self._owner(request)
+        owner, asker = await self._owner(request), request.client.owner.username
         found = [
             node
-            for node in await self._pubsub.nodes(owner)
+            for node in await self._pubsub.nodes(owner, asker)
             if may_see(node, owner, request.account)
         ]
         if not found and not sees(owner, request.account):
@@ -146,9 +147,9 @@ class Discovery:
         return found
 
     async def _visible_node(self, request: IqRequest) -> Node:
-        owner = await self._owner(request)
+        owner, asker = await self._owner(request), request.client.owner.username
         try:
-            node = await self._pubsub.node(owner, request.payload.get("node", ""))
+            node = await self._pubsub.node(owner, request.payload.get("node", ""), asker)
             if may_see(node, owner, request.account):
                 return node
         except StanzaError:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from andiron.domain.about.disco import Disco
 from andiron.domain.client import Client
 from andiron.domain.config import PubSubConfig
-from andiron.domain.contacts.roster import roster_of
+from andiron.domain.contacts.roster import roster_of, sees
 from andiron.domain.database.database import Database
 from andiron.domain.events import Events
 from andiron.domain.owners import Owners
@@ -44,6 +44,7 @@ class PersonalEventing:
     ) -> None:
         """``spawn`` runs a coroutine beside the sessions."""
         self._database = database
+        self._owners = owners
         self._router = router
         self._interests = interests
         self._spawn = spawn
@@ -124,12 +125,16 @@ class PersonalEventing:
                 self._spawn(self._notifier.send_last(client, [account], nodes))
 
     def _unsubscribed(self, account: str, contact: str, _now: float) -> None:
-        self._spawn(self._cancel(account.partition("@")[0], contact))
+        self._spawn(self._cancel(account, contact))
 
-    async def _cancel(self, username: str, contact: str) -> None:
+    async def _cancel(self, account: str, contact: str) -> None:
         """End the subscriptions of who has lost the right to them (XEP-0163 section 6.3)."""
+        username = account.partition("@")[0]
 
         async def operation(connection: AsyncConnection) -> None:
+            owner = self._owners.get(account)
+            if owner is not None and sees(owner, contact):
+                return  # It has the right again, and may have subscribed by that.
             for node in await find_nodes(connection, username):
                 if may_see_by(node, contact, shares_presence=False):
                     continue
@@ -137,7 +142,7 @@ class PersonalEventing:
                     if jid.partition("/")[0] == contact:
                         await set_entity(connection, node, jid, subscribed=False)
 
-        await self._database.write(operation)
+        await self._database.write(operation, username)
 
     async def _removed(self, username: str) -> None:
         async def operation(connection: AsyncConnection) -> None:

@@ -152,7 +152,7 @@ class Requests:
             return await read_items(connection, node, request.payload, child)
 
         # One reading, so that it has its place among what the client writes.
-        read = await self._pubsub.read(owner, operation)
+        read = await self._pubsub.read(owner, operation, request.client.owner.username)
         if read is None:
             raise hidden()
         items = "".join(map(event.write_item, read[0]))
@@ -168,6 +168,7 @@ class Requests:
             name,
             subscriptions=[(jid, True)],
             admit=lambda node: None if may_see(node, owner, request.account) else hidden(),
+            asker=request.client.owner.username,
         )
         notifier = self._pubsub.notifier
         if jid not in node.subscribers:
@@ -186,7 +187,13 @@ class Requests:
                 return hidden()
             return pubsub_error(StanzaCondition.UNEXPECTED_REQUEST, "not-subscribed")
 
-        await self._pubsub.change_entities(owner, name, subscriptions=[(jid, False)], admit=admit)
+        await self._pubsub.change_entities(
+            owner,
+            name,
+            subscriptions=[(jid, False)],
+            admit=admit,
+            asker=request.client.owner.username,
+        )
         return ""
 
     async def _subscriptions(self, request: IqRequest, child: Tree) -> str:
@@ -213,12 +220,12 @@ class Requests:
         if child.get("node"):
             return [(await self._visible(request, node_name(child)))[1]]
         owner = await self._owner(request)
-        nodes = await self._pubsub.nodes(owner)
+        nodes = await self._pubsub.nodes(owner, request.client.owner.username)
         return [node for node in nodes if may_see(node, owner, request.account)]
 
     async def _visible(self, request: IqRequest, name: str) -> tuple[Owner, Node]:
         owner = await self._owner(request)
-        node = await self._pubsub.node(owner, name)
+        node = await self._pubsub.node(owner, name, request.client.owner.username)
         if not may_see(node, owner, request.account):
             raise hidden()
         return owner, node

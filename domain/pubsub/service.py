@@ -47,7 +47,9 @@ Published = Callable[[Owner, Node, Item], Awaitable[None]]
 class PubSub:
     """The nodes of all accounts. Methods that ask for an account take its owner.
 
-    They do not ask who wants something: see :mod:`andiron.domain.pubsub.requests`.
+    They do not ask who wants something: see :mod:`andiron.domain.pubsub.requests`. An ``asker``
+    is somebody else's username in whose place it is done: what one asks, with or without it,
+    is done in the order of the calls.
     Every one raises :class:`StanzaError` for whoever asked, ``item-not-found``
     where there is no such node, and :class:`DatabaseError` when the database fails.
     """
@@ -62,7 +64,7 @@ class PubSub:
         self.published: list[Published] = []
         """Told of every item that was published."""
         self._writing: Counter[str] = Counter()
-        """How many writes for each username are under way."""
+        """How many writes of each asker are under way, by username."""
 
     async def owner(self, bare: str) -> Owner:
         """Return the account of a bare JID, which must have one in the database."""
@@ -199,6 +201,7 @@ class PubSub:
         affiliations: Sequence[tuple[str, str]] = (),
         subscriptions: Sequence[tuple[str, bool]] = (),
         admit: Callable[[Node], StanzaError | None] | None = None,
+        asker: str = "",
     ) -> Node:
         """Set affiliations and subscriptions of addresses; return the node as it was before.
 
@@ -223,26 +226,26 @@ class PubSub:
                 await set_entity(connection, node, jid, subscribed=subscribed)
             return node
 
-        return await self._write(owner, operation)
+        return await self._write(owner, operation, asker)
 
-    async def node(self, owner: Owner, name: str) -> Node:
+    async def node(self, owner: Owner, name: str, asker: str = "") -> Node:
         """Return a node."""
 
         async def operation(connection: AsyncConnection) -> Node | None:
             return await find_node(connection, owner.username, name)
 
-        node = await self.read(owner, operation)
+        node = await self.read(owner, operation, asker)
         if node is None:
             raise hidden()
         return node
 
-    async def nodes(self, owner: Owner) -> list[Node]:
+    async def nodes(self, owner: Owner, asker: str = "") -> list[Node]:
         """Return all nodes of an account."""
 
         async def operation(connection: AsyncConnection) -> list[Node]:
             return await find_nodes(connection, owner.username)
 
-        return await self.read(owner, operation)
+        return await self.read(owner, operation, asker)
 
     async def last_item(self, owner: Owner, name: str) -> Item | None:
         """Return the item that was published last; None when there is none, or no node."""
@@ -254,14 +257,20 @@ class PubSub:
         found = await self.read(owner, operation)
         return found[0] if found else None
 
-    async def read(self, owner: Owner, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def read(
+        self,
+        owner: Owner,
+        operation: Callable[[AsyncConnection], Awaitable[T]],
+        asker: str = "",
+    ) -> T:
         """Read from the database what an account has.
 
-        What was asked to be written for it before is read, too: a client may
+        What the same asker had written before is read, too: a client may
         publish and retrieve without waiting (RFC 6120 section 10.1).
         """
-        if self._writing[owner.username]:
-            return await self._database.write(operation)
+        payer = asker or owner.username
+        if self._writing[payer]:
+            return await self._database.write(operation, payer)
         return await self._database.read(operation)
 
     async def _store(
@@ -283,18 +292,22 @@ class PubSub:
         return node
 
     async def _write(
-        self, owner: Owner, operation: Callable[[AsyncConnection], Awaitable[T | StanzaError]]
+        self,
+        owner: Owner,
+        operation: Callable[[AsyncConnection], Awaitable[T | StanzaError]],
+        asker: str = "",
     ) -> T:
         """Run a write that returns its refusal, since one that raises is undone at some cost."""
-        self._writing[owner.username] += 1
+        payer = asker or owner.username
+        self._writing[payer] += 1
         try:
-            outcome = await self._database.write(operation)
+            outcome = await self._database.write(operation, payer)
         except IntegrityError:
             raise hidden() from None  # The account was removed meanwhile.
         finally:
-            self._writing[owner.username] -= 1
-            if not self._writing[owner.username]:
-                del self._writing[owner.username]
+            self._writing[payer] -= 1
+            if not self._writing[payer]:
+                del self._writing[payer]
         if isinstance(outcome, StanzaError):
             raise outcome
         return outcome

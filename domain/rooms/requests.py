@@ -53,6 +53,11 @@ class Request:
     lang: str
     """The language of what it says (RFC 6120 section 8.1.5)."""
 
+    @property
+    def payer(self) -> str:
+        """Who causes what is stored for it, as of :meth:`Database.write`."""
+        return self.client.owner.username
+
 
 def answer_service(request: Request) -> str | Awaitable[str]:
     """Answer a request to the service itself."""
@@ -148,7 +153,7 @@ def _rule(request: Request, room: Room) -> str | Awaitable[str]:
         jid = parse_jid(bare)
         text = write_invitation(room, jid, request.client.account)
         request.rooms.post(room, request.client, text, jid, request.now)
-    return request.rooms.affiliated(room, changed)
+    return request.rooms.affiliated(room, changed, request.payer)
 
 
 def _newcomers(room: Room, decree: Decree) -> list[str]:
@@ -174,15 +179,15 @@ def _set_config(request: Request, room: Room) -> str | Awaitable[str]:
     rooms = request.rooms
     destruction = read_destruction(request.payload, request.lang)
     if destruction is not None:
-        return rooms.destroy(room, destruction)
+        return rooms.destroy(room, destruction, request.payer)
     new = read_new_config(request.payload, room)
     if new is not None and new.config.persistent and not request.client.owner.registered:
         raise StanzaError(StanzaCondition.NOT_ALLOWED, "nothing is kept for this account")
     if new is not None:
-        return rooms.configure(room, new, _nick(request, room))
+        return rooms.configure(room, new, _nick(request, room), request.payer)
     if room.locked_until:
         # Section 10.1.3: who cancels the first configuration wants no room.
-        return rooms.destroy(room, Destruction())
+        return rooms.destroy(room, Destruction(), request.payer)
     return ""
 
 
@@ -204,7 +209,7 @@ def _set_vcard(request: Request, room: Room) -> str | Awaitable[str]:
     if not room.has_rank(request.client.account, Affiliation.ADMIN):
         raise StanzaError(StanzaCondition.FORBIDDEN, "only owners and admins may do this")
     picture.set_vcard(room, request.payload)
-    return request.rooms.updated(room)
+    return request.rooms.updated(room, request.payer)
 
 
 def _mam(request: Request, room: Room) -> str | Awaitable[str]:
@@ -217,7 +222,7 @@ def _registration(request: Request, room: Room) -> str:
 
 def _register(request: Request, room: Room) -> str | Awaitable[str]:
     register(room, request.client, request.payload)
-    return request.rooms.affiliated(room, [request.client.account])
+    return request.rooms.affiliated(room, [request.client.account], request.payer)
 
 
 _Handler = Callable[[Request, Room], str | Awaitable[str]]

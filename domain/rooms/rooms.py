@@ -14,6 +14,7 @@ from andiron.domain.archive.mam import FEATURES
 from andiron.domain.client import Client
 from andiron.domain.config import RoomCreators, RoomsConfig
 from andiron.domain.database.key_sizes import MAX_USERNAME, fits
+from andiron.domain.database.lines import OWN
 from andiron.domain.events import Events
 from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
@@ -181,31 +182,39 @@ class Rooms:
 
     # What is asked of rooms, and must be kept
 
-    def configure(self, room: Room, new: NewConfig, actor: str) -> str | Awaitable[str]:
+    # ``payer`` is who causes it, as of :meth:`Database.write`.
+
+    def configure(
+        self, room: Room, new: NewConfig, actor: str, payer: str = OWN
+    ) -> str | Awaitable[str]:
         """Set a room up."""
         was_persistent = room.config.persistent
         configure(room, new, actor)
         self.tidy(room)
         if room.config.persistent:
-            return _stored(self._store.save(room))
-        return _stored(self._store.remove(room)) if was_persistent else ""
+            return _stored(self._store.save(room, payer))
+        return _stored(self._store.remove(room, payer)) if was_persistent else ""
 
-    def destroy(self, room: Room, destruction: Destruction) -> str | Awaitable[str]:
+    def destroy(
+        self, room: Room, destruction: Destruction, payer: str = OWN
+    ) -> str | Awaitable[str]:
         """Bring a room to its end."""
         destroy(room, destruction)
         self._remove(room)
-        return _stored(self._store.remove(room)) if room.config.persistent else ""
+        return _stored(self._store.remove(room, payer)) if room.config.persistent else ""
 
-    def affiliated(self, room: Room, bares: Iterable[str]) -> str | Awaitable[str]:
+    def affiliated(
+        self, room: Room, bares: Iterable[str], payer: str = OWN
+    ) -> str | Awaitable[str]:
         """Keep the affiliations of some, which have changed."""
         self.tidy(room)
         if room.config.persistent and bares:
-            return _stored(self._store.affiliate(room, bares))
+            return _stored(self._store.affiliate(room, bares, payer))
         return ""
 
-    def updated(self, room: Room) -> str | Awaitable[str]:
+    def updated(self, room: Room, payer: str = OWN) -> str | Awaitable[str]:
         """Keep what has changed about a room."""
-        return _stored(self._store.update(room)) if room.config.persistent else ""
+        return _stored(self._store.update(room, payer)) if room.config.persistent else ""
 
     async def remove_account(self, bare: str) -> None:
         """Forget an account that was removed, but for bans.

@@ -191,7 +191,7 @@ class RoomService:
             whisper(room, client, jid.resource, element)
         elif kind == "groupchat":
             if say(room, client, element, self._rooms.keep, client.session.wall(now)):
-                self._store(self._rooms.updated(room))
+                self._store(self._rooms.updated(room, client.owner.username))
         elif kind == "headline":
             raise StanzaError(StanzaCondition.BAD_REQUEST, "messages for all are groupchat")
         else:
@@ -216,7 +216,7 @@ class RoomService:
             room, client, lambda text, to: rooms.post(room, client, text, to, now)
         )
         mediate(mediation, element)
-        self._store(rooms.affiliated(room, mediation.members))
+        self._store(rooms.affiliated(room, mediation.members, client.owner.username))
 
     def _store(self, change: str | Awaitable[str]) -> None:
         """See to a change that nobody waits for."""

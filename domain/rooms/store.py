@@ -1,8 +1,10 @@
 """Persistent rooms in the database."""
 
-from collections.abc import Coroutine, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from sqlalchemy import (
     Double,
@@ -19,6 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.database.database import Database
+from andiron.domain.database.engines import Operation
+from andiron.domain.database.lines import OWN
 from andiron.domain.rooms.config import RoomConfig
 from andiron.domain.rooms.privileges import Affiliation
 from andiron.domain.rooms.room import Place, Room, Subject
@@ -67,16 +71,19 @@ class RoomStore:
     """The rooms that outlive those who are in them.
 
     Each method that writes takes what it writes from the room when it is
-    called, and writes when its result is awaited; all raise
-    :class:`DatabaseError` when the database fails.
+    called. For one room that takes effect in the order of the calls, whoever is the ``payer``
+    of each, as of :meth:`Database.write`. All raise :class:`DatabaseError` when the database
+    fails.
     """
 
     def __init__(self, database: Database, domain: str) -> None:
         """``domain`` is that of the accounts, whose affiliations go when they are removed."""
         self._database = database
         self._domain = domain
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of each room, which is written once at a time."""
 
-    def save(self, room: Room) -> Coroutine[Any, Any, None]:
+    def save(self, room: Room, payer: str = OWN) -> Awaitable[None]:
         """Keep a room, all there is of it."""
         name, values = room.node, _values(room)
         places = {bare: room.place(bare) for bare in room.affiliations}
@@ -86,18 +93,18 @@ class RoomStore:
             await connection.execute(delete(_AFFILIATED).where(_AFFILIATED.c.room == name))
             await self._affiliate(connection, name, places)
 
-        return self._database.write(operation)
+        return self._write(name, operation, payer)
 
-    def update(self, room: Room) -> Coroutine[Any, Any, None]:
+    def update(self, room: Room, payer: str = OWN) -> Awaitable[None]:
         """Keep a room's configuration, subject and vCard as they are now."""
         name, values = room.node, _values(room)
 
         async def operation(connection: AsyncConnection) -> None:
             await connection.execute(update(_ROOMS).where(_ROOMS.c.name == name).values(**values))
 
-        return self._database.write(operation)
+        return self._write(name, operation, payer)
 
-    def affiliate(self, room: Room, bares: Iterable[str]) -> Coroutine[Any, Any, None]:
+    def affiliate(self, room: Room, bares: Iterable[str], payer: str = OWN) -> Awaitable[None]:
         """Keep how some persons stand to a room now."""
         name = room.node
         changed = {bare: room.place(bare) for bare in bares}
@@ -109,16 +116,24 @@ class RoomStore:
             if await connection.scalar(select(_ROOMS.c.name).where(_ROOMS.c.name == name)):
                 await self._affiliate(connection, name, changed)
 
-        return self._database.write(operation)
+        return self._write(name, operation, payer)
 
-    def remove(self, room: Room) -> Coroutine[Any, Any, None]:
+    def remove(self, room: Room, payer: str = OWN) -> Awaitable[None]:
         """Keep a room no more."""
         name = room.node
 
         async def operation(connection: AsyncConnection) -> None:
             await connection.execute(delete(_ROOMS).where(_ROOMS.c.name == name))
 
-        return self._database.write(operation)
+        return self._write(name, operation, payer)
+
+    def _write(self, name: str, operation: Operation[None], payer: str) -> Awaitable[None]:
+        # A task of its own stands in line from now on, whenever its result is awaited.
+        return asyncio.ensure_future(self._in_turn(name, operation, payer))
+
+    async def _in_turn(self, name: str, operation: Operation[None], payer: str) -> None:
+        async with self._turns.setdefault(name, asyncio.Lock()):
+            await self._database.write(operation, payer)
 
     async def load(self) -> list[StoredRoom]:
         """Return all rooms that were kept."""

@@ -85,7 +85,7 @@ class UploadTable:
             return True
 
         try:
-            added = await self._database.write(operation)
+            added = await self._database.write(operation, upload.username)
         except IntegrityError:
             raise NoSuchAccount(f"There is no account {upload.username}.") from None
         if not added:

@@ -343,9 +343,9 @@ async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_
     offline = street.house.domain.offline
     put, stored = offline._put, asyncio.Event()
 
-    async def stop(account, messages):
+    async def stop(account, messages, payer):
         if "one" in messages[0].text:
-            await put(account, messages)
+            await put(account, messages, payer)
             stored.set()
         await asyncio.Event().wait()
 

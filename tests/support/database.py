@@ -36,7 +36,7 @@ class InstantDatabase:
 
         return await self.read(operation)
 
-    async def write(self, operation: Callable[[Any], Awaitable[T]]) -> T:
+    async def write(self, operation: Callable[[Any], Awaitable[T]], _payer: str = "") -> T:
         self.writes += 1
         return await self.read(operation)
 

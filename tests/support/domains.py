@@ -54,7 +54,7 @@ class MemoryStore:
         self._lock = asyncio.Lock()
 
     async def add_all(
-        self, username: str, messages: Sequence[Waiting]
+        self, username: str, messages: Sequence[Waiting], _payer: str = ""
     ) -> Sequence[OfflineFull | None]:
         async with self._lock:
             await self._work()
@@ -70,6 +70,10 @@ class MemoryStore:
                     self._last += 1
                     kept.append(StoredMessage(message.text, message.stamp, self._last))
             return refusals
+
+    async def settled(self, _username: str) -> None:
+        async with self._lock:
+            return
 
     async def page(
         self,

@@ -215,7 +215,7 @@ async def test_where_there_are_no_rooms_the_api_says_so():
 
 
 async def test_a_room_that_cannot_be_kept_is_not_there(chat, monkeypatch):
-    async def fail(_operation):
+    async def fail(_operation, _payer):
         raise DatabaseError("gone")
 
     monkeypatch.setattr(chat.domain.database, "write", fail)
@@ -228,7 +228,11 @@ async def test_a_room_that_cannot_be_kept_is_not_there(chat, monkeypatch):
 
 
 async def kept_rooms(app):
-    return {each.name: each for each in await app.domain.rooms._store.load()}
+    store = app.domain.rooms._store
+    for turn in list(store._turns.values()):
+        async with turn:  # What was begun for a room is written.
+            pass
+    return {each.name: each for each in await store.load()}
 
 
 async def begun_and_cancelled(work):

@@ -318,9 +318,9 @@ async def test_a_subscription_stanza_is_handled_when_it_is_stored(stage, monkeyp
     gate = asyncio.Event()
     write = stage.database.write
 
-    async def slow(operation):
+    async def slow(operation, *payer):
         await gate.wait()
-        return await write(operation)
+        return await write(operation, *payer)
 
     monkeypatch.setattr(stage.database, "write", slow)
     juliet.send("<presence to='romeo@localhost' type='subscribe'/>")
@@ -339,9 +339,9 @@ async def test_requests_are_answered_in_their_order(stage, juliet, monkeypatch):
     gate = asyncio.Event()
     write = stage.database.write
 
-    async def slow(operation):
+    async def slow(operation, *payer):
         await gate.wait()
-        return await write(operation)
+        return await write(operation, *payer)
 
     monkeypatch.setattr(stage.database, "write", slow)
     juliet.send(put("<item jid='a@x'/>"))

@@ -3,7 +3,10 @@ import secrets
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -53,6 +56,49 @@ async def test_writes_take_effect_in_the_order_of_their_calls(database: Database
     numbers = list(range(600))
     assert await asyncio.gather(*(database.write(note(number)) for number in numbers)) == numbers
     assert await database.read(notes) == numbers
+
+
+async def test_who_has_much_to_write_holds_others_up_by_one_turn_at_a_time(database: Database):
+    order: list[str] = []
+
+    def noting(who: str) -> Callable[[AsyncConnection], Awaitable[None]]:
+        async def operation(_connection: AsyncConnection) -> None:
+            order.append(who)
+            await asyncio.sleep(0.001)
+
+        return operation
+
+    writes = [database.write(noting("alice"), "alice") for _ in range(100)]
+    writes += [database.write(noting("bob"), "bob") for _ in range(2)]
+    writes.append(database.write(noting("own")))
+    await asyncio.gather(*writes)
+    assert Counter(order) == {"alice": 100, "bob": 2, "own": 1}
+    assert order.index("own") == 0
+    assert order.index("bob") <= 2
+    assert "bob" in order[order.index("bob") + 1 :][:8]
+
+
+async def test_who_comes_while_others_are_written_need_not_wait_for_all(lasting_url: str):
+    """A transaction takes in who comes, and ends after a while, however many wait for more."""
+    database = await Database.open(lasting_url)
+    first, done = asyncio.Event(), list[str]()
+
+    async def slow(_connection: AsyncConnection) -> None:
+        first.set()
+        await asyncio.sleep(0.002)
+
+    async def alice() -> None:
+        await database.write(slow, "alice")
+        done.append("alice")
+
+    async def bob() -> None:
+        await first.wait()
+        await database.write(insert("bob"), "bob")
+        done.append("bob")
+
+    await asyncio.gather(bob(), *(alice() for _ in range(200)))
+    assert done.index("bob") < 50
+    await database.close()
 
 
 async def test_a_failing_write_fails_alone(database: Database):
@@ -125,7 +171,9 @@ async def test_a_reader_does_not_wait_for_the_writer(lasting_url: str):
     await database.close()
 
 
-async def test_writes_that_wait_share_a_commit(lasting_url: str):
+async def test_writes_that_wait_share_a_commit(lasting_url: str, monkeypatch):
+    """As many as come within a time, however slow the machine."""
+    monkeypatch.setattr("andiron.domain.database.database._TOGETHER", 60.0)
     database = await Database.open(lasting_url)
     seen: list[int] = []
 
@@ -186,6 +234,32 @@ async def test_an_sql_failure_names_the_setting(database: Database):
     for way in (database.read, database.write):
         with pytest.raises(DatabaseError, match=r"nowhere.*ANDIRON_DATABASE"):
             await way(nonsense)
+
+
+class Unreachable:
+    """A writer's engine whose database is out of reach."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[None]:
+        self.attempts += 1
+        raise OSError("out of reach")
+        yield
+
+
+async def test_where_nothing_can_be_begun_nobody_waits_for_the_others_to_fail(database: Database):
+    engines, unreachable = database._engines, Unreachable()
+    database._engines = replace(engines, writer=unreachable)
+    outcomes = await asyncio.gather(
+        *(database.write(insert(f"user{n}"), f"user{n % 3}") for n in range(100)),
+        return_exceptions=True,
+    )
+    assert {type(outcome) for outcome in outcomes} == {DatabaseError}
+    assert unreachable.attempts == 1
+    database._engines = engines
+    assert await database.write(insert("a")) == "a"
 
 
 async def test_a_failure_shows_no_value_that_was_to_be_stored(database: Database):

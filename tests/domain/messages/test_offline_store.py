@@ -75,14 +75,41 @@ async def test_what_is_out_is_passed_over(store: OfflineStore):
     assert texts(await store.page("alice", 10, 100, had=ids(rest))) == ["1"]
 
 
-async def test_adding_and_reading_take_effect_in_the_order_of_the_calls(store: OfflineStore):
-    _, early, _, late = await asyncio.gather(
-        fill(store, "1", "2"),
-        store.page("alice", 10, 100),
-        fill(store, "3"),
-        store.page("alice", 10, 100),
+async def test_a_page_has_what_was_to_be_added_before_whoever_adds_it(database: Database):
+    """Also where its adding waits, while the account's own writes have their turns."""
+    await Accounts(database, "localhost", 4096).create("alice", "x")
+    store, senders = OfflineStore(database), ("carol", "dave")
+    adding = [
+        store.add_all("alice", [Waiting(f"{sender} {number}", 0.0, sender)], sender)
+        for sender in senders
+        for number in range(10)
+    ]
+    *_, page, again, rest = await asyncio.gather(
+        *adding,
+        store.page("alice", 50, 1000),
+        store.page("alice", 50, 1000, had=[0]),
+        store.page("alice", 5, 1000, out=[1]),
     )
-    assert (texts(early), texts(late)) == (["1", "2"], ["1", "2", "3"])
+    assert page == again
+    assert page.complete
+    for sender in senders:
+        own = [text for text in texts(page) if text.startswith(sender)]
+        assert own == [f"{sender} {number}" for number in range(10)]
+    assert len(rest.messages) == 5
+
+
+async def test_a_page_lacks_what_was_to_be_removed_before(store: OfflineStore):
+    await fill(store, "1", "2")
+    gone = ids(await store.page("alice", 1, 100))
+    _, page = await asyncio.gather(store.remove("alice", gone), store.page("alice", 10, 100))
+    assert texts(page) == ["2"]
+
+
+async def test_what_one_adds_is_kept_in_the_order_of_the_calls(store: OfflineStore):
+    await asyncio.gather(
+        *(store.add_all("alice", [Waiting(str(n), 0.0, f"{n}@x")], "carol") for n in range(8))
+    )
+    assert texts(await store.page("alice", 8, 100)) == [str(n) for n in range(8)]
 
 
 async def test_no_more_than_the_limit_wait(store: OfflineStore):

@@ -205,11 +205,11 @@ async def test_many_that_leave_share_a_write(stage):
     write = stage.database.write
     written = 0
 
-    async def slow(operation):
+    async def slow(operation, *payer):
         nonlocal written
         written += 1
         await running.wait()
-        return await write(operation)
+        return await write(operation, *payer)
 
     stage.database.write = slow
     for client in clients:

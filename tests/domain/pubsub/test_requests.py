@@ -126,9 +126,9 @@ async def test_requests_are_answered_in_their_order(stage, juliet, monkeypatch):
     """What a client publishes it can retrieve without waiting for the answer."""
     write, gate = stage.domain.database.write, asyncio.Event()
 
-    async def slow(operation):
+    async def slow(operation, *payer):
         await gate.wait()
-        return await write(operation)
+        return await write(operation, *payer)
 
     monkeypatch.setattr(stage.domain.database, "write", slow)
     for number, (kind, inner) in enumerate(

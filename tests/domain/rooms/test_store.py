@@ -1,5 +1,6 @@
 """Rooms in the database, on each kind of database."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,7 @@ PLACES = {
 @pytest.fixture
 async def store(database):
     store = RoomStore(database, "localhost")
+    store.database = database
     store.accounts = Accounts(database, "localhost", 4096)
     await store.accounts.create_many([("romeo", "x"), ("juliet", "x")])
     return store
@@ -121,3 +123,25 @@ async def test_what_is_written_is_what_there_was_at_the_call(store):
     (found,) = await store.load()
     assert found.config == CONFIG
     assert found.places == PLACES
+
+
+async def test_what_several_change_of_one_room_is_kept_in_the_order_of_the_calls(store):
+    """Whoever waits behind much of his own, and whosoever result is awaited first."""
+    room, other = make_room(), make_room("tomb")
+    await asyncio.gather(store.save(room), store.save(other))
+
+    async def nothing(_connection):
+        await asyncio.sleep(0)
+
+    others = [asyncio.ensure_future(store.database.write(nothing, "romeo")) for _ in range(50)]
+    await asyncio.sleep(0)
+    written = []
+    for number, payer in enumerate(["romeo", "juliet", "romeo", "juliet"]):
+        room.subject = Subject(f"{number}", payer, 2.0, "")
+        written.append(store.update(room, payer))
+    written += [store.remove(room, "romeo"), store.save(room, "juliet")]
+    other.subject = Subject("soon", "Juliet", 2.0, "")
+    await store.update(other, "juliet")
+    await asyncio.gather(*reversed(written), *others)
+    found = {each.name: each.subject.text for each in await store.load()}
+    assert found == {"garden": "3", "tomb": "soon"}
