@@ -36,7 +36,7 @@ _GROUP: Final = 256
 """Writes that share a commit at most."""
 _TOGETHER: Final = 0.005
 """Seconds after which no other write joins those that share a commit, so that the first does not
-wait long for the last."""
+wait long for the last; where commits take longer, as long as the last one took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class Database:
         self._awaited = asyncio.Event()
         """Whether there is something to do, or nothing any more."""
         self._closed = False
+        self._committing = 0.0
+        """How many seconds the last commit took."""
         self.writes = Distribution(_TIMES)
         """How long who wrote waited for it, the others before included."""
         self.reads = Distribution(_TIMES)
@@ -248,6 +250,8 @@ class Database:
                 async with self._engines.writer.begin() as connection:
                     connected = True
                     await self._run_together(connection, group, outcomes)
+                    ran = time.monotonic()
+                self._committing = time.monotonic() - ran
             except _Spoiled:
                 outcomes.clear()
                 async with self._engines.writer.begin() as connection:
@@ -275,6 +279,7 @@ class Database:
         The ``group`` has the first; those that join it are added.
         """
         lines, write = self._lines, group[0]
+        together = max(_TOGETHER, self._committing)
         began = now = time.monotonic()
         while True:
             if not write.done.cancelled():
@@ -287,7 +292,7 @@ class Database:
                     lines.charge(write.payer, now - since)
                 if write.done.cancelled():
                     raise _Spoiled
-            if not lines or len(group) == _GROUP or now - began > _TOGETHER:
+            if not lines or len(group) == _GROUP or now - began > together:
                 return
             write = lines.take()
             group.append(write)
