@@ -256,7 +256,7 @@ ROWS = (
         "storm",
         users=2000,
         auth="PLAIN",
-        options=("--settle", "1"),
+        options=("--settle", "1", *ADDRESSES),
         only_for=NO_GAP,
         note=NO_GAP_NOTE,
     ),
