@@ -24,8 +24,10 @@ _DECLARATION: Final = re.compile(
     r"""[\t\n\r ]*\?>"""
 )
 _PLAIN: Final = re.compile(
-    r"""<body((?:[ ](?:xmlns|rid|sid|ack|key)=(?:'[!-%(-;=-~]*'|"[!#-%'-;=-~]*"))+)[ ]?(/?)>"""
+    r"""<body((?:[ ](?:xmlns|rid|sid|ack|key)=(?:'[!-%(-;=-~]*+'|"[!#-%'-;=-~]*+"))++)[ ]?(/?)>"""
 )
+_FEW: Final = 32
+"""Attributes and declarations of a wrapper that is read like any element."""
 _PAIR: Final = re.compile(r"""([a-z]+)=('[^']*'|"[^"]*")""")
 _END_OF_NAME: Final = frozenset("\t\n\r />")
 _INHERITED: Final = f" xmlns='{ns.HTTPBIND}'"
@@ -90,7 +92,7 @@ def read_body(guard: Guard, data: bytes, max_size: int, max_stanzas: int) -> Bod
         raise BoshError(BoshCondition.BAD_REQUEST, f"over {max_size} bytes")
     try:
         text = decode(data)
-        body = _read_plain(guard, text)
+        body = _read_plain(guard, text) or _read_empty(guard, text, max_size)
         if body is not None:
             return body
         if "<?" in text:
@@ -98,7 +100,7 @@ def read_body(guard: Guard, data: bytes, max_size: int, max_stanzas: int) -> Bod
         root, children = read_children(guard, text, max_size=max_size, max_children=max_stanzas)
     except StreamError as error:
         raise BoshError(BoshCondition.BAD_REQUEST, str(error)) from None
-    if root.name != "body" or root.namespace != ns.HTTPBIND:
+    if not _is_body(root):
         raise BoshError(BoshCondition.BAD_REQUEST, f"not a <body/> in {ns.HTTPBIND}")
     for child in children:
         if child.namespace == ns.HTTPBIND and child.name in STANZA_NAMES:
@@ -132,6 +134,21 @@ def _read_plain(guard: Guard, text: str) -> Body | None:
     head = len(child.name) + 1
     own = child.text[1:head] == child.name and child.text[head] in _END_OF_NAME
     return Body(attributes, [child]) if own and child.namespace not in ("", ns.HTTPBIND) else None
+
+
+def _read_empty(guard: Guard, text: str, max_size: int) -> Body | None:
+    """Read a wrapper with nothing in it, as that of a session's beginning; None for any other."""
+    tags = text.count("<")
+    if tags > 1 and not (tags == 2 and text.endswith("></body>")):
+        return None
+    if text.count(">") != tags or text.count("=") > _FEW:
+        return None
+    root = guard.read(text, max_size)
+    return Body(root.attributes, []) if _is_body(root) else None
+
+
+def _is_body(root: Element) -> bool:
+    return root.name == "body" and root.namespace == ns.HTTPBIND
 
 
 def answer(attributes: str, payload: Sequence[str]) -> str:

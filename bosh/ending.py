@@ -1,8 +1,7 @@
 """How a BOSH session ends, in words (XEP-0124 sections 13 and 17)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from andiron.bosh import body as wire
 from andiron.xmpp.errors import BoshCondition, StreamCondition, StreamError
@@ -22,8 +21,7 @@ _CONDITIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """Why a session ended, and what its client is told."""
 
     condition: BoshCondition | None

@@ -3,7 +3,6 @@
 import hmac
 import logging
 import re
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -18,10 +17,13 @@ from andiron.sm.manager import SessionManager
 from andiron.sm.payers import WIDE
 from andiron.sm.strangers import Strangers
 from andiron.xmpp.errors import BoshCondition, BoshError
+from andiron.xmpp.tokens import Tokens
 from andiron.xmpp.xml import Guard
 
 logger = logging.getLogger("andiron.bosh")
 
+_RANDOM: Final = 27
+"""Bytes of a ``sid``. Its first characters find the session, all are compared in constant time."""
 _SELECTOR_LENGTH: Final = 12
 _SID: Final = re.compile(rb"""[\t\n\r ]sid\s*=\s*["']([\w-]{1,64})["']""")
 
@@ -48,6 +50,7 @@ class BoshRegistry:
         self.timers = manager.timers
         self._manager = manager
         self._guard = guard
+        self._tokens = Tokens()
         self._connections: dict[str, BoshConnection] = {}
         self._negotiating: set[BoshConnection] = set()
         self.broken: Counter[str] = Counter()
@@ -106,7 +109,7 @@ class BoshRegistry:
         if not self.strangers.admit(channel.address):
             logger.info("%s refused: too many sessions are signing in", channel.address)
             raise BoshError(BoshCondition.POLICY_VIOLATION, "too many sessions are signing in")
-        sid = secrets.token_urlsafe(9) + secrets.token_urlsafe(18)
+        sid = self._tokens.next(_RANDOM)
         connection = BoshConnection(self, sid, channel, body, call)
         self._connections[sid[:_SELECTOR_LENGTH]] = connection
         self._negotiating.add(connection)

@@ -1,14 +1,14 @@
 """What client and server agree on when a BOSH session begins (XEP-0124 section 7)."""
 
 import re
-from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
-from andiron.bosh.body import Body, attribute
+from andiron.bosh.body import Body
 from andiron.bosh.config import BoshConfig
 from andiron.sm.link import StreamHeader
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.escape import escape
 
 TEXT_XML: Final = "text/xml; charset=utf-8"
 _OURS: Final = (1, 11)
@@ -21,8 +21,7 @@ _CONTENT_TYPE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """The numbers of one session; times in seconds."""
 
     wait: int
@@ -75,26 +74,15 @@ def negotiate(body: Body, config: BoshConfig) -> Terms:
 
 def creation_attributes(terms: Terms, sid: str, rid: int, header: StreamHeader) -> str:
     """Return the attributes of a session creation response (sections 7.2 and XEP-0206 4)."""
-    named: dict[str, str | float] = {
-        "sid": sid,
-        "wait": terms.wait,
-        "requests": terms.requests,
-        "hold": terms.hold,
-        "inactivity": terms.inactivity,
-        "polling": terms.polling,
-        "from": header.sender,
-        "authid": header.id,
-        "charsets": "UTF-8",
-    }
-    if terms.maxpause:
-        named["maxpause"] = terms.maxpause
-    if terms.version is not None:
-        named["ver"] = "{}.{}".format(*terms.version)
-    if terms.acks:
-        named["ack"] = rid
+    maxpause = f" maxpause='{terms.maxpause}'" if terms.maxpause else ""
+    version = "" if terms.version is None else " ver='{}.{}'".format(*terms.version)
+    ack = f" ack='{rid}'" if terms.acks else ""
     return (
-        "".join(attribute(name, value) for name, value in named.items())
-        + f" xmlns:xmpp='{ns.XBOSH}' xmpp:version='{header.version}' xmpp:restartlogic='true'"
+        f" sid='{sid}' wait='{terms.wait}' requests='{terms.requests}' hold='{terms.hold}'"
+        f" inactivity='{terms.inactivity}' polling='{terms.polling}'"
+        f" from='{escape(header.sender)}' authid='{escape(header.id)}' charsets='UTF-8'"
+        f"{maxpause}{version}{ack}"
+        f" xmlns:xmpp='{ns.XBOSH}' xmpp:version='{header.version}' xmpp:restartlogic='true'"
     )
 
 

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from contextvars import Context
 from typing import Any, Final
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
@@ -346,9 +347,9 @@ class Domain:
         while self._stores:
             await asyncio.wait(self._stores)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the sessions; :meth:`stop` cancels it."""
-        self._track(coroutine, self._tasks)
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> None:
+        """Run a coroutine beside the sessions, maybe in a context; :meth:`stop` cancels it."""
+        self._track(coroutine, self._tasks, context)
 
     def tell_of_unknown_host(self, name: str) -> None:
         """Log which domain a client asked for: the setting or the page may be wrong."""
@@ -388,8 +389,13 @@ class Domain:
         """Run a coroutine that :meth:`stop` waits for."""
         self._track(coroutine, self._stores)
 
-    def _track(self, coroutine: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+    def _track(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        tasks: set[asyncio.Task[None]],
+        context: Context | None = None,
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine, context=context)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         task.add_done_callback(_log_failure)

@@ -5,7 +5,7 @@ resumed goes on hibernating elsewhere, and nobody is told anything.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -75,23 +75,25 @@ class Freezer:
         """Return a resource as plain data; its session is about to be frozen."""
         session = client.session
         caps, nodes = self._interests.freeze(client)
-        kept = FrozenClient(
-            presence=client.presence,
-            priority=client.priority,
-            language=language,
-            interested=client.interested,
-            inactive=inactive,
-            carbons=client in client.owner.carbons,
-            copied_since=written_time(session, client.copied_since),
-            best_since=written_time(session, client.best_since),
-            inherited=dict.fromkeys(client.inherited or (), True),
-            directed=dict.fromkeys(client.directed or (), True),
-            caps=caps,
-            nodes=nodes,
-            handed=self._offline.handed(client),
-            places={each.domain: each.places(client) for each in self._presences.visited(client)},
-        )
-        return asdict(kept)
+        # The fields of a FrozenClient, of which none is to be changed later.
+        return {
+            "presence": client.presence,
+            "priority": client.priority,
+            "language": language,
+            "interested": client.interested,
+            "inactive": inactive,
+            "carbons": client in client.owner.carbons,
+            "copied_since": written_time(session, client.copied_since),
+            "best_since": written_time(session, client.best_since),
+            "inherited": dict.fromkeys(client.inherited or (), True),
+            "directed": dict.fromkeys(client.directed or (), True),
+            "caps": caps,
+            "nodes": nodes,
+            "handed": self._offline.handed(client),
+            "places": {
+                each.domain: each.places(client) for each in self._presences.visited(client)
+            },
+        }
 
     def take_up(self, client: Client, kept: FrozenClient, now: float) -> None:
         """Let a resource, which has its address, be there as it was; nobody is told.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from andiron.sm.frozen import Frozen, Head
 from andiron.sm.link import Channel, Link
@@ -12,6 +12,8 @@ from andiron.sm.session import Keeper, Session, State
 
 Connect: TypeAlias = Callable[[Session, Head, float], Link]
 """Makes the backend's end of a session that was frozen."""
+
+_NEVER: Final = (inf, -inf)
 
 __all__ = ["freeze", "head_of", "outlives", "thaw", "written_time"]
 
@@ -29,7 +31,7 @@ def written_time(session: Session, instant: float) -> float:
 
     To the thousandth, for one thing is to have one time whenever that is done.
     """
-    return 0.0 if abs(instant) == inf else round(session.wall(instant), 3)
+    return 0.0 if instant in _NEVER else round(session.wall(instant), 3)
 
 
 def head_of(session: Session) -> Head:

@@ -6,7 +6,7 @@ freezes to this, and thaws to one that hibernates.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | Mapping[str, Plain] | None"
 """What JSON can say."""
@@ -19,8 +19,7 @@ VERSION: Final = 1
 """Of what is written. A later one reads all before it; of an earlier one this is not true."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Who a session is: what changes seldom. Times are Unix seconds, 0 for never."""
 
     id: str
@@ -51,7 +50,7 @@ class Head:
 
     def plain(self) -> dict[str, Plain]:
         """Return it as JSON can say it."""
-        return {name: getattr(self, name) for name in _SHAPE}
+        return self._asdict()
 
     @classmethod
     def of(cls, plain: Plain) -> "Head":

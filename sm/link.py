@@ -8,7 +8,7 @@ synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from andiron.sm.frozen import Plain
 from andiron.sm.payers import Payer
@@ -54,6 +54,8 @@ class Channel:
 
     def of(self, visitor: "Visitor") -> "Channel":
         """Return the way by which ``visitor`` came."""
+        if visitor is STRANGER:
+            return self
         return replace(self, visitor=visitor.name, told=visitor.told)
 
 
@@ -71,8 +73,7 @@ STRANGER: Final = Visitor()
 """Somebody of whom the site knows nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamOpen:
+class StreamOpen(NamedTuple):
     """A client's stream header (RFC 6120 section 4.7)."""
 
     to: str
@@ -81,8 +82,7 @@ class StreamOpen:
     lang: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamHeader:
+class StreamHeader(NamedTuple):
     """The answer to a client's stream header."""
 
     sender: str

@@ -242,13 +242,14 @@ class SessionManager:
                 self._expired[selector] = (sm_id, session.link.account, session.inbound)
                 while len(self._expired) > self.config.remember_expired:
                     self._expired.popitem(last=False)
-        logger.info(
-            "%s closed: %s%s",
-            session.link.jid or session.channel.address,
-            reason,
-            f" ({error})" if error is not None else "",
-            extra=session.logged,
-        )
+        if logger.isEnabledFor(logging.INFO):
+            logger.info(
+                "%s closed: %s%s",
+                session.link.jid or session.channel.address,
+                reason,
+                f" ({error})" if error is not None else "",
+                extra=session.logged,
+            )
 
     # The operator's and the application's end
 

@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
+from functools import lru_cache
 from math import inf
 from typing import Any, Protocol, TypeVar
 
@@ -186,13 +187,10 @@ class Session:
             return
         self.domain = header.sender
         transport.open(header)
-        features = "".join(self.link.features())
         config, signed_in = self.config, self.link.account
-        if config.active and signed_in:
-            features += nonzas.FEATURES
+        own = nonzas.FEATURES if config.active and signed_in else ""
         size = config.stanza_bytes if signed_in else config.negotiation_bytes
-        features += nonzas.limits(size, config.idle_probe)
-        transport.send(f"<stream:features xmlns:stream='{ns.STREAMS}'>{features}</stream:features>")
+        transport.send(_features(*self.link.features(), own, size=size, idle=config.idle_probe))
 
     def receive(self, element: Element, now: float) -> None:
         """Take one guarded top-level element from the client."""
@@ -271,9 +269,12 @@ class Session:
         """Read on."""
         self.flow.go_on()
 
-    def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
-        """Return ``work`` that goes on after a request of the client's, charged to its payer."""
-        return Errand(work, self.payer, self.keeper.rounds, self.keeper.clock)
+    def errand(self, work: Coroutine[Any, Any, T], waits_for: Any = None) -> Errand[T]:
+        """Return ``work`` that goes on after a request of the client's, charged to its payer.
+
+        ``waits_for`` is as of :class:`Errand`.
+        """
+        return Errand(work, self.payer, self.keeper.rounds, self.keeper.clock, waits_for)
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.
@@ -749,3 +750,10 @@ class Session:
             self.management.lost()
         self.life.lost()
         self.flow.carry(None)
+
+
+@lru_cache(maxsize=64)
+def _features(*parts: str, size: int, idle: float) -> str:
+    """Return the features of a stream, which are the same of very many (section 4.3.2)."""
+    features = "".join((*parts, nonzas.limits(size, idle)))
+    return f"<stream:features xmlns:stream='{ns.STREAMS}'>{features}</stream:features>"

@@ -19,10 +19,12 @@ class Strangers:
     The addresses of one IPv6 network of 64 bits count as one.
     """
 
-    __slots__ = ("_by_network", "_most", "count", "most_per_address", "refused")
+    __slots__ = ("_by_network", "_most", "count", "most_per_address", "refused", "reserved")
 
     def __init__(self, most: int, most_per_address: int) -> None:
         self._most = most
+        self.reserved = most // _RESERVED
+        """For how many of those there always is room."""
         self.most_per_address = most_per_address
         self._by_network: Counter[str] = Counter()
         self.count = 0
@@ -31,7 +33,7 @@ class Strangers:
 
     def room(self, taken: int) -> int:
         """Return how many may be there of those of whom less is known, and ``taken`` is more."""
-        return max(self._most - self.count - taken, self._most // _RESERVED)
+        return max(self._most - self.count - taken, self.reserved)
 
     def admit(self, address: str) -> bool:
         """Count one more connection, or return False where there is no room."""
@@ -114,7 +116,9 @@ class Newcomers(Generic[K]):
     @property
     def crowded(self) -> bool:
         """Whether some must go."""
-        return bool(self._crowded) or len(self) > self._strangers.room(len(self._others))
+        here, strangers = len(self._networks), self._strangers
+        many = here > strangers.reserved and here > strangers.room(len(self._others))
+        return many or bool(self._crowded)
 
     def surplus(self) -> list[K]:
         """Count those no more who must go, and return them."""

@@ -130,7 +130,7 @@ class Traces:
         self._event(session, f"closed: {reason}")
 
     def _event(self, session: Session, text: str) -> None:
-        trace = self.get(session.number)
+        trace = self.get(session.number) if self._kept else None
         if trace is not None and self._clock() < trace.until:
             trace.note("event", text)
 

@@ -25,6 +25,8 @@ logger = logging.getLogger("andiron.websocket")
 _NORMAL: Final = 1000
 _LONG: Final = 32_768
 """Characters of a message that is worked on in steps, between which others have their turns."""
+_OFTEN: Final = ("<open ", "<close ")
+"""How frames begin that are the same of most clients."""
 _LONGEST_CLOSE: Final = 1024
 """Characters of what may be ``<close/>``; what is longer is not looked at once that is awaited."""
 # Codes with which a server reports that the client broke the WebSocket protocol
@@ -207,7 +209,8 @@ class WebSocketConnection:
     def _guarded(self, text: str) -> Element | None:
         """Return what a message holds, None for nothing, or nothing good."""
         try:
-            return self._guard.read(
+            read = self._guard.read_again if text.startswith(_OFTEN) else self._guard.read
+            return read(
                 undeclared(text) if text.startswith("<?xml") else text,
                 # A stranger's is bounded by what it takes in memory.
                 self._limit // WIDE if self._strange and not text.isascii() else self._limit,

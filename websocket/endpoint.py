@@ -5,8 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from andiron.sm.link import Channel, StreamHeader, Visitor
 from andiron.sm.manager import SessionManager
@@ -39,8 +38,7 @@ where the client has left.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A connection whose client may connect: to be given a wire, then begun, once accepted."""
 
     connection: WebSocketConnection

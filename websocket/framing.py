@@ -7,7 +7,7 @@ from andiron.sm.link import StreamHeader, StreamOpen
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.stanza import is_stanza
+from andiron.xmpp.stanza import LANG, is_stanza
 from andiron.xmpp.xml import Element
 
 _S: Final = r"[\t\n\r ]"
@@ -54,12 +54,8 @@ def undeclared(text: str) -> str:
 
 def read_open(element: Element) -> StreamOpen:
     """Return the stream header that a client's ``<open/>`` stands for."""
-    return StreamOpen(
-        to=element.get("to"),
-        version=element.get("version"),
-        sender=element.get("from"),
-        lang=element.get(f"{ns.XML} lang"),
-    )
+    get = element.attributes.get
+    return StreamOpen(get("to", ""), get("version", ""), get("from", ""), get(LANG, ""))
 
 
 def not_opened(element: Element) -> StreamError:

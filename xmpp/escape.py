@@ -21,6 +21,9 @@ def _ascii(replaced: Mapping[str, str]) -> dict[int, str]:
     return {ord(char): text for char, text in {**characters, **illegal, **replaced}.items()}
 
 
+_SHORT: Final = 100
+"""Characters of a text in which to look for what is replaced takes less time than to replace."""
+_replaceable = re.compile("[\x00-\x1f&<>'\"]").search
 _ASCII_TEXT: Final = _ascii(_TEXT)
 _ASCII_ANYWHERE: Final = _ascii(_ANYWHERE)
 
@@ -32,7 +35,11 @@ def escape(text: str) -> str:
     normalisation (XML 1.0 section 3.3.3) gives it back unchanged. Characters
     that XML forbids become U+FFFD.
     """
-    return text.translate(_ASCII_ANYWHERE) if text.isascii() else _replaced(text, _ANYWHERE)
+    if not text.isascii():
+        return _replaced(text, _ANYWHERE)
+    if len(text) <= _SHORT and _replaceable(text) is None:
+        return text
+    return text.translate(_ASCII_ANYWHERE)
 
 
 def escape_text(text: str) -> str:

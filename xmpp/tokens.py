@@ -7,6 +7,7 @@ from typing import Final
 __all__ = ["Tokens"]
 
 _BLOCK: Final = 1536
+"""Bytes, a multiple of 3: their text is that of each three of them, one after the other."""
 
 
 class Tokens:
@@ -16,16 +17,17 @@ class Tokens:
     processes must not share one: make it when the process serves.
     """
 
-    __slots__ = ("_at", "_block")
+    __slots__ = ("_at", "_text")
 
     def __init__(self) -> None:
-        self._block = b""
+        self._text = ""
         self._at = 0
 
     def next(self, size: int) -> str:
         """Return a text of so many random bytes, a multiple of 3 below a thousand."""
-        at, end = self._at, self._at + size
-        if end > len(self._block):
-            self._block, at, end = urandom(_BLOCK), 0, size
+        length = size // 3 * 4
+        at, end = self._at, self._at + length
+        if end > len(self._text):
+            self._text, at, end = urlsafe_b64encode(urandom(_BLOCK)).decode(), 0, length
         self._at = end
-        return urlsafe_b64encode(self._block[at:end]).decode()
+        return self._text[at:end]

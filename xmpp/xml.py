@@ -9,6 +9,7 @@ predefined ones.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NoReturn
 from xml.etree.ElementTree import Element as Tree
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType, errors
@@ -37,6 +38,10 @@ _SEPARATOR: Final = "}"
 # element that has a handler. Below this length that costs nothing worth a check.
 _SMALL: Final = 1024
 
+_SHORT: Final = 200
+"""Characters of a text that may be remembered, of which"""
+_REMEMBERED: Final = 64
+"""so many are."""
 _FEW: Final = 50
 _LONG: Final = 4096
 """Characters of a text in which to find a few tags takes less time than to count all."""
@@ -86,13 +91,14 @@ class Guard:
     ``max_namespace`` is in characters of a namespace
     name as written; it binds elements of more than 1,024 characters, in which
     a long name used often would cost far more memory than it took to send.
-    A guard holds no state between calls.
+    A guard holds no state between calls, but for what :meth:`read_again` remembers.
     """
 
     __slots__ = (
         "_crowded_tag",
         "_long_namespace",
         "_plain",
+        "_remembered",
         "max_depth",
         "max_namespace",
         "max_nodes",
@@ -110,6 +116,7 @@ class Guard:
         self.max_depth = max_depth
         self.max_namespace = max_namespace
         self.max_nodes = max_nodes
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self.read)
         self._plain = min(_LEVEL * max_depth, _NODE * max_nodes)
         self._crowded_tag = re.compile(
             r"""<[^\s<>"'/=!?]++(?:\s++[^\s<>"'/=]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'))"""
@@ -135,6 +142,14 @@ class Guard:
         if text[0] != "<" or text[-1] != ">":
             text = _trimmed(text)
         return tagged(text, root.name, root.attributes)
+
+    def read_again(self, text: str, max_size: int = 0) -> Element:
+        """Return what :meth:`read` does, remembering short texts: what many say in the same words.
+
+        Not for what holds a secret.
+        """
+        short = len(text) <= min(_SHORT, max_size or self.max_size)
+        return self._remembered(text) if short else self.read(text, max_size)
 
     def read_bytes(self, data: bytes, max_size: int = 0) -> Element:
         """Check one element that came as bytes, which must be UTF-8 (RFC 6120 section 11.6)."""

@@ -86,6 +86,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._stalled = 0
         """Bytes since a request last got on, by the end of its head, by its body or its end."""
         self._fields = 0
+        self._upgrade: bool | None = None
+        """Whether the request asks for a WebSocket; None: that was not looked at yet."""
         self.in_body = False
         """Whether a request's head has come, and its end has not."""
         self._excess = False
@@ -155,6 +157,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         self._fields = 0
+        self._upgrade = None
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -202,6 +205,12 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle.response_complete and not self.transport.is_closing():
             self.cycle.body = bytearray()
             self._silent.add(self, idle=not (self.in_body or self._stalled))
+
+    def _should_upgrade(self) -> bool:
+        """Tell whether a request whose head has come asks for a WebSocket."""
+        if self._upgrade is None:
+            self._upgrade = super()._should_upgrade()
+        return self._upgrade
 
     # Without ASGI
 

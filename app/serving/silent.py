@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from andiron.sm.strangers import Newcomers, Strangers, network_of
@@ -11,6 +12,7 @@ __all__ = ["Asker", "Silent"]
 
 logger = logging.getLogger("andiron")
 
+_REMEMBERED: Final = 1024
 _GRACE: Final = 1.0
 """Seconds in which those who have just connected can ask, however many they are."""
 
@@ -47,14 +49,15 @@ class Silent:
         self._begun = Newcomers[Asker](strangers, others)
         self._patience = patience
         self._is_proxy = is_proxy
+        self.network = lru_cache(maxsize=_REMEMBERED)(self._network)
+        """Returns what a connection from an address is counted by."""
         self._timers: dict[Asker, asyncio.TimerHandle | None] = {}
         self._trimming: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._timers)
 
-    def network(self, address: str) -> str:
-        """Return what a connection from there is counted by."""
+    def _network(self, address: str) -> str:
         return "" if self._is_proxy(address) else network_of(address)
 
     def add(self, asker: Asker, *, idle: bool = False) -> None:

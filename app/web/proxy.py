@@ -89,15 +89,34 @@ def channel(scope: Scope, proxies: Proxies) -> Channel:
     The way is secure when it ends here in TLS, when trusted proxies say that
     it began so, or when it is a loopback connection that nobody forwarded.
     """
+    return Channel(*way(scope, proxies))
+
+
+def way(scope: Scope, proxies: Proxies) -> tuple[str, bool, str]:
+    """Return the first three facts of :func:`channel`: address, whether it is secure, and kind."""
     kind = "websocket" if scope["type"] == "websocket" else "bosh"
+    name = _peer(scope)
+    if not _forwarding(scope):
+        return *_direct(name, scope.get("scheme") in _SECURE), kind
     peer, secure = _private_way(scope, proxies)
-    on_socket_file = not _peer(scope)
-    address = str(peer) if peer is not None else "unix" if on_socket_file else "unknown"
-    return Channel(address, secure, kind)
+    return _shown(peer, name), secure, kind
+
+
+@lru_cache(maxsize=1024)
+def _direct(name: str, tls: bool) -> tuple[str, bool]:
+    """Return the address of a peer that speaks for itself, and whether nobody can listen."""
+    peer = parse_address(name) if name else None
+    return _shown(peer, name), tls or (peer is not None and peer.is_loopback)
+
+
+def _shown(client: Address | None, peer: str) -> str:
+    return str(client) if client is not None else "unknown" if peer else "unix"
 
 
 def may_tell_secrets(scope: Scope, proxies: Proxies) -> bool:
     """Tell whether the way is secure as :func:`channel` does, and no more."""
+    if not _forwarding(scope):
+        return _direct(_peer(scope), scope.get("scheme") in _SECURE)[1]
     return _private_way(scope, proxies)[1]
 
 
@@ -110,7 +129,8 @@ def _private_way(scope: Scope, proxies: Proxies) -> tuple[Address | None, bool]:
 
 def arrived_by_tls(scope: Scope, proxies: Proxies) -> bool:
     """Tell whether the client used https or wss, by what is seen here or trusted proxies say."""
-    return _way(scope, _forwarding(scope), proxies)[1]
+    headers = _forwarding(scope)
+    return _way(scope, headers, proxies)[1] if headers else scope.get("scheme") in _SECURE
 
 
 def _way(

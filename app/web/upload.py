@@ -22,7 +22,7 @@ from andiron.domain.uploads.table import QuotaExceeded, Upload
 from andiron.sm.link import Channel
 from andiron.sm.origin import origin_allowed, read_origin
 from andiron.web.discovery import base_url
-from andiron.web.proxy import Proxies, channel
+from andiron.web.proxy import Proxies, way
 
 __all__ = ["site_channel_of", "upload_routes"]
 
@@ -72,8 +72,7 @@ def site_channel_of(proxies: Proxies) -> Callable[[Mapping[str, Any]], Channel]:
     """Return the function that tells the channel of a scope, and where its client is."""
 
     def of(scope: Mapping[str, Any]) -> Channel:
-        way = channel(scope, proxies)
-        return SiteChannel(way.address, way.secure, way.kind, base_url(scope, proxies) or "")
+        return SiteChannel(*way(scope, proxies), base_url(scope, proxies) or "")
 
     return of
 

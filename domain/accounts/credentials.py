@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 
 from scramp import ScramException, ScramMechanism
 from scramp.utils import saslprep
@@ -46,8 +46,7 @@ _PLAIN_MECHANISM: Final = "SCRAM-SHA-256"
 """Whose keys a password in the clear is checked against: of sound hashes the cheapest."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScramKeys:
+class ScramKeys(NamedTuple):
     """What one mechanism needs to know of a password (RFC 5802 section 3)."""
 
     salt: bytes

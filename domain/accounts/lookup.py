@@ -50,6 +50,9 @@ _KEYS: Final[Mapping[str, TypeEngine[Any]]] = {
 }
 """What is kept of a password, in the order of :class:`ScramKeys`."""
 
+_NAMED: Final = [[f"{name}_{number}" for name in _KEYS] for number in range(len(MECHANISMS))]
+"""What the made-up keys of each mechanism are called in the statement."""
+
 _USERNAME: Final = bindparam("username", type_=Text())
 _MADE_UP: Final = union_all(
     *(
@@ -101,9 +104,7 @@ async def keys_or(
     """
     given: dict[str, Any] = {"username": username}
     for number, mechanism in enumerate(MECHANISMS):
-        keys = made_up[mechanism]
-        for name in _KEYS:
-            given[f"{name}_{number}"] = getattr(keys, name)
+        given.update(zip(_NAMED[number], made_up[mechanism], strict=True))
     keys_by_mechanism: dict[str, ScramKeys] = {}
     own: set[str] = set()
     for mechanism, is_own, *found in await look_up(_QUERY, given):

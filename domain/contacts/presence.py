@@ -110,7 +110,8 @@ class Presences:
             for tell in self._events.unavailable:
                 tell(client, now)
         seers = seers_of(self._router, client)
-        self._fanouts.begin(client, _tell_all(client, seers, lambda to: gone(client.jid, to)))
+        if seers:
+            self._fanouts.begin(client, _tell_all(client, seers, lambda to: gone(client.jid, to)))
 
     def visited(self, client: Client) -> set[Service]:
         """Return the services that have directed presence of a resource."""

@@ -57,9 +57,10 @@ def _disable(request: IqRequest) -> str:
 
 def leave(client: Client) -> None:
     """Send a resource no more copies."""
-    client.owner.carbons = tuple(other for other in client.owner.carbons if other is not client)
-    client.copied_since = inf
-    client.session.changed()
+    if client in client.owner.carbons:
+        client.owner.carbons = tuple(each for each in client.owner.carbons if each is not client)
+        client.copied_since = inf
+        client.session.changed()
 
 
 def eligible(element: Element) -> bool:

@@ -1,6 +1,7 @@
 """Resource binding, RFC 6120 section 7."""
 
 import logging
+import re
 from collections.abc import Callable
 from math import inf
 from typing import Final
@@ -13,13 +14,19 @@ from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamCondition, StreamError
 from andiron.xmpp.escape import escape
-from andiron.xmpp.jid import JID, InvalidJID
+from andiron.xmpp.jid import InvalidJID, resourcepart
 from andiron.xmpp.tree import Tree, children
 from andiron.xmpp.xml import Element
 
 FEATURE: Final = f"<bind xmlns='{ns.BIND}'/>"
 _TAG: Final = f"{{{ns.BIND}}}bind"
 _RESOURCE: Final = f"{{{ns.BIND}}}resource"
+
+_PLAIN: Final = re.compile(
+    rf"""<iq[^<]*<bind xmlns=(?:'{ns.BIND}'|"{ns.BIND}")(?:/>|>"""
+    r"(?:<resource>([^<&\r]*)</resource>)?</bind>)</iq>"
+)
+"""A request as nearly all are, which needs no tree to be read; the group is the resource."""
 
 _RANDOM: Final = 9
 """Bytes of a resource that is made up."""
@@ -42,6 +49,9 @@ def read_request(element: Element) -> str | None:
 
     Raises :class:`StanzaError` ``bad-request`` for a bind that is not well put.
     """
+    plain = _PLAIN.fullmatch(element.text)
+    if plain is not None and element.get("type") == "set" and "id" in element.attributes:
+        return (plain[1] or "").strip()
     payloads = children(element)
     if not any(payload.tag == _TAG for payload in payloads):
         return None
@@ -115,7 +125,6 @@ def result(element: Element, jid: str) -> str:
 
 def _full_jid(account: str, resource: str) -> str:
     try:
-        jid: str = JID(f"{account}/{resource}").full
+        return f"{account}/{resourcepart(resource)}"
     except InvalidJID as error:
         raise StanzaError(StanzaCondition.BAD_REQUEST, f"not a resource: {error}") from None
-    return jid

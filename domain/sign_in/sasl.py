@@ -12,9 +12,8 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -407,27 +406,63 @@ class Exchange:
             return False
         return claimed.full == own.full
 
-    @asynccontextmanager
-    async def _turn(self, username: str, now: float) -> AsyncIterator[Attempt]:
-        """Wait for the turn to have a password looked at, and hold it until that is done."""
-        called: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    def _turn(self, username: str, now: float) -> "_Turn":
+        """Return what waits for the turn to have a password looked at, and holds it.
 
-        def call(come: bool) -> None:
-            if not called.done():
-                called.set_result(come)
+        Entered, it is the attempt; raises :class:`SaslError` where the turn does not come.
+        """
+        return _Turn(self, username, now)
 
+
+class _Turn:
+    """The turn of one exchange, while a block runs."""
+
+    __slots__ = ("_attempt", "_called", "_come", "_exchange", "_now", "_username")
+
+    def __init__(self, exchange: Exchange, username: str, now: float) -> None:
+        self._exchange = exchange
+        self._username = username
+        self._now = now
+        self._come: bool | None = None
+        """Whether the turn has come, or will not; None: that is not known yet."""
+        self._called: asyncio.Future[None] | None = None
+        """Who waits to know; None: nobody."""
+        self._attempt: Attempt
+
+    def _call(self, come: bool) -> None:
+        if self._come is None:
+            self._come = come
+            if self._called is not None and not self._called.done():
+                self._called.set_result(None)
+
+    async def __aenter__(self) -> Attempt:
+        exchange = self._exchange
+        authenticator, address = exchange._authenticator, exchange._channel.address
         try:
-            attempt = self._authenticator.turns.ask(username, self._channel.address, now, call)
+            self._attempt = attempt = authenticator.turns.ask(
+                self._username, address, self._now, self._call
+            )
         except Crowded:
             raise _later() from None
-        self._attempt = attempt
+        exchange._attempt = attempt
         try:
-            if not await called:
-                raise _later()
-            yield attempt
-        finally:
-            self._attempt = None
-            attempt.end(self._authenticator.clock())
+            if self._come is None:
+                self._called = asyncio.get_running_loop().create_future()
+                await self._called
+        except BaseException:
+            self._end()
+            raise
+        if not self._come:
+            self._end()
+            raise _later()
+        return attempt
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._exchange._attempt = None
+        self._attempt.end(self._exchange._authenticator.clock())
 
 
 def _later() -> SaslError:

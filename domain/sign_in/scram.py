@@ -85,7 +85,7 @@ class ScramServer:
     def _proves(self, proof: bytes, signature: bytes) -> bool:
         if len(proof) != len(signature):
             return False
-        client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+        client_key = (int.from_bytes(proof) ^ int.from_bytes(signature)).to_bytes(len(proof))
         stored_key = hashlib.new(self._hash, client_key).digest()
         return hmac.compare_digest(stored_key, self._keys.stored_key)
 

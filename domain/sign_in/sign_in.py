@@ -7,6 +7,8 @@ session, since hashing and the database take their time.
 import logging
 from collections import deque
 from collections.abc import Coroutine
+from contextvars import Context, copy_context
+from math import inf
 from typing import Any, Final, Protocol
 
 from andiron.domain.accounts.registration import Registration, SignUp
@@ -20,7 +22,6 @@ from andiron.sm.payers import size_of
 from andiron.sm.session import Session
 from andiron.tracing.traces import NOTHING, Span, begin
 from andiron.xmpp.errors import SaslCondition, SaslError, StreamCondition, StreamError
-from andiron.xmpp.jid import account_jid
 from andiron.xmpp.namespaces import CLIENT
 from andiron.xmpp.xml import Element
 
@@ -47,7 +48,7 @@ class Host(Protocol):
     async def welcome(self, owner: Owner, person: Person | None) -> None:
         """Take in what the site says of an account whose owner signs in."""
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> object:
         """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
 
 
@@ -86,7 +87,7 @@ class SignIn:
         """
         if self._waiting is None:
             self._waiting = deque()
-            self._domain.spawn(self._newcomer.session.errand(self._work(element)))
+            self._begin(self._work(element))
         elif (
             len(self._waiting) < self._domain.config.sasl_queue
             and sum(size_of(each.text) for each in (*self._waiting, element)) <= _MOST_WAITING
@@ -100,6 +101,15 @@ class SignIn:
         if self._exchange is not None:
             self._exchange.leave(now)
         self._over("left")
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work beside the session, but for the first step: most have nothing to wait for."""
+        context = copy_context()
+        try:
+            waits_for = context.run(work.send, None)
+        except StopIteration:
+            return
+        self._domain.spawn(self._newcomer.session.errand(work, waits_for), context)
 
     async def _work(self, element: Element) -> None:
         # What is looked at already is not cancelled when the client goes away, or who
@@ -150,7 +160,8 @@ class SignIn:
             session.tally.sign_ins[self._exchange.mechanism, "success"] += 1
             self._log("sign-in over %s from %s: %s by %s", owner.jid, self._exchange.mechanism)
             self._newcomer.signed_in(owner)
-            session.end_by(step.until)
+            if step.until != inf:
+                session.end_by(step.until)
         session.send(step.xml)
         if owner is not None:
             session.authenticated(session.clock())
@@ -168,6 +179,8 @@ class SignIn:
         span.end()
 
     def _log(self, message: str, *details: str) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
         session = self._newcomer.session
         channel = session.channel
         logger.info(message, channel.kind, channel.address, *details, extra=session.logged)
@@ -180,7 +193,7 @@ class SignIn:
         """
         owners, authenticator = self._domain.owners, self._domain.authenticator
         assert step.username is not None
-        account = account_jid(step.username, self._domain.name).bare
+        account = f"{step.username}@{self._domain.name}"
         if step.anonymous:
             return owners.add(Owner(account, registered=False))
         try:

@@ -2,9 +2,8 @@
 
 import base64
 import re
-from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from andiron.domain.person import Person
 from andiron.xmpp import namespaces as ns
@@ -15,14 +14,13 @@ from andiron.xmpp.xml import Element
 __all__ = ["Step", "challenge", "element_of", "malformed", "message_of", "success"]
 
 
-_SIMPLE: Final = re.compile(r"<[^<]*(?:/>|>([A-Za-z0-9+/=]*)</[^<]*)")
-"""A well-formed element with nothing in it but base64, which needs no tree to be read.
+_SIMPLE: Final = re.compile(
+    r"""<[^<>"']*+(?:(?:"[^"]*+"|'[^']*+')[^<>"']*+)*+(?:>([A-Za-z0-9+/=]*+)</[^<]*|(?<=/)>)"""
+)
+"""A well-formed element with nothing in it but base64, which needs no tree to be read."""
 
-In a tag there may be ``>`` in an attribute's value, but no ``<``; in base64 there is neither."""
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """The answer to one SASL element."""
 
     xml: str

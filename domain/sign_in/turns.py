@@ -17,6 +17,7 @@ import math
 import secrets
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -42,6 +43,7 @@ class Turns:
     def __init__(self, config: ThrottleConfig | None = None) -> None:
         self._config = config = config or ThrottleConfig()
         self._secret = secrets.token_bytes(32)
+        self._network_key = lru_cache(maxsize=1024)(partial(self._key, b"address"))
         self._accounts = Failures(config, config.account_cap)
         self._addresses = Failures(config, config.address_cap)
         self._owners = Failures(config, config.account_cap)
@@ -163,7 +165,7 @@ class Turns:
     def _identify(self, account: str, network: str) -> "_Who":
         return _Who(
             self._key(b"account", account),
-            self._key(b"address", network),
+            self._network_key(network),
             self._key(b"place", f"{account}\0{network}"),
         )
 

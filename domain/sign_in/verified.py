@@ -3,6 +3,7 @@
 import hmac
 import secrets
 from collections import OrderedDict
+from hashlib import blake2b
 
 from andiron.domain.accounts.credentials import Credentials
 
@@ -43,4 +44,5 @@ class VerifiedPasswords:
 
     def _hash(self, credentials: Credentials, password: str) -> bytes:
         stored = b"".join(keys.salt + keys.stored_key for keys in credentials.keys.values())
-        return hmac.digest(self._key, stored + password.encode("utf-8", "surrogatepass"), "sha256")
+        data = stored + password.encode("utf-8", "surrogatepass")
+        return blake2b(data, digest_size=32, key=self._key).digest()

@@ -30,9 +30,11 @@ def _compare(
             found.append(([*path, name], value))
             continue
         former = old[name]
+        if former == value:
+            continue
         if isinstance(former, dict) and isinstance(value, dict):
             _compare(former, value, [*path, name], found)
-        elif former != value:
+        else:
             found.append(([*path, name], value))
     if not old.keys() <= new.keys():
         found += [([*path, name],) for name in old if name not in new]

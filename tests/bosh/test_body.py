@@ -104,11 +104,16 @@ HEADS = [
     f"{OPEN} rid='1' sid='&lt;'",
     f"{OPEN} rid='1' rid='2'",
     f"{OPEN} rid='1' sid='a>b'",
+    f"{OPEN} rid='1' xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh'",
+    f"{OPEN} rid='1' xmpp:restart='true'",
+    f"{OPEN} rid='1'" + "".join(f" xmlns:a{number}='urn:a'" for number in range(33)),
     "<body rid='1' sid='s'",
     "<body rid='1' xmlns='jabber:client'",
 ]
 INNERS = [
     "",
+    " ",
+    ">",
     "<message xmlns='jabber:client'><body>x</body></message>",
     "<message xmlns='jabber:client'/> ",
     "<message/>",
@@ -142,4 +147,5 @@ def test_plain_bodies_are_read_like_all_others(head, inner, monkeypatch):
         plain = outcome(text)
         with monkeypatch.context() as patch:
             patch.setattr(wire, "_read_plain", lambda _guard, _text: None)
+            patch.setattr(wire, "_read_empty", lambda _guard, _text, _max_size: None)
             assert outcome(text) == plain

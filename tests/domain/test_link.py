@@ -370,3 +370,13 @@ async def test_a_handler_that_fails_on_a_large_tree_ends_the_stream(stage, monke
         juliet.send("<message>" + "<a xmlns='u'/>" * 1000 + "</message>")
         await settle()
     assert juliet.error == "internal-server-error"
+
+
+async def test_a_sign_in_that_has_nothing_to_wait_for_is_answered_at_once():
+    client = Stage().connect()
+    client.open()
+    client.take()
+    client.send(AUTH.format("guest"))
+    assert [answer.tag for answer in client.take()] == [f"{{{ns.SASL}}}success"]
+    client.open()
+    assert client.link.state is State.AUTHENTICATED

@@ -130,3 +130,40 @@ async def test_nothing_waits_after_the_last_round(house):
     house.rounds.stop()
     await turns(100)
     assert await task == "done"
+
+
+async def test_work_whose_first_step_was_made_goes_on_from_there(house):
+    waiter = asyncio.get_running_loop().create_future()
+    steps = []
+
+    async def work():
+        steps.append("first")
+        steps.append(await waiter)
+
+    begun = work()
+    waits_for = begun.send(None)
+    task = asyncio.create_task(Errand(begun, house.payer, house.rounds, lambda: 0.0, waits_for))
+    await turns()
+    assert steps == ["first"]
+    waiter.set_result("second")
+    await task
+    assert steps == ["first", "second"]
+
+
+async def test_such_work_hears_of_a_cancellation_at_once(house):
+    told = []
+
+    async def work():
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            told.append("cancelled")
+            raise
+
+    begun = work()
+    waits_for = begun.send(None)
+    task = asyncio.create_task(Errand(begun, house.payer, house.rounds, lambda: 0.0, waits_for))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told == ["cancelled"]

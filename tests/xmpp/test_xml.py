@@ -235,6 +235,25 @@ def test_the_limit_of_one_element_replaces_the_guards():
     assert refused(guard.read_bytes, b"<a></a>", 6) == POLICY
 
 
+def test_short_texts_that_are_read_again_are_remembered():
+    guard = Guard(max_size=1000)
+    short, long = "<open xmlns='a'/>", f"<open xmlns='a'>{'x' * 500}</open>"
+    assert guard.read_again(short) is guard.read_again(short)
+    assert guard.read_again(short) == guard.read(short)
+    assert guard.read_again(long) is not guard.read_again(long)
+    assert guard.read_again(long) == guard.read(long)
+
+
+def test_what_is_refused_is_refused_again():
+    guard = Guard(max_size=100)
+    for text, limit in [("<open", 0), ("<open/>", 5), ("<open/>" + " " * 100, 0)]:
+        for _ in range(2):
+            with suppress(StreamError):
+                guard.read_again("<open/>")
+            with pytest.raises(StreamError):
+                guard.read_again(text, limit)
+
+
 def test_size_is_checked_before_anything_else(guard):
     assert refused(guard.read, "<!DOCTYPE" + " " * 300_000) == POLICY
     assert refused(guard.read_bytes, b"\xff" * 300_000) == POLICY

@@ -1,11 +1,16 @@
 """Resource binding, RFC 6120 section 7."""
 
+import re
+
 import pytest
 from support.domains import AUTH, CLIENT, Stage, bind_request, condition, settle
+from support.sessions import GUARD
 
 from andiron.domain.config import ConflictPolicy
+from andiron.domain.sign_in import bind
 from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
+from andiron.xmpp.errors import StanzaError
 
 JID = f"{{{ns.BIND}}}bind/{{{ns.BIND}}}jid"
 
@@ -75,6 +80,44 @@ async def test_a_request_that_cannot_be_met_may_be_put_again(payload):
     assert condition(answer) == "bad-request"
     answer = await try_bind(client, bind_request("fine"))
     assert answer.findtext(JID) == "juliet@localhost/fine"
+
+
+FRAMES = [
+    "<iq type='set' id='b'>{}</iq>",
+    "<iq type='set' id='a>b'>{}</iq>",
+    "<iq type='set' id='b' >{}</iq >",
+    "<iq type='set' id='b'>text>{}</iq>",
+    "<iq type='set'>{}</iq>",
+    "<iq type='get' id='b'>{}</iq>",
+    "<iq type='set' id='b'><a/>{}</iq>",
+]
+BINDS = [
+    f"<bind xmlns='{ns.BIND}'/>",
+    f'<bind xmlns="{ns.BIND}"></bind>',
+    f"<bind xmlns='{ns.BIND}'><resource>a</resource></bind>",
+    f"<bind xmlns='{ns.BIND}'><resource> a </resource></bind>",
+    f"<bind xmlns='{ns.BIND}'><resource>a\r\nb</resource></bind>",
+    f"<bind xmlns='{ns.BIND}'><resource>&lt;>'</resource></bind>",
+    f"<bind xmlns='{ns.BIND}'><resource/></bind>",
+    f"<bind xmlns='{ns.BIND}'><resource xmlns='other'>a</resource></bind>",
+    f"<bind xmlns='{ns.BIND}'><resource>a</resource><resource>b</resource></bind>",
+    "<bind xmlns='other'/>",
+    "",
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("payload", BINDS)
+def test_plain_requests_are_read_like_all_others(frame, payload, monkeypatch):
+    def outcome():
+        try:
+            return bind.read_request(GUARD.read(frame.format(payload)))
+        except StanzaError as error:
+            return error.condition
+
+    plain = outcome()
+    monkeypatch.setattr(bind, "_PLAIN", re.compile("(?!)"))
+    assert outcome() == plain
 
 
 async def test_a_get_binds_nothing():
