@@ -46,6 +46,8 @@ MUC = "http://jabber.org/protocol/muc"
 UNLOCK = f"<query xmlns='{MUC}#owner'><x xmlns='jabber:x:data' type='submit'/></query>"
 MAM = "urn:xmpp:mam:2"
 OCCUPANTS = 20
+AT_ONCE = 20
+"""Messages that are sent in one piece; they must fit one that the server reads."""
 WARM = 20
 BATCHES = 4
 """The least of which counts: there is less in it of what the server does every second."""
@@ -113,6 +115,49 @@ def said(alice: Wire, bob: Wire) -> Once:
         await bob.until(f"id='m{number}'")
 
     return once
+
+
+async def messages(victim: Victim) -> Once:
+    """As many messages as come in one piece, from one to another: as under load."""
+    alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
+    return said_at_once(alice, bob)
+
+
+async def managed_messages(victim: Victim) -> Once:
+    """The same with stream management, an acknowledgement for all of them each way."""
+    alice, bob = await victim.sign_in("alice"), await victim.sign_in("bob")
+    await managed(alice)
+    await managed(bob)
+    said_once, count = said_at_once(alice, bob), itertools.count(1)
+
+    async def once() -> None:
+        await said_once()
+        number = next(count) * AT_ONCE
+        await bob.send(f"<a xmlns='urn:xmpp:sm:3' h='{number}'/>")
+        await alice.send("<r xmlns='urn:xmpp:sm:3'/>")
+        await alice.until(f"h='{number}'")
+
+    return once
+
+
+def said_at_once(alice: Wire, *others: Wire) -> Once:
+    """Return what has one send all the others their share of messages in one piece."""
+    count = itertools.count()
+
+    async def once() -> None:
+        number = next(count)
+        turns = [others[turn % len(others)] for turn in range(AT_ONCE)]
+        await alice.send(*[MESSAGE.format(bob.jid, number) for bob in turns])
+        for bob in turns:
+            await bob.until(f"id='m{number}'")
+
+    return once
+
+
+async def messages_to_many(victim: Victim) -> Once:
+    """As many messages as come in one piece, each to somebody else."""
+    alice, *others = [await victim.sign_in("alice") for _ in range(1 + AT_ONCE)]
+    return said_at_once(alice, *others)
 
 
 async def archived_message(victim: Victim) -> Once:
@@ -284,6 +329,9 @@ async def bosh_anonymous(victim: Victim) -> Once:
 KINDS = {
     "message": Kind(message, 100, 155_000),
     "managed message": Kind(managed_message, 100, 418_000),
+    "message of many": Kind(messages, 20, 130_000, AT_ONCE),
+    "managed of many": Kind(managed_messages, 20, 230_000, AT_ONCE),
+    "message to many": Kind(messages_to_many, 20, 130_000, AT_ONCE),
     "archived message": Kind(archived_message, 20, 3_750_000),
     "room copy": Kind(room_message, 20, 49_000, OCCUPANTS),
     "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 1_850_000),

@@ -1,24 +1,78 @@
 """What an open WebSocket sends: in order, with few system calls, within a bound.
 
-The first frame of a turn of the loop is written at once: what else is ready to run may take
-long. Those that follow it in that turn are written together, by one system call.
+What one piece that was read brings about for one client is written together. Besides that the
+first frame of a turn of the loop is written at once, since what else is ready to run may take
+long, and those that follow it in that turn together at its end.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from math import inf
+from collections.abc import Callable, Iterable
 from time import monotonic  # the loop's own stands still for as long as a turn lasts
 from typing import Final
 
 from andiron.xmpp.xml import utf8_length
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "Turn"]
 
 _JOINED: Final = 16_384
-"""Bytes of frames of one turn of the loop beyond which they are written before it ends."""
+"""Bytes of frames that are joined at most before they are written."""
 _LONG: Final = 0.001
 """Seconds after which a turn of the loop is a long one, in which no frame waits for its end."""
+
+
+class Turn:
+    """The turn of the loop that goes on, of which all connections of a server know.
+
+    While one is read from, what goes back to its client waits until the piece is read; and of
+    the others the one that was sent something last has that wait for what else comes of the
+    piece, until the next is sent something. So what is sent in one piece to one client arrives
+    in one, and costs as little.
+    """
+
+    __slots__ = ("_asked", "_behind", "_held", "number", "reading")
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.reading: Outbox | None = None
+        """That of the connection that is read from now, until :meth:`has_read`."""
+        self._asked = False
+        self._behind: list[Outbox] = []
+        """What has more to write at the end."""
+        self._held: Outbox | None = None
+
+    def has_read(self) -> None:
+        """Note that none is read from any more, and write what waited for that."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.flush()
+        reading, self.reading = self.reading, None
+        if reading is not None:
+            reading.flush()
+
+    def hold(self, outbox: "Outbox") -> None:
+        """Let what an outbox has wait for more, as long as nobody else is sent something."""
+        held, self._held = self._held, outbox
+        if held is not None:
+            held.flush()
+
+    def come_behind(self, outbox: "Outbox") -> None:
+        """Have what an outbox has written at the end of the turn."""
+        self._behind.append(outbox)
+
+    def begin(self) -> int:
+        """Return the number of the turn, which has an end from now on."""
+        if not self._asked:
+            self._asked = True
+            asyncio.get_running_loop().call_soon(self._end)
+        return self.number
+
+    def _end(self) -> None:
+        self._asked = False
+        self.number += 1
+        behind, self._behind = self._behind, []
+        for outbox in behind:
+            outbox.flush()
 
 
 class Outbox:
@@ -34,12 +88,13 @@ class Outbox:
         "_failed",
         "_frames",
         "_limit",
-        "_loop",
         "_over",
         "_since",
         "_size",
         "_texts",
         "_transport",
+        "_turn",
+        "_wrote_in",
         "writable",
     )
 
@@ -49,18 +104,21 @@ class Outbox:
         encode: Callable[[str], bytes],
         limit: int,
         failed: Callable[[Exception | None], None],
+        turn: Turn,
     ) -> None:
         self._transport = transport
         self._encode = encode
         self._limit = limit
         self._failed: Callable[[Exception | None], None] | None = failed
-        self._loop = asyncio.get_running_loop()
+        self._turn = turn
+        self._wrote_in = 0
+        """The turn in which it wrote last."""
+        self._since = 0.0
+        """When it wrote first in that."""
         self._frames: list[bytes] | None = None
-        """What was sent in this turn of the loop behind the first, and"""
+        """What is to be written by the end of this one, and"""
         self._size = 0
         """how many bytes that is."""
-        self._since = 0.0
-        """When the first was sent: long ago where none is to wait, in future where one is."""
         self._texts: deque[str] | None = None
         """What waits for the network, and"""
         self._bytes = 0
@@ -76,30 +134,47 @@ class Outbox:
         elif not self._over:
             self._write(text)
 
-    def send_with_next(self, text: str) -> None:
-        """Send a text by one system call with the next one, which follows at once."""
+    def send_all(self, texts: Iterable[str]) -> None:
+        """Send texts as :meth:`send` does each, by one system call if there is room."""
         if self._frames is None:
             self._frames = []
-            self._loop.call_soon(self._flush)
-        self._since = inf
-        self.send(text)
-        self._since = 0.0
+            self._wrote_in = self._turn.begin()
+            self._since = monotonic()
+        for text in texts:
+            self.send(text)
+        self.flush()
 
     def put(self, frame: bytes) -> None:
-        """Write a frame, the first of a turn of the loop at once and the others together."""
-        frames = self._frames
-        if frames is None:
-            self._frames = []
+        """Write a frame, by the end of the turn of the loop."""
+        frames, turn = self._frames, self._turn
+        if frames is not None:
+            frames.append(frame)
+            self._size += len(frame)
+            if self._size > _JOINED or monotonic() - self._since > _LONG:
+                self.flush()
+            return
+        first = self._wrote_in != turn.number
+        if first:
+            self._wrote_in = turn.begin()
             self._since = monotonic()
-            self._loop.call_soon(self._flush)
+        reading = turn.reading
+        if reading is None if first else monotonic() - self._since > _LONG:
             self._put_out(frame)
             return
-        frames.append(frame)
-        self._size += len(frame)
-        if self._size > _JOINED or monotonic() - self._since > _LONG:
+        self._frames = [frame]
+        self._size = len(frame)
+        if reading is self:
+            return
+        if first:
+            turn.hold(self)
+        else:
+            turn.come_behind(self)
+
+    def flush(self) -> None:
+        """Write what waits for the end of the turn."""
+        frames, self._frames, self._size = self._frames, None, 0
+        if frames:
             self._put_out(b"".join(frames))
-            frames.clear()
-            self._size = 0
 
     def end(self, frame: bytes = b"") -> None:
         """Write one more frame, at once, and nothing after it."""
@@ -107,7 +182,7 @@ class Outbox:
             self._over = True
             if frame:
                 self.put(frame)
-                self._flush()
+                self.flush()
 
     def send_on(self) -> bool:
         """Send what waited for the network; return whether that took it all."""
@@ -141,11 +216,6 @@ class Outbox:
         else:
             self.put(frame)
 
-    def _flush(self) -> None:
-        frames, self._frames, self._size = self._frames, None, 0
-        if frames:
-            self._put_out(b"".join(frames))
-
     def _put_out(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
@@ -164,5 +234,5 @@ class Outbox:
 
     def _fail(self, error: Exception | None) -> None:
         if self._failed is not None:
-            self._loop.call_soon(self._failed, error)
+            asyncio.get_running_loop().call_soon(self._failed, error)
             self._failed = None
