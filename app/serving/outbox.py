@@ -30,24 +30,25 @@ class Turn:
     in one, and costs as little.
     """
 
-    __slots__ = ("_asked", "_behind", "_held", "number", "reading")
+    __slots__ = ("_behind", "_held", "begun", "number", "reading")
 
     def __init__(self) -> None:
         self.number = 1
         self.reading: Outbox | None = None
         """That of the connection that is read from now, until :meth:`has_read`."""
-        self._asked = False
+        self.begun = False
+        """Whether its end is known."""
         self._behind: list[Outbox] = []
         """What has more to write at the end."""
         self._held: Outbox | None = None
 
     def has_read(self) -> None:
         """Note that none is read from any more, and write what waited for that."""
-        held, self._held = self._held, None
+        held, reading = self._held, self.reading
+        self._held = self.reading = None
         if held is not None:
             held.flush()
-        reading, self.reading = self.reading, None
-        if reading is not None:
+        if reading is not None and reading.waits:
             reading.flush()
 
     def hold(self, outbox: "Outbox") -> None:
@@ -60,15 +61,14 @@ class Turn:
         """Have what an outbox has written at the end of the turn."""
         self._behind.append(outbox)
 
-    def begin(self) -> int:
-        """Return the number of the turn, which has an end from now on."""
-        if not self._asked:
-            self._asked = True
+    def begin(self) -> None:
+        """See to the end of the turn."""
+        if not self.begun:
+            self.begun = True
             asyncio.get_running_loop().call_soon(self._end)
-        return self.number
 
     def _end(self) -> None:
-        self._asked = False
+        self.begun = False
         self.number += 1
         behind, self._behind = self._behind, []
         for outbox in behind:
@@ -132,13 +132,19 @@ class Outbox:
         if not self.writable:
             self._keep(text)
         elif not self._over:
-            self._write(text)
+            try:
+                frame = self._encode(text)
+            except UnicodeEncodeError as error:
+                self._fail(error)  # It must not reach whoever just delivered.
+            else:
+                self.put(frame)
 
     def send_all(self, texts: Iterable[str]) -> None:
         """Send texts as :meth:`send` does each, by one system call if there is room."""
         if self._frames is None:
             self._frames = []
-            self._wrote_in = self._turn.begin()
+            self._turn.begin()
+            self._wrote_in = self._turn.number
             self._since = monotonic()
         for text in texts:
             self.send(text)
@@ -155,7 +161,9 @@ class Outbox:
             return
         first = self._wrote_in != turn.number
         if first:
-            self._wrote_in = turn.begin()
+            if not turn.begun:
+                turn.begin()
+            self._wrote_in = turn.number
             self._since = monotonic()
         reading = turn.reading
         if reading is None if first else monotonic() - self._since > _LONG:
@@ -176,6 +184,11 @@ class Outbox:
         if frames:
             self._put_out(b"".join(frames))
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits for the end of the turn."""
+        return self._frames is not None
+
     def end(self, frame: bytes = b"") -> None:
         """Write one more frame, at once, and nothing after it."""
         if not self._over:
@@ -189,7 +202,7 @@ class Outbox:
         while self._texts and self.writable:
             text = self._texts.popleft()
             self._bytes -= utf8_length(text)
-            self._write(text)
+            self.send(text)
         if self._texts or not self.writable:
             return False
         self._texts = None
@@ -207,14 +220,6 @@ class Outbox:
         self._over = True
         self._failed = None
         self._texts = None
-
-    def _write(self, text: str) -> None:
-        try:
-            frame = self._encode(text)
-        except UnicodeEncodeError as error:
-            self._fail(error)  # It must not reach whoever just delivered.
-        else:
-            self.put(frame)
 
     def _put_out(self, data: bytes) -> None:
         if self._transport.is_closing():
