@@ -29,8 +29,15 @@ _PLAIN: Final = re.compile(
 _FEW: Final = 32
 """Attributes and declarations of a wrapper that is read like any element."""
 _PAIR: Final = re.compile(r"""([a-z]+)=('[^']*'|"[^"]*")""")
+_BETWEEN: Final = re.compile(
+    r"(?:</(?:message|presence|iq)>|<[ar] [^<>]{0,80}/>)(?=<[a-z])", re.ASCII
+)
+"""Where a stanza, or a word of stream management, may end that another element follows."""
+_NODE: Final = 4
+"""The fewest characters of an element or an attribute."""
 _END_OF_NAME: Final = frozenset("\t\n\r />")
 _INHERITED: Final = f" xmlns='{ns.HTTPBIND}'"
+_CLOSE: Final = "</body>"
 _OPEN: Final = f"<body xmlns='{ns.HTTPBIND}'"
 _STREAM: Final = f" xmlns:stream='{ns.STREAMS}'"
 
@@ -92,7 +99,7 @@ def read_body(guard: Guard, data: bytes, max_size: int, max_stanzas: int) -> Bod
         raise BoshError(BoshCondition.BAD_REQUEST, f"over {max_size} bytes")
     try:
         text = decode(data)
-        body = _read_plain(guard, text) or _read_empty(guard, text, max_size)
+        body = _read_plain(guard, text, max_stanzas) or _read_empty(guard, text, max_size)
         if body is not None:
             return body
         if "<?" in text:
@@ -110,30 +117,54 @@ def read_body(guard: Guard, data: bytes, max_size: int, max_stanzas: int) -> Bod
     return Body(root.attributes, children)
 
 
-def _read_plain(guard: Guard, text: str) -> Body | None:
-    """Read a body as nearly all are: a plain wrapper, empty or around one whole element.
+def _read_plain(guard: Guard, text: str, max_stanzas: int) -> Body | None:
+    """Read a body as nearly all are: a plain wrapper, empty or around elements without more.
 
     None for any other, sound or not. A wrapper with nothing to inherit but its
-    namespace, around an element that has a default namespace of its own,
-    needs no parser that looks at both: each is sound by itself.
+    namespace, around elements that have a default namespace of their own,
+    needs no parser that looks at all of it: each is sound by itself.
     """
     match = _PLAIN.match(text)
-    if match is None or text.count(ns.CLIENT, match.end()) > 1:
+    if match is None:
         return None
     pairs = _PAIR.findall(match[1])
     attributes = {name: value[1:-1] for name, value in pairs}
     if len(attributes) != len(pairs) or attributes.pop("xmlns", "") != ns.HTTPBIND:
         return None
     at = match.end()
-    if match[2] or not text.endswith("</body>"):
+    if match[2] or not text.endswith(_CLOSE):
         return Body(attributes, []) if match[2] and at == len(text) else None
+    children = _each_alone(guard, text, at, max_stanzas)
+    return None if children is None else Body(attributes, children)
+
+
+def _each_alone(guard: Guard, text: str, at: int, max_stanzas: int) -> list[Element] | None:
+    """Read the elements from ``at`` to the end of the body, each by itself, if they are such.
+
+    Where one ends is guessed, and right if each part is one whole element: none begins with
+    another.
+    """
+    ends = [end.end() for end in _BETWEEN.finditer(text, at)]
+    if len(ends) >= max_stanzas or (ends and len(text) > _NODE * guard.max_nodes):
+        return None  # There may be too many, which is for others to count.
+    children: list[Element] = []
     try:
-        child = guard.read(text[at:-7])
+        for end in (*ends, -len(_CLOSE)):
+            child = guard.read(text[at:end])
+            if not _stands_alone(child):
+                return None
+            children.append(child)
+            at = end
     except StreamError:
         return None
+    return children
+
+
+def _stands_alone(child: Element) -> bool:
+    """Tell whether an element has no prefix, and a default namespace of its own."""
     head = len(child.name) + 1
     own = child.text[1:head] == child.name and child.text[head] in _END_OF_NAME
-    return Body(attributes, [child]) if own and child.namespace not in ("", ns.HTTPBIND) else None
+    return own and child.namespace not in ("", ns.HTTPBIND)
 
 
 def _read_empty(guard: Guard, text: str, max_size: int) -> Body | None:
@@ -157,7 +188,7 @@ def answer(attributes: str, payload: Sequence[str]) -> str:
         return f"{_OPEN}{attributes}/>"
     inner = "".join(payload)
     stream = _STREAM if "<stream:" in inner else ""
-    return f"{_OPEN}{attributes}{stream}>{inner}</body>"
+    return f"{_OPEN}{attributes}{stream}>{inner}{_CLOSE}"
 
 
 def terminal(condition: BoshCondition | None, payload: Sequence[str] = ()) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Protocol
 
@@ -244,6 +244,11 @@ class BoshConnection:
         if self._outbox.bytes > self._config.buffer_bytes and not self._losing:
             self._losing = True
             self._host.soon(self._lose_slow_reader)
+
+    def send_all(self, texts: Iterable[str]) -> None:
+        """Put elements into the next answer."""
+        for text in texts:
+            self.send(text)
 
     def unsent(self) -> list[str]:
         """Take back the stanzas that wait, and those the client has not confirmed."""

@@ -7,7 +7,7 @@ turns like one outside.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from andiron.inprocess.config import InprocessConfig
@@ -274,6 +274,11 @@ class MemoryConnection:
                 self.drop(CloseReason.SLOW_READER)
             else:
                 self._too_much()
+
+    def send_all(self, texts: Iterable[str]) -> None:
+        """Send elements as :meth:`send` does each."""
+        for text in texts:
+            self.send(text)
 
     def unsent(self) -> list[str]:
         """Take back the elements that the client did not take, if it does not keep up."""

@@ -5,7 +5,7 @@ carries; a link is a session's end in the backend. Adding either touches nothing
 synchronous: ``now`` is the event loop's monotonic clock in seconds, passed in.
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -171,6 +171,9 @@ class Transport(Protocol):
 
     def send(self, text: str) -> None:
         """Send one top-level element. What the network does not take is buffered within a bound."""
+
+    def send_all(self, texts: Iterable[str]) -> None:
+        """Send elements as :meth:`send` does each; they may go together."""
 
     def unsent(self) -> list[str]:
         """Take back the elements that were buffered and never handed to the network."""

@@ -116,7 +116,8 @@ class Gate:
     def handled(self) -> None:
         """Record at the turn's end what is handled then of what the client sent."""
         self._handled = True
-        self._recording.touch(self)
+        if not self.touched:
+            self._recording.touch(self)
 
     def changed(self) -> None:
         """Record at the turn's end what else of the session has changed, if anything has."""
@@ -127,7 +128,8 @@ class Gate:
 
     def send(self, text: str) -> None:
         """Send one element when the turn has ended."""
-        self._recording.touch(self)
+        if not self.touched:
+            self._recording.touch(self)
         self._texts.append(text)
         if isinstance(text, Answer):
             self.waits = True
@@ -150,12 +152,13 @@ class Gate:
 
     # The turn's end
 
-    def write_down(self, now: float) -> None:
+    def write_down(self, clock: Callable[[], float]) -> None:
         """Record what has changed, as it is now; who pays for the client pays for that."""
         self.touched = False
         journal = self._recording.journal
         if self._changed:
             self._changed = False
+            now = clock()
             head = self._recording.head_of(self._session)
             if head != self._last:
                 self._last = head
@@ -228,9 +231,12 @@ class Gate:
     def _give(self, texts: list[str]) -> None:
         closing = self._closing
         transport = self._session.transport if closing is None else closing[0]
-        if transport is not None:
-            for text in texts:
-                transport.send(text)
+        if transport is None or not texts:
+            return
+        if len(texts) == 1:
+            transport.send(texts[0])
+        else:
+            transport.send_all(texts)
 
     def _close_at_end(self) -> None:
         if self._closing is not None and not self._texts:
@@ -299,7 +305,7 @@ class Recording:
         gates, self._touched = self._touched, []
         for gate in gates:
             try:
-                gate.write_down(self._clock())
+                gate.write_down(self._clock)
             except Exception:
                 logger.exception("What changed of a session could not be written down")
         try:

@@ -5,7 +5,7 @@ passes on and notes. No other has: what is not asked for is not even looked whet
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, Literal, TypeVar
@@ -195,6 +195,10 @@ class _Outgoing:
         else:
             trace.note("out", outline(text))
         self.inner.send(text)
+
+    def send_all(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.send(text)
 
     def unsent(self) -> list[str]:
         return self.inner.unsent()

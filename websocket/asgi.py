@@ -26,7 +26,7 @@ class AsgiWire:
         "_writer",
         "close",
         "send",
-        "send_with_next",
+        "send_all",
     )
 
     def __init__(
@@ -34,7 +34,8 @@ class AsgiWire:
     ) -> None:
         self._connection = connection
         self._writer = Writer(send, limit, connection, by_hand=by_hand)
-        self.send = self.send_with_next = self._writer.send
+        self.send = self._writer.send
+        self.send_all = self._writer.send_all
         self.close = self._writer.close
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader
@@ -57,8 +57,8 @@ class Wire(Protocol):
     def send(self, text: str) -> None:
         """Send one frame, behind those that wait."""
 
-    def send_with_next(self, text: str) -> None:
-        """Send one frame as :meth:`send` does; another follows at once, and may go with it."""
+    def send_all(self, texts: Iterable[str]) -> None:
+        """Send frames as :meth:`send` does each; they may go together."""
 
     def take_back(self, *, lost: bool) -> list[str]:
         """Return the frames that wait, which are then not sent; those of a ``lost`` one all."""
@@ -107,12 +107,15 @@ class WebSocketConnection:
         "_work",
         "channel",
         "send",
+        "send_all",
         "session",
     )
 
     session: Carried
     send: Callable[[str], None]
     """Sends one frame, or buffers it while the network pushes back."""
+    send_all: Callable[[Iterable[str]], None]
+    """Sends frames together, or buffers them."""
 
     def __init__(
         self,
@@ -147,6 +150,7 @@ class WebSocketConnection:
         """Have a wire, before anything else."""
         self._wire = wire
         self.send = wire.send
+        self.send_all = wire.send_all
 
     # Reading: from the wire
 
@@ -269,7 +273,7 @@ class WebSocketConnection:
     def open(self, header: StreamHeader) -> None:
         """Send the server's ``<open/>``, which features or an error follow."""
         self._answered = True
-        self._wire.send_with_next(open_frame(header))
+        self.send(open_frame(header))
 
     def unsent(self) -> list[str]:
         """Take back the frames that wait for the network."""

@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from typing import Any, Final, Protocol
 
 from andiron.sm.byhand import continued
@@ -100,6 +100,11 @@ class Writer:
             self._refused(error)
             return
         self._start(self._write(None, continued(coroutine, waits_for)))
+
+    def send_all(self, texts: Iterable[str]) -> None:
+        """Send frames as :meth:`send` does each."""
+        for text in texts:
+            self.send(text)
 
     def close(self, code: int) -> None:
         """Close the WebSocket when all that waits has been sent."""

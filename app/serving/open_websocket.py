@@ -6,7 +6,7 @@ does not read but what it is owed, within a bound.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from andiron.serving.frames import (
     control_frame,
     text_frame,
 )
-from andiron.serving.outbox import Outbox
+from andiron.serving.outbox import Outbox, Turn
 from andiron.serving.pieces import PIECE
 from andiron.sm.payers import WIDE
 from andiron.websocket.config import WebSocketConfig
@@ -52,6 +52,7 @@ class Server:
     """Seconds between an answer and the next ping; None: no pings."""
     ping_timeout: float | None
     """Seconds in which a ping is to be answered; None: it need not be."""
+    turn: Turn = field(default_factory=Turn)
 
 
 class OpenWebSocket(asyncio.BufferedProtocol):
@@ -81,8 +82,9 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         "_shared",
         "_timer",
         "_transport",
+        "_turn",
         "send",
-        "send_with_next",
+        "send_all",
     )
 
     def __init__(
@@ -105,9 +107,10 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         size = config.max_negotiation_size
         self._reader = FrameReader(size + _TOLERANCE, size // WIDE + _TOLERANCE, extension)
         encode = text_frame if extension is None else compressing(extension)
-        self._out = Outbox(transport, encode, config.buffer_bytes, connection.failed)
+        self._turn = turn = server.turn
+        self._out = Outbox(transport, encode, config.buffer_bytes, connection.failed, turn)
         self.send = self._out.send
-        self.send_with_next = self._out.send_with_next
+        self.send_all = self._out.send_all
         self._loop = asyncio.get_running_loop()
         self._paused = True
         self._code = 0
@@ -202,7 +205,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def _read(self) -> None:
         """Read what is there, for as long as nobody says to stop."""
-        reader = self._reader
+        reader, turn = self._reader, self._turn
+        turn.reading = self._out
         try:
             while not self._paused:
                 event = reader.next()
@@ -214,6 +218,8 @@ class OpenWebSocket(asyncio.BufferedProtocol):
                     self._take(event)
         except BrokenFrame as broken:
             self._refuse(broken.code, broken.reason)
+        finally:
+            turn.has_read()
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Closed):

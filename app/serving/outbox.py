@@ -1,24 +1,65 @@
 """What an open WebSocket sends: in order, with few system calls, within a bound.
 
-The first frame of a turn of the loop is written at once: what else is ready to run may take
-long. Those that follow it in that turn are written together, by one system call.
+What one piece that was read brings about for its own client is written together. For others the
+first frame of a turn of the loop is written at once, since what else is ready to run may take
+long, and those that follow it in that turn together at its end.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from math import inf
+from collections.abc import Callable, Iterable
 from time import monotonic  # the loop's own stands still for as long as a turn lasts
 from typing import Final
 
 from andiron.xmpp.xml import utf8_length
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "Turn"]
 
 _JOINED: Final = 16_384
-"""Bytes of frames of one turn of the loop beyond which they are written before it ends."""
+"""Bytes of frames that are joined at most before they are written."""
 _LONG: Final = 0.001
 """Seconds after which a turn of the loop is a long one, in which no frame waits for its end."""
+
+
+class Turn:
+    """The turn of the loop that goes on, of which all connections of a server know.
+
+    While one is read from, what goes back to its client waits until the piece is read.
+    """
+
+    __slots__ = ("_behind", "begun", "number", "reading")
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.reading: Outbox | None = None
+        """That of the connection that is read from now, until :meth:`has_read`."""
+        self.begun = False
+        """Whether its end is known."""
+        self._behind: list[Outbox] = []
+        """What has more to write at the end."""
+
+    def has_read(self) -> None:
+        """Note that none is read from any more, and write what waited for that."""
+        reading, self.reading = self.reading, None
+        if reading is not None and reading.waits:
+            reading.flush()
+
+    def come_behind(self, outbox: "Outbox") -> None:
+        """Have what an outbox has written at the end of the turn."""
+        self._behind.append(outbox)
+
+    def begin(self) -> None:
+        """See to the end of the turn."""
+        if not self.begun:
+            self.begun = True
+            asyncio.get_running_loop().call_soon(self._end)
+
+    def _end(self) -> None:
+        self.begun = False
+        self.number += 1
+        behind, self._behind = self._behind, []
+        for outbox in behind:
+            outbox.flush()
 
 
 class Outbox:
@@ -34,12 +75,13 @@ class Outbox:
         "_failed",
         "_frames",
         "_limit",
-        "_loop",
         "_over",
         "_since",
         "_size",
         "_texts",
         "_transport",
+        "_turn",
+        "_wrote_in",
         "writable",
     )
 
@@ -49,18 +91,21 @@ class Outbox:
         encode: Callable[[str], bytes],
         limit: int,
         failed: Callable[[Exception | None], None],
+        turn: Turn,
     ) -> None:
         self._transport = transport
         self._encode = encode
         self._limit = limit
         self._failed: Callable[[Exception | None], None] | None = failed
-        self._loop = asyncio.get_running_loop()
+        self._turn = turn
+        self._wrote_in = 0
+        """The turn in which it wrote last."""
+        self._since = 0.0
+        """When it wrote first in that."""
         self._frames: list[bytes] | None = None
-        """What was sent in this turn of the loop behind the first, and"""
+        """What is to be written by the end of this one, and"""
         self._size = 0
         """how many bytes that is."""
-        self._since = 0.0
-        """When the first was sent: long ago where none is to wait, in future where one is."""
         self._texts: deque[str] | None = None
         """What waits for the network, and"""
         self._bytes = 0
@@ -74,32 +119,58 @@ class Outbox:
         if not self.writable:
             self._keep(text)
         elif not self._over:
-            self._write(text)
+            try:
+                frame = self._encode(text)
+            except UnicodeEncodeError as error:
+                self._fail(error)  # It must not reach whoever just delivered.
+            else:
+                self.put(frame)
 
-    def send_with_next(self, text: str) -> None:
-        """Send a text by one system call with the next one, which follows at once."""
+    def send_all(self, texts: Iterable[str]) -> None:
+        """Send texts as :meth:`send` does each, by one system call if there is room."""
         if self._frames is None:
             self._frames = []
-            self._loop.call_soon(self._flush)
-        self._since = inf
-        self.send(text)
-        self._since = 0.0
+            self._turn.begin()
+            self._wrote_in = self._turn.number
+            self._since = monotonic()
+        for text in texts:
+            self.send(text)
+        self.flush()
 
     def put(self, frame: bytes) -> None:
-        """Write a frame, the first of a turn of the loop at once and the others together."""
-        frames = self._frames
-        if frames is None:
-            self._frames = []
+        """Write a frame, by the end of the turn of the loop."""
+        frames, turn = self._frames, self._turn
+        if frames is not None:
+            frames.append(frame)
+            self._size += len(frame)
+            if self._size > _JOINED or monotonic() - self._since > _LONG:
+                self.flush()
+            return
+        first = self._wrote_in != turn.number
+        if first:
+            if not turn.begun:
+                turn.begin()
+            self._wrote_in = turn.number
             self._since = monotonic()
-            self._loop.call_soon(self._flush)
+        own = turn.reading is self
+        if not own if first else monotonic() - self._since > _LONG:
             self._put_out(frame)
             return
-        frames.append(frame)
-        self._size += len(frame)
-        if self._size > _JOINED or monotonic() - self._since > _LONG:
+        self._frames = [frame]
+        self._size = len(frame)
+        if not own:
+            turn.come_behind(self)
+
+    def flush(self) -> None:
+        """Write what waits for the end of the turn."""
+        frames, self._frames, self._size = self._frames, None, 0
+        if frames:
             self._put_out(b"".join(frames))
-            frames.clear()
-            self._size = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits for the end of the turn."""
+        return self._frames is not None
 
     def end(self, frame: bytes = b"") -> None:
         """Write one more frame, at once, and nothing after it."""
@@ -107,14 +178,14 @@ class Outbox:
             self._over = True
             if frame:
                 self.put(frame)
-                self._flush()
+                self.flush()
 
     def send_on(self) -> bool:
         """Send what waited for the network; return whether that took it all."""
         while self._texts and self.writable:
             text = self._texts.popleft()
             self._bytes -= utf8_length(text)
-            self._write(text)
+            self.send(text)
         if self._texts or not self.writable:
             return False
         self._texts = None
@@ -132,19 +203,6 @@ class Outbox:
         self._over = True
         self._failed = None
         self._texts = None
-
-    def _write(self, text: str) -> None:
-        try:
-            frame = self._encode(text)
-        except UnicodeEncodeError as error:
-            self._fail(error)  # It must not reach whoever just delivered.
-        else:
-            self.put(frame)
-
-    def _flush(self) -> None:
-        frames, self._frames, self._size = self._frames, None, 0
-        if frames:
-            self._put_out(b"".join(frames))
 
     def _put_out(self, data: bytes) -> None:
         if self._transport.is_closing():
@@ -164,5 +222,5 @@ class Outbox:
 
     def _fail(self, error: Exception | None) -> None:
         if self._failed is not None:
-            self._loop.call_soon(self._failed, error)
+            asyncio.get_running_loop().call_soon(self._failed, error)
             self._failed = None

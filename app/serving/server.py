@@ -25,6 +25,7 @@ from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
 from andiron.serving.notify import notify
+from andiron.serving.outbox import Turn
 from andiron.serving.pieces import Pieces
 from andiron.serving.protocols import HttpProtocol, WebSocketProtocol
 from andiron.serving.silent import Silent
@@ -193,9 +194,11 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
         andiron.strangers,
         andiron.incoming,
         patience=settings.session_negotiation_timeout,
+        idle=settings.http_keep_alive,
         is_proxy=proxies.trust_named,
     )
     buffers = Pieces.buffers()
+    turn = Turn()
 
     def http(**given: Any) -> Pieces:
         protocol = HttpProtocol(
@@ -203,6 +206,7 @@ def server_config(settings: Settings, andiron: Andiron) -> uvicorn.Config:
             max_head=settings.http_max_head,
             direct=andiron.direct,
             admit=andiron.admit,
+            turn=turn,
             **given,
         )
         return Pieces(protocol, buffers)

@@ -31,7 +31,7 @@ class Silent:
     """The connections on which no request is under way: few of them, each not for long.
 
     One that has had none, or has begun one, waits ``patience`` seconds; one that
-    is idle after its last as long as uvicorn keeps it. They are bounded as
+    is idle after its last ``idle`` seconds, by one timer for all. They are bounded as
     :class:`Newcomers` are, after a second; those that have begun a request and
     do not end it, which cost most, at once.
     """
@@ -42,17 +42,21 @@ class Silent:
         others: Newcomers[Any],
         *,
         patience: float,
+        idle: float,
         is_proxy: Callable[[str], bool],
     ) -> None:
         """``others`` go first where there is too little room."""
         self._waiting = Newcomers[Asker](strangers, others)
         self._begun = Newcomers[Asker](strangers, others)
         self._patience = patience
+        self._idle = idle
         self._is_proxy = is_proxy
         self.network = lru_cache(maxsize=_REMEMBERED)(self._network)
         """Returns what a connection from an address is counted by."""
-        self._timers: dict[Asker, asyncio.TimerHandle | None] = {}
+        self._timers: dict[Asker, asyncio.TimerHandle | float] = {}
+        """Their timers, or until when they may be idle: the earlier before the later."""
         self._trimming: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._timers)
@@ -63,9 +67,12 @@ class Silent:
     def add(self, asker: Asker, *, idle: bool = False) -> None:
         """Wait for a request on this connection, whose last one is done with if it is idle."""
         self.remove(asker)
-        self._timers[asker] = (
-            None if idle else asker.loop.call_later(self._patience, self._drop, asker)
-        )
+        if not idle:
+            self._timers[asker] = asker.loop.call_later(self._patience, self._drop, asker)
+        else:
+            self._timers[asker] = at = asker.loop.time() + self._idle
+            if self._closing is None:
+                self._closing = asker.loop.call_at(at, self._close_idle, asker.loop)
         self._waiting.add(asker, asker.network)
         if self._trimming is None and self._waiting.crowded:
             self._trimming = asker.loop.call_later(_GRACE, self._trim)
@@ -84,7 +91,7 @@ class Silent:
         if asker not in self._timers:
             return
         timer = self._timers.pop(asker)
-        if timer is not None:
+        if not isinstance(timer, float):
             timer.cancel()
         self._waiting.remove(asker)
         self._begun.remove(asker)
@@ -93,6 +100,21 @@ class Silent:
         self._trimming = None
         for late in self._waiting.surplus():
             self._drop(late)
+
+    def _close_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close those that have been idle for long enough, and wait for the next."""
+        self._closing = None
+        now = loop.time()
+        over: list[Asker] = []
+        for asker, timer in self._timers.items():
+            if isinstance(timer, float):
+                if timer > now:
+                    self._closing = loop.call_at(timer, self._close_idle, loop)
+                    break
+                over.append(asker)
+        for asker in over:
+            self.remove(asker)
+            asker.transport.close()
 
     def _drop(self, asker: Asker) -> None:
         self.remove(asker)

@@ -195,15 +195,15 @@ class JournalFile:
 
     def _take(self, records: list[Record], now: float) -> None:
         self._taken += 1
+        body = lines.body(records)
         if not self._stale:
-            body = lines.body(records)
             self._held.append(body)
             self._held_bytes += len(body)
             if self._held_bytes > self._config.waiting and len(self._held) > 1:
                 self._give_up(now)
         if self._copy is not None:
             try:
-                self._copy.forward(records)
+                self._copy.forward(records, body)
             except OSError as error:
                 self._copying_failed(why(error), now)
 

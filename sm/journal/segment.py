@@ -68,10 +68,11 @@ class Copy:
         """Whether all is in it, and in that order in which it can replace the current one."""
         self._rewriting = Rewriting(state)
 
-    def forward(self, records: Sequence[Record]) -> None:
-        """Write what of a new batch must be in it. Raises :class:`OSError`."""
+    def forward(self, records: Sequence[Record], body: bytes) -> None:
+        """Write what of a new batch must be in it; ``body`` is all. Raises :class:`OSError`."""
         if besides := self._rewriting.besides(records):
-            self.segment.append([lines.body(besides)])
+            whole = len(besides) == len(records)
+            self.segment.append([body if whole else lines.body(besides)])
 
     def go_on(self, size: int) -> None:
         """Write about ``size`` characters more. All that was recorded must have been forwarded.

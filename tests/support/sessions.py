@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from andiron.sm.config import SmConfig
 from andiron.sm.frozen import Plain
@@ -56,6 +56,10 @@ class MemoryTransport:
         if self.room is not None:
             self.room -= 1
             self.congested = self.room <= 0
+
+    def send_all(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.send(text)
 
     def unsent(self) -> list[str]:
         taken, self.buffered = self.buffered, []

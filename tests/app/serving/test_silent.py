@@ -19,15 +19,24 @@ class Connection:
         self.client = (network, number)
         self.loop = asyncio.get_running_loop()
         self.transport = self
-        self.dropped = False
+        self.dropped = self.closed = False
 
     def abort(self):
         self.dropped = True
 
+    def close(self):
+        self.closed = True
 
-def bounded(most=100, most_per_address=100, patience=60.0):
+
+def bounded(most=100, most_per_address=100, patience=60.0, idle=60.0):
     strangers = Strangers(most, most_per_address)
-    return Silent(strangers, Newcomers(strangers), patience=patience, is_proxy="127.0.0.1".__eq__)
+    return Silent(
+        strangers,
+        Newcomers(strangers),
+        patience=patience,
+        idle=idle,
+        is_proxy="127.0.0.1".__eq__,
+    )
 
 
 def dropped(connections):
@@ -44,7 +53,7 @@ async def test_one_that_says_nothing_is_dropped(caplog):
     assert "192.0.2.1 dropped: no request came" in caplog.text
 
 
-async def test_one_that_was_answered_is_left_to_the_server():
+async def test_one_that_was_answered_may_be_idle_for_longer():
     waiting = bounded(patience=0.0)
     connection, other = Connection(1), Connection(2)
     waiting.add(connection, idle=True)
@@ -52,9 +61,28 @@ async def test_one_that_was_answered_is_left_to_the_server():
     await until(lambda: other.dropped)
     assert len(waiting) == 1
     assert not connection.dropped
+    assert not connection.closed
     waiting.remove(connection)
     waiting.remove(connection)
     assert len(waiting) == 0
+
+
+async def test_those_idle_for_too_long_are_closed_and_others_are_not():
+    waiting = bounded(idle=0.05)
+    first, asking, second, last = (Connection(number) for number in range(4))
+    waiting.add(first, idle=True)
+    waiting.add(asking)
+    waiting.add(second, idle=True)
+    waiting.add(last, idle=True)
+    waiting.remove(second)  # It asks.
+    await until(lambda: last.closed)
+    assert first.closed
+    assert not asking.closed
+    assert not second.closed
+    waiting.add(second, idle=True)  # It has been answered.
+    await until(lambda: second.closed)
+    assert len(waiting) == 1
+    assert not dropped([first, asking, second, last])
 
 
 async def test_those_too_many_go_after_a_grace(monkeypatch):
