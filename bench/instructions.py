@@ -337,7 +337,7 @@ KINDS = {
     "message to many": Kind(messages_to_many, 20, 108_000, AT_ONCE),
     "archived message": Kind(archived_message, 20, 3_660_000),
     "room copy": Kind(room_message, 20, 39_000, OCCUPANTS),
-    "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 1_270_000),
+    "ANONYMOUS": Kind(signing_in(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"), 20, 1_340_000),
     "PLAIN again": Kind(signing_in(plain("alice", PASSWORD)), 20, 1_770_000),
     "SCRAM again": Kind(scram, 20, 2_010_000),
     "resumption": Kind(resumption, 20, 1_980_000),
