@@ -21,7 +21,7 @@ AVAILABLE = "<presence xmlns='jabber:client'/>"
 LARGE = "\U0001f434" * 60_000
 """240,000 bytes, of which Python holds twice as many."""
 WAITING = 150
-ROOM = 20
+ROOM = 24
 """MiB that the server may take while they are taken; they have 34 themselves."""
 LIMIT = 20
 BYTES = 1_000_000
