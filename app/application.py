@@ -232,6 +232,9 @@ class Andiron:
         """Why nothing is served any more: the database is another's, or gone; else empty."""
         self.on_database_lost: Callable[[], object] | None = None
         """Called when that happens; the process had better end."""
+        self.on_leaving: Callable[[], object] | None = None
+        """Called, maybe more than once, before connections are dropped for the end; who listens
+        had better stop: clients come back at once, and are the next server's."""
         self.on_applied: Callable[[Settings], object] | None = None
         """Called with the settings after a change; who does so writes the log by them."""
 
@@ -403,6 +406,8 @@ class Andiron:
             async with continuing(self.settings, domain, manager) as continuity:
 
                 def shutdown() -> None:
+                    if self.on_leaving is not None:
+                        self.on_leaving()
                     self._entrance = None
                     if continuity is None:
                         domain.close(manager.clock())
@@ -415,7 +420,7 @@ class Andiron:
 
                 self._shutdown = shutdown
                 try:
-                    with before_exit(shutdown, self._connections.idle, max(patience, _STORING)):
+                    with before_exit(shutdown, max(patience, _STORING)):
                         yield manager
                 finally:
                     self._shutdown = None

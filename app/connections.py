@@ -16,8 +16,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._count = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
 
     def one(self) -> Self:
         """Return what counts one more while a block runs: ``with connections.one():``."""
@@ -25,21 +24,21 @@ class Connections:
 
     def __enter__(self) -> None:
         self._count += 1
-        self._idle.clear()
 
     def __exit__(self, *_error: object) -> None:
         self._count -= 1
-        if not self._count:
+        if not self._count and self._idle is not None:
             self._idle.set()
-
-    async def idle(self) -> None:
-        """Return when nothing is being served."""
-        await self._idle.wait()
 
     async def ended(self, patience: float) -> None:
         """Return when nothing is being served, after ``patience`` seconds at the latest."""
+        if not self._count:
+            return
+        self._idle = asyncio.Event()
         try:
             async with asyncio.timeout(patience):
-                await self.idle()
+                await self._idle.wait()
         except TimeoutError:
             logger.warning("%d connections did not end in time", self._count)
+        finally:
+            self._idle = None

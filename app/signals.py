@@ -9,8 +9,8 @@ import asyncio
 import functools
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final
 
@@ -19,20 +19,17 @@ __all__ = ["before_exit", "instead_of_exit"]
 Former = Callable[[int, FrameType | None], object] | int | None
 """What a signal had before: a handler, or one of the two words for none."""
 
-_PATIENCE: Final = 1.0
-"""Seconds that a server's own end waits at most for the last words to be out."""
+_TURNS: Final = 10
+"""Of the loop, in which the last words go through the tasks that send them."""
 
 
 @contextmanager
-def before_exit(
-    begin: Callable[[], object], said: Callable[[], Awaitable[object]], patience: float
-) -> Iterator[None]:
+def before_exit(begin: Callable[[], object], patience: float) -> Iterator[None]:
     """Call ``begin`` on the running loop when SIGTERM or SIGINT comes, then go on as before.
 
-    Whoever handled the signal hears of it when what ``said`` returns is over,
-    after a second at the latest: else a server could close a connection on which
-    the last word is not out. SIGINT that comes again is handled at once; SIGTERM
-    comes twice where it goes to all processes and the first one passes it on.
+    Whoever handled the signal hears of it some turns of the loop later: else a server could
+    close a connection on which the last word is not out. SIGINT that comes again is handled at
+    once; SIGTERM comes twice where it goes to all processes and the first one passes it on.
     A SIGTERM that nobody handles ends the process ``patience`` seconds later,
     or at once when it comes again. So it is in the worker process of a server
     that tells its workers in another way to end, which does so meanwhile.
@@ -50,7 +47,7 @@ def before_exit(
         timers.append(loop.call_later(patience, _raise_by_default, number))
         begin()
 
-    last_words = _LastWords(begin, said)
+    last_words = _LastWords(begin)
     with ExitStack() as stack:
         for number in _heard():
             former = signal.getsignal(number)
@@ -73,15 +70,13 @@ def before_exit(
 
 
 class _LastWords:
-    """Keeps signals from those who handle them until all is said."""
+    """Keeps signals from those who handle them until what ``begin`` had said is out."""
 
-    def __init__(self, begin: Callable[[], object], said: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, begin: Callable[[], object]) -> None:
         self._loop = asyncio.get_running_loop()
         self._begin = begin
-        self._said = said
         self._kept: dict[int, Callable[[], None]] = {}
         """What lets each signal act that is kept."""
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def hear(self, former: Former, number: int, frame: FrameType | None) -> None:
         """Keep a signal, or let it act where it is kept already."""
@@ -93,23 +88,19 @@ class _LastWords:
 
     def end(self) -> None:
         """Let what is kept act now."""
-        for task in self._tasks:
-            task.cancel()
         for number in list(self._kept):
             self._pass_on(number)
 
     def _speak(self, number: int) -> None:
         if number in self._kept:
             self._begin()
-            task = self._loop.create_task(self._wait(number))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._wait(number, _TURNS)
 
-    async def _wait(self, number: int) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self._said()
-        self._pass_on(number)
+    def _wait(self, number: int, turns: int) -> None:
+        if turns:
+            self._loop.call_soon(self._wait, number, turns - 1)
+        else:
+            self._pass_on(number)
 
     def _pass_on(self, number: int) -> None:
         act = self._kept.pop(number, None)

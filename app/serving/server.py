@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import click
@@ -47,7 +46,6 @@ class Server(uvicorn.Server):
         on_stopped: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(config)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._on_started = on_started
         self._on_stopped = on_stopped
         self.failure: Exception | None = None
@@ -57,7 +55,6 @@ class Server(uvicorn.Server):
         """Start the application, then accept connections."""
         await super().startup(sockets)
         if self.started:
-            self._loop = asyncio.get_running_loop()
             collect_seldom()
             # Threads that read the database for one let the loop go on with the others.
             sys.setswitchinterval(0.0005)
@@ -67,13 +64,8 @@ class Server(uvicorn.Server):
                 self.failure = error
                 self.end()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop: whoever connects from now on is the next server's, not to be refused."""
-        super().handle_exit(sig, frame)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._accept_no_more)
-
-    def _accept_no_more(self) -> None:
+    def accept_no_more(self) -> None:
+        """Let whoever connects from now on be the next server's, not to be refused."""
         for server in self.servers:
             server.close()
 
@@ -145,6 +137,7 @@ def run(
 
         server = Server(server_config(settings, andiron), announce, stack.close)
         andiron.on_database_lost = server.end
+        andiron.on_leaving = server.accept_no_more
         with contextlib.suppress(KeyboardInterrupt):
             server.run(listeners)
     if andiron.database_lost:

@@ -412,11 +412,11 @@ async def test_a_signal_begins_the_end_before_the_server_hears_of_it(chat):
         async with chat.lifespan():
             socket = await opened(chat)
             signal.raise_signal(signal.SIGTERM)
-            assert "system-shutdown" in (await socket.receive())["text"]
             assert heard == []
-            await socket.leave()
+            assert "system-shutdown" in (await socket.receive())["text"]
             await acted.wait()
             assert heard == [signal.SIGTERM]
+            await socket.leave()
     finally:
         signal.signal(signal.SIGTERM, original)
 
