@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from contextvars import Context
 from typing import Any, Final
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
@@ -347,9 +347,20 @@ class Domain:
         while self._stores:
             await asyncio.wait(self._stores)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> None:
-        """Run a coroutine beside the sessions, maybe in a context; :meth:`stop` cancels it."""
-        self._track(coroutine, self._tasks, context)
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the sessions; :meth:`stop` cancels it."""
+        _track(asyncio.get_running_loop().create_task(coroutine), self._tasks)
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine as :meth:`spawn` does, at once as far as it has nothing to wait for.
+
+        Before Python 3.12 a task cannot begin at once.
+        """
+        if sys.version_info < (3, 12):
+            self.spawn(coroutine)
+            return
+        loop = asyncio.get_running_loop()
+        _track(asyncio.Task(coroutine, loop=loop, eager_start=True), self._tasks)
 
     def tell_of_unknown_host(self, name: str) -> None:
         """Log which domain a client asked for: the setting or the page may be wrong."""
@@ -387,18 +398,16 @@ class Domain:
 
     def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that :meth:`stop` waits for."""
-        self._track(coroutine, self._stores)
+        _track(asyncio.get_running_loop().create_task(coroutine), self._stores)
 
-    def _track(
-        self,
-        coroutine: Coroutine[Any, Any, None],
-        tasks: set[asyncio.Task[None]],
-        context: Context | None = None,
-    ) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine, context=context)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        task.add_done_callback(_log_failure)
+
+def _track(task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
+    if task.done():
+        _log_failure(task)
+        return
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    task.add_done_callback(_log_failure)
 
 
 def _permissions(site: Site, lifetime: float) -> Permissions | None:

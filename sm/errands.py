@@ -16,11 +16,10 @@ class Errand(Generator[Any, Any, T], Coroutine[Any, Any, T]):
 
     A step is what runs between two waits; it cannot be interrupted, so work that takes
     long must wait now and then, if only by ``asyncio.sleep(0)``. To be run as a task
-    is: what waits must be the task itself. ``waits_for`` is what the work waits for
-    whose first step was made by hand, and is paid for.
+    is: what waits must be the task itself.
     """
 
-    __slots__ = ("_clock", "_payer", "_rounds", "_turn", "_waits_for", "_work")
+    __slots__ = ("_clock", "_payer", "_rounds", "_turn", "_work")
 
     def __init__(
         self,
@@ -28,10 +27,8 @@ class Errand(Generator[Any, Any, T], Coroutine[Any, Any, T]):
         payer: Payer,
         rounds: Rounds,
         clock: Callable[[], float],
-        waits_for: Any = None,
     ) -> None:
         self._work = work
-        self._waits_for = waits_for
         self._payer = payer
         self._rounds = rounds
         self._clock = clock
@@ -43,9 +40,6 @@ class Errand(Generator[Any, Any, T], Coroutine[Any, Any, T]):
 
     def send(self, value: Any) -> Any:
         """Do the next step, or wait for the turn in which it is done."""
-        if self._waits_for is not None:
-            waits_for, self._waits_for = self._waits_for, None
-            return waits_for
         now = self._clock()
         if self._turn is None and self._rounds.used(self._payer, now, now):
             self._turn = asyncio.get_running_loop().create_future()
@@ -59,7 +53,6 @@ class Errand(Generator[Any, Any, T], Coroutine[Any, Any, T]):
 
     def throw(self, *error: Any) -> Any:
         """Let the work take an error, such as a cancellation; that waits for no turn."""
-        self._waits_for = None
         self._leave()
         now = self._clock()
         try:

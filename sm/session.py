@@ -269,12 +269,9 @@ class Session:
         """Read on."""
         self.flow.go_on()
 
-    def errand(self, work: Coroutine[Any, Any, T], waits_for: Any = None) -> Errand[T]:
-        """Return ``work`` that goes on after a request of the client's, charged to its payer.
-
-        ``waits_for`` is as of :class:`Errand`.
-        """
-        return Errand(work, self.payer, self.keeper.rounds, self.keeper.clock, waits_for)
+    def errand(self, work: Coroutine[Any, Any, T]) -> Errand[T]:
+        """Return ``work`` that goes on after a request of the client's, charged to its payer."""
+        return Errand(work, self.payer, self.keeper.rounds, self.keeper.clock)
 
     def vouch(self, until: float, *, away: bool = False) -> None:
         """Take the transport's word that silence until then is no sign of a dead client.

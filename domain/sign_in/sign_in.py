@@ -7,7 +7,6 @@ session, since hashing and the database take their time.
 import logging
 from collections import deque
 from collections.abc import Coroutine
-from contextvars import Context, copy_context
 from math import inf
 from typing import Any, Final, Protocol
 
@@ -48,8 +47,14 @@ class Host(Protocol):
     async def welcome(self, owner: Owner, person: Person | None) -> None:
         """Take in what the site says of an account whose owner signs in."""
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> object:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine, at once as far as it has nothing to wait for, then beside the sessions.
+
+        It is cancelled when the domain stops.
+        """
 
 
 class Newcomer(Protocol):
@@ -87,7 +92,8 @@ class SignIn:
         """
         if self._waiting is None:
             self._waiting = deque()
-            self._begin(self._work(element))
+            # Most have nothing to wait for.
+            self._domain.begin(self._newcomer.session.errand(self._work(element)))
         elif (
             len(self._waiting) < self._domain.config.sasl_queue
             and sum(size_of(each.text) for each in (*self._waiting, element)) <= _MOST_WAITING
@@ -101,15 +107,6 @@ class SignIn:
         if self._exchange is not None:
             self._exchange.leave(now)
         self._over("left")
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Work beside the session, but for the first step: most have nothing to wait for."""
-        context = copy_context()
-        try:
-            waits_for = context.run(work.send, None)
-        except StopIteration:
-            return
-        self._domain.spawn(self._newcomer.session.errand(work, waits_for), context)
 
     async def _work(self, element: Element) -> None:
         # What is looked at already is not cancelled when the client goes away, or who
