@@ -93,8 +93,10 @@ class _LastWords:
 
     def _speak(self, number: int) -> None:
         if number in self._kept:
-            self._begin()
-            self._wait(number, _TURNS)
+            try:
+                self._begin()
+            finally:
+                self._wait(number, _TURNS)
 
     def _wait(self, number: int, turns: int) -> None:
         if turns:

@@ -85,6 +85,20 @@ async def test_ctrl_c_again_waits_for_nothing(heard, number, acted):
         assert heard == [*acted, "begin", number]
 
 
+async def test_a_beginning_that_fails_keeps_no_signal(heard, number):
+    failed = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, what: failed.append(what))
+
+    def begin():
+        raise ZeroDivisionError
+
+    with handled(number, heard.handle), before_exit(begin, 60):
+        signal.raise_signal(number)
+        await settle()
+        assert heard == [number]
+    assert isinstance(failed[0]["exception"], ZeroDivisionError)
+
+
 async def test_ctrl_c_that_nobody_handles_is_pythons():
     with handled(signal.SIGINT, signal.default_int_handler), before_exit(int, 60):
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

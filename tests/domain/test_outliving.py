@@ -360,6 +360,24 @@ async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_
     assert [each for each in got if each] == ["one", "two"]
 
 
+async def test_what_was_stored_and_may_not_have_come_is_stored_again_as_the_server_ends(street):
+    """Over BOSH nothing is known of the latest answers, though they were written."""
+    await street.house.domain.accounts.create("juliet", "secret")
+    romeo = await street.person("romeo", resume=False)
+    romeo.send("<message to='juliet@localhost' id='1'><body>one</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    juliet = await street.person("juliet", resume=False)
+    sent = juliet.transport.sent
+    await until(lambda: any("<body>one" in text for text in sent))
+    juliet.transport.buffered = [text for text in sent if "<body>one" in text]
+    store = street.house.domain.offline._store
+    await until(lambda: not store._writing)
+    assert await store.count("juliet") == 0
+    await street.move()
+    juliet = await street.person("juliet")
+    await until(lambda: "one" in words(juliet.take()))
+
+
 async def test_what_a_resource_answers_for_by_a_copy_goes_on_without_the_text(street):
     """It is written down with each change of the resource, and there may be megabytes of it."""
     lost = await street.person("juliet", presence="<presence><priority>5</priority></presence>")
