@@ -41,7 +41,7 @@ class Turn:
     def has_read(self) -> None:
         """Note that none is read from any more, and write what waited for that."""
         reading, self.reading = self.reading, None
-        if reading is not None and reading.waits:
+        if reading is not None:
             reading.flush()
 
     def come_behind(self, outbox: "Outbox") -> None:
@@ -166,11 +166,6 @@ class Outbox:
         frames, self._frames, self._size = self._frames, None, 0
         if frames:
             self._put_out(b"".join(frames))
-
-    @property
-    def waits(self) -> bool:
-        """Whether anything waits for the end of the turn."""
-        return self._frames is not None
 
     def end(self, frame: bytes = b"") -> None:
         """Write one more frame, at once, and nothing after it."""

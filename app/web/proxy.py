@@ -95,15 +95,31 @@ def channel(scope: Scope, proxies: Proxies) -> Channel:
 def way(scope: Scope, proxies: Proxies) -> tuple[str, bool, str]:
     """Return the first three facts of :func:`channel`: address, whether it is secure, and kind."""
     kind = "websocket" if scope["type"] == "websocket" else "bosh"
-    name = _peer(scope)
-    if not _forwarding(scope):
-        return *_direct(name, scope.get("scheme") in _SECURE), kind
-    peer, secure = _private_way(scope, proxies)
-    return _shown(peer, name), secure, kind
+    return *_private_way(scope, proxies), kind
+
+
+def may_tell_secrets(scope: Scope, proxies: Proxies) -> bool:
+    """Tell whether the way is secure as :func:`channel` does, and no more."""
+    return _private_way(scope, proxies)[1]
+
+
+def arrived_by_tls(scope: Scope, proxies: Proxies) -> bool:
+    """Tell whether the client used https or wss, by what is seen here or trusted proxies say."""
+    headers, tls = _forwarding(scope), scope.get("scheme") in _SECURE
+    return _forwarded_way(_peer(scope), tls, headers, proxies)[1] if headers else tls
+
+
+def _private_way(scope: Scope, proxies: Proxies) -> tuple[str, bool]:
+    """Return the client's address and whether nobody can listen: TLS, or never off this machine."""
+    name, headers, tls = _peer(scope), _forwarding(scope), scope.get("scheme") in _SECURE
+    if not headers:
+        return _direct_way(name, tls)
+    client, secure = _forwarded_way(name, tls, headers, proxies)
+    return _shown(client, name), secure
 
 
 @lru_cache(maxsize=1024)
-def _direct(name: str, tls: bool) -> tuple[str, bool]:
+def _direct_way(name: str, tls: bool) -> tuple[str, bool]:
     """Return the address of a peer that speaks for itself, and whether nobody can listen."""
     peer = parse_address(name) if name else None
     return _shown(peer, name), tls or (peer is not None and peer.is_loopback)
@@ -113,35 +129,14 @@ def _shown(client: Address | None, peer: str) -> str:
     return str(client) if client is not None else "unknown" if peer else "unix"
 
 
-def may_tell_secrets(scope: Scope, proxies: Proxies) -> bool:
-    """Tell whether the way is secure as :func:`channel` does, and no more."""
-    if not _forwarding(scope):
-        return _direct(_peer(scope), scope.get("scheme") in _SECURE)[1]
-    return _private_way(scope, proxies)[1]
-
-
-def _private_way(scope: Scope, proxies: Proxies) -> tuple[Address | None, bool]:
-    """Return the client's address and whether nobody can listen: TLS, or never off this machine."""
-    headers = _forwarding(scope)
-    peer, secure = _way(scope, headers, proxies)
-    return peer, secure or (not headers and peer is not None and peer.is_loopback)
-
-
-def arrived_by_tls(scope: Scope, proxies: Proxies) -> bool:
-    """Tell whether the client used https or wss, by what is seen here or trusted proxies say."""
-    headers = _forwarding(scope)
-    return _way(scope, headers, proxies)[1] if headers else scope.get("scheme") in _SECURE
-
-
-def _way(
-    scope: Scope, headers: list[tuple[bytes, bytes]], proxies: Proxies
+def _forwarded_way(
+    name: str, secure: bool, headers: list[tuple[bytes, bytes]], proxies: Proxies
 ) -> tuple[Address | None, bool]:
-    """Return the client's address, None where it has none, and whether it used TLS."""
-    name = _peer(scope)
+    """Return the client's address, None where it has none, and whether it used TLS.
+
+    ``secure`` says whether the peer did, which sent these headers.
+    """
     peer = parse_address(name) if name else None
-    secure = scope.get("scheme") in _SECURE
-    if not headers:
-        return peer, secure
     trusted = proxies.trust(peer) if peer is not None else proxies.unix and not name
     if trusted:
         return _believed(headers, name, peer, secure, proxies)
