@@ -39,6 +39,11 @@ class IqRequest:
     client: Client
     """The asker's end, for handlers that send more than the answer."""
 
+    @property
+    def payer(self) -> str:
+        """Who causes what is read and written for it, as of :meth:`Database.write`."""
+        return self.client.owner.username
+
     def username(self) -> str:
         """Return the asker's username, under which the database keeps things.
 

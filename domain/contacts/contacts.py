@@ -7,7 +7,6 @@ is told to whom it concerns.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -23,6 +22,7 @@ from andiron.domain.contacts.roster_rows import write_items
 from andiron.domain.contacts.roster_store import Change, NoSuchContact, RosterFull, RosterStore
 from andiron.domain.contacts.subscriptions import Kind
 from andiron.domain.database.database import DatabaseError
+from andiron.domain.database.underway import UnderWay
 from andiron.domain.events import Events
 from andiron.domain.owners import Effect, NoSuchAccount, Owners
 from andiron.domain.registry import IqRequest, Registry, Target
@@ -68,7 +68,7 @@ class Contacts:
         self._reading = asyncio.Semaphore(_READERS)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Of each account, whose roster is read once at a time, so that none takes all places."""
-        self._changing: Counter[str] = Counter()
+        self._changing = UnderWay()
         owners.add_loader(store.load)
 
     def register(self, registry: Registry) -> None:
@@ -129,15 +129,8 @@ class Contacts:
         return self._change(request.client, changes)
 
     async def _change(self, client: Client, changes: Awaitable[list[Change]]) -> str:
-        account = client.account
-        self._changing[account] += 1
-        try:
-            with _Failures():
-                self._apply(await changes, client.session.clock())
-        finally:
-            self._changing[account] -= 1
-            if not self._changing[account]:
-                del self._changing[account]
+        with self._changing.one(client.account), _Failures():
+            self._apply(await changes, client.session.clock())
         return ""
 
     # Subscriptions

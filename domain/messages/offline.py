@@ -475,9 +475,10 @@ class Offline:
             return
         if account:
             message = Waiting(text, stamp, _sender(element))
-            # A text may be more than that, by which it is known here.
-            debt = [account, *message._replace(text=str(text))]
-            number = 0 if self._ledger is None else self._ledger.owed(debt)
+            number = 0
+            if self._ledger is not None:
+                # A text may be more than that, by which it is known here.
+                number = self._ledger.owed([account, str(text), message.stamp, message.sender])
             self.keep(account, message, partial(self._settled, element, number))
 
     def _settled(self, element: Element, number: int, error: StanzaError | None) -> None:

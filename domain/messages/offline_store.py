@@ -6,7 +6,6 @@ bounded for each account, by number and by bytes, and so shared that nobody who
 sends much keeps others from sending something.
 """
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
@@ -31,6 +30,7 @@ from andiron.domain.account_rows import among
 from andiron.domain.database.database import Database
 from andiron.domain.database.engines import Operation
 from andiron.domain.database.lines import OWN
+from andiron.domain.database.underway import UnderWay
 from andiron.domain.owners import NoSuchAccount
 from andiron.xmpp.xml import utf8_length
 
@@ -117,7 +117,7 @@ class OfflineStore:
         self._database = database
         self._limit = limit_per_account
         self._bytes = bytes_per_account
-        self._writing: dict[str, set[asyncio.Future[None]]] = {}
+        self._writing = UnderWay()
         """The writes for each account that are not committed yet."""
 
     async def add(self, username: str, message: Waiting) -> None:
@@ -158,8 +158,7 @@ class OfflineStore:
 
     async def settled(self, username: str) -> None:
         """Return when all that was to be written for an account before is, or failed."""
-        if writing := self._writing.get(username):
-            await asyncio.wait(list(writing))
+        await self._writing.settled(username)
 
     async def page(
         self,
@@ -233,16 +232,8 @@ class OfflineStore:
         return await self._database.read(operation)
 
     async def _write(self, username: str, operation: Operation[T], payer: str) -> T:
-        writing = self._writing.setdefault(username, set())
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        writing.add(done)
-        try:
+        with self._writing.one(username):
             return await self._database.write(operation, payer)
-        finally:
-            done.set_result(None)
-            writing.discard(done)
-            if not writing:
-                del self._writing[username]
 
     async def _room(
         self, connection: AsyncConnection, username: str, senders: Collection[str]

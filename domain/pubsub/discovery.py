@@ -130,13 +130,13 @@ class Discovery:
         async def operation(connection: AsyncConnection) -> list[str]:
             return await item_ids(connection, node)
 
-        owner, asker = await self._owner(request), request.client.owner.username
+        owner, asker = await self._owner(request), request.payer
         found = await self._pubsub.read(owner, operation, asker)
         return items([(to, item) for item in found], node.name)
 
     async def _visible(self, request: IqRequest) -> list[Node]:
         """Return the nodes that the asker may see; a stranger who may see none is refused."""
-        owner, asker = await self._owner(request), request.client.owner.username
+        owner, asker = await self._owner(request), request.payer
         found = [
             node
             for node in await self._pubsub.nodes(owner, asker)
@@ -147,7 +147,7 @@ class Discovery:
         return found
 
     async def _visible_node(self, request: IqRequest) -> Node:
-        owner, asker = await self._owner(request), request.client.owner.username
+        owner, asker = await self._owner(request), request.payer
         try:
             node = await self._pubsub.node(owner, request.payload.get("node", ""), asker)
             if may_see(node, owner, request.account):

@@ -152,7 +152,7 @@ class Requests:
             return await read_items(connection, node, request.payload, child)
 
         # One reading, so that it has its place among what the client writes.
-        read = await self._pubsub.read(owner, operation, request.client.owner.username)
+        read = await self._pubsub.read(owner, operation, request.payer)
         if read is None:
             raise hidden()
         items = "".join(map(event.write_item, read[0]))
@@ -168,7 +168,7 @@ class Requests:
             name,
             subscriptions=[(jid, True)],
             admit=lambda node: None if may_see(node, owner, request.account) else hidden(),
-            asker=request.client.owner.username,
+            asker=request.payer,
         )
         notifier = self._pubsub.notifier
         if jid not in node.subscribers:
@@ -192,7 +192,7 @@ class Requests:
             name,
             subscriptions=[(jid, False)],
             admit=admit,
-            asker=request.client.owner.username,
+            asker=request.payer,
         )
         return ""
 
@@ -220,12 +220,12 @@ class Requests:
         if child.get("node"):
             return [(await self._visible(request, node_name(child)))[1]]
         owner = await self._owner(request)
-        nodes = await self._pubsub.nodes(owner, request.client.owner.username)
+        nodes = await self._pubsub.nodes(owner, request.payer)
         return [node for node in nodes if may_see(node, owner, request.account)]
 
     async def _visible(self, request: IqRequest, name: str) -> tuple[Owner, Node]:
         owner = await self._owner(request)
-        node = await self._pubsub.node(owner, name, request.client.owner.username)
+        node = await self._pubsub.node(owner, name, request.payer)
         if not may_see(node, owner, request.account):
             raise hidden()
         return owner, node

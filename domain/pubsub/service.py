@@ -1,7 +1,6 @@
 """What happens at the nodes of accounts: written to the database, then told to whom it concerns."""
 
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from andiron.domain.client import Owner
 from andiron.domain.config import PubSubConfig
 from andiron.domain.database.database import Database
+from andiron.domain.database.underway import UnderWay
 from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.pubsub import event
 from andiron.domain.pubsub.config import InvalidOptionError, NodeConfig
@@ -63,7 +63,7 @@ class PubSub:
         self.limits = limits
         self.published: list[Published] = []
         """Told of every item that was published."""
-        self._writing: Counter[str] = Counter()
+        self._writing = UnderWay()
         """How many writes of each asker are under way, by username."""
 
     async def owner(self, bare: str) -> Owner:
@@ -269,7 +269,7 @@ class PubSub:
         publish and retrieve without waiting (RFC 6120 section 10.1).
         """
         payer = asker or owner.username
-        if self._writing[payer]:
+        if payer in self._writing:
             return await self._database.write(operation, payer)
         return await self._database.read(operation)
 
@@ -299,15 +299,11 @@ class PubSub:
     ) -> T:
         """Run a write that returns its refusal, since one that raises is undone at some cost."""
         payer = asker or owner.username
-        self._writing[payer] += 1
         try:
-            outcome = await self._database.write(operation, payer)
+            with self._writing.one(payer):
+                outcome = await self._database.write(operation, payer)
         except IntegrityError:
             raise hidden() from None  # The account was removed meanwhile.
-        finally:
-            self._writing[payer] -= 1
-            if not self._writing[payer]:
-                del self._writing[payer]
         if isinstance(outcome, StanzaError):
             raise outcome
         return outcome
