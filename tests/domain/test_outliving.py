@@ -5,7 +5,7 @@ import base64
 import json
 
 import pytest
-from support.domains import Client
+from support.domains import Client, settle
 from support.house import House, ask
 from support.rooms import MUC, ROOM, say
 from support.sessions import MemoryTransport
@@ -372,7 +372,7 @@ async def test_what_was_stored_and_may_not_have_come_is_stored_again_as_the_serv
     juliet.transport.buffered = [text for text in sent if "<body>one" in text]
     store = street.house.domain.offline._store
     while await store.count("juliet"):
-        await asyncio.sleep(0)
+        await settle()
     await street.move()
     juliet = await street.person("juliet")
     await until(lambda: "one" in words(juliet.take()))
