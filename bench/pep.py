@@ -70,7 +70,7 @@ class Scene:
         self.interests = Interests(Questions("localhost"))
         self.notifier = Notifier(database, self.router, self.interests)
         limits = PubSubConfig(max_items=100_000, quota=2**40)
-        owners = Owners(database, accounts.exists)
+        owners = Owners(database, accounts.born)
         self.pubsub = PubSub(database, owners, self.notifier, limits)
         self.owner = Owner("juliet@localhost")
         self.roster = self.owner.parts[Roster] = Roster()

@@ -27,6 +27,7 @@ class Owner:
     __slots__ = (
         "__weakref__",
         "blocked",
+        "born",
         "carbons",
         "draining",
         "escaped",
@@ -45,6 +46,8 @@ class Owner:
         self.username = jid.partition("@")[0]
         self.registered = registered
         """Whether the account is in the database; an anonymous one is not and keeps nothing."""
+        self.born = ""
+        """What tells the account from others that had its name before."""
         self.blocked: set[str] = set()
         """Addresses it has blocked (XEP-0191)."""
         self.carbons: tuple[Client, ...] = ()

@@ -204,7 +204,7 @@ class Domain:
         self.accounts = accounts
         self.authenticator = authenticator
         self.reader = _reader(self._guard)
-        self.owners = Owners(database, accounts.exists)
+        self.owners = Owners(database, accounts.born)
         self.events = Events()
         self.registry = Registry()
         self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.spawn)

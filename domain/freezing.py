@@ -28,6 +28,8 @@ class FrozenClient:
     What there may be much of, and changes bit by bit, is an object: so a change is a small one.
     """
 
+    born: str = ""
+    """What tells its account from others that had its name before."""
     presence: str = ""
     """The available presence it last sent, as others get it."""
     priority: int | None = None
@@ -77,6 +79,7 @@ class Freezer:
         caps, nodes = self._interests.freeze(client)
         # The fields of a FrozenClient, of which none is to be changed later.
         return {
+            "born": client.owner.born,
             "presence": client.presence,
             "priority": client.priority,
             "language": language,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -76,17 +76,17 @@ async def take_up(
     """Go on with sessions and rooms that were frozen; return the sessions that are let go.
 
     For the start, while nobody is there: they hibernate, and nobody is told anything. Those
-    are let go whose accounts were removed meanwhile, and what cannot be gone on with, which is
-    logged. Raises :class:`DatabaseError`.
+    are let go whose accounts were removed meanwhile, were others made by the same names or not,
+    and what cannot be gone on with, which is logged. Raises :class:`DatabaseError`.
     """
-    sessions, gone = await _of_accounts(domain, frozen)
+    sessions, births, gone = await _of_accounts(domain, frozen)
     # Somebody must hold the owners until the sessions do.
-    owners = await domain.owners.load_all(each.head.account for each in sessions)
+    owners = await domain.owners.load_all(births)
     await asyncio.gather(
         *(
             domain.offline.forget(owners[each.head.account].username, handed)
             for each in sessions
-            if (handed := _handed(each))
+            if (kept := _kept(each)) and (handed := kept.handed)
         )
     )
     service = _service(domain)
@@ -116,15 +116,17 @@ def _service(domain: Host) -> RoomService | None:
     return found if isinstance(found, RoomService) else None
 
 
-def _handed(session: Frozen) -> Sequence[int]:
+def _kept(session: Frozen) -> FrozenClient | None:
     try:
-        return FrozenClient.of(session.head.backend).handed
+        return FrozenClient.of(session.head.backend)
     except ValueError:
-        return ()  # It will not be taken up.
+        return None  # It will not be taken up.
 
 
-async def _of_accounts(domain: Host, frozen: Iterable[Frozen]) -> tuple[list[Frozen], list[Frozen]]:
-    """Return the sessions of accounts that there are still, and the others."""
+async def _of_accounts(
+    domain: Host, frozen: Iterable[Frozen]
+) -> tuple[list[Frozen], dict[str, str], list[Frozen]]:
+    """Return the sessions of accounts that there are still, what each is born, and the others."""
     at = f"@{domain.router.domain}"
     sessions = list(frozen)
     foreign = [each for each in sessions if not each.head.account.endswith(at)]
@@ -135,8 +137,13 @@ async def _of_accounts(domain: Host, frozen: Iterable[Frozen]) -> tuple[list[Fro
             foreign[0].head.account,
         )
     names = {each.head.account.removesuffix(at) for each in sessions}
-    there = {f"{name}{at}" for name in await domain.accounts.existing(sorted(names))}
-    return (
-        [each for each in sessions if each.head.account in there],
-        [each for each in sessions if each.head.account not in there],
-    )
+    births = {
+        f"{name}{at}": born for name, born in (await domain.accounts.births(sorted(names))).items()
+    }
+    there: list[Frozen] = []
+    gone: list[Frozen] = []
+    for each in sessions:
+        born, kept = births.get(each.head.account), _kept(each)
+        same = born is not None and (kept is None or kept.born == born)
+        (there if same else gone).append(each)
+    return there, {each.head.account: births[each.head.account] for each in there}, gone

@@ -7,7 +7,7 @@ after the commit, by :meth:`Owners.change`.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -41,10 +41,10 @@ class NoSuchAccount(AccountError):  # noqa: N818
 class Owners:
     """The owners in memory. Nothing but the loaders is waited for."""
 
-    def __init__(self, database: Database, exists: Callable[[str], Awaitable[bool]]) -> None:
-        """``exists`` tells whether there is an account of a username."""
+    def __init__(self, database: Database, born: Callable[[str], Awaitable[str | None]]) -> None:
+        """``born`` tells the account of a username from others before it; None: there is none."""
         self._database = database
-        self._exists = exists
+        self._born = born
         self._loaders: list[Loader] = []
         self._known: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._kept: OrderedDict[str, Owner] = OrderedDict()
@@ -77,12 +77,12 @@ class Owners:
         # One that stops waiting must not stop the others.
         return await asyncio.shield(loading.task)
 
-    async def load_all(self, jids: Iterable[str]) -> dict[str, Owner]:
-        """Return many accounts, which exist, by bare JID.
+    async def load_all(self, births: Mapping[str, str]) -> dict[str, Owner]:
+        """Return many accounts, which exist, by bare JID; what each is born is by that, too.
 
         For the start, while nobody is there. Raises :class:`DatabaseError`.
         """
-        found = {jid: self._new(jid) for jid in jids}
+        found = {jid: self._new(jid, born) for jid, born in births.items()}
         owners = list(found.values())
         for first in range(0, len(owners), _AT_ONCE):
             some = owners[first : first + _AT_ONCE]
@@ -105,9 +105,9 @@ class Owners:
         elif (loading := self._loading.get(jid)) is not None:
             loading.effects.append(effect)
 
-    def usernames(self) -> list[str]:
+    def registered(self) -> list[Owner]:
         """Return the accounts in memory, but for anonymous ones, which are in no database."""
-        return [owner.username for owner in self._known.values() if owner.registered]
+        return [owner for owner in self._known.values() if owner.registered]
 
     def forget(self, jid: str) -> None:
         """Forget an account that was removed; its resources should have ended."""
@@ -115,11 +115,13 @@ class Owners:
         self._known.pop(jid, None)
 
     async def _load(self, jid: str, loading: "_Loading") -> Owner:
-        owner = self._new(jid)
+        username = jid.partition("@")[0]
         try:
-            if not await self._exists(owner.username):
-                raise NoSuchAccount(f"There is no account {owner.username}.")
-            for effect in await self._read_with_others(owner.username):
+            born = await self._born(username)
+            if born is None:
+                raise NoSuchAccount(f"There is no account {username}.")
+            owner = self._new(jid, born)
+            for effect in await self._read_with_others(username):
                 effect(owner)
             for effect in loading.effects:
                 effect(owner)
@@ -129,8 +131,9 @@ class Owners:
             del self._loading[jid]
         return owner
 
-    def _new(self, jid: str) -> Owner:
+    def _new(self, jid: str, born: str) -> Owner:
         owner = Owner(jid)
+        owner.born = born
         owner.payer = self._payers.named(jid)
         return owner
 

@@ -283,11 +283,14 @@ class SessionManager:
         Their clients come back to resume there; here every new session is ended.
         """
         self._closing = True
-        for session in list(self.sessions):
+
+        def part(session: Session) -> None:
             if not outlives(session):
                 session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
             elif session.transport is not None:
                 session.drop(CloseReason.SHUTDOWN, now)
+
+        self._each(part)
 
     def record(self, session: Session) -> Gate | None:
         """Return the gate of a session that can be resumed, where such are written down."""
@@ -306,10 +309,13 @@ class SessionManager:
 
         Of what is in work still their clients are not told that it was handled.
         """
-        for session in self.sessions:
+
+        def speak_up(session: Session) -> None:
             self.timers.cancel(session)
             session.link.speak_up(now)
             session.changed()
+
+        self._each(speak_up)
         self.sessions.clear()
         self._resumable.clear()
         if self.recording is not None:
@@ -336,8 +342,15 @@ class SessionManager:
     def shutdown(self, now: float) -> None:
         """End every session, and each new one, with ``system-shutdown``."""
         self._closing = True
+        self._each(lambda session: session.close(CloseReason.SHUTDOWN, now, _shutdown_error()))
+
+    def _each(self, end: Callable[[Session], object]) -> None:
+        """Have each session end; one that fails at it keeps no other from its own end."""
         for session in list(self.sessions):
-            session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
+            try:
+                end(session)
+            except Exception:
+                logger.exception("%s: its end failed", session.link.jid, extra=session.logged)
 
 
 def _same(known: str, given: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.account_rows import ACCOUNTS, among, exists, need
+from andiron.domain.account_rows import ACCOUNTS, add, among, births, exists, need
 from andiron.domain.accounts.credentials import (
     MAX_ITERATIONS,
     MECHANISMS,
@@ -77,7 +77,7 @@ class Accounts:
         """Which of them nobody may sign in to."""
         self._domain = domain
         self._iterations = iterations
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[str, str] = OrderedDict()
         self._secret: bytes | None = None
         self._iterations_in_use: set[int] = set()
 
@@ -149,7 +149,7 @@ class Accounts:
 
         async def operation(connection: AsyncConnection) -> None:
             if not await exists(connection, username):
-                await connection.execute(insert(ACCOUNTS), [{"username": username}])
+                await add(connection, [username])
                 await forget_all(connection, [username], self._domain)
 
         await self._database.write(operation, username)
@@ -202,34 +202,42 @@ class Accounts:
         One that another process removed may be remembered here as existing;
         storing something for it raises :class:`NoSuchAccount`.
         """
-        if username in self._known:
-            self._remember(username)
-            return True
-        found = await self._database.read(lambda connection: exists(connection, username))
-        if found:
-            self._remember(username)
-        return found
+        return await self.born(username) is not None
 
-    def _remember(self, username: str) -> None:
-        self._known[username] = None
+    async def born(self, username: str) -> str | None:
+        """Return what tells an account from others of that name; None: there is none.
+
+        It is remembered as by :meth:`exists`.
+        """
+        born = self._known.get(username)
+        if born is None:
+            born = (await self.births([username])).get(username)
+        if born is not None:
+            self._remember(username, born)
+        return born
+
+    def _remember(self, username: str, born: str) -> None:
+        self._known[username] = born
         self._known.move_to_end(username)
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)
 
     async def existing(self, usernames: Sequence[str]) -> set[str]:
         """Return those of the usernames that have an account in the database."""
-        return await self._database.read(
-            lambda connection: among(connection, ACCOUNTS.c.username, usernames)
-        )
+        return set(await self.births(usernames))
+
+    async def births(self, usernames: Sequence[str]) -> dict[str, str]:
+        """Return what :meth:`born` does, as the database has it, for those that have an account."""
+        return await self._database.read(lambda connection: births(connection, usernames))
 
     async def is_disabled(self, username: str) -> bool:
         """Tell whether nobody may sign in to an account.
 
         Whether there is one is read with it, and remembered as by :meth:`exists`.
         """
-        there, disabled = await self.disabled.read(username)
-        if there:
-            self._remember(username)
+        born, disabled = await self.disabled.read(username)
+        if born is not None:
+            self._remember(username, born)
         return disabled
 
     async def names(self) -> list[str]:
@@ -302,7 +310,7 @@ async def insert_accounts(
     """Make accounts from usernames and keys. Raises :class:`AccountExists`."""
     usernames = [username for username, _ in accounts]
     await _refuse_existing(connection, usernames)
-    await connection.execute(insert(ACCOUNTS), [{"username": name} for name in usernames])
+    await add(connection, usernames)
     await _store(connection, accounts)
 
 

@@ -14,7 +14,7 @@ __all__ = ["DisabledAccounts", "write_disabled"]
 _DISABLED: Final = table("disabled_accounts", column("username", Text))
 # Made once: every sign-in reads it.
 _READ: Final = (
-    select(_DISABLED.c.username)
+    select(ACCOUNTS.c.born, _DISABLED.c.username)
     .select_from(ACCOUNTS.outerjoin(_DISABLED, _DISABLED.c.username == ACCOUNTS.c.username))
     .where(ACCOUNTS.c.username == bindparam("username", type_=Text()))
 )
@@ -50,10 +50,11 @@ class DisabledAccounts:
 
         await self._database.write(operation, username)
 
-    async def read(self, username: str) -> tuple[bool, bool]:
-        """Return whether there is an account, and whether it is disabled."""
+    async def read(self, username: str) -> tuple[str | None, bool]:
+        """Return what :meth:`.accounts.Accounts.born` does, and whether the account is disabled."""
         rows = await self._database.look_up(_READ, {"username": username})
-        return bool(rows), any(row[0] is not None for row in rows)
+        born, disabled = rows[0] if rows else (None, None)
+        return born, disabled is not None
 
     async def names(self) -> list[str]:
         """Return the usernames of all that are disabled, in order."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.client import Owner
 from andiron.domain.database.engines import DatabaseError
 from andiron.domain.events import Events
 from andiron.domain.owners import Owners
@@ -58,9 +59,9 @@ class Removal:
 
     async def look(self) -> None:
         """Finish those accounts in memory that are in the database no more, or disabled."""
-        for username in await self._missing(self._owners.usernames()):
-            logger.info("%s@%s was removed", username, self._router.domain)
-            await self.finish(username)
+        for owner in await self._removed(self._owners.registered()):
+            logger.info("%s was removed", owner.jid)
+            await self.finish(owner.username)
         router = self._router
         here = [client.owner.username for client in (*router.full.values(), *router.unbound)]
         for username in await self._accounts.disabled.among(sorted(set(here))):
@@ -79,6 +80,11 @@ class Removal:
             client.session.close(CloseReason.KICKED, client.session.clock(), error)
         return len(ended)
 
-    async def _missing(self, usernames: Sequence[str]) -> list[str]:
-        existing = await self._accounts.existing(usernames)
-        return [username for username in usernames if username not in existing]
+    async def _removed(self, owners: Sequence[Owner]) -> list[Owner]:
+        """Return those whose accounts are gone, or which others of their names have replaced."""
+        births = await self._accounts.births([owner.username for owner in owners])
+        return [
+            owner
+            for owner in owners
+            if births.get(owner.username) != owner.born and self._owners.get(owner.jid) is owner
+        ]

@@ -112,6 +112,10 @@ def _what_the_site_says_of_its_people(connection: Connection) -> None:
     _create(metadata, connection)
 
 
+def _which_account_of_a_name_it_is(connection: Connection) -> None:
+    _add(connection, "accounts", Column("born", Text, nullable=False, server_default=""))
+
+
 def _create(metadata: MetaData, connection: Connection) -> None:
     """Create tables that behave on PostgreSQL as on SQLite."""
     for declared in metadata.tables.values():
@@ -143,6 +147,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _reasons_of_affiliations,
     _shares_of_who_waits_and_languages_in_rooms,
     _what_the_site_says_of_its_people,
+    _which_account_of_a_name_it_is,
 )
 """What leads from version 0, an empty database, to 1, from 1 to 2, and so on."""
 

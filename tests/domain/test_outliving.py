@@ -281,15 +281,18 @@ async def test_what_is_owed_goes_on_when_nobody_comes_back(street):
     await until(lambda: "one" in words(later.take()))
 
 
-async def test_the_session_of_a_removed_account_is_let_go(street):
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "made-anew"])
+async def test_the_session_of_a_removed_account_is_let_go(street, again):
     juliet = await street.person("juliet")
     romeo = await street.person("romeo")
     domain = street.house.domain
-    remove = domain.accounts.remove
+    accounts = domain.accounts
     stop = domain.stop
 
     async def remove_and_stop():
-        await remove("juliet")
+        await accounts.remove("juliet")
+        if again:
+            await accounts.create("juliet", "another's")
         await stop()
 
     domain.stop = remove_and_stop

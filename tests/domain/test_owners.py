@@ -32,12 +32,12 @@ class World:
         self.before.set()
         self.after.set()
         database: Any = self
-        self.owners = Owners(database, self.exists)
+        self.owners = Owners(database, self.born)
         self.owners.add_loader(self.load)
 
-    async def exists(self, username: str) -> bool:
+    async def born(self, username: str) -> str | None:
         await asyncio.sleep(0)
-        return username in self.rows
+        return f"{username} the first" if username in self.rows else None
 
     async def read(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
         self.reads += 1
@@ -146,7 +146,7 @@ async def test_many_are_read_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_AT_ONCE", 2)
     world = World()
     world.rows = {name: number for number, name in enumerate("abc")}
-    found = await world.owners.load_all(f"{name}@localhost" for name in "abca")
+    found = await world.owners.load_all({f"{name}@localhost": "" for name in "abc"})
     assert {jid: owner.parts[int] for jid, owner in found.items()} == {
         "a@localhost": 0,
         "b@localhost": 1,

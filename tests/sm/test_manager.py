@@ -205,6 +205,33 @@ def test_shutdown_ends_every_session_and_each_new_one():
     assert not world.manager._resumable
 
 
+def fails(*_given):
+    raise RuntimeError("no more")
+
+
+@pytest.mark.parametrize("end", ["shutdown", "hibernate"])
+def test_an_end_that_fails_keeps_no_other_session_from_its_own(end, caplog):
+    world = World()
+    people = [world.bind() for _ in range(3)]
+    for each in people:
+        each.session.link.closed = fails
+    getattr(world.manager, end)(world.now)
+    assert {each.closed.condition for each in people} == {"system-shutdown"}
+    assert caplog.text.count("its end failed") == 3
+    assert not world.manager.sessions
+
+
+def test_leaving_goes_on_behind_a_session_that_cannot_be_written_down(caplog):
+    world = World()
+    people = [resumable(world=world).transport.session for _ in range(3)]
+    for each in people:
+        each.link.speak_up = fails
+    world.manager.hibernate(world.now)
+    world.manager.leave(world.now)
+    assert caplog.text.count("its end failed") == 3
+    assert not world.manager.sessions
+
+
 def test_wall_tells_the_unix_time_of_an_instant(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 5_000_000.0)
     world = World()

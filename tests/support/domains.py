@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from collections import defaultdict
 from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -249,7 +250,10 @@ class Stage:
         self.store.accounts.update(names)
         with self.database.engine.begin() as connection:
             for name in names:
-                connection.execute(text("insert into accounts values (:name)"), {"name": name})
+                connection.execute(
+                    text("insert into accounts (username, born) values (:name, :born)"),
+                    {"name": name, "born": secrets.token_hex(4)},
+                )
 
     def connect(self) -> Client:
         transport = MemoryTransport()

@@ -92,6 +92,39 @@ async def test_another_process_may_remove(stage, told):
     assert (romeo.error, guest.error) == (None, None)
 
 
+async def test_another_process_may_remove_one_and_make_another_of_its_name(stage, told):
+    juliet = await stage.come("juliet", "balcony")
+    romeo = await stage.come("romeo", "orchard")
+    remove_elsewhere(stage)
+    stage.add_account("juliet")
+    await stage.domain.removal.look()
+    assert (juliet.error, told) == ("not-authorized", ["juliet"])
+    again = await stage.come("juliet", "balcony")
+    await stage.domain.removal.look()
+    assert (again.error, romeo.error) == (None, None)
+
+
+async def test_an_account_made_anew_while_it_is_looked_for_stays(stage, monkeypatch):
+    accounts = stage.domain.accounts
+    juliet = await stage.come("juliet", "balcony")
+    read = accounts.births
+    came = []
+
+    async def remade_after(usernames):
+        found = await read(usernames)
+        if not came:
+            monkeypatch.undo()
+            await stage.domain.remove_account("juliet")
+            stage.add_account("juliet")
+            came.append(await stage.come("juliet", "balcony"))
+        return found
+
+    monkeypatch.setattr(accounts, "births", remade_after)
+    await stage.domain.removal.look()
+    assert juliet.error == "not-authorized"
+    assert came[0].error is None
+
+
 async def test_an_account_that_is_away_is_forgotten(stage):
     juliet = await stage.come("juliet", "balcony")
     ping = f"<iq type='set' id='p'><block xmlns='{ns.BLOCKING}'><item jid='a.b'/></block></iq>"

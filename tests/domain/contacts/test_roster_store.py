@@ -34,7 +34,7 @@ def store(database: Database, accounts: Accounts) -> RosterStore:
 
 @pytest.fixture
 def owners(database: Database, accounts: Accounts, store: RosterStore) -> Owners:
-    owners = Owners(database, accounts.exists)
+    owners = Owners(database, accounts.born)
     owners.add_loader(store.load)
     return owners
 

@@ -18,7 +18,9 @@ from andiron.domain.database.database import Database, DatabaseError
 
 def insert(username: str) -> Callable[[AsyncConnection], Awaitable[str]]:
     async def operation(connection: AsyncConnection) -> str:
-        await connection.execute(text("insert into accounts values (:name)"), {"name": username})
+        await connection.execute(
+            text("insert into accounts (username) values (:name)"), {"name": username}
+        )
         return username
 
     return operation
@@ -304,7 +306,8 @@ from andiron.domain.database.database import Database
 async def operation(connection):
     count = await connection.scalar(text("select count(*) from accounts"))
     if count < 60:
-        await connection.execute(text("insert into accounts values (:n)"), {"n": f"user{count}"})
+        statement = text("insert into accounts (username) values (:n)")
+        await connection.execute(statement, {"n": f"user{count}"})
     return count
 
 async def main():

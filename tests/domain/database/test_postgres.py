@@ -113,7 +113,7 @@ async def test_a_write_that_lost_its_connection_before_the_commit_is_done_again(
     async def lose_once(connection: AsyncConnection) -> None:
         nonlocal runs
         runs += 1
-        await connection.execute(text("INSERT INTO accounts VALUES ('alice')"))
+        await connection.execute(text("INSERT INTO accounts (username) VALUES ('alice')"))
         if runs == 1:
             await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 

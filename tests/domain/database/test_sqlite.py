@@ -110,7 +110,8 @@ from andiron.domain.database.database import Database
 
 async def one(database, number):
     async def operation(connection):
-        await connection.execute(text("insert into accounts values (:n)"), {"n": str(number)})
+        statement = text("insert into accounts (username) values (:n)")
+        await connection.execute(statement, {"n": str(number)})
     await database.write(operation)
     print(number, flush=True)
 

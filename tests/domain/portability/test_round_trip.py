@@ -159,7 +159,7 @@ def readable(row):
         if value and name in {"text", "payload", "request"}
         else value
         for name, value in sorted(row.items())
-        if name not in {"bytes", "byte_count", "size"}
+        if name not in {"born", "bytes", "byte_count", "size"}
     }
 
 

@@ -36,7 +36,9 @@ from andiron.xmpp.rsm import PageRequest
 async def accounts(database):
     async def operation(connection):
         for name in ("juliet", "romeo"):
-            await connection.execute(text("insert into accounts values (:n)"), {"n": name})
+            await connection.execute(
+                text("insert into accounts (username) values (:n)"), {"n": name}
+            )
 
     await database.write(operation)
 
