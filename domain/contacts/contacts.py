@@ -130,8 +130,12 @@ class Contacts:
 
     async def _change(self, client: Client, changes: Awaitable[list[Change]]) -> str:
         with self._changing.one(client.account), _Failures():
-            self._apply(await changes, client.session.clock())
+            # In no turn of the client's: what was written later must not be known earlier.
+            await asyncio.shield(asyncio.ensure_future(self._make_known(client, changes)))
         return ""
+
+    async def _make_known(self, client: Client, changes: Awaitable[list[Change]]) -> None:
+        self._apply(await changes, client.session.clock())
 
     # Subscriptions
 

@@ -4,10 +4,15 @@ The tables are typed in as they stand in the RFC (M.N. for MUST NOT, S.N. for
 SHOULD NOT); what is expected comes from them alone.
 """
 
+import types
+
 import pytest
 from sqlalchemy import text as sql
 from support.domains import CLIENT, Stage, settle
+from support.house import House
+from support.waiting import until
 
+from andiron.domain.contacts.roster import roster_of
 from andiron.domain.contacts.subscriptions import (
     NOBODY,
     Contact,
@@ -18,6 +23,7 @@ from andiron.domain.contacts.subscriptions import (
     leave,
     stanza,
 )
+from andiron.sm.session import Session
 from andiron.xmpp import namespaces as ns
 
 OUTBOUND = {
@@ -382,3 +388,45 @@ async def test_the_same_twice_is_as_once(kind):
     assert twice.get("juliet", "romeo")[0] == once.get("juliet", "romeo")[0]
     assert twice.get("romeo", "juliet") == once.get("romeo", "juliet")
     assert twice.got("romeo") == once.got("romeo")
+
+
+@types.coroutine
+def behind(others, work):
+    """Go on with work that had to wait for something only when others are done."""
+    while True:
+        try:
+            awaited = work.send(None)
+        except StopIteration as end:
+            return end.value
+        yield awaited
+        while not others:
+            yield
+
+
+async def test_what_was_written_later_is_known_later(lasting_url, monkeypatch):
+    """Whoever's turn passes to others has asked first, and goes on last."""
+    house, done = House(lasting_url), []
+    await house.domain.start()
+    for name in ("romeo", "juliet"):
+        await house.domain.accounts.create(name, "secret")
+    romeo, juliet = [await house.come(name, "secret") for name in ("romeo", "juliet")]
+    errand = Session.errand
+
+    async def noted(work):
+        await work
+        done.append(1)
+
+    def late(self, work):
+        return errand(self, noted(behind(done, work) if self is romeo.session else work))
+
+    monkeypatch.setattr(Session, "errand", late)
+    romeo.send("<presence type='subscribe' to='juliet@localhost'/>")
+    juliet.send("<presence type='subscribed' to='romeo@localhost'/>")
+    await until(lambda: len(done) == 2)
+    owners = house.domain.owners
+    for client in (romeo, juliet):
+        known = roster_of(client.link.owner).contacts
+        owners.forget(client.link.account)
+        assert known == roster_of(await owners.load(client.link.account)).contacts
+        assert len(known) == 1
+    await house.stop()
