@@ -27,6 +27,7 @@ from andiron.domain.events import Events
 from andiron.domain.owners import Effect, NoSuchAccount, Owners
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.domain.router import Router
+from andiron.sm.byhand import continued
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaCondition, StanzaError
 from andiron.xmpp.stanza import with_addresses
@@ -130,8 +131,14 @@ class Contacts:
 
     async def _change(self, client: Client, changes: Awaitable[list[Change]]) -> str:
         with self._changing.one(client.account), _Failures():
+            work = self._make_known(client, changes)
+            try:
+                # At once, so that what is read behind it finds it.
+                waits_for = work.send(None)
+            except StopIteration:
+                return ""
             # In no turn of the client's: what was written later must not be known earlier.
-            await asyncio.shield(asyncio.ensure_future(self._make_known(client, changes)))
+            await asyncio.shield(asyncio.ensure_future(continued(work, waits_for)))
         return ""
 
     async def _make_known(self, client: Client, changes: Awaitable[list[Change]]) -> None:
