@@ -27,6 +27,8 @@ logger = logging.getLogger("andiron")
 
 _ROOM: Final = "room/"
 """How the keys of notes about rooms begin."""
+_STORING: Final = 1.0
+"""Seconds that storing may take at the least."""
 _STEP: Final = 0.01
 """Seconds between two looks whether what is in work at the end is done."""
 
@@ -66,9 +68,12 @@ class Continuity:
 
         ``patience`` is how many seconds what is in work may take.
         """
-        await self._domain.settle()
         manager = self._manager
         until = manager.clock() + patience
+        # What a database that hangs leaves undone is written down.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(patience, _STORING)):
+                await self._domain.settle()
         # Nobody is told when the last is done, and only here anybody wants to know.
         while not manager.settled and manager.clock() < until:  # noqa: ASYNC110
             await asyncio.sleep(_STEP)

@@ -100,7 +100,8 @@ class House(Stage):
         """Make accounts, some of them contacts of juliet's who see her as she sees them."""
         friends = [f"user{number}" for number in range(count)]
         self.names.update(friends, (f"stranger{number}" for number in range(ROUNDS)))
-        await self.insert("insert into accounts values (:n)", [{"n": n} for n in self.names])
+        accounts = [{"n": name} for name in self.names]
+        await self.insert("insert into accounts (username) values (:n)", accounts)
         await self.insert("insert into roster_versions values ('juliet', :v)", [{"v": 1}])
         await self.insert(
             "insert into contacts values"

@@ -204,7 +204,9 @@ async def main() -> None:
 
         async def people(connection: Any) -> None:
             for name in ("juliet", *(f"user{number}" for number in range(max(counts)))):
-                await connection.exec_driver_sql(f"insert into accounts values ('{name}')")
+                await connection.exec_driver_sql(
+                    f"insert into accounts (username) values ('{name}')"
+                )
 
         await database.write(people)
         results = [await measure(database, accounts, count) for count in counts]

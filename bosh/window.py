@@ -23,6 +23,8 @@ _REPORT_AFTER: Final = 1.0
 _LONGEST_TIME: Final = 65_535
 _CROSSING: Final = 0.1
 """Seconds for which stanzas wait while the answer with those before them may be on its way."""
+_PAUSES: Final = 2
+"""How many answers to pauses are kept."""
 _HASTY: Final = 4
 """How many empty requests in a row may come too soon: a page that is reloaded sends one."""
 
@@ -328,14 +330,16 @@ class Window(Generic[C]):
         return kept
 
     def _forget(self) -> None:
-        """Keep the last ``requests`` answers; those to a pause stand beside them (section 14.3)."""
-        answers = self._answers
-        extra = len(answers) - self._terms.requests
-        if extra > 0:
-            extra -= sum(kept.pause for kept in answers.values())
-        while extra > 0:
-            oldest = answers.pop(next(iter(answers)))
-            extra -= not oldest.pause
+        """Keep the last ``requests`` answers; those to a pause stand beside them (section 14.3).
+
+        Of these there are two at most: whoever pauses again and again has had the earlier ones.
+        """
+        answers, requests = self._answers, self._terms.requests
+        if len(answers) <= requests:
+            return
+        ordinary = sum(not kept.pause for kept in answers.values())
+        while ordinary > requests or len(answers) > requests + _PAUSES:
+            ordinary -= not answers.pop(next(iter(answers))).pause
 
     def lapsed(self, now: float) -> list[C]:
         """Give up waiting for what should have come before those that came early.

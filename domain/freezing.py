@@ -4,6 +4,7 @@ A clean stop, a crash and a move to another process take the same way: a session
 resumed goes on hibernating elsewhere, and nobody is told anything.
 """
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -19,6 +20,8 @@ from andiron.sm.freezing import written_time
 from andiron.sm.frozen import Plain, made_of
 
 __all__ = ["Freezer", "FrozenClient"]
+
+logger = logging.getLogger("andiron.domain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +130,23 @@ class Freezer:
         """
         begun, self._begun = self._begun, []
         for client, kept in begun:
-            there = {
-                jid: self._router.full[jid] for jid in kept.directed if jid in self._router.full
-            }
-            if there:
-                client.directed = WeakValueDictionary(there)
-            for host, places in kept.places.items():
-                if host in self._router.services:
-                    service = self._router.services[host]
-                    service.seat(client, places)
-                    self._presences.visits(client, service)
-            if kept.caps:
-                self._interests.thaw(client, kept.caps, kept.nodes, now)
+            try:
+                self._tie(client, kept, now)
+            except Exception:
+                logger.exception("What %s was to others cannot be taken up", client.jid)
         for client, _ in begun:
             if client.account in waiting and client.reachable:
                 client.owner.draining = True
                 self._offline.load(client)
+
+    def _tie(self, client: Client, kept: FrozenClient, now: float) -> None:
+        there = {jid: self._router.full[jid] for jid in kept.directed if jid in self._router.full}
+        if there:
+            client.directed = WeakValueDictionary(there)
+        for host, places in kept.places.items():
+            if host in self._router.services:
+                service = self._router.services[host]
+                service.seat(client, places)
+                self._presences.visits(client, service)
+        if kept.caps:
+            self._interests.thaw(client, kept.caps, kept.nodes, now)

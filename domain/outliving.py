@@ -96,7 +96,7 @@ async def take_up(
     for each in sessions:
         try:
             manager.thaw(each, now)
-        except ValueError:
+        except Exception:
             logger.exception("A session of %s cannot be taken up", each.head.jid)
             gone.append(each)
     domain.freezer.finish(await domain.offline.waiting(owners), now)

@@ -4,6 +4,7 @@ Every page is a range of an index, however long the archive is: by its id, or
 by the correspondent and the id. The id tells the time, too (:mod:`.archive_id`).
 """
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -31,9 +32,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.archive.ids import HIGHEST
 from andiron.domain.database.database import Database
+from andiron.domain.database.engines import RefusedError
 from andiron.domain.database.key_sizes import INDEXED_RESOURCE
 
 __all__ = ["ACCOUNTS", "ROOMS", "ArchiveStore", "Filter", "Range", "Row", "Values", "Withdrawal"]
+
+logger = logging.getLogger("andiron.domain")
 
 _SWEPT: Final = 500
 """Rows that one transaction of the sweep removes, so that other writes need not wait long."""
@@ -152,10 +156,23 @@ class ArchiveStore:
             ids = [identity for each, identity in rows if each == owner]
             for identity in await self.known(owner, ids):
                 del rows[owner, identity]
-        if rows:
-            await self.add(list(rows.values()))
+        await self._add_what_can_be(list(rows.values()))
         if gone:
             await self.withdraw(gone)
+
+    async def _add_what_can_be(self, rows: Sequence[Values]) -> None:
+        """Keep messages, but for those that the database does not take: they stop no start."""
+        try:
+            if rows:
+                await self.add(rows)
+        except RefusedError as error:
+            if len(rows) == 1:
+                owner, identity, *_ = rows[0]
+                logger.error("message %d of %s cannot be archived: %s", identity, owner, error)  # noqa: TRY400
+                return
+            middle = len(rows) // 2
+            await self._add_what_can_be(rows[:middle])
+            await self._add_what_can_be(rows[middle:])
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
         """Remove single messages, all or none."""

@@ -147,7 +147,7 @@ class ArchiveWriter:
         It is no less in order than a row is, and is taken whatever waits.
         """
         self._size += _OVERHEAD
-        self._append(withdrawal, withdrawal)
+        self._append(withdrawal, tuple(withdrawal))
 
     def written(self, session: Session, ticket: int) -> bool:
         """Tell whether all that was put is in the database; else the session is told when it is.
@@ -204,10 +204,10 @@ class ArchiveWriter:
             await self._task
 
     def _append(self, each: _Caused | Withdrawal, payload: Plain) -> None:
-        self._put += 1
-        self._pending.append(each)
         if self._ledger is not None:
             self._numbers.append(self._ledger.owed(payload))
+        self._put += 1
+        self._pending.append(each)
         if self._task is None:
             self._start()
 

@@ -130,7 +130,7 @@ class Contacts:
         return self._change(request.client, changes)
 
     async def _change(self, client: Client, changes: Awaitable[list[Change]]) -> str:
-        with self._changing.one(client.account), _Failures():
+        with _Failures():
             work = self._make_known(client, changes)
             try:
                 # At once, so that what is read behind it finds it.
@@ -142,7 +142,8 @@ class Contacts:
         return ""
 
     async def _make_known(self, client: Client, changes: Awaitable[list[Change]]) -> None:
-        self._apply(await changes, client.session.clock())
+        with self._changing.one(client.account):
+            self._apply(await changes, client.session.clock())
 
     # Subscriptions
 

@@ -260,9 +260,6 @@ class Database:
             while not connected and self._lines and len(group) < _GROUP:
                 group.append(self._lines.take())  # They would wait as long, and for nothing.
             outcomes = [(write, error) for write in group]
-        span = shared("database transaction", (write.span for write in group), since)
-        span.note("andiron.writes", len(group))
-        span.end()
         for write, outcome in outcomes:
             if write.done.done():
                 continue
@@ -270,6 +267,9 @@ class Database:
                 write.done.set_exception(outcome)
             else:
                 write.done.set_result(outcome)
+        span = shared("database transaction", (write.span for write in group), since)
+        span.note("andiron.writes", len(group))
+        span.end()
 
     async def _run_together(
         self, connection: AsyncConnection, group: list[_Write], outcomes: list[_Outcome]

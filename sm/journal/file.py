@@ -141,9 +141,9 @@ class JournalFile:
         is called, on the event loop, in the order of the calls: when the disk has it, or when
         :attr:`failing` is over.
         """
+        records = self.journal.take()
         if self._closed:
             return False
-        records = self.journal.take()
         if records:
             self._take(records, now)
         self._work(now)

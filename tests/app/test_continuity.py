@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+from andiron import continuity
 from andiron.application import create_app
 from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.domain import Domain
 from tests.app.test_application import OPEN, Server, WebSocket
 
 SM = "urn:xmpp:sm:3"
@@ -96,6 +98,23 @@ async def test_started_again_it_goes_on(made):
             again, answer = await resume(chat, "alice", alice)
             assert answer.startswith("<resumed")
             await again.leave()
+
+
+async def test_a_database_that_hangs_at_the_end_holds_it_up_no_longer_than_it_may(
+    made, monkeypatch
+):
+    monkeypatch.setattr(continuity, "_STORING", 0.01)
+
+    async def hang(_domain):
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Domain, "settle", hang)
+        (alice,) = await lived(made(), "alice")
+    chat = made()
+    async with chat.lifespan():
+        _, answer = await resume(chat, "alice", alice)
+        assert answer.startswith("<resumed")
 
 
 async def test_nobody_resumes_anothers_session_nor_more_than_there_was(made):

@@ -397,6 +397,17 @@ def test_a_pause_that_is_too_long_is_a_violation():
     assert client.send(pause=121).text == terminal("policy-violation")
 
 
+def test_whoever_pauses_again_and_again_has_few_answers_kept(world):
+    client = world.bound(hold=1)
+    for _ in range(50):
+        assert client.send(pause=0).text == EMPTY
+        assert client.repeat(pause=0).text == EMPTY
+    (connection,) = world.registry._connections.values()
+    assert len(connection._window._answers) <= 4
+    world.deliver("1")
+    assert ids(client.send().children()) == ["1"]
+
+
 def test_a_pause_is_allowed_as_one_request_more():
     world = BoshWorld(SmConfig(pending=1))
     client = world.bound(hold=1)

@@ -45,7 +45,7 @@ class World:
     def __init__(self, wall: float = STAMP, in_roster: Any = never, **config: Any) -> None:
         self.database: Any = InstantDatabase()
         with self.database.engine.begin() as connection:
-            connection.execute(text("insert into accounts values ('juliet'), ('nurse')"))
+            connection.execute(text("insert into accounts (username) values ('juliet'), ('nurse')"))
         self.archive = Archive(self.database, ArchiveConfig(**config), in_roster, lambda: wall)
         self.store = ArchiveStore(self.database, ACCOUNTS)
         self.rooms = ArchiveStore(self.database, ROOMS)

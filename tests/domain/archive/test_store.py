@@ -1,6 +1,7 @@
 """The archives in the database."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -21,6 +22,7 @@ from andiron.domain.archive.store import (
     Withdrawal,
 )
 from andiron.domain.database.database import Database
+from andiron.domain.database.engines import RefusedError
 
 STORES = pytest.mark.parametrize("archives", [ACCOUNTS, ROOMS], ids=["accounts", "rooms"])
 ROMEO = "romeo@localhost"
@@ -47,7 +49,8 @@ async def run(query, values, connection: AsyncConnection) -> list[tuple[int | No
 async def with_accounts(database: Database, *names: str) -> None:
     async def operation(connection: AsyncConnection) -> None:
         for name in names:
-            await connection.execute(text("insert into accounts values (:name)"), {"name": name})
+            statement = text("insert into accounts (username) values (:name)")
+            await connection.execute(statement, {"name": name})
 
     await database.write(operation)
 
@@ -215,3 +218,19 @@ async def explained(database: Database, query) -> str:
         return "\n".join(str(row[-1]) for row in found)
 
     return await database.read(operation)
+
+
+async def test_what_a_database_refuses_stops_no_start(
+    store: ArchiveStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    add = store.add
+
+    async def picky(some: Sequence[Row]) -> None:
+        if any(each[1] == 2 for each in some):
+            raise RefusedError("Not this one.")
+        await add(some)
+
+    monkeypatch.setattr(store, "add", picky)
+    await store.restore([rows("juliet", 1, 2), rows("juliet", 3)])
+    assert await ids(store, "juliet") == [1, 3]
+    assert "message 2 of juliet cannot be archived: Not this one." in caplog.text

@@ -1,6 +1,7 @@
 """Messages are written behind the sessions' backs, each once, and none is lost in silence."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,10 @@ from andiron.domain.archive.store import Row, Withdrawal
 from andiron.domain.archive.writer import ArchiveWriter, Held
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.engines import RefusedError
+from andiron.sm.journal.journal import Journal
+from andiron.sm.journal.ledger import Ledger
+from andiron.sm.journal.records import apply
+from andiron.sm.journal.state import State
 from andiron.sm.payers import Payer
 
 BOUND = 10_000
@@ -357,6 +362,25 @@ async def test_what_is_withdrawn_is_removed_after_it_was_written(caplog: pytest.
     await writer.flushed(OWNER)
     assert "1 messages stay in archives, though refused" in caplog.text
     assert writer._size == 0
+
+
+async def test_what_is_withdrawn_is_written_down_and_forgotten_when_it_is_removed():
+    _, writer = start()
+    journal = Journal(State())
+    writer.write_down(Ledger(journal, "archive"))
+    writer.put((tuple(row(1)),), CAUSE)
+    writer.withdraw(Withdrawal("juliet", 1))
+    state = State()
+    for record in json.loads(json.dumps(journal.take())):
+        apply(state, record)
+    assert [payload for _, payload in state.debts["archive"].unpaid] == [
+        [list(row(1))],
+        ["juliet", 1],
+    ]
+    await writer.flushed(OWNER)
+    for record in json.loads(json.dumps(journal.take())):
+        apply(state, record)
+    assert not state.debts["archive"].unpaid
 
 
 async def test_what_is_withdrawn_while_the_database_is_away_is_removed_later():

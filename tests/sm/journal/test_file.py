@@ -444,3 +444,13 @@ def test_on_a_real_disk_that_is_full(tmp_path: Path) -> None:
     file = JournalFile.open(path, Timers(), Beside(), lambda: 0.0)
     assert plain(file.journal.state) == before
     file.close()
+
+
+def test_what_is_recorded_after_the_end_is_let_go() -> None:
+    """Else whoever ends the turns would ask for one more, for ever."""
+    desk = Desk()
+    desk.note("before")
+    desk.file.close()
+    assert not desk.note("after")
+    assert not desk.journal.pending
+    assert desk.found()["notes"] == {"a": "before"}
