@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -260,7 +260,7 @@ class Andiron:
             else:
                 await _serve_http(router, scope, receive, send)
 
-    def direct(self, scope: Mapping[str, Any]) -> DirectPost | None:
+    def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:
         """Return what takes a POST to one of :data:`~andiron.routes.BOSH_PATHS` without ASGI.
 
         For a server that serves this application alone, once the head has come. None: it is

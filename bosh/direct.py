@@ -1,7 +1,7 @@
 """A POST that the server answers with nothing between: no task, no routing, no ASGI message."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, MutableMapping
+from typing import Any, Protocol
 
 from andiron.bosh.connection import BoshConnection, Call
 from andiron.bosh.http import Headers, Scope, answer
@@ -28,7 +28,10 @@ class DirectPost:
 
     __slots__ = ("_compress_from", "_connection", "_cors", "_scope", "_taker", "_write")
 
-    def __init__(self, taker: Taker, scope: Scope, cors: Headers, compress_from: int) -> None:
+    def __init__(
+        self, taker: Taker, scope: MutableMapping[str, Any], cors: Headers, compress_from: int
+    ) -> None:
+        """``scope`` is this request's alone: nothing is left in it once the body has come."""
         self._taker = taker
         self._scope = scope
         self._cors = cors
@@ -42,6 +45,7 @@ class DirectPost:
         connection = self._taker.take(data, self, self._scope)
         # It may be held for long, and its head is as large as a stranger made it.
         self._scope["headers"].clear()
+        self._scope.clear()
         if self._write is not None:
             self._connection = connection
 

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
 from andiron.bosh import body as wire
@@ -104,7 +104,7 @@ class BoshEndpoint:
             content = b"" if method == "HEAD" else _EXPLANATION
             await _respond(send, 200, content, [(b"content-type", _TEXT), *cors])
 
-    def direct(self, scope: Scope) -> DirectPost | None:
+    def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:
         """Return what takes a POST by its head, and answers it without ASGI.
 
         None: it is to be served as ever, as one that is refused, or the site is asked about.

@@ -9,7 +9,7 @@ cannot happen. What a client can do on an open WebSocket is another's concern
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -95,7 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
         *args: Any,
         silent: Silent,
         max_head: int,
-        direct: Callable[[Scope], DirectPost | None],
+        direct: Callable[[MutableMapping[str, Any]], DirectPost | None],
         admit: Callable[[Scope], Admitted | None],
         turn: Turn,
         **kwargs: Any,
