@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -263,7 +263,7 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         self.scope["method"] = "POST"
         self.scope["http_version"] = version
-        post = self._takes(self.scope)
+        post = self._takes(cast(dict[str, Any], self.scope))
         if post is None:
             return False
         self._direct = DirectCycle(post, version != "1.0" and self.parser.should_keep_alive())
