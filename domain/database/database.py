@@ -300,11 +300,14 @@ class Database:
     async def _run_apart(
         self, connection: AsyncConnection, group: Sequence[_Write], outcomes: list[_Outcome]
     ) -> None:
-        """Run writes so that the failure of one undoes nothing of its neighbours."""
+        """Run writes again, so that the failure of the last undoes nothing of its neighbours.
+
+        They have paid for what was undone; the last pays for this.
+        """
+        began = time.monotonic()
         for write in group:
             if write.done.cancelled():
                 continue
-            since = time.monotonic()
             savepoint = await connection.begin_nested()
             outcome: Any
             try:
@@ -317,8 +320,8 @@ class Database:
                 await savepoint.rollback()
             else:
                 await savepoint.commit()
-            self._lines.charge(write.payer, time.monotonic() - since)
             outcomes.append((write, outcome))
+        self._lines.charge(group[-1].payer, time.monotonic() - began)
 
 
 class _Spoiled(Exception):  # noqa: N818

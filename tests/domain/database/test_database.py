@@ -354,3 +354,39 @@ def test_all_is_let_go_of_where_every_task_was_cancelled(tmp_path):
     for thread in set(threading.enumerate()) - before:
         thread.join(60)  # It has heard that it is to end.
         assert not thread.is_alive()
+
+
+async def test_who_spoils_a_transaction_pays_for_what_is_done_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """His neighbours pay for their operations once, however often those are run."""
+    monkeypatch.setattr("andiron.domain.database.database._TOGETHER", 60.0)
+    charged: dict[str, list[float]] = {}
+    charge = database._lines.charge
+
+    def note(payer: str, seconds: float) -> None:
+        charged.setdefault(payer, []).append(seconds)
+        charge(payer, seconds)
+
+    monkeypatch.setattr(database._lines, "charge", note)
+    runs = 0
+
+    async def slow(_connection: AsyncConnection) -> None:
+        nonlocal runs
+        runs += 1
+        await asyncio.sleep(0.01)
+
+    async def fail(_connection: AsyncConnection) -> None:
+        raise LookupError
+
+    outcomes = await asyncio.gather(
+        database.write(slow, "alice"),
+        database.write(slow, "bob"),
+        database.write(fail, "mallory"),
+        database.write(slow, "carol"),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [LookupError]
+    assert runs == 5
+    assert [len(charged[payer]) for payer in ("alice", "bob", "carol")] == [1, 1, 1]
+    assert sum(charged["mallory"]) > max(*charged["alice"], *charged["bob"])
