@@ -119,7 +119,7 @@ class Archive:
         the database does not keep up.
         """
         row = self._row(owner, peer, peer.partition("/")[0], text, stamp)
-        kept = row is not None and self._account_writer.put((row,), cause)
+        kept = row is not None and self._account_writer.put((row,), cause, (owner.born,))
         return write_id(row[1]) if row is not None and kept else ""
 
     def add_both(
@@ -132,8 +132,17 @@ class Archive:
         """
         theirs = self._row(recipient, address, sender.jid, text, stamp)
         mine = self._row(sender, to, recipient.jid, text, stamp)
-        rows = (theirs, mine) if theirs and mine else [row for row in (theirs, mine) if row]
-        if not rows or not self._account_writer.put(rows, sender.payer):
+        rows: tuple[Values, ...]
+        births: tuple[str, ...]
+        if theirs and mine:
+            rows, births = (theirs, mine), (recipient.born, sender.born)
+        elif theirs:
+            rows, births = (theirs,), (recipient.born,)
+        elif mine:
+            rows, births = (mine,), (sender.born,)
+        else:
+            return "", ""
+        if not self._account_writer.put(rows, sender.payer, births):
             return "", ""
         return write_id(theirs[1]) if theirs else "", write_id(mine[1]) if mine else ""
 
@@ -159,7 +168,7 @@ class Archive:
         The caller must soon have it kept or dropped: whoever reads the archive waits.
         """
         row = self._row(owner, peer, peer.partition("/")[0], text, stamp)
-        return None if row is None else self._account_writer.hold(row, cause)
+        return None if row is None else self._account_writer.hold(row, cause, owner.born)
 
     async def write_down(self, accounts: Ledger, rooms: Ledger) -> None:
         """Have what is added written down before the database has it, from now on.

@@ -5,7 +5,7 @@ by the correspondent and the id. The id tells the time, too (:mod:`.archive_id`)
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import births
 from andiron.domain.archive.ids import HIGHEST
 from andiron.domain.database.database import Database
 from andiron.domain.database.engines import RefusedError
@@ -132,26 +133,43 @@ class ArchiveStore:
         start = f"substr(resource, 1, {INDEXED_RESOURCE})"
         self._start: ColumnElement[str] = literal_column(start, Text)
 
-    async def add(self, rows: Sequence[Values]) -> None:
-        """Keep messages, all or none; those of accounts that are gone are let go."""
+    async def add(self, rows: Sequence[Values], but: Collection[str] = ()) -> None:
+        """Keep messages, all or none; those of accounts that are gone are let go.
+
+        So are those of archives that are among ``but`` when they are written.
+        """
+
+        def wanted() -> Sequence[Values]:
+            return [row for row in rows if row[0] not in but] if but else rows
+
         try:
-            await self._database.write(lambda connection: self._insert(connection, rows))
+            await self._database.write(lambda connection: self._insert(connection, wanted()))
         except IntegrityError:
-            await self._database.write(lambda connection: self._insert_owned(connection, rows))
+            await self._database.write(lambda connection: self._insert_owned(connection, wanted()))
 
     async def restore(self, left: Iterable[Sequence[Any]]) -> None:
-        """Keep and withdraw what a process that ended had yet to: lists of rows, or withdrawals.
+        """Keep and withdraw what a process that ended had yet to: of messages, or withdrawals.
 
-        What it did already is not done again.
+        Messages are their rows, and what tells the account of each from others of its name;
+        earlier versions left the rows alone. What it did already is not done again, nor what
+        was for accounts that are gone.
         """
         rows = dict[tuple[str, int], Values]()
+        born = dict[tuple[str, int], str]()
         gone = list[Withdrawal]()
         for each in left:
             if each and isinstance(each[0], str):
                 gone.append(Withdrawal(*each))
                 rows.pop(gone[-1], None)
-            else:
-                rows |= {(row[0], row[1]): tuple(row) for row in each}
+                continue
+            some, births_of = each if each and _is_rows(each[0]) else (each, ())
+            keys = [(row[0], row[1]) for row in some]
+            rows |= {key: tuple(row) for key, row in zip(keys, some, strict=True)}
+            born |= dict(zip(keys, births_of, strict=False))
+        there = await self._births({owner for owner, _ in born})
+        for key in born.keys() & rows.keys():
+            if there.get(key[0]) != born[key]:
+                del rows[key]
         for owner in {owner for owner, _ in rows}:
             ids = [identity for each, identity in rows if each == owner]
             for identity in await self.known(owner, ids):
@@ -173,6 +191,10 @@ class ArchiveStore:
             middle = len(rows) // 2
             await self._add_what_can_be(rows[:middle])
             await self._add_what_can_be(rows[middle:])
+
+    async def _births(self, usernames: Collection[str]) -> Mapping[str, str]:
+        names = sorted(usernames)
+        return await self._database.read(lambda connection: births(connection, names))
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
         """Remove single messages, all or none."""
@@ -364,3 +386,8 @@ class ArchiveStore:
         owned = [row for row in rows if row[0] in known]
         if owned:
             await self._insert(connection, owned)
+
+
+def _is_rows(part: Sequence[Any]) -> bool:
+    """Tell whether the first part of what was left is rows, or a row."""
+    return not part or not isinstance(part[0], str)

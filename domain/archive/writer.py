@@ -52,12 +52,13 @@ class Ledger(Protocol):
 class Held:
     """A row that has its place in the archive, and is written when that is decided, or not."""
 
-    __slots__ = ("_writer", "cause", "row")
+    __slots__ = ("_writer", "born", "cause", "row")
 
-    def __init__(self, writer: "ArchiveWriter", row: Values, cause: Payer) -> None:
+    def __init__(self, writer: "ArchiveWriter", row: Values, cause: Payer, born: str) -> None:
         self._writer = writer
         self.row = row
         self.cause = cause
+        self.born = born
 
     @property
     def id(self) -> str:
@@ -84,6 +85,8 @@ class ArchiveWriter:
         self._bound = bound
         self._share = share
         self._pending: list[_Caused | Withdrawal] = []
+        self._gone: set[str] = set()
+        """Archives that were removed since what is being written was taken from that."""
         self._size = 0
         self._put = 0
         self._settled = 0
@@ -107,22 +110,25 @@ class ArchiveWriter:
         """Have what waits written down, from now on, before anything is put."""
         self._ledger = ledger
 
-    def put(self, rows: Sequence[Values], cause: Payer) -> bool:
-        """Take a message's rows to be written; False when too much waits, or it is closed."""
+    def put(self, rows: Sequence[Values], cause: Payer, births: Sequence[str] = ()) -> bool:
+        """Take a message's rows to be written; False when too much waits, or it is closed.
+
+        ``births`` tell the accounts of the rows from others of their names.
+        """
         weight = _weight(rows)
         if not self._charge(weight, cause):
             return False
-        self._append((rows, cause, weight), rows)
+        self._append((rows, cause, weight), (rows, births))
         return True
 
-    def hold(self, row: Values, cause: Payer) -> Held | None:
+    def hold(self, row: Values, cause: Payer, born: str) -> Held | None:
         """Take a row of which it is not known yet whether it shall be written; None as False.
 
         The caller must decide soon: who reads waits for it.
         """
         if not self._charge(_weight((row,)), cause):
             return None
-        held = Held(self, row, cause)
+        held = Held(self, row, cause, born)
         self._undecided.add(held)
         return held
 
@@ -133,7 +139,7 @@ class ArchiveWriter:
         self._undecided.remove(held)
         rows, weight = (held.row,), _weight((held.row,))
         if keep:
-            self._append((rows, held.cause, weight), rows)
+            self._append((rows, held.cause, weight), (rows, (held.born,)))
         else:
             self._release(held.cause, weight)
         deciding, self._deciding = self._deciding, []
@@ -185,7 +191,11 @@ class ArchiveWriter:
                 await self.flushed("")
 
     def forget(self, owner: str) -> None:
-        """Write nothing more of an archive that was removed."""
+        """Write nothing more of an archive that was removed.
+
+        What is put of one of the same name after this is another's.
+        """
+        self._gone.add(owner)
         for held in [held for held in self._undecided if held.row[0] == owner]:
             held.drop()
         for number, each in enumerate(self._pending):
@@ -218,6 +228,7 @@ class ArchiveWriter:
         while self._pending:
             batch = self._pending[:_BATCH]
             del self._pending[:_BATCH]
+            self._gone.clear()
             gone = [each for each in batch if isinstance(each, Withdrawal)]
             caused = [each for each in batch if not isinstance(each, Withdrawal)]
             rows = [row for each in caused for row in each[0]]
@@ -236,7 +247,7 @@ class ArchiveWriter:
     async def _write(self, batch: Sequence[Values]) -> None:
         """Write rows, but for those that cannot be: they are found by halving what fails."""
         try:
-            await self._insist(lambda: self._store.add(batch), len(batch))
+            await self._insist(lambda: self._store.add(batch, self._gone), len(batch))
         except Exception as error:  # noqa: BLE001 - whatever it is about one, others must be written
             if len(batch) == 1:
                 _let_go(batch[0], error)

@@ -30,6 +30,7 @@ from andiron.domain.messages.offline_store import (
 )
 from andiron.domain.owners import NoSuchAccount
 from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
+from andiron.sm.frozen import Plain
 from andiron.sm.journal.ledger import Ledger
 from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
@@ -83,10 +84,10 @@ class Offline:
 
         What another process left so is stored first. Raises :class:`DatabaseError`.
         """
-        for account, *message in ledger.left():
-            waiting = Waiting(*message)
+        for account, text, stamp, sender, *born in ledger.left():
+            waiting = Waiting(text, stamp, sender)
             if not await self._store.has(account.partition("@")[0], waiting):
-                await self._put(account, [waiting], self._payer(waiting))
+                await self._put(account, [waiting], self._payer(waiting), *born)
         ledger.take_over()
         self._ledger = ledger
 
@@ -98,15 +99,17 @@ class Offline:
         message: Waiting,
         settle: Settlement,
         admit: Admission | None = None,
+        born: str | None = None,
     ) -> None:
         """Store a message.
 
         ``settle`` is called when it is, or is not: where the account is unknown, its store
-        full, the database fails, or ``admit`` is against it.
+        full, the database fails, or ``admit`` is against it. What is for one account of its
+        name alone says by ``born`` for which.
         """
         box = self._box(account)
         box.coming += 1
-        self._spawn(self._keep(box, account, message, settle, admit))
+        self._spawn(self._keep(box, account, message, settle, admit, born))
 
     async def _keep(
         self,
@@ -115,6 +118,7 @@ class Offline:
         message: Waiting,
         settle: Settlement,
         admit: Admission | None,
+        born: str | None,
     ) -> None:
         try:
             try:
@@ -123,7 +127,7 @@ class Offline:
                         message = message._replace(text=with_child(message.text, mark))
             finally:
                 box.coming -= 1
-            (error,) = await self._put(account, [message], self._payer(message))
+            (error,) = await self._put(account, [message], self._payer(message), born)
         except StanzaError as refusal:
             error = refusal
         except Exception:
@@ -143,11 +147,12 @@ class Offline:
         return name if host == self._router.domain else at + host
 
     async def _put(
-        self, account: str, messages: Sequence[Waiting], payer: str
+        self, account: str, messages: Sequence[Waiting], payer: str, born: str | None = None
     ) -> list[StanzaError | None]:
         """Store messages; return the error for the sender of each that is not stored."""
+        username = account.partition("@")[0]
         try:
-            refusals = await self._store.add_all(account.partition("@")[0], messages, payer)
+            refusals = await self._store.add_all(username, messages, payer, born)
         except NoSuchAccount:
             return [StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) for _ in messages]
         except Exception:
@@ -363,7 +368,7 @@ class Offline:
         username = client.owner.username
         # What the same senders have stored meanwhile has been there before.
         await self._store.settled(username)
-        errors = await self._put(client.account, messages, username)
+        errors = await self._put(client.account, messages, username, client.owner.born)
         for element, error in zip(elements, errors, strict=True):
             if error is not None:
                 self._bouncer.bounce(element, error)
@@ -478,8 +483,10 @@ class Offline:
             number = 0
             if self._ledger is not None:
                 # A text may be more than that, by which it is known here.
-                number = self._ledger.owed([account, str(text), message.stamp, message.sender])
-            self.keep(account, message, partial(self._settled, element, number))
+                debt: Plain = [account, str(text), message.stamp, message.sender, owner.born]
+                number = self._ledger.owed(debt)
+            settle = partial(self._settled, element, number)
+            self.keep(account, message, settle, born=owner.born)
 
     def _settled(self, element: Element, number: int, error: StanzaError | None) -> None:
         if self._ledger is not None:

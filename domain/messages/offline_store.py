@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.account_rows import among
+from andiron.domain.account_rows import among, births
 from andiron.domain.database.database import Database
 from andiron.domain.database.engines import Operation
 from andiron.domain.database.lines import OWN
@@ -130,16 +130,23 @@ class OfflineStore:
             raise refusal
 
     async def add_all(
-        self, username: str, messages: Sequence[Waiting], payer: str = OWN
+        self,
+        username: str,
+        messages: Sequence[Waiting],
+        payer: str = OWN,
+        born: str | None = None,
     ) -> Sequence[OfflineFull | None]:
         """Keep messages, as :meth:`add` does; return for each why it is not kept, if so.
 
-        ``payer`` is who causes it, as of :meth:`Database.write`. Raises :class:`NoSuchAccount`
-        where the account is gone.
+        ``payer`` is who causes it, as of :meth:`Database.write`. ``born`` tells the account from
+        others of its name, None where any is meant. Raises :class:`NoSuchAccount` where the
+        account is gone.
         """
         senders = {message.sender for message in messages}
 
-        async def operation(connection: AsyncConnection) -> list[OfflineFull | None]:
+        async def operation(connection: AsyncConnection) -> list[OfflineFull | None] | None:
+            if born is not None and (await births(connection, [username])).get(username) != born:
+                return None
             room = await self._room(connection, username, senders)
             refusals = [room.take(message) for message in messages]
             rows = [
@@ -152,9 +159,12 @@ class OfflineStore:
             return refusals
 
         try:
-            return await self._write(username, operation, payer)
+            refused = await self._write(username, operation, payer)
         except IntegrityError:
-            raise NoSuchAccount(f"There is no account {username}.") from None
+            refused = None
+        if refused is None:
+            raise NoSuchAccount(f"There is no account {username}.")
+        return refused
 
     async def settled(self, username: str) -> None:
         """Return when all that was to be written for an account before is, or failed."""

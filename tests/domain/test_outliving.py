@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from functools import partial
 
 import pytest
 from support.domains import Client, settle
@@ -11,9 +12,11 @@ from support.rooms import MUC, ROOM, say
 from support.sessions import MemoryTransport
 from support.waiting import until
 
+from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.archive.archive import Query
 from andiron.domain.archive.store import Filter
 from andiron.domain.config import ArchiveConfig, RoomsConfig
+from andiron.domain.database.database import Database
 from andiron.domain.outliving import freeze_rooms, take_up, write_down
 from andiron.sm.freezing import head_of
 from andiron.sm.journal.journal import Journal
@@ -83,8 +86,8 @@ class Street:
         await domain.stop()
         return await self._move_in()
 
-    async def be_killed(self):
-        """Let the process be killed, and start another."""
+    async def be_killed(self, meanwhile=None):
+        """Let the process be killed, have something done, and start another."""
         domain = self.house.domain
         writers = (domain.archive._account_writer, domain.archive._room_writer)
         doomed = {*domain._stores, *(each._task for each in writers if each._task is not None)}
@@ -93,7 +96,29 @@ class Street:
         await asyncio.gather(*doomed, return_exceptions=True)
         domain.archive = None
         await domain.stop()
+        if meanwhile is not None:
+            await meanwhile()
         return await self._move_in()
+
+    async def replace(self, name):
+        """Remove an account and make another of its name, as another process does."""
+        database = await Database.open(self.url)
+        accounts = Accounts(database, "localhost", 4096)
+        await accounts.remove(name)
+        await accounts.create(name, "secret")
+        await database.close()
+
+    def meanwhile(self, left, name):
+        """Return what is done while no process serves, of what is ``left``."""
+        return {"earlier": self.forget_births, "replaced": partial(self.replace, name)}.get(left)
+
+    async def forget_births(self):
+        """Let what is owed be as earlier versions wrote it down."""
+        for at, record in enumerate(self.paper.written):
+            if record[0] == "owed":
+                name, kind, number, payload = record
+                earlier = payload[:4] if kind == "offline" else payload[0]
+                self.paper.written[at] = (name, kind, number, earlier)
 
     async def _move_in(self):
         written = json.dumps(self.paper.written)
@@ -301,8 +326,9 @@ async def test_the_session_of_a_removed_account_is_let_go(street, again):
     assert romeo.jid in street.house.domain.router.full
 
 
+@pytest.mark.parametrize("left", ["now", "earlier", "replaced"])
 async def test_what_the_database_had_not_when_the_process_was_killed_is_there_once(
-    street, monkeypatch
+    street, monkeypatch, left
 ):
     juliet = await street.person("juliet")
     romeo = await street.person("romeo")
@@ -310,7 +336,7 @@ async def test_what_the_database_had_not_when_the_process_was_killed_is_there_on
     adding = asyncio.Event()
     add = archive._accounts.add
 
-    async def stop(rows):
+    async def stop(rows, _but):
         if "before" in rows[0][4]:
             await add(rows)
         adding.set()
@@ -322,21 +348,20 @@ async def test_what_the_database_had_not_when_the_process_was_killed_is_there_on
     await until(lambda: "two" in words(juliet.take()))
     assert romeo.session.inbound.h == 4, "it is taken over: all of it is written down"
     await until(adding.is_set)
-    await street.be_killed()
+    await street.be_killed(street.meanwhile(left, "juliet"))
     archive = street.house.domain.archive
-    for name in ("juliet", "romeo"):
+    said = ["before", "one", "two"]
+    for name, expected in (("juliet", [] if left == "replaced" else said), ("romeo", said)):
         page = await archive.page(name, Query(Filter(), 10))
-        assert [row.text.partition("<body>")[2].partition("<")[0] for row in page.rows] == [
-            "before",
-            "one",
-            "two",
-        ]
+        texts = [row.text.partition("<body>")[2].partition("<")[0] for row in page.rows]
+        assert texts == expected
     back = await street.back(romeo, "romeo")
     assert (await heard(back))[0].get("h") == "4"
 
 
+@pytest.mark.parametrize("left", ["now", "earlier", "replaced"])
 async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_killed(
-    street, monkeypatch
+    street, monkeypatch, left
 ):
     juliet = await street.person("juliet")
     romeo = await street.person("romeo", resume=False)
@@ -346,9 +371,9 @@ async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_
     offline = street.house.domain.offline
     put, stored = offline._put, asyncio.Event()
 
-    async def stop(account, messages, payer):
+    async def stop(account, messages, payer, born=None):
         if "one" in messages[0].text:
-            await put(account, messages, payer)
+            await put(account, messages, payer, born)
             stored.set()
         await asyncio.Event().wait()
 
@@ -356,7 +381,10 @@ async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_
     juliet.session.close(CloseReason.EXPIRED, street.house.now)
     await until(stored.is_set)
     await heard(juliet)
-    await street.be_killed()
+    await street.be_killed(street.meanwhile(left, "juliet"))
+    if left == "replaced":
+        assert await street.house.domain.offline._store.count("juliet") == 0
+        return
     juliet = await street.person("juliet")
     got = []
     await until(lambda: got.extend(words(juliet.take())) or "two" in got)

@@ -55,7 +55,11 @@ class MemoryStore:
         self._lock = asyncio.Lock()
 
     async def add_all(
-        self, username: str, messages: Sequence[Waiting], _payer: str = ""
+        self,
+        username: str,
+        messages: Sequence[Waiting],
+        _payer: str = "",
+        _born: str | None = None,
     ) -> Sequence[OfflineFull | None]:
         async with self._lock:
             await self._work()

@@ -234,3 +234,25 @@ async def test_what_a_database_refuses_stops_no_start(
     await store.restore([rows("juliet", 1, 2), rows("juliet", 3)])
     assert await ids(store, "juliet") == [1, 3]
     assert "message 2 of juliet cannot be archived: Not this one." in caplog.text
+
+
+async def test_what_was_left_is_restored_for_the_accounts_that_it_was_for(database: Database):
+    accounts = Accounts(database, "localhost", 4096)
+    await accounts.create_many([("juliet", "x"), ("nurse", "x"), ("tybalt", "x")])
+    born = await accounts.births(["juliet", "nurse", "tybalt"])
+    await accounts.remove("nurse")
+    await accounts.provide("nurse")
+    await accounts.remove("tybalt")
+    store = ArchiveStore(database, ACCOUNTS)
+    await store.add(rows("juliet", 1))
+    left = [
+        [[*rows("juliet", 1), *rows("nurse", 2)], [born["juliet"], born["nurse"]]],
+        [rows("juliet", 3), [born["juliet"]]],
+        [rows("tybalt", 4), [born["tybalt"]]],
+        [*rows("juliet", 5), *rows("nurse", 6)],  # As earlier versions left it.
+        [rows("juliet", 7), [born["juliet"]]],
+        ["juliet", 7],
+    ]
+    await store.restore(left)
+    assert await ids(store, "juliet") == [1, 3, 5]
+    assert await ids(store, "nurse") == [6]

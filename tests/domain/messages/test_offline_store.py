@@ -200,3 +200,17 @@ async def test_reading_waits_for_nothing_that_others_write(tmp_path: Path):
     assert texts(await page) == ["first", "second"]
     await asyncio.gather(others, own)
     await database.close()
+
+
+async def test_what_is_for_one_account_of_a_name_is_not_stored_for_another(
+    store: OfflineStore, database: Database
+):
+    accounts = Accounts(database, "localhost", 4096)
+    born = (await accounts.births(["alice"]))["alice"]
+    messages = [Waiting("<message/>", 1.0)]
+    assert await store.add_all("alice", messages, born=born) == [None]
+    await accounts.remove("alice")
+    await accounts.provide("alice")
+    with pytest.raises(NoSuchAccount):
+        await store.add_all("alice", messages, born=born)
+    assert await store.count("alice") == 0
