@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
-from andiron.domain.accounts.accounts import Accounts
+from andiron.domain.account_rows import read_births
 from andiron.domain.client import Owner
 from andiron.domain.config import PubSubConfig
 from andiron.domain.contacts.roster import Roster
@@ -64,13 +64,13 @@ class Link:
 class Scene:
     """An account, and friends who see it and whom it sees."""
 
-    def __init__(self, database: Database, accounts: Accounts) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
         self.router = Router("localhost")
         self.interests = Interests(Questions("localhost"))
         self.notifier = Notifier(database, self.router, self.interests)
         limits = PubSubConfig(max_items=100_000, quota=2**40)
-        owners = Owners(database, accounts.born)
+        owners = Owners(database, read_births)
         self.pubsub = PubSub(database, owners, self.notifier, limits)
         self.owner = Owner("juliet@localhost")
         self.roster = self.owner.parts[Roster] = Roster()
@@ -142,13 +142,13 @@ async def timed(action: Callable[[int], Awaitable[None]], rounds: int = ROUNDS) 
     return min(times) * 1000
 
 
-async def measure(database: Database, accounts: Accounts, count: int) -> dict[str, float]:
+async def measure(database: Database, count: int) -> dict[str, float]:
     """Return the milliseconds of each request."""
     found: dict[str, float] = {}
     page = f"<set xmlns='{RSM}'><max>50</max>{{}}</set>"
     items, middle = "<items node='urn:bench'/>", f"item{count // 2}"
 
-    scene = Scene(database, accounts)
+    scene = Scene(database)
     await scene.fill(["juliet"], count)
     one = f"<items node='urn:bench'><item id='{middle}'/></items>"
     last = "<items node='urn:bench' max_items='1'/>"
@@ -165,13 +165,13 @@ async def measure(database: Database, accounts: Accounts, count: int) -> dict[st
     await scene.clear()
 
     for there, name in ((False, "so many friends away"), (True, "so many friends there")):
-        scene = Scene(database, accounts)
+        scene = Scene(database)
         scene.befriend(count, there=there)
         found[f"publish, {name}"] = await timed(lambda _, s=scene: s.publish("current"))
         assert sum(link.got for link in scene.router.full.values()) == ROUNDS * (1 + count * there)
         await scene.clear()
 
-    scene = Scene(database, accounts)
+    scene = Scene(database)
     scene.befriend(count, there=False)
     nodes, friends = frozenset({NODE}), list(scene.roster.contacts)
     await scene.fill([jid.partition("@")[0] for jid in friends], 1)
@@ -200,7 +200,6 @@ async def main() -> None:
     counts = [int(count) for count in options.counts.split(",")]
     with database_url(options.database) as url:
         database = await Database.open(url)
-        accounts = Accounts(database, "localhost", 4096)
 
         async def people(connection: Any) -> None:
             for name in ("juliet", *(f"user{number}" for number in range(max(counts)))):
@@ -209,7 +208,7 @@ async def main() -> None:
                 )
 
         await database.write(people)
-        results = [await measure(database, accounts, count) for count in counts]
+        results = [await measure(database, count) for count in counts]
         await database.close()
     print("| ms | " + " | ".join(f"{count:,}" for count in counts) + " |")
     print("|---|" + "---|" * len(counts))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
 from andiron.domain.about.disco import Disco
+from andiron.domain.account_rows import read_births
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.registration import Registration
 from andiron.domain.accounts.removal import Removal
@@ -204,7 +205,7 @@ class Domain:
         self.accounts = accounts
         self.authenticator = authenticator
         self.reader = _reader(self._guard)
-        self.owners = Owners(database, accounts.born)
+        self.owners = Owners(database, read_births)
         self.events = Events()
         self.registry = Registry()
         self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.spawn)
@@ -459,7 +460,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     last_activity.register(registry, domain.events)
     if domain.archive is not None and config.archive is not None:
         domain.owners.add_loader(domain.archive.load)
-        domain.events.removed.append(domain.archive.remove_account)
+        domain.events.let_go.append(domain.archive.remove_account)
         Mam(domain.archive, domain.owners, domain.database, config.archive).register(registry)
     if domain.rooms is not None:
         domain.rooms.register(registry, domain.events, domain.name)

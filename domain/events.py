@@ -88,5 +88,10 @@ class Events:
         """Of an account and a contact, bare JIDs: the contact now sees the account's presence."""
         self.unsubscribed: list[Callable[[str, str, float], None]] = []
         """Of an account and a contact: the contact sees the account's presence no more."""
+        self.let_go: list[Callable[[str], None]] = []
+        """The account of a username was removed, and what is in memory of it is let go at once."""
         self.removed: list[Callable[[str], Awaitable[None]]] = []
-        """The account of a username was removed from the database."""
+        """The account of a username was removed; others are to forget it.
+
+        There may be another of that name by now, which is not in memory yet: what that has in
+        the database stays. What raises is called again, with all others, later."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.archive.archive import Archive
+from andiron.domain.client import Owner
 from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.messages.offline import Offline
 from andiron.domain.owners import Owners
@@ -28,7 +28,6 @@ logger = logging.getLogger("andiron.domain")
 class Host(Protocol):
     """What this needs of its domain."""
 
-    accounts: Accounts
     owners: Owners
     offline: Offline
     router: Router
@@ -79,9 +78,11 @@ async def take_up(
     are let go whose accounts were removed meanwhile, were others made by the same names or not,
     and what cannot be gone on with, which is logged. Raises :class:`DatabaseError`.
     """
-    sessions, births, gone = await _of_accounts(domain, frozen)
+    service = _service(domain)
+    if service is not None:
+        await service.revive(rooms, -_offset(manager))
     # Somebody must hold the owners until the sessions do.
-    owners = await domain.owners.load_all(births)
+    sessions, owners, gone = await _of_accounts(domain, frozen)
     await asyncio.gather(
         *(
             domain.offline.forget(owners[each.head.account].username, handed)
@@ -89,9 +90,6 @@ async def take_up(
             if (kept := _kept(each)) and (handed := kept.handed)
         )
     )
-    service = _service(domain)
-    if service is not None:
-        await service.revive(rooms, -_offset(manager))
     now = manager.clock()
     for each in sessions:
         try:
@@ -125,8 +123,8 @@ def _kept(session: Frozen) -> FrozenClient | None:
 
 async def _of_accounts(
     domain: Host, frozen: Iterable[Frozen]
-) -> tuple[list[Frozen], dict[str, str], list[Frozen]]:
-    """Return the sessions of accounts that there are still, what each is born, and the others."""
+) -> tuple[list[Frozen], dict[str, Owner], list[Frozen]]:
+    """Return the sessions of accounts that there are still, the owners, and the others."""
     at = f"@{domain.router.domain}"
     sessions = list(frozen)
     foreign = [each for each in sessions if not each.head.account.endswith(at)]
@@ -136,14 +134,12 @@ async def _of_accounts(
             len(foreign),
             foreign[0].head.account,
         )
-    names = {each.head.account.removesuffix(at) for each in sessions}
-    births = {
-        f"{name}{at}": born for name, born in (await domain.accounts.births(sorted(names))).items()
-    }
+    accounts = {each.head.account for each in sessions if each.head.account.endswith(at)}
+    owners = await domain.owners.load_all(sorted(accounts))
     there: list[Frozen] = []
     gone: list[Frozen] = []
     for each in sessions:
-        born, kept = births.get(each.head.account), _kept(each)
-        same = born is not None and (kept is None or kept.born == born)
+        owner, kept = owners.get(each.head.account), _kept(each)
+        same = owner is not None and (kept is None or kept.born == owner.born)
         (there if same else gone).append(each)
-    return there, {each.head.account: births[each.head.account] for each in there}, gone
+    return there, {each.head.account: owners[each.head.account] for each in there}, gone

@@ -7,17 +7,18 @@ after the commit, by :meth:`Owners.change`.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.client import Owner
-from andiron.domain.database.database import Database
+from andiron.domain.database.database import Database, DatabaseError
 from andiron.sm.payers import Payers
 
-__all__ = ["AccountError", "Effect", "Loader", "NoSuchAccount", "Owners"]
+__all__ = ["AccountError", "Birth", "Births", "Effect", "Loader", "NoSuchAccount", "Owners"]
 
 Effect = Callable[[Owner], None]
 """Changes what is known of an account, as its rows were changed before. Twice is as once."""
@@ -38,13 +39,32 @@ class NoSuchAccount(AccountError):  # noqa: N818
     """There is no account of that name."""
 
 
+class Birth(NamedTuple):
+    """Which account of its name one is."""
+
+    born: str
+    """What tells it from others before it."""
+    follows: bool = False
+    """Whether something of one before it may be left, which it must not come into."""
+
+
+Births = Callable[[AsyncConnection, Sequence[str]], Awaitable[Mapping[str, Birth]]]
+"""Reads of some usernames those that have an account, for :class:`Owners`."""
+
+
+async def _nothing(_username: str) -> None:
+    return
+
+
 class Owners:
     """The owners in memory. Nothing but the loaders is waited for."""
 
-    def __init__(self, database: Database, born: Callable[[str], Awaitable[str | None]]) -> None:
-        """``born`` tells the account of a username from others before it; None: there is none."""
+    def __init__(self, database: Database, births: Births) -> None:
         self._database = database
-        self._born = born
+        self._births = births
+        self.settle: Callable[[str], Awaitable[None]] = _nothing
+        """Sees to it that nothing is left of a former account of a username, before another
+        comes into memory. Raises :class:`DatabaseError`."""
         self._loaders: list[Loader] = []
         self._known: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._kept: OrderedDict[str, Owner] = OrderedDict()
@@ -77,20 +97,28 @@ class Owners:
         # One that stops waiting must not stop the others.
         return await asyncio.shield(loading.task)
 
-    async def load_all(self, births: Mapping[str, str]) -> dict[str, Owner]:
-        """Return many accounts, which exist, by bare JID; what each is born is by that, too.
+    async def load_all(self, jids: Iterable[str]) -> dict[str, Owner]:
+        """Return many accounts by bare JID, of those that there are.
 
-        For the start, while nobody is there. Raises :class:`DatabaseError`.
+        For the start, while nobody is there. One is left out of whose former account something
+        is left. Raises :class:`DatabaseError`.
         """
-        found = {jid: self._new(jid, born) for jid, born in births.items()}
-        owners = list(found.values())
-        for first in range(0, len(owners), _AT_ONCE):
-            some = owners[first : first + _AT_ONCE]
-            effects = await self._read([owner.username for owner in some])
-            for owner in some:
-                for effect in effects:
-                    effect(owner)
-                self._known[owner.jid] = owner
+        found: dict[str, Owner] = {}
+        named = {jid.partition("@")[0]: jid for jid in jids}
+        usernames = list(named)
+        for first in range(0, len(usernames), _AT_ONCE):
+            some = usernames[first : first + _AT_ONCE]
+            read = await self._read(some)
+            following = [name for name, birth in read.births.items() if birth.follows]
+            if following:
+                for username in following:
+                    with suppress(DatabaseError):
+                        await self.settle(username)
+                read = await self._read(some)
+            for username, birth in read.births.items():
+                if not birth.follows:
+                    owner = self._owner(named[username], read)
+                    found[owner.jid] = self._known[owner.jid] = owner
         return found
 
     def add(self, owner: Owner) -> Owner:
@@ -110,19 +138,30 @@ class Owners:
         return [owner for owner in self._known.values() if owner.registered]
 
     def forget(self, jid: str) -> None:
-        """Forget an account that was removed; its resources should have ended."""
+        """Forget an account that was removed; its resources should have ended.
+
+        What is being read of it is not taken for what there is.
+        """
         self._kept.pop(jid, None)
         self._known.pop(jid, None)
+        loading = self._loading.get(jid)
+        if loading is not None:
+            loading.is_stale = True
 
     async def _load(self, jid: str, loading: "_Loading") -> Owner:
         username = jid.partition("@")[0]
         try:
-            born = await self._born(username)
-            if born is None:
+            while True:
+                loading.begin()
+                read = await self._read_with_others(username)
+                birth = read.births.get(username)
+                if birth is not None and birth.follows:
+                    await self.settle(username)
+                elif not loading.is_stale:
+                    break
+            if birth is None:
                 raise NoSuchAccount(f"There is no account {username}.")
-            owner = self._new(jid, born)
-            for effect in await self._read_with_others(username):
-                effect(owner)
+            owner = self._owner(jid, read)
             for effect in loading.effects:
                 effect(owner)
             self._known[jid] = owner
@@ -131,13 +170,15 @@ class Owners:
             del self._loading[jid]
         return owner
 
-    def _new(self, jid: str, born: str) -> Owner:
+    def _owner(self, jid: str, read: "_Read") -> Owner:
         owner = Owner(jid)
-        owner.born = born
+        owner.born = read.births[owner.username].born
         owner.payer = self._payers.named(jid)
+        for effect in read.effects:
+            effect(owner)
         return owner
 
-    async def _read_with_others(self, username: str) -> list[Effect]:
+    async def _read_with_others(self, username: str) -> "_Read":
         """Read an account together with those that are asked for while others are read."""
         batch = self._next
         if batch is None or len(batch.usernames) == _AT_ONCE:
@@ -146,15 +187,19 @@ class Owners:
         batch.usernames.append(username)
         return await asyncio.shield(batch.task)
 
-    async def _read_in_turn(self, batch: "_Batch") -> list[Effect]:
+    async def _read_in_turn(self, batch: "_Batch") -> "_Read":
         async with self._reading:
             if self._next is batch:
                 self._next = None
             return await self._read(batch.usernames)
 
-    async def _read(self, usernames: Sequence[str]) -> list[Effect]:
-        async def operation(connection: AsyncConnection) -> list[Effect]:
-            return [await loader(connection, usernames) for loader in self._loaders]
+    async def _read(self, usernames: Sequence[str]) -> "_Read":
+        async def operation(connection: AsyncConnection) -> _Read:
+            # First: one who is made anew meanwhile is then taken for who is gone, and not
+            # who is gone for the new one.
+            births = await self._births(connection, usernames)
+            loaders = self._loaders if births else ()
+            return _Read(births, [await loader(connection, usernames) for loader in loaders])
 
         return await self._database.read(operation)
 
@@ -165,14 +210,28 @@ class Owners:
             self._kept.popitem(last=False)
 
 
+class _Read(NamedTuple):
+    """What was read of some accounts."""
+
+    births: Mapping[str, Birth]
+    effects: Sequence[Effect]
+
+
 class _Loading:
     """An account that is being read, and what is committed meanwhile."""
 
-    __slots__ = ("effects", "task")
+    __slots__ = ("effects", "is_stale", "task")
 
     def __init__(self) -> None:
         self.effects: list[Effect] = []
+        self.is_stale = False
+        """Whether what is read may be of an account that was removed since that began."""
         self.task: asyncio.Future[Owner]
+
+    def begin(self) -> None:
+        """Begin to read: what was committed before is among what is read."""
+        self.effects.clear()
+        self.is_stale = False
 
 
 class _Batch:
@@ -182,4 +241,4 @@ class _Batch:
 
     def __init__(self) -> None:
         self.usernames: list[str] = []
-        self.task: asyncio.Future[list[Effect]]
+        self.task: asyncio.Future[_Read]

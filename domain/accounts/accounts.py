@@ -12,7 +12,15 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from andiron.domain.account_rows import ACCOUNTS, add, among, births, exists, need
+from andiron.domain.account_rows import (
+    ACCOUNTS,
+    add,
+    among,
+    births,
+    exists,
+    need,
+    note_departed,
+)
 from andiron.domain.accounts.credentials import (
     MAX_ITERATIONS,
     MECHANISMS,
@@ -23,6 +31,7 @@ from andiron.domain.accounts.credentials import (
     derive,
 )
 from andiron.domain.accounts.disabling import DisabledAccounts
+from andiron.domain.accounts.former import FormerAccounts, forget_former
 from andiron.domain.accounts.lookup import CREDENTIALS, keys_or
 from andiron.domain.contacts.roster_rows import forget_all
 from andiron.domain.database.database import Database
@@ -75,9 +84,13 @@ class Accounts:
         self._database = database
         self.disabled = DisabledAccounts(database)
         """Which of them nobody may sign in to."""
+        self.former = FormerAccounts(database)
+        """Which were removed, and are not forgotten yet."""
         self._domain = domain
         self._iterations = iterations
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._forgotten = 0
+        """How often one was forgotten: what was read before that is not remembered after it."""
         self._secret: bytes | None = None
         self._iterations_in_use: set[int] = set()
 
@@ -132,7 +145,7 @@ class Accounts:
         usernames = [username for username, _ in derived]
 
         async def operation(connection: AsyncConnection) -> None:
-            await insert_accounts(connection, derived)
+            await insert_accounts(connection, derived, self._domain)
             await forget_all(connection, usernames, self._domain)
 
         if derived:
@@ -150,6 +163,7 @@ class Accounts:
         async def operation(connection: AsyncConnection) -> None:
             if not await exists(connection, username):
                 await add(connection, [username])
+                await forget_former(connection, [username], self._domain)
                 await forget_all(connection, [username], self._domain)
 
         await self._database.write(operation, username)
@@ -185,6 +199,7 @@ class Accounts:
             )
             if not removed.rowcount:
                 raise NoSuchAccount(f"There is no account {username}.")
+            await note_departed(connection, [username])
 
         # Behind all that it was about to write, of which nothing must be left to another account
         # of that name.
@@ -195,6 +210,7 @@ class Accounts:
     def forget(self, username: str) -> None:
         """Forget that there is an account, which was removed."""
         self._known.pop(username, None)
+        self._forgotten += 1
 
     async def exists(self, username: str) -> bool:
         """Tell whether there is an account.
@@ -202,22 +218,19 @@ class Accounts:
         One that another process removed may be remembered here as existing;
         storing something for it raises :class:`NoSuchAccount`.
         """
-        return await self.born(username) is not None
+        if username in self._known:
+            self._known.move_to_end(username)
+            return True
+        forgotten = self._forgotten
+        there = bool(await self.births([username]))
+        if there:
+            self._remember(username, forgotten)
+        return there
 
-    async def born(self, username: str) -> str | None:
-        """Return what tells an account from others of that name; None: there is none.
-
-        It is remembered as by :meth:`exists`.
-        """
-        born = self._known.get(username)
-        if born is None:
-            born = (await self.births([username])).get(username)
-        if born is not None:
-            self._remember(username, born)
-        return born
-
-    def _remember(self, username: str, born: str) -> None:
-        self._known[username] = born
+    def _remember(self, username: str, forgotten: int) -> None:
+        if forgotten != self._forgotten:
+            return  # It may be gone since that was read.
+        self._known[username] = None
         self._known.move_to_end(username)
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)
@@ -227,18 +240,21 @@ class Accounts:
         return set(await self.births(usernames))
 
     async def births(self, usernames: Sequence[str]) -> dict[str, str]:
-        """Return what :meth:`born` does, as the database has it, for those that have an account."""
+        """Return what tells accounts from others of their names, of those there are."""
         return await self._database.read(lambda connection: births(connection, usernames))
 
-    async def is_disabled(self, username: str) -> bool:
-        """Tell whether nobody may sign in to an account.
+    async def standing(self, username: str) -> tuple[str | None, bool]:
+        """Return what :meth:`births` does of an account, and whether nobody may sign in to it.
 
-        Whether there is one is read with it, and remembered as by :meth:`exists`.
+        Where there is none that is None.
         """
+        forgotten = self._forgotten
         born, disabled = await self.disabled.read(username)
         if born is not None:
-            self._remember(username, born)
-        return disabled
+            self._remember(username, forgotten)
+        else:
+            self.forget(username)
+        return born, disabled
 
     async def names(self) -> list[str]:
         """Return all usernames in order."""
@@ -305,13 +321,14 @@ class Accounts:
 
 
 async def insert_accounts(
-    connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]]
+    connection: AsyncConnection, accounts: Sequence[tuple[str, Credentials]], domain: str
 ) -> None:
-    """Make accounts from usernames and keys. Raises :class:`AccountExists`."""
+    """Make accounts of a domain from usernames and keys. Raises :class:`AccountExists`."""
     usernames = [username for username, _ in accounts]
     await _refuse_existing(connection, usernames)
     await add(connection, usernames)
     await _store(connection, accounts)
+    await forget_former(connection, usernames, domain)
 
 
 async def stored_keys(connection: AsyncConnection, username: str) -> dict[str, ScramKeys]:

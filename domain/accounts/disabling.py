@@ -51,7 +51,10 @@ class DisabledAccounts:
         await self._database.write(operation, username)
 
     async def read(self, username: str) -> tuple[str | None, bool]:
-        """Return what :meth:`.accounts.Accounts.born` does, and whether the account is disabled."""
+        """Return what tells an account from others of its name, and whether it is disabled.
+
+        The former is None where there is no account.
+        """
         rows = await self._database.look_up(_READ, {"username": username})
         born, disabled = rows[0] if rows else (None, None)
         return born, disabled is not None

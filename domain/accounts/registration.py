@@ -164,7 +164,7 @@ class Registration:
             raise StanzaError(StanzaCondition.BAD_REQUEST, "<remove/> alone")
         username = await self._accounts.remove(request.username())
         # The answer goes out first: a task begins when this one has done its part.
-        self._spawn(self._removal.finish(username))
+        self._spawn(self._removal.finish(username, request.client.owner))
         return ""
 
     def _is_own(self, name: str, account: str) -> bool:

@@ -322,7 +322,7 @@ class Archive:
         if found is not None:
             self._ids.last = max(self._ids.last, found.last)
 
-    async def remove_account(self, username: str) -> None:
+    def remove_account(self, username: str) -> None:
         """Forget what is not written yet of an account that was removed."""
         self._account_writer.forget(username)
 

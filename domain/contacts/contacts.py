@@ -198,15 +198,19 @@ class Contacts:
 
     async def forget_account(self, username: str) -> None:
         """Take an account that was removed out of everybody's roster, and tell them."""
-        changes = await self._store.forget(username)
         account = self._jid(username)
+        known = {
+            owner.username: contact
+            for owner in self._owners.registered()
+            if (contact := roster_of(owner).contacts.get(account)) is not None
+        }
+        changes = await self._store.forget(username, known)
         somebody = next(iter(self._router.full.values()), None)
         now = somebody.session.clock() if somebody is not None else 0.0
         for change in changes:
             if change.before.state.sees and not change.after.state.sees:
                 visibility.vanish(self._router, account, self._jid(change.username), now)
         self._apply(changes, now)
-        self._owners.change(account, _without_roster)
 
     async def sweep(self) -> None:
         """Finish for accounts that another program removed while the domain did not run."""
@@ -303,7 +307,3 @@ def _keeping(change: Change) -> Effect:
         roster.keep(change.jid, change.after, change.version)
 
     return effect
-
-
-def _without_roster(owner: Owner) -> None:
-    owner.parts.pop(Roster, None)

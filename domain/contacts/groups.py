@@ -225,13 +225,18 @@ class SharedGroups:
                     self._changes.replace(group, members)
 
     async def forget_account(self, username: str) -> None:
-        """Take an account that was removed out of the groups in memory."""
+        """Take an account that was removed out of the groups in memory.
+
+        Another of its name by now may be in some of them, as the table has it.
+        """
         account = f"{username}@{self._domain}"
         self._asked.pop(account, None)
         async with self._turn:
-            for group in self._of(account):
+            groups = self._of(account)
+            for group in groups:
                 left = {jid: called for jid, called in group.members.items() if jid != account}
                 self._changes.replace(group, left)
+        await self._read([group.name for group in groups if group.source is Source.TABLE])
 
     def _set(
         self, source: Source, name: str, members: Members, asked: frozenset[str] = frozenset()

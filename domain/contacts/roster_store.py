@@ -4,7 +4,7 @@ What one stanza changes at both accounts is one write, so that the two never
 disagree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,15 @@ from andiron.domain.contacts.roster_rows import (
     replace_contact,
     write,
 )
-from andiron.domain.contacts.subscriptions import NOBODY, Kind, arrive, farewell, leave, stanza
+from andiron.domain.contacts.subscriptions import (
+    NOBODY,
+    Contact,
+    Kind,
+    arrive,
+    farewell,
+    leave,
+    stanza,
+)
 from andiron.domain.database.database import Database
 from andiron.domain.owners import Effect
 
@@ -100,14 +108,12 @@ class RosterStore:
         """
 
         async def operation(connection: AsyncConnection) -> tuple[int, Sequence[Any]]:
-            version = await connection.scalar(
-                select(VERSIONS.c.version).where(VERSIONS.c.username == username)
-            )
+            version = await _version(connection, username)
             query = select(*STATE, CONTACTS.c.name, CONTACTS.c.groups).where(
                 CONTACTS.c.username == username, CONTACTS.c.listed == true()
             )
             rows = await connection.execute(query.order_by(CONTACTS.c.jid))
-            return version or 0, rows.all()
+            return version, rows.all()
 
         return await self._database.read(operation)
 
@@ -199,11 +205,30 @@ class RosterStore:
 
         return _done(await self._database.write(operation, username))
 
-    async def forget(self, username: str) -> list[Change]:
-        """Take an account that was removed out of all rosters, as if it had taken leave."""
+    async def forget(self, username: str, known: Mapping[str, Contact]) -> list[Change]:
+        """Take an account that was removed out of all rosters, as if it had taken leave.
+
+        Where there is another of its name by now, that was done when it was made, and maybe by
+        another process. ``known`` is what this one takes the name to be to some accounts; what
+        that should be is among the changes, too.
+        """
+        account = f"{username}@{self._domain}"
+        columns = CONTACTS.c
+        mine = select(columns.username, *STATE).where(columns.jid == account)
 
         async def operation(connection: AsyncConnection) -> list[Change]:
-            return await forget(connection, username, self._domain)
+            there = await exists(connection, username)
+            changes = [] if there else await forget(connection, username, self._domain)
+            rows = await connection.execute(mine)
+            kept = {other: contact_of(*state) for other, _, *state in rows}
+            told = {change.username for change in changes}
+            for other, before in known.items():
+                if other not in told and kept.get(other, NOBODY) != before:
+                    item = (await read(connection, other, account)).item
+                    version = await _version(connection, other)
+                    listed = item if item.contact.listed else None
+                    changes.append(Change(other, account, before, item.contact, version, listed))
+            return changes
 
         return await self._database.write(operation)
 
@@ -266,6 +291,12 @@ class RosterStore:
             CONTACTS.c.username == username, CONTACTS.c.request != ""
         )
         return (await connection.scalar(query) or 0) >= self._config.max_requests
+
+
+async def _version(connection: AsyncConnection, username: str) -> int:
+    """Return a roster's version, 0 where it has none."""
+    query = select(VERSIONS.c.version).where(VERSIONS.c.username == username)
+    return await connection.scalar(query) or 0
 
 
 def _done(changes: list[Change] | None) -> list[Change]:

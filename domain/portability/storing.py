@@ -55,7 +55,7 @@ async def add(
     username = content.username
 
     async def operation(connection: AsyncConnection) -> Counts:
-        await insert_accounts(connection, [(username, credentials)])
+        await insert_accounts(connection, [(username, credentials)], domain)
         if content.disabled:
             await write_disabled(connection, username)
         counts = await _write(connection, content, bounds)

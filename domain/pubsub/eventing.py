@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.about.disco import Disco
+from andiron.domain.account_rows import exists
 from andiron.domain.client import Client
 from andiron.domain.config import PubSubConfig
 from andiron.domain.contacts.roster import roster_of, sees
@@ -146,6 +147,8 @@ class PersonalEventing:
 
     async def _removed(self, username: str) -> None:
         async def operation(connection: AsyncConnection) -> None:
-            await forget_entity(connection, f"{username}@{self._router.domain}")
+            # Who made another account of the name has done so then.
+            if not await exists(connection, username):
+                await forget_entity(connection, f"{username}@{self._router.domain}")
 
         await self._database.write(operation)

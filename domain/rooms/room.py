@@ -56,6 +56,8 @@ class RoomEvents:
         """There is a new room."""
         self.destroyed: list[Callable[[Room], None]] = []
         """A room is no more."""
+        self.changed: list[Callable[[Room], None]] = []
+        """A room has changed, and no stanza to it has done that."""
         self.joined: list[Callable[[Room, Occupant], None]] = []
         """Somebody has entered, who was not there."""
         self.left: list[Callable[[Room, Occupant], None]] = []

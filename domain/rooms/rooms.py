@@ -24,7 +24,7 @@ from andiron.domain.rooms.occupant import Occupant
 from andiron.domain.rooms.outbox import Outbox
 from andiron.domain.rooms.owning import Destruction, NewConfig, close, configure, destroy
 from andiron.domain.rooms.picture import give_vcard
-from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.rooms.privileges import Affiliation, Role
 from andiron.domain.rooms.room import Room, RoomEvents
 from andiron.domain.rooms.ruling import Change, change_affiliations
 from andiron.domain.rooms.speaking import Keep
@@ -217,14 +217,20 @@ class Rooms:
         return _stored(self._store.update(room, payer)) if room.config.persistent else ""
 
     async def remove_account(self, bare: str) -> None:
-        """Forget an account that was removed, but for bans.
+        """Forget an account that was removed, but for bans; or one before another of its name.
 
         Of rooms that only it owned, the admins are owners from now on; those
         without admins come to their end. Raises :class:`DatabaseError`.
         """
         for room in list(self.by_name.values()):
-            is_there = self.by_name.get(room.node) is room
-            if not is_there or room.affiliation(bare) in _NOTHING_TO_LOSE:
+            if self.by_name.get(room.node) is not room:
+                continue
+            had_voice = room.voices.get(bare) is Role.PARTICIPANT
+            if had_voice:
+                del room.voices[bare]
+            if room.affiliation(bare) in _NOTHING_TO_LOSE:
+                if had_voice:
+                    self._tell_changed(room)
                 continue
             clients = list(room.seats)
             heirs = room.those(Affiliation.ADMIN)
@@ -237,8 +243,10 @@ class Rooms:
                 done = self.destroy(room, Destruction("Its owner is gone."))
             if clients:
                 self.outbox.flush(clients[0].session.clock())
+            self._tell_changed(room)
             if not isinstance(done, str):
                 await done
+        await self._store.forget(bare)
 
     # Archives
 
@@ -299,6 +307,11 @@ class Rooms:
         self._remove_archive(room)
         for tell in self.events.destroyed:
             tell(room)
+
+    def _tell_changed(self, room: Room) -> None:
+        if self.by_name.get(room.node) is room:
+            for tell in self.events.changed:
+                tell(room)
 
     def _room(self, jid: str, config: RoomConfig, secret: bytes) -> Room:
         archiving = self._archives is not None

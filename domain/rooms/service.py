@@ -143,6 +143,7 @@ class RoomService:
         """Have what of rooms is to be known after a crash noted, from now on."""
         self._notes = notes
         self._rooms.events.destroyed.append(notes.gone)
+        self._rooms.events.changed.append(notes.look)
 
     def _note(self, jid: JID) -> None:
         if self._notes is not None:

@@ -127,6 +127,16 @@ class RoomStore:
 
         return self._write(name, operation, payer)
 
+    async def forget(self, bare: str) -> None:
+        """Keep of an address nothing that rooms have granted it; its bans stay."""
+
+        async def operation(connection: AsyncConnection) -> None:
+            columns = _AFFILIATED.c
+            mine = (columns.jid == bare, columns.affiliation != Affiliation.OUTCAST.value)
+            await connection.execute(delete(_AFFILIATED).where(*mine))
+
+        await self._database.write(operation)
+
     def _write(self, name: str, operation: Operation[None], payer: str) -> Awaitable[None]:
         # A task of its own stands in line from now on, whenever its result is awaited.
         return asyncio.ensure_future(self._in_turn(name, operation, payer))

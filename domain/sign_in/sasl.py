@@ -192,13 +192,18 @@ class Authenticator:
         """How often an account was disabled here."""
         return self.accounts.disabled.count
 
-    async def refuse_disabled(self, username: str) -> None:
+    async def refuse_disabled(self, username: str) -> str:
         """Let in nobody whose account is disabled, and tell him, who has proved who he is.
 
-        Raises :class:`SaslError` ``account-disabled`` (RFC 6120 section 6.5.2).
+        Returns what tells the account from others of its name. Raises :class:`SaslError`
+        ``account-disabled`` (RFC 6120 section 6.5.2), or ``not-authorized`` where it is gone.
         """
-        if await self.accounts.is_disabled(username):
+        born, disabled = await self.accounts.standing(username)
+        if disabled:
             raise SaslError(SaslCondition.ACCOUNT_DISABLED)
+        if born is None:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        return born
 
     def exchange(self, channel: Channel) -> "Exchange":
         """Return the SASL negotiation of a new stream."""
@@ -248,7 +253,8 @@ class Exchange:
         try:
             step = await self._advance(element, now)
             if step.username is not None and not step.anonymous:
-                await self._authenticator.refuse_disabled(step.username)
+                born = await self._authenticator.refuse_disabled(step.username)
+                step = step._replace(born=born)
         except SaslError as error:
             raise self._fail(error) from None
         except DatabaseError:

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from andiron.domain.accounts.registration import Registration, SignUp
+from andiron.domain.accounts.removal import Removal
 from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig
 from andiron.domain.owners import NoSuchAccount, Owners
@@ -42,6 +43,7 @@ class Host(Protocol):
     config: DomainConfig
     authenticator: Authenticator
     registration: Registration
+    removal: Removal
     owners: Owners
 
     async def welcome(self, owner: Owner, person: Person | None) -> None:
@@ -195,12 +197,20 @@ class SignIn:
             return owners.add(Owner(account, registered=False))
         try:
             owner = await owners.load(account)
+            if step.born is not None and owner.born != step.born:
+                # One that had its name before is in memory, unless this one is gone already.
+                await self._domain.removal.check(owner)
+                owner = await owners.load(account)
         except NoSuchAccount:
             raise SaslError(SaslCondition.NOT_AUTHORIZED) from None
+        if step.born is not None and owner.born != step.born:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
         await self._domain.welcome(owner, step.person)
         while looked != authenticator.disabled:
             looked = authenticator.disabled
             await authenticator.refuse_disabled(step.username)
+        if owners.get(account) is not owner:  # It was removed meanwhile.
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
         return owner
 
     def _end(self, error: StreamError) -> None:

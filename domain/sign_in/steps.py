@@ -33,6 +33,8 @@ class Step(NamedTuple):
     """The Unix time until which who signed in is let in; infinite unless a token said."""
     person: Person | None = None
     """Who that is, where the site says more than a name."""
+    born: str | None = None
+    """What tells the account signed in to from others of its name, once ``done``."""
 
 
 def success(

@@ -262,8 +262,12 @@ class Uploads:
         return self._store.read(folder_of(upload.username), upload.id, start, stop)
 
     async def remove_account(self, username: str) -> None:
-        """Remove all files of an account, which may be gone already."""
-        await self._table.remove_account(username)
+        """Remove all files of an account that was removed.
+
+        Where there is another of its name by now, they are left to the sweep.
+        """
+        if not await self._table.is_nobodys(username):
+            return
         try:
             await self._store.remove_folder(folder_of(username))
         except OSError as error:

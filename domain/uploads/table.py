@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import exists
 from andiron.domain.database.database import Database
 from andiron.domain.owners import NoSuchAccount
 
@@ -142,13 +143,9 @@ class UploadTable:
 
         return await self._database.write(operation)
 
-    async def remove_account(self, username: str) -> None:
-        """Forget an account's files."""
-
-        async def operation(connection: AsyncConnection) -> None:
-            await connection.execute(delete(_UPLOADS).where(_UPLOADS.c.username == username))
-
-        await self._database.write(operation)
+    async def is_nobodys(self, username: str) -> bool:
+        """Tell whether there is no account of a name: its files went with it."""
+        return not await self._database.read(lambda connection: exists(connection, username))
 
 
 async def _used(connection: AsyncConnection, username: str) -> int:

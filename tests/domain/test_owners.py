@@ -14,7 +14,7 @@ from andiron.domain import owners as module
 from andiron.domain.accounts.accounts import NoSuchAccount
 from andiron.domain.client import Owner
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.owners import Effect, Owners
+from andiron.domain.owners import Birth, Effect, Owners
 
 JULIET = "juliet@localhost"
 
@@ -32,12 +32,18 @@ class World:
         self.before.set()
         self.after.set()
         database: Any = self
-        self.owners = Owners(database, self.born)
+        self.born = "the first"
+        self.left: set[str] = set()
+        """Names of which a former account is not forgotten yet."""
+        self.owners = Owners(database, self.births)
         self.owners.add_loader(self.load)
 
-    async def born(self, username: str) -> str | None:
-        await asyncio.sleep(0)
-        return f"{username} the first" if username in self.rows else None
+    async def births(self, _connection: Any, usernames: Sequence[str]) -> dict[str, Birth]:
+        return {
+            name: Birth(f"{name} {self.born}", name in self.left)
+            for name in usernames
+            if name in self.rows
+        }
 
     async def read(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
         self.reads += 1
@@ -146,13 +152,13 @@ async def test_many_are_read_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_AT_ONCE", 2)
     world = World()
     world.rows = {name: number for number, name in enumerate("abc")}
-    found = await world.owners.load_all({f"{name}@localhost": "" for name in "abc"})
+    found = await world.owners.load_all(f"{name}@localhost" for name in "abcd")
     assert {jid: owner.parts[int] for jid, owner in found.items()} == {
         "a@localhost": 0,
         "b@localhost": 1,
         "c@localhost": 2,
     }
-    assert world.read_together == [["a", "b"], ["c"]]
+    assert world.read_together == [["a", "b"], ["c", "d"]]
     assert await world.owners.load("b@localhost") is found["b@localhost"]
 
 
@@ -161,7 +167,7 @@ async def test_an_account_that_does_not_exist():
     for _ in range(2):
         with pytest.raises(NoSuchAccount):
             await world.owners.load("nobody@localhost")
-    assert world.reads == 0
+    assert world.read_together == []
     world.rows["nobody"] = 7
     assert (await world.owners.load("nobody@localhost")).parts == {int: 7}
 
@@ -316,3 +322,75 @@ async def test_who_is_forgotten_for_a_while_has_sent_what_he_sent(monkeypatch):
     gc.collect()
     assert world.owners.get(JULIET) is None
     assert (await world.owners.load(JULIET)).payer is payer
+
+
+@pytest.mark.parametrize("late", ["before", "after"])
+async def test_who_is_removed_while_he_is_read_does_not_come_back(late: str):
+    world = World()
+    gate: asyncio.Event = getattr(world, late)
+    gate.clear()
+    task = asyncio.create_task(world.owners.load(JULIET))
+    await settle()
+    del world.rows["juliet"]
+    world.owners.forget(JULIET)
+    gate.set()
+    with pytest.raises(NoSuchAccount):
+        await task
+    assert world.owners.get(JULIET) is None
+
+
+@pytest.mark.parametrize("late", ["before", "after"])
+async def test_who_is_made_anew_while_the_former_is_read_is_read_himself(late: str):
+    world = World()
+    gate: asyncio.Event = getattr(world, late)
+    gate.clear()
+    task = asyncio.create_task(world.owners.load(JULIET))
+    await settle()
+    world.owners.change(JULIET, knowing(7))  # The former's.
+    world.rows["juliet"], world.born = 2, "the second"
+    world.owners.forget(JULIET)
+    gate.set()
+    owner = await task
+    assert (owner.born, owner.parts) == ("juliet the second", {int: 2})
+    assert world.owners.get(JULIET) is owner
+
+
+async def test_what_tells_an_account_from_others_is_read_before_its_rows():
+    """Who is made anew in between must not be taken for the one whose rows are read."""
+    world = World()
+    load = world.load
+
+    async def replaced(connection: Any, usernames: Sequence[str]) -> Effect:
+        world.born = "the second"
+        return await load(connection, usernames)
+
+    world.owners._loaders[:] = [replaced]
+    assert (await world.owners.load(JULIET)).born == "juliet the first"
+
+
+async def test_nobody_is_loaded_before_a_former_account_of_the_name_is_forgotten():
+    world = World()
+    world.left = {"juliet", "romeo"}
+    world.rows["romeo"] = 5
+    forgotten = asyncio.Event()
+
+    async def forget(username: str) -> None:
+        if username == "romeo":
+            raise DatabaseError("Not yet.")
+        await forgotten.wait()
+        world.rows["juliet"] = 2
+        world.left.discard(username)
+
+    world.owners.settle = forget
+    tasks = [asyncio.create_task(world.owners.load(JULIET)) for _ in range(2)]
+    await settle()
+    assert world.owners.get(JULIET) is None
+    forgotten.set()
+    first, second = await asyncio.gather(*tasks)
+    assert (first is second, first.parts) == (True, {int: 2})
+    with pytest.raises(DatabaseError, match="Not yet"):
+        await world.owners.load("romeo@localhost")
+    world.left.add("juliet")
+    world.owners.forget(JULIET)
+    found = await world.owners.load_all([JULIET, "romeo@localhost", "nobody@localhost"])
+    assert list(found) == [JULIET]

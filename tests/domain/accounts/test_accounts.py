@@ -151,10 +151,11 @@ async def test_whether_there_is_an_account_is_read_with_whether_it_is_disabled(
 ):
     await accounts.create_many([("alice", "x"), ("bob", "x")])
     await accounts.disabled.disable("bob")
-    assert [await accounts.is_disabled(name) for name in ("alice", "bob", "nobody")] == [
-        False,
-        True,
-        False,
+    born = await accounts.births(["alice", "bob"])
+    assert [await accounts.standing(name) for name in ("alice", "bob", "nobody")] == [
+        (born["alice"], False),
+        (born["bob"], True),
+        (None, False),
     ]
     assert not await accounts.exists("nobody")
     monkeypatch.setattr(database, "read", None)

@@ -98,7 +98,7 @@ async def test_another_process_may_remove_one_and_make_another_of_its_name(stage
     remove_elsewhere(stage)
     stage.add_account("juliet")
     await stage.domain.removal.look()
-    assert (juliet.error, told) == ("not-authorized", ["juliet"])
+    assert (juliet.error, told) == ("not-authorized", []), "it loses nothing of its own"
     again = await stage.come("juliet", "balcony")
     await stage.domain.removal.look()
     assert (again.error, romeo.error) == (None, None)

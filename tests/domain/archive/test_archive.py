@@ -427,7 +427,7 @@ async def test_a_removed_account_leaves_nothing(database: Database):
     archive.add(owner, PEERS[0], "<late/>", STAMP, CAUSE)
     await removal
     archive.add(owner, PEERS[0], "<later/>", STAMP, CAUSE)
-    await archive.remove_account("juliet")
+    archive.remove_account("juliet")
     assert await archive.range("juliet") is None
     await accounts.create("juliet", "pencil")
     assert await archive.range("juliet") is None

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.account_rows import read_births
 from andiron.domain.accounts.accounts import Accounts, NoSuchAccount
 from andiron.domain.client import Owner
 from andiron.domain.config import RosterConfig
@@ -34,7 +35,7 @@ def store(database: Database, accounts: Accounts) -> RosterStore:
 
 @pytest.fixture
 def owners(database: Database, accounts: Accounts, store: RosterStore) -> Owners:
-    owners = Owners(database, accounts.born)
+    owners = Owners(database, read_births)
     owners.add_loader(store.load)
     return owners
 
@@ -278,7 +279,7 @@ async def test_a_removed_account_leaves_nothing_to_its_successor(
     await accounts.remove("alice")
     assert sorted(await store.strays()) == ["alice"]
     assert await items_of(store, "alice") == (0, [])
-    changes = await store.forget("alice")
+    changes = await store.forget("alice", {})
     assert [(change.username, change.kind) for change in changes] == [
         ("bob", "unsubscribe"),
         ("bob", "unsubscribed"),

@@ -435,8 +435,7 @@ async def test_a_removed_account_is_nobodys_member_any_more(stage, juliet, romeo
         "set", f"<affiliations node='n'>{change}</affiliations>", namespace=ns.PUBSUB_OWNER
     )
     await romeo.ask("set", SUBSCRIBE.format("n", romeo.jid), JULIET)
-    for removed in stage.domain.events.removed:
-        await removed("romeo")
+    await stage.domain.remove_account("romeo")
     for name in ("affiliations", "subscriptions"):
         answer = await juliet.ask("get", f"<{name} node='n'/>", namespace=ns.PUBSUB_OWNER)
         assert not [each for each in answer[0][0] if each.get("jid") != JULIET]

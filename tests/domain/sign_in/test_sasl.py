@@ -45,8 +45,8 @@ class KnownAccounts(Accounts):
         self.asked: list[str] = []
         self.failure: Exception | None = None
 
-    async def is_disabled(self, username: str) -> bool:
-        return False
+    async def standing(self, username: str) -> tuple[str, bool]:
+        return "the first", False
 
     async def credentials(self, username: str) -> Credentials:
         self.asked.append(username)
@@ -235,7 +235,7 @@ async def test_plain(exchange: Exchange, message: str, username: str, initial: b
         step = await exchange.step(element("auth", mechanism="PLAIN"), 0.0)
         assert step == Step(f"<challenge xmlns='{ns.SASL}'/>")
         step = await exchange.step(response(message), 0.0)
-    assert step == Step(f"<success xmlns='{ns.SASL}'/>", username, done=True)
+    assert step == Step(f"<success xmlns='{ns.SASL}'/>", username, done=True, born="the first")
 
 
 @pytest.mark.parametrize("content", ["", "=", encode("trace information")])

@@ -55,8 +55,8 @@ class FewAccounts(Accounts):
         self.all = {"juliet": derive("pencil", 4096)}
         self.hashed: list[str] = []
 
-    async def is_disabled(self, username: str) -> bool:
-        return False
+    async def standing(self, username: str) -> tuple[str, bool]:
+        return "", False
 
     async def credentials(self, username: str) -> Credentials:
         self.hashed.append(username)

@@ -54,8 +54,8 @@ class FewAccounts(Accounts):
     def __init__(self) -> None:
         self.all = {"carol": derive("crayon", 4096)}
 
-    async def is_disabled(self, username: str) -> bool:
-        return username == "disabled"
+    async def standing(self, username: str) -> tuple[str, bool]:
+        return "", username == "disabled"
 
     async def credentials(self, username: str) -> Credentials:
         return self.all.get(username) or decoy(b"secret", username, ITERATIONS)

@@ -475,11 +475,29 @@ async def test_an_account_leaves_no_file(site, romeo):
     juliet = await site.client("juliet")
     await eventually(site.upload(await site.slot(romeo)))
     await eventually(site.upload(await site.slot(juliet)))
+    accounts = Accounts(site.stage.database, "localhost")
+    for name, left in (("romeo", 1), ("juliet", 0)):
+        await accounts.remove(name)
+        await eventually(site.uploads.remove_account(name))
+        assert len(site.files()) == left
+        assert await site.uploads._table.used(name) == 0
+
+
+async def test_another_of_its_name_by_now_keeps_its_files(site, romeo):
+    accounts = Accounts(site.stage.database, "localhost")
+    old = await site.slot(romeo)
+    await eventually(site.upload(old))
+    await accounts.remove("romeo")
+    await accounts.provide("romeo")
+    slot = await site.slot(romeo)
+    await eventually(site.upload(slot))
     await eventually(site.uploads.remove_account("romeo"))
+    assert await site.uploads.find(old.token, old.name) is None
+    assert await site.uploads.find(slot.token, slot.name) is not None
+    for path in site.files():
+        os.utime(path, (NOW - 3700, NOW - 3700))
+    await eventually(site.uploads.sweep())
     assert len(site.files()) == 1
-    assert await site.uploads._table.used("romeo") == 0
-    await eventually(site.uploads.remove_account("juliet"))
-    assert site.files() == []
 
 
 async def test_files_that_cannot_be_removed_are_left_to_the_sweep(site, romeo, monkeypatch):
@@ -490,6 +508,7 @@ async def test_files_that_cannot_be_removed_are_left_to_the_sweep(site, romeo, m
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(site.uploads._store, "remove_folder", remove_folder)
+    await Accounts(site.stage.database, "localhost").remove("romeo")
     await eventually(site.uploads.remove_account("romeo"))
     assert await site.uploads.find(slot.token, slot.name) is None
     for path in site.files():
