@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import text
-from support.domains import settle
+from support.domains import AUTH, Stage, settle
 from support.house import House
 from support.rooms import RoomStage, configure, rule
 from support.waiting import until
@@ -16,6 +16,8 @@ from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.contacts.roster import roster_of
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.rooms.privileges import Affiliation
+from andiron.domain.sign_in.site import Site
+from andiron.domain.sign_in.steps import Step
 from andiron.xmpp import namespaces as ns
 
 BOB = "bob@localhost"
@@ -147,18 +149,6 @@ async def test_what_the_former_did_not_get_is_not_stored_for_the_next(lasting_ur
     assert old.error == "not-authorized"
     await house.domain.settle()
     assert await house.domain.offline._store.count("bob") == 0
-    await house.stop()
-    await database.close()
-
-
-async def test_nobody_signs_in_to_an_account_that_another_process_removed(lasting_url):
-    house = House(lasting_url, archive=None)
-    await house.domain.start()
-    database = await Database.open(lasting_url)
-    await house.domain.accounts.create("bob", "old")
-    await house.come("bob", "old")
-    await Accounts(database, "localhost").remove("bob")
-    assert await house.come("bob", "old") is None
     await house.stop()
     await database.close()
 
@@ -357,3 +347,45 @@ async def test_who_removes_himself_is_not_mistaken_for_the_next(stage):
     again = await stage.come("bob", "here")
     await stage.domain.removal.finish("bob", former)
     assert (bob.error, again.error) == ("not-authorized", None)
+
+
+# Who signs in meanwhile
+
+
+async def test_who_is_removed_while_he_signs_in_is_not_let_in():
+    async def groups(username):
+        await stage.domain.remove_account(username)
+        return []
+
+    stage = Stage(site=Site(groups=groups))
+    stage.add_account("bob")
+    bob = stage.connect()
+    bob.open()
+    bob.take()
+    bob.send(AUTH.format("bob"))
+    await settle()
+    (failure,) = bob.take()
+    assert failure[0].tag == f"{{{ns.SASL}}}not-authorized"
+    assert not stage.domain.router.unbound
+    await stage.domain.stop()
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+async def test_who_proved_to_be_the_former_is_not_let_in_as_the_next(stage, monkeypatch, loaded):
+    born = (await stage.domain.accounts.births(["bob"]))["bob"]
+    proved = Step(f"<success xmlns='{ns.SASL}'/>", "bob", done=True, born=born)
+
+    async def step(_element, _now):
+        await replace(stage)
+        if loaded:
+            await stage.domain.owners.load(BOB)
+        return proved
+
+    monkeypatch.setattr(stage.authenticator, "step", step)
+    bob = stage.connect()
+    bob.open()
+    bob.take()
+    bob.send(AUTH.format("bob"))
+    await settle()
+    (failure,) = bob.take()
+    assert failure[0].tag == f"{{{ns.SASL}}}not-authorized"

@@ -215,6 +215,18 @@ async def test_names_are_prepared(exchange: Exchange, name: str, username: str):
     assert step.username == username
 
 
+async def test_an_account_that_is_gone_by_the_end_is_not_signed_in_to(
+    exchange: Exchange, known: KnownAccounts, monkeypatch: pytest.MonkeyPatch
+):
+    async def gone(_username: str) -> tuple[None, bool]:
+        return None, False
+
+    monkeypatch.setattr(known, "standing", gone)
+    with pytest.raises(SaslError) as refused:
+        await exchange.step(auth("\0alice\0pencil"), 0.0)
+    assert refused.value.condition == SaslCondition.NOT_AUTHORIZED
+
+
 @pytest.mark.parametrize(
     ("message", "username"),
     [
