@@ -40,6 +40,8 @@ class BoshLink:
         self.limit = 1
         self.pump_due = False
         self.closing = False
+        self.aborted = False
+        """Whether nothing goes out any more, also not the word that the session ends."""
 
     async def open(self) -> Element:
         await self._connect()
@@ -110,7 +112,7 @@ class BoshLink:
         self.connecting = True
         try:
             connection = await self._connect()
-            if self.closing and connection.transport is not None:
+            if self.aborted and connection.transport is not None:
                 connection.transport.abort()
             else:
                 connection.post(rid, body)
@@ -146,7 +148,7 @@ class BoshLink:
             self.session.on_lost(self)
 
     def abort(self) -> None:
-        self.closing = True
+        self.closing = self.aborted = True
         for connection in self.connections:
             if connection.transport is not None:
                 connection.transport.abort()
