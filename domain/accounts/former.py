@@ -4,20 +4,14 @@ Whoever gets the name of one next must come into none of that.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
 
-from sqlalchemy import Text, column, delete, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.account_rows import departed, departed_mark, note_departed, settle_departed
+from andiron.domain.by_name import forget_affiliations, forget_entity
 from andiron.domain.database.database import Database
 
 __all__ = ["FormerAccounts", "forget_former"]
-
-_AFFILIATED: Final = table("room_affiliations", column("jid", Text), column("affiliation", Text))
-_ENTITIES: Final = table("pubsub_entities", column("jid", Text))
-_BANNED: Final = "outcast"
-"""Bans are of a name, whoever has it, as block lists are."""
 
 
 class FormerAccounts:
@@ -52,14 +46,5 @@ async def forget_former(connection: AsyncConnection, usernames: Sequence[str], d
     marks = await departed(connection)
     for username in usernames:
         if username in marks:
-            await _forget(connection, f"{username}@{domain}")
-
-
-async def _forget(connection: AsyncConnection, bare: str) -> None:
-    columns = _AFFILIATED.c
-    mine = (columns.jid == bare, columns.affiliation != _BANNED)
-    await connection.execute(delete(_AFFILIATED).where(*mine))
-    # From "bare/" to "bare0", "0" being next to "/", are its full JIDs.
-    jid = _ENTITIES.c.jid
-    full = (jid >= f"{bare}/") & (jid < f"{bare}0")
-    await connection.execute(delete(_ENTITIES).where((jid == bare) | full))
+            await forget_affiliations(connection, f"{username}@{domain}")
+            await forget_entity(connection, f"{username}@{domain}")

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.about.disco import Disco
 from andiron.domain.account_rows import exists
+from andiron.domain.by_name import forget_entity
 from andiron.domain.client import Client
 from andiron.domain.config import PubSubConfig
 from andiron.domain.contacts.roster import roster_of, sees
@@ -17,7 +18,7 @@ from andiron.domain.pubsub.access import may_see_by
 from andiron.domain.pubsub.discovery import Discovery
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.pubsub.items import Item
-from andiron.domain.pubsub.nodes import find_nodes, forget_entity, set_entity
+from andiron.domain.pubsub.nodes import find_nodes, set_entity
 from andiron.domain.pubsub.notifier import Notifier
 from andiron.domain.pubsub.owner_requests import OwnerRequests
 from andiron.domain.pubsub.requests import Requests

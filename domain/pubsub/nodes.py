@@ -140,14 +140,6 @@ async def set_entity(
         await connection.execute(insert(ENTITIES).values(node_id=node.id, jid=jid, **values))
 
 
-async def forget_entity(connection: AsyncConnection, bare: str) -> None:
-    """Let an address, whose account was removed, have to do with no node any more."""
-    # From "bare/" to "bare0", "0" being next to "/", are its full JIDs.
-    jid = ENTITIES.c.jid
-    mine = (jid == bare) | ((jid >= f"{bare}/") & (jid < f"{bare}0"))
-    await connection.execute(delete(ENTITIES).where(mine))
-
-
 async def _with_entities(connection: AsyncConnection, rows: Sequence[Any]) -> list[Node]:
     affiliations: dict[int, dict[str, str]] = {row.id: {} for row in rows}
     subscribers: dict[int, list[str]] = {row.id: [] for row in rows}

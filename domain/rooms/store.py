@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from andiron.domain.by_name import forget_affiliations
 from andiron.domain.database.database import Database
 from andiron.domain.database.engines import Operation
 from andiron.domain.database.lines import OWN
@@ -129,13 +130,7 @@ class RoomStore:
 
     async def forget(self, bare: str) -> None:
         """Keep of an address nothing that rooms have granted it; its bans stay."""
-
-        async def operation(connection: AsyncConnection) -> None:
-            columns = _AFFILIATED.c
-            mine = (columns.jid == bare, columns.affiliation != Affiliation.OUTCAST.value)
-            await connection.execute(delete(_AFFILIATED).where(*mine))
-
-        await self._database.write(operation)
+        await self._database.write(lambda connection: forget_affiliations(connection, bare))
 
     def _write(self, name: str, operation: Operation[None], payer: str) -> Awaitable[None]:
         # A task of its own stands in line from now on, whenever its result is awaited.

@@ -5,6 +5,7 @@ import random
 import pytest
 from sqlalchemy import text
 
+from andiron.domain.by_name import forget_entity
 from andiron.domain.pubsub.config import AccessModel, NodeConfig
 from andiron.domain.pubsub.items import (
     Item,
@@ -23,7 +24,6 @@ from andiron.domain.pubsub.nodes import (
     delete_node,
     find_node,
     find_nodes,
-    forget_entity,
     insert_node,
     set_entity,
     update_node,
