@@ -5,10 +5,10 @@ Neither imports a part: the parts keep what they know of an account in
 ``forward``.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
 from andiron.sm.payers import Payer
@@ -18,7 +18,7 @@ from andiron.xmpp.escape import escape
 from andiron.xmpp.stanza import error_reply
 from andiron.xmpp.xml import Element
 
-__all__ = ["NOBODY", "Client", "Gate", "Owner", "no_room"]
+__all__ = ["NOBODY", "Client", "Gate", "Held", "Owner", "no_room"]
 
 
 class Owner:
@@ -60,6 +60,9 @@ class Owner:
         """What each specification knows of it, by the class it keeps that in."""
 
 
+Held: TypeAlias = dict[int, tuple[str, float]]
+"""Messages that wait for a resource, in their order by number, and since when."""
+
 NOBODY: Final = Owner("", registered=False)
 """Whose a client is before sign-in."""
 
@@ -84,6 +87,8 @@ class Client:
         "__weakref__",
         "_gate",
         "_most_held",
+        "_numbers",
+        "_waits",
         "account",
         "best_since",
         "bound",
@@ -131,9 +136,11 @@ class Client:
         """Messages that ended sessions could not deliver, of which it has copies, by short keys.
 
         Empty for one of which only the key is known."""
-        self.held: deque[tuple[str, float]] | None = None
-        """Messages that wait, and since when, while stored ones are fetched."""
+        self.held: Held | None = None
+        """Messages that wait, while stored ones are fetched."""
         self._most_held = 0
+        self._numbers = count()
+        self._waits: Callable[[str], bool] | None = None
         self._gate: Gate | None = None
         outlet: Callable[[str, float], None] = session.deliver
         self.deliver = outlet
@@ -148,10 +155,11 @@ class Client:
         """Whether messages to the account may come here (RFC 6121 section 8.5.2.1)."""
         return self.priority is not None and self.priority >= 0
 
-    @property
-    def has_room(self) -> bool:
-        """Whether it takes a message now: one more may wait, or none has to."""
-        return self.held is None or len(self.held) < self._most_held
+    def takes(self, text: str) -> bool:
+        """Tell whether it takes a message now: one more may wait, or that one has not to."""
+        if self.held is None or len(self.held) < self._most_held:
+            return True
+        return self._waits is not None and not self._waits(text)
 
     def refuse(self, element: Element, error: StanzaError, now: float) -> None:
         """Answer a stanza of this client with an error, unless it is an answer itself."""
@@ -175,19 +183,46 @@ class Client:
         self.best_since = now
         self.copied_since = max(self.copied_since, now)
 
-    def hold(self, most: int) -> bool:
-        """Let messages wait from now on, ``most`` at a time; False when they do already."""
+    def hold(self, most: int, held: Mapping[int, tuple[str, float]] | None = None) -> Held | None:
+        """Let messages wait from now on, ``most`` at a time, behind those ``held`` already.
+
+        Returns what waits; None where messages do so before.
+        """
         if self.held is not None:
-            return False
-        self.held = deque()
+            return None
+        self.held = dict(held or {})
+        self._numbers = count(max(self.held, default=-1) + 1)
         self._most_held = most
         self._direct()
-        return True
+        return self.held
+
+    def hold_only(self, waits: Callable[[str], bool]) -> None:
+        """Let of messages only those wait any longer that ``waits`` tells; pass the rest on."""
+        self._waits = waits
+        self._pass_held(waits)
 
     def release(self) -> None:
-        """Let messages pass again; the caller has taken out those that wait."""
-        self.held = None
+        """Let messages pass again, those first that wait."""
+        self._pass_held(lambda _text: False)
+        if self.held is not None:
+            self.let_go()
+
+    def let_go(self) -> Held:
+        """Let messages pass again; return those that waited, which are the caller's now."""
+        held, self.held, self._waits = self.held or {}, None, None
         self._direct()
+        self.session.changed()
+        return held
+
+    def _pass_held(self, waits: Callable[[str], bool]) -> None:
+        held = self.held
+        for number, (text, since) in list((held or {}).items()):
+            if self.held is not held:
+                return  # The session has ended by what it was given.
+            if held is not None and not waits(text):
+                del held[number]
+                self.pass_on(text, since)
+        self.session.changed()
 
     def pass_on(self, text: str, since: float) -> None:
         """Deliver a message that was held, or stored: those that are held now come after it.
@@ -212,9 +247,13 @@ class Client:
 
     def _hold(self, text: str, now: float) -> None:
         assert self.held is not None
-        if not self.has_room:
+        if self._waits is not None and not self._waits(text):
+            self.pass_on(text, now)
+            return
+        if len(self.held) >= self._most_held:
             raise no_room()
-        self.held.append((text, now))
+        self.held[next(self._numbers)] = text, now
+        self.session.changed()
 
 
 def no_room() -> StanzaError:

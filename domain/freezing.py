@@ -55,6 +55,10 @@ class FrozenClient:
     """What it wants to be notified of; None where that is not known."""
     handed: Sequence[int] = ()
     """Stored messages that are with it: they need not be stored any more."""
+    held: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    """Messages that wait while stored ones are fetched, by number, and since when."""
+    idle: Mapping[str, str] = field(default_factory=dict)
+    """What waits for somebody to look at it: the latest of each kind and sender."""
     places: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     """Where it is by directed presence to a service, by that one's host name, and there by name."""
 
@@ -76,8 +80,13 @@ class Freezer:
         self._offline = offline
         self._begun: list[tuple[Client, FrozenClient]] = []
 
-    def freeze(self, client: Client, language: str, *, inactive: bool) -> Mapping[str, Plain]:
-        """Return a resource as plain data; its session is about to be frozen."""
+    def freeze(
+        self, client: Client, language: str, idle: Mapping[str, str] | None
+    ) -> Mapping[str, Plain]:
+        """Return a resource as plain data; its session is about to be frozen.
+
+        ``idle`` is what waits for somebody to look at it, None where somebody does.
+        """
         session = client.session
         caps, nodes = self._interests.freeze(client)
         # The fields of a FrozenClient, of which none is to be changed later.
@@ -87,7 +96,7 @@ class Freezer:
             "priority": client.priority,
             "language": language,
             "interested": client.interested,
-            "inactive": inactive,
+            "inactive": idle is not None,
             "carbons": client in client.owner.carbons,
             "copied_since": written_time(session, client.copied_since),
             "best_since": written_time(session, client.best_since),
@@ -96,6 +105,11 @@ class Freezer:
             "caps": caps,
             "nodes": nodes,
             "handed": self._offline.handed(client),
+            "held": {
+                str(number): (str(text), written_time(session, since))
+                for number, (text, since) in (client.held or {}).items()
+            },
+            "idle": idle or {},
             "places": {
                 each.domain: each.places(client) for each in self._presences.visited(client)
             },
@@ -134,8 +148,12 @@ class Freezer:
                 self._tie(client, kept, now)
             except Exception:
                 logger.exception("What %s was to others cannot be taken up", client.jid)
-        for client, _ in begun:
-            if client.account in waiting and client.reachable:
+        for client, kept in begun:
+            if kept.held:
+                offset = now - client.session.wall(now)
+                held = enumerate((text, wall + offset) for text, wall in kept.held.values())
+                self._offline.load_again(client, dict(held))
+            elif client.account in waiting and client.reachable:
                 client.owner.draining = True
                 self._offline.load(client)
 

@@ -252,8 +252,8 @@ class DomainLink(Client):
 
     def freeze(self) -> Mapping[str, Plain]:
         """Return the resource as plain data."""
-        inactive = self._inactive is not None
-        return self._domain.freezer.freeze(self, self._language, inactive=inactive)
+        idle = None if self._inactive is None else self._inactive.freeze()
+        return self._domain.freezer.freeze(self, self._language, idle)
 
     def speak_up(self, now: float) -> None:
         """Deliver what waits for somebody to look."""
@@ -267,7 +267,7 @@ class DomainLink(Client):
         self._language = kept.language
         self._domain.freezer.take_up(self, kept, now)
         if kept.inactive:
-            self._wait_for_looks()
+            self._wait_for_looks(kept.idle)
 
     # Negotiation
 
@@ -329,10 +329,10 @@ class DomainLink(Client):
         else:
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/>")
 
-    def _wait_for_looks(self) -> None:
-        domain = self._domain
+    def _wait_for_looks(self, idle: Mapping[str, str] | None = None) -> None:
+        domain, session = self._domain, self.session
         self._inactive = Inactive(
-            self.session.deliver, domain.reader.read, domain.config.max_idle_held
+            session.deliver, session.changed, domain.reader.read, domain.config.max_idle_held, idle
         )
         self.stand_behind(self._inactive)
 

@@ -10,6 +10,7 @@ from andiron.domain.archive.archive import Archive
 from andiron.domain.client import Owner
 from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.messages.offline import Offline
+from andiron.domain.messages.owing import Owing
 from andiron.domain.owners import Owners
 from andiron.domain.rooms.notes import RoomNotes
 from andiron.domain.rooms.rooms import Rooms
@@ -51,7 +52,7 @@ async def write_down(domain: Host, journal: Journal) -> None:
     """
     if domain.archive is not None:
         await domain.archive.write_down(Ledger(journal, "archive"), Ledger(journal, "rooms"))
-    await domain.offline.write_down(Ledger(journal, "offline"))
+    await domain.offline.write_down(Owing(journal))
 
 
 def note_rooms(

@@ -1,7 +1,7 @@
 """What is under way, for whom: so that who needs its outcome can tell, or wait for it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 __all__ = ["UnderWay"]
@@ -13,7 +13,7 @@ class UnderWay:
     __slots__ = ("_ends",)
 
     def __init__(self) -> None:
-        self._ends: dict[str, set[asyncio.Future[None]]] = {}
+        self._ends: dict[str, dict[asyncio.Future[None], None]] = {}
 
     def __len__(self) -> int:
         """Return for how many names something is under way."""
@@ -22,21 +22,40 @@ class UnderWay:
     def __contains__(self, name: str) -> bool:
         return name in self._ends
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ends)
+
+    def begin(self, name: str) -> Callable[[], None]:
+        """Have one more under way for a name, until what is returned is called."""
+        ends = self._ends.setdefault(name, {})
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ends[end] = None
+
+        def over() -> None:
+            end.set_result(None)
+            del ends[end]
+            if not ends:
+                del self._ends[name]
+
+        return over
+
     @contextmanager
     def one(self, name: str) -> Iterator[None]:
         """Have one more under way for a name while the block runs."""
-        ends = self._ends.setdefault(name, set())
-        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ends.add(end)
+        over = self.begin(name)
         try:
             yield
         finally:
-            end.set_result(None)
-            ends.discard(end)
-            if not ends:
-                del self._ends[name]
+            over()
 
     async def settled(self, name: str) -> None:
         """Return when all that is under way for a name is over, however it ends."""
         if ends := self._ends.get(name):
             await asyncio.wait(list(ends))
+
+    async def one_settled(self, names: Collection[str]) -> None:
+        """Return when nothing is under way any more for one of some names, if not for all."""
+        while names and all(name in self._ends for name in names):
+            # What is under way for a name ends in order, as a rule.
+            lasts = [next(reversed(self._ends[name])) for name in names]
+            await asyncio.wait(lasts, return_when=asyncio.FIRST_COMPLETED)

@@ -5,7 +5,7 @@ back, the latest of each sender. Anything else flushes them first, so that the
 client sees all in the order in which it came.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from andiron.domain.router import TRIFLES
@@ -30,29 +30,37 @@ class Inactive:
     only sends what is held.
     """
 
-    __slots__ = ("_deliver", "_held", "_limit", "_read")
+    __slots__ = ("_changed", "_deliver", "_held", "_limit", "_read")
 
     def __init__(
         self,
         deliver: Callable[[str, float], None],
+        changed: Callable[[], object],
         read: Callable[[str], Element],
         limit: int,
+        held: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the session's ``deliver``, and what reads a stanza of our own again.
+        """Take the session's ``deliver`` and ``changed``, and what reads a stanza of ours again.
 
-        ``limit`` is how many stanzas may be held; one more flushes them.
+        ``limit`` is how many stanzas may be held; one more flushes them. ``held`` is what
+        :meth:`freeze` gave.
         """
         self._deliver = deliver
+        self._changed = changed
         self._read = read
         self._limit = limit
-        self._held: dict[tuple[str, str], str] = {}
+        self._held: dict[str, str] = dict(held or {})
+
+    def freeze(self) -> Mapping[str, str]:
+        """Return what is held, by what it is the latest of."""
+        return {key: str(text) for key, text in self._held.items()}
 
     def deliver(self, text: str, now: float) -> None:
         """Take a message."""
         if ns.CHAT_STATES in text and "<body" not in text:
             element = self._read(text)
             if _is_trifle(parse_tree(element)):
-                self._hold(("message", _talk(element)), text, now)
+                self._hold(f"message {_talk(element)}", text, now)
                 return
         self._send(text, now)
 
@@ -60,7 +68,7 @@ class Inactive:
         """Take a presence."""
         element = self._read(text)
         if element.get("type") in _IDLE_PRESENCE and not _is_about_itself(element):
-            self._hold(("presence", element.get("from")), text, now)
+            self._hold(f"presence {element.get('from')}", text, now)
         else:
             self._send(text, now)
 
@@ -71,12 +79,16 @@ class Inactive:
     def flush(self, now: float) -> None:
         """Send what is held, in the order in which the latest of each came."""
         held, self._held = self._held, {}
+        if not held:
+            return
+        self._changed()
         for text in held.values():
             self._deliver(text, now)
 
-    def _hold(self, key: tuple[str, str], text: str, now: float) -> None:
+    def _hold(self, key: str, text: str, now: float) -> None:
         self._held.pop(key, None)
         self._held[key] = text
+        self._changed()
         if len(self._held) > self._limit:
             self.flush(now)
 

@@ -20,8 +20,9 @@ from andiron.domain.messages.keeping import (
     archived,
     stanza_id,
 )
-from andiron.domain.messages.offline import Offline, storable
+from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import Waiting
+from andiron.domain.messages.storing import storable
 from andiron.domain.owners import Owners
 from andiron.domain.router import Router
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -93,7 +94,7 @@ class Dispatch:
     ) -> str:
         jid, now = JID(recipient.jid), self._clock()
         best = self._router.best(recipient.jid)
-        if best[0].held is not None and not any(each.has_room for each in best):
+        if best[0].held is not None and not any(each.takes(spoken.text) for each in best):
             raise no_room()
         text = sent = spoken.text
         identity = ""

@@ -6,9 +6,11 @@ since it never was away.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from andiron.domain.client import Client
+from andiron.domain.database.underway import UnderWay
 from andiron.domain.messages.offline_store import StoredMessage
 
 __all__ = ["PAGE_BYTES", "PAGE_MESSAGES", "Handed", "Mailbox", "is_there", "page_bounds"]
@@ -37,18 +39,21 @@ class Mailbox:
         "__weakref__",
         "_had",
         "_out",
+        "adding",
         "asking_again",
-        "coming",
         "lock",
         "removing",
         "taker",
+        "unread",
     )
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by who changes what others must find in order: it serves in that of asking."""
-        self.coming = 0
-        """How many messages wait for the lock on their way into the store."""
+        self.adding = UnderWay()
+        """Messages on their way into the store, by who pays for that."""
+        self.unread: set[str] = set()
+        """Of whom something was added that the last look into the store may not have seen."""
         self.asking_again = False
         """Whether a look into the store has failed, and there is to be another."""
         self.removing = False
@@ -57,6 +62,15 @@ class Mailbox:
         """Who is given what waits."""
         self._out: dict[int, tuple[Client, Handed]] = {}
         self._had: dict[int, Handed] = {}
+
+    def comes(self, payer: str) -> Callable[[], None]:
+        """Note that a message is on its way into the store, until what is returned is called."""
+        self.unread.add(payer)
+        return self.adding.begin(payer)
+
+    def look(self) -> None:
+        """Note that the store is looked into now, which sees what is there."""
+        self.unread = set(self.adding)
 
     @property
     def out(self) -> list[int]:

@@ -20,8 +20,9 @@ from andiron.domain.messages.keeping import (
     archived,
     stanza_id,
 )
-from andiron.domain.messages.offline import Offline, storable
+from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import Waiting
+from andiron.domain.messages.storing import storable
 from andiron.domain.owners import Owners
 from andiron.domain.router import Action, Router, message_row
 from andiron.xmpp import namespaces as ns
@@ -188,7 +189,7 @@ class Messages:
             stamp = client.session.wall(now)
             self._store(client, element, text, target.jid, target.account, ticket, stamp)
             return False
-        if target.held is not None and not target.has_room:
+        if target.held is not None and not target.takes(text):
             raise no_room()
         sent = text
         speaks = target.priority is not None or client.priority is not None
@@ -225,7 +226,7 @@ class Messages:
                 self._store(client, element, text, jid.full, bare, ticket, stamp)
                 return False
             best = router.best(bare)
-            if best[0].held is not None and not any(each.has_room for each in best):
+            if best[0].held is not None and not any(each.takes(text) for each in best):
                 raise no_room()
             archive = self._archive if archivable(element) else None
             if archive is not None:

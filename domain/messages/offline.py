@@ -1,8 +1,7 @@
-"""Messages that cannot be delivered now, and those that waited (RFC 6121 section 8.5.2.2).
+"""Messages that waited, and those that cannot be delivered now (RFC 6121 section 8.5.2.2).
 
-A message is kept from when it was accepted until a client has it. What waits
-for one account is worked on one after the other, so a later message never
-overtakes an earlier one: neither on its way into the store nor out of it.
+A message is kept from when it was accepted until a client has it. Of one sender a later
+message never overtakes an earlier one: neither on its way into the store nor out of it.
 
 It is handed out a page at a time, the next when the client has the last, and to one
 resource, though another goes on with it should that be lost. Where more waits than a
@@ -11,41 +10,41 @@ page, the account is *draining*: what comes meanwhile is stored behind it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from andiron.domain.client import Client, Owner
+from andiron.domain.client import Client, Held, Owner
 from andiron.domain.messages import carbons
 from andiron.domain.messages.bouncing import Bouncer
 from andiron.domain.messages.keeping import Archive, Revocable
 from andiron.domain.messages.mailbox import Handed, Mailbox, is_there, page_bounds
 from andiron.domain.messages.offline_store import (
     NOTHING,
-    OfflineFull,
     OfflineStore,
     Page,
     Waiting,
 )
-from andiron.domain.owners import NoSuchAccount
-from andiron.domain.router import Action, Router, Situation, message_row, refuse, worth_keeping
-from andiron.sm.frozen import Plain
-from andiron.sm.journal.ledger import Ledger
+from andiron.domain.messages.owing import Owing
+from andiron.domain.messages.storing import (
+    Admission,
+    Settlement,
+    Storing,
+    is_storable,
+    sender_of,
+    storable,
+)
+from andiron.domain.router import Router, worth_keeping
 from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
 from andiron.xmpp.jid import parse_jid, prepared
-from andiron.xmpp.stanza import with_child, with_delay
+from andiron.xmpp.stanza import with_delay
 from andiron.xmpp.xml import Element, Guard
 
 logger = logging.getLogger("andiron.domain")
-
-Admission = Callable[[], Awaitable[str]]
-"""Says what is added to a message that is stored; raises :class:`StanzaError` against it."""
-Settlement = Callable[[StanzaError | None], None]
-"""Told once that a message is stored, or why it is refused."""
 
 _RESULT: Final = f"{{{ns.MAM}}}result"
 _REQUESTS: Final = frozenset({"get", "set"})
@@ -77,21 +76,11 @@ class Offline:
         self._max_held = max_held
         self._bouncer = Bouncer(router, archive)
         self._boxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
-        self._ledger: Ledger | None = None
+        self._storing = Storing(router.domain, store, self._bouncer, spawn, self._wake)
 
-    async def write_down(self, ledger: Ledger) -> None:
-        """Have what ended sessions owed written down until it is stored, from now on.
-
-        What another process left so is stored first. Raises :class:`DatabaseError`.
-        """
-        for account, text, stamp, sender, *born in ledger.left():
-            waiting = Waiting(text, stamp, sender)
-            if not await self._store.has(account.partition("@")[0], waiting):
-                await self._put(account, [waiting], self._payer(waiting), *born)
-        ledger.take_over()
-        self._ledger = ledger
-
-    # Into the store
+    async def write_down(self, owing: Owing) -> None:
+        """Have what is to be stored written down until it is; see :meth:`Storing.write_down`."""
+        await self._storing.write_down(owing)
 
     def keep(
         self,
@@ -107,58 +96,7 @@ class Offline:
         full, the database fails, or ``admit`` is against it. What is for one account of its
         name alone says by ``born`` for which.
         """
-        box = self._box(account)
-        box.coming += 1
-        self._spawn(self._keep(box, account, message, settle, admit, born))
-
-    async def _keep(
-        self,
-        box: Mailbox,
-        account: str,
-        message: Waiting,
-        settle: Settlement,
-        admit: Admission | None,
-        born: str | None,
-    ) -> None:
-        try:
-            try:
-                async with box.lock:  # Hereafter the store keeps the order of each sender's.
-                    if admit is not None and (mark := await admit()):
-                        message = message._replace(text=with_child(message.text, mark))
-            finally:
-                box.coming -= 1
-            (error,) = await self._put(account, [message], self._payer(message), born)
-        except StanzaError as refusal:
-            error = refusal
-        except Exception:
-            # Whatever failed, the sender must hear that the message is not kept.
-            logger.exception("%s: an account could not be read", account)
-            error = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
-        settle(error)
-        if error is None:
-            self._wake(account)
-
-    def _payer(self, message: Waiting) -> str:
-        """Return who causes that a message is stored: its sender, so that his stay in order.
-
-        What comes from services, such as rooms, is one's each, and what the server says its own.
-        """
-        name, at, host = message.sender.partition("@")
-        return name if host == self._router.domain else at + host
-
-    async def _put(
-        self, account: str, messages: Sequence[Waiting], payer: str, born: str | None = None
-    ) -> list[StanzaError | None]:
-        """Store messages; return the error for the sender of each that is not stored."""
-        username = account.partition("@")[0]
-        try:
-            refusals = await self._store.add_all(username, messages, payer, born)
-        except NoSuchAccount:
-            return [StanzaError(StanzaCondition.SERVICE_UNAVAILABLE) for _ in messages]
-        except Exception:
-            logger.exception("%s: %d messages could not be stored", account, len(messages))
-            return [StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR) for _ in messages]
-        return [None if full is None else _is_full(full) for full in refusals]
+        self._storing.keep(self._box(account), account, message, settle, admit, born)
 
     def _wake(self, account: str) -> None:
         """Let what was just stored be fetched, if there is who takes it and nobody is about to."""
@@ -180,11 +118,19 @@ class Offline:
             return
         if not is_there(box.taker):
             box.taker = client
-        if client.hold(self._max_held):
-            self._spawn(self._turn(box, client, holding=True))
-        elif box.coming:
-            # It was away meanwhile: what came then is to be stored behind what it held before.
-            owner.draining = True
+        self._hold(box, client)
+
+    def load_again(self, client: Client, held: Mapping[int, tuple[str, float]]) -> None:
+        """Go on with a resource for which messages were held in the process before."""
+        box = client.owner.parts[Mailbox] = self._box(client.account)
+        self._hold(box, client, held)
+
+    def _hold(
+        self, box: Mailbox, client: Client, former: Mapping[int, tuple[str, float]] | None = None
+    ) -> None:
+        held = client.hold(self._max_held, former)
+        if held is not None:
+            self._spawn(self._turn(box, client, held))
 
     def left(self, client: Client) -> None:
         """Note that a resource cannot be reached any more, maybe with messages held for it.
@@ -194,12 +140,15 @@ class Offline:
         box: Mailbox | None = client.owner.parts.get(Mailbox)
         if box is None:
             return
+        held = client.held is not None
+        if held:
+            self._put_back(box, client)
         if not client.bound:
             box.had_all(client)  # What did not arrive has come back before.
             self._remove_had(box, client.account)
         if box.taker is client:
             box.taker = None
-        if client.owner.draining or client.held is not None:
+        if client.owner.draining or held:
             self._load_elsewhere(client.owner)
 
     def handed(self, client: Client) -> list[int]:
@@ -243,42 +192,70 @@ class Offline:
         elif not box.is_out(taker):
             self._spawn(self._turn(box, taker))
 
-    async def _turn(self, box: Mailbox, client: Client, *, holding: bool = False) -> None:
+    async def _turn(self, box: Mailbox, client: Client, held: Held | None = None) -> None:
         """Give a resource what waits, or a page of it; then what was held for it meanwhile.
 
-        ``holding`` says that messages are held for it since this turn was asked for: what
-        was to be stored earlier has its turn earlier. No other turn looks at them.
+        ``held`` is that, and of nobody else's concern. Of whom something is on its way into
+        the store yet, his is held until that is there.
         """
+        try:
+            while True:
+                async with box.lock:
+                    held, waits = await self._step(box, client, held)
+                if not waits:
+                    break
+                await box.adding.one_settled(box.unread)
+        except Exception:
+            if held is not None and client.held is held:
+                client.release()  # Whatever failed, what is held must go on.
+            raise
+        if client.owner.draining:
+            self._go_on(client.owner, box)
+
+    async def _step(
+        self, box: Mailbox, client: Client, held: Held | None
+    ) -> tuple[Held | None, bool]:
+        """Look into the store once; return what is held now, and whether to look again."""
         owner = client.owner
-        async with box.lock:
-            is_next = _may_take(box, client) and not (owner.draining and box.is_out(client))
-            page = await self._page(box, client) if is_next else None
-            marks = [] if page is None else self._hand_out(page, box, client)
-            complete = (
-                page is not None
-                and page.complete
-                and len(marks) == len(page.messages)
-                and not box.coming
-                and client.reachable
-            )
-            held = client.held if holding else None
-            if complete:
-                while client.reachable and held:
-                    client.pass_on(*held.popleft())
-            if client.reachable:
-                owner.draining = not complete
-                if not complete and not is_there(box.taker):
-                    box.taker = client
-            if held is not None:
-                client.release()
-            for mark, handed in marks:
-                client.session.when_taken(mark, partial(self._taken, box, client, handed))
-            if held:
-                await self._put_back(client, held)
-            if holding:
+        is_next = _may_take(box, client) and not (owner.draining and box.is_out(client))
+        page = await self._page(box, client) if is_next else None
+        marks = [] if page is None else self._hand_out(page, box, client)
+        complete = (
+            page is not None
+            and page.complete
+            and len(marks) == len(page.messages)
+            and client.reachable
+        )
+        if complete and held is None and box.unread:
+            held = client.hold(self._max_held)
+        mine = held is not None and client.held is held
+        waits = complete and mine and bool(box.unread)
+        if complete:
+            owner.draining = False
+        elif client.reachable:
+            self._drain(box, owner)
+            if not is_there(box.taker):
+                box.taker = client
+        if waits:
+            client.hold_only(partial(self._waits_for, frozenset(box.unread)))
+        elif mine and complete:
+            client.release()
+            carbons.passed_on(client)
+        for mark, handed in marks:
+            client.session.when_taken(mark, partial(self._taken, box, client, handed))
+        return held, waits
+
+    def _drain(self, box: Mailbox, owner: Owner) -> None:
+        """Have what comes stored from now on, behind what is held for any resource."""
+        for client in self._router.available(owner.jid):
+            if client.held is not None:
+                self._put_back(box, client)
                 carbons.passed_on(client)
-        if owner.draining:
-            self._go_on(owner, box)
+        owner.draining = True
+
+    def _waits_for(self, payers: frozenset[str], text: str) -> bool:
+        """Tell whether a message is of one of those who have something on its way."""
+        return self._storing.payer(sender_of(self._reader.read(text))) in payers
 
     def _hand_out(self, page: Page, box: Mailbox, client: Client) -> list[tuple[int, Handed]]:
         """Give a page to a resource; return what it was given, with the session's marks.
@@ -300,6 +277,7 @@ class Offline:
         """Read the next page for a resource, and remove what the account has by now."""
         had = box.take_had()
         most, size = page_bounds(client)
+        box.look()
         try:
             return await self._store.page(client.owner.username, most, size, had=had, out=box.out)
         except Exception:
@@ -348,30 +326,23 @@ class Offline:
             logger.exception("%s: %d messages come once more, maybe", account, len(had))
             box.still_had(had)
 
-    async def _put_back(self, client: Client, held: Iterable[tuple[str, float]]) -> None:
+    def _put_back(self, box: Mailbox, client: Client) -> None:
         """Store what was held for a resource, behind what is stored; what cannot be, goes on."""
-        elements, messages = list[Element](), list[Waiting]()
-        for text, since in held:
+        messages = list[tuple[Element, Waiting]]()
+        for text, since in client.let_go().values():
             element = self._reader.read(text)
             if element.get("from") == client.account:
                 # To who is there, it can go on as the copy that it is.
                 inherited = "" if client.reachable else carbons.inheritance(client, text)
                 element = self._reader.read(inherited) if inherited else element
             if element.get("from") != client.account and storable(element):
-                elements.append(element)
                 stamp = client.session.wall(since)
-                messages.append(Waiting(element.text, stamp, _sender(element)))
+                messages.append((element, Waiting(element.text, stamp, sender_of(element))))
             elif client.reachable:
                 client.pass_on(text, since)
             else:
                 self._bounce_if_refused(element)
-        username = client.owner.username
-        # What the same senders have stored meanwhile has been there before.
-        await self._store.settled(username)
-        errors = await self._put(client.account, messages, username, client.owner.born)
-        for element, error in zip(elements, errors, strict=True):
-            if error is not None:
-                self._bouncer.bounce(element, error)
+        self._storing.put_back(box, client.account, messages, client.owner.born)
 
     # Another way
 
@@ -421,7 +392,8 @@ class Offline:
             else:
                 self._reroute_message(lost, text, stamp, client.owner, now, store=store)
         if client.held is not None:
-            client.held.extendleft(reversed(waiting))
+            former = [*waiting, *client.let_go().values()]
+            client.hold(self._max_held, dict(enumerate(former)))
 
     def _without_stored(
         self, undelivered: Sequence[Undelivered], client: Client, *, store: bool
@@ -467,7 +439,7 @@ class Offline:
             jid = parse_jid(element.get("to"))
             best = self._router.best(jid.bare)
             if store or (best and best[0].owner.draining):
-                account = jid.bare if _is_storable(element) else ""
+                account = jid.bare if is_storable(element) else ""
             else:
                 target = self._router.full.get(jid.full)
                 got = best if target is None else (target,)
@@ -479,24 +451,12 @@ class Offline:
             self._bouncer.bounce(element, error)
             return
         if account:
-            message = Waiting(text, stamp, _sender(element))
-            number = 0
-            if self._ledger is not None:
-                # A text may be more than that, by which it is known here.
-                debt: Plain = [account, str(text), message.stamp, message.sender, owner.born]
-                number = self._ledger.owed(debt)
-            settle = partial(self._settled, element, number)
-            self.keep(account, message, settle, born=owner.born)
-
-    def _settled(self, element: Element, number: int, error: StanzaError | None) -> None:
-        if self._ledger is not None:
-            self._ledger.paid([number])
-        if error is not None:
-            self._bouncer.bounce(element, error)
+            message = Waiting(text, stamp, sender_of(element))
+            self._storing.keep_again(self._box(account), account, message, element, owner.born)
 
     def _bounce_if_refused(self, element: Element) -> None:
         try:
-            _is_storable(element)
+            is_storable(element)
         except StanzaError as error:
             self._bouncer.bounce(element, error)
 
@@ -505,11 +465,6 @@ class Offline:
         if box is None:
             box = self._boxes[account] = Mailbox()
         return box
-
-
-def storable(element: Element) -> bool:
-    """Tell whether a message may wait in the store, by the table."""
-    return message_row(element)[Situation.OFFLINE] is Action.STORE and worth_keeping(element)
 
 
 def _most_there(best: Sequence[Client]) -> Client:
@@ -522,26 +477,6 @@ def _may_take(box: Mailbox, client: Client) -> bool:
     if not client.owner.draining:
         return client.reachable
     return client.reachable and box.taker is client
-
-
-def _sender(element: Element) -> str:
-    return element.get("from").partition("/")[0]
-
-
-def _is_full(error: OfflineFull) -> StanzaError:
-    """Return what XEP-0160 section 2 tells a sender for whose message there is no room.
-
-    A store that is full looks like that of an account which does not exist, but to
-    who has something in it anyway.
-    """
-    return StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, str(error))
-
-
-def _is_storable(element: Element) -> bool:
-    """Tell whether a message may wait in the store, by the table; raises what it answers."""
-    action = message_row(element)[Situation.OFFLINE]
-    refuse(action)
-    return storable(element)
 
 
 def _is_from_archive(element: Element) -> bool:

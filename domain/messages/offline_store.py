@@ -8,7 +8,7 @@ sends much keeps others from sending something.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -28,7 +28,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from andiron.domain.account_rows import among, births
 from andiron.domain.database.database import Database
-from andiron.domain.database.engines import Operation
 from andiron.domain.database.lines import OWN
 from andiron.domain.database.underway import UnderWay
 from andiron.domain.owners import NoSuchAccount
@@ -44,8 +43,6 @@ __all__ = [
     "Waiting",
     "row",
 ]
-
-T = TypeVar("T")
 
 MESSAGES: Final = table(
     "offline_messages",
@@ -105,8 +102,7 @@ class OfflineStore:
     """The waiting messages of all accounts.
 
     What one payer adds for an account is kept in the order of the calls, what several add in
-    any. A page has what was to be added before it was asked for, whoever added it, and not
-    what was to be removed.
+    any. A page has what was added before it was asked for, and not what was to be removed.
     Every method raises :class:`DatabaseError` when the database fails.
     """
 
@@ -117,8 +113,8 @@ class OfflineStore:
         self._database = database
         self._limit = limit_per_account
         self._bytes = bytes_per_account
-        self._writing = UnderWay()
-        """The writes for each account that are not committed yet."""
+        self._removing = UnderWay()
+        """For which accounts something is about to be removed."""
 
     async def add(self, username: str, message: Waiting) -> None:
         """Keep a message; when this returns, it survives a crash.
@@ -159,16 +155,12 @@ class OfflineStore:
             return refusals
 
         try:
-            refused = await self._write(username, operation, payer)
+            refused = await self._database.write(operation, payer)
         except IntegrityError:
             refused = None
         if refused is None:
             raise NoSuchAccount(f"There is no account {username}.")
         return refused
-
-    async def settled(self, username: str) -> None:
-        """Return when all that was to be written for an account before is, or failed."""
-        await self._writing.settled(username)
 
     async def page(
         self,
@@ -203,14 +195,18 @@ class OfflineStore:
             rows = await connection.execute(texts.order_by(columns.id)) if chosen else ()
             return Page([StoredMessage(*row) for row in rows], complete=len(chosen) == len(sizes))
 
-        await self.settled(username)
+        await self._removing.settled(username)
         if had:
-            return await self._write(username, operation, username)
+            with self._removing.one(username):
+                return await self._database.write(operation, username)
         return await self._database.read(operation)
 
     async def remove(self, username: str, had: Collection[int]) -> None:
         """Remove messages that the account has."""
-        await self._write(username, lambda connection: _remove(connection, username, had), username)
+        with self._removing.one(username):
+            await self._database.write(
+                lambda connection: _remove(connection, username, had), username
+            )
 
     async def has(self, username: str, message: Waiting) -> bool:
         """Tell whether a message waits for an account, this one with its time."""
@@ -240,10 +236,6 @@ class OfflineStore:
             return await connection.scalar(query) or 0
 
         return await self._database.read(operation)
-
-    async def _write(self, username: str, operation: Operation[T], payer: str) -> T:
-        with self._writing.one(username):
-            return await self._database.write(operation, payer)
 
     async def _room(
         self, connection: AsyncConnection, username: str, senders: Collection[str]

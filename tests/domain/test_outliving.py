@@ -117,8 +117,10 @@ class Street:
         for at, record in enumerate(self.paper.written):
             if record[0] == "owed":
                 name, kind, number, payload = record
-                earlier = payload[:4] if kind == "offline" else payload[0]
-                self.paper.written[at] = (name, kind, number, earlier)
+                self.paper.written[at] = (name, kind, number, payload[0])
+            elif record[0] == "note" and record[1].startswith("offline/"):
+                number = int(record[1].partition("/")[2]) + 1
+                self.paper.written[at] = ("owed", "offline", number, record[2][:4])
 
     async def _move_in(self):
         written = json.dumps(self.paper.written)
@@ -368,8 +370,8 @@ async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_
     for text in ("one", "two"):
         romeo.send(f"<message to='{juliet.jid}' id='1' type='chat'><body>{text}</body></message>")
     await until(lambda: not romeo.session.inbound.pending)
-    offline = street.house.domain.offline
-    put, stored = offline._put, asyncio.Event()
+    storing = street.house.domain.offline._storing
+    put, stored = storing._put, asyncio.Event()
 
     async def stop(account, messages, payer, born=None):
         if "one" in messages[0].text:
@@ -377,7 +379,7 @@ async def test_what_an_ended_session_owed_is_stored_once_though_the_process_was_
             stored.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(offline, "_put", stop)
+    monkeypatch.setattr(storing, "_put", stop)
     juliet.session.close(CloseReason.EXPIRED, street.house.now)
     await until(stored.is_set)
     await heard(juliet)
@@ -430,3 +432,94 @@ async def test_what_a_resource_answers_for_by_a_copy_goes_on_without_the_text(st
     later = await street.person("juliet", resume=False)
     await until(lambda: later.transport.sent[-1].count(long))
     assert sum(text.count(long) for text in later.transport.sent) == 1
+
+
+async def test_what_is_held_while_stored_messages_are_read_is_there_though_the_process_is_killed(
+    street, monkeypatch
+):
+    juliet = await street.person("juliet", presence="")
+    romeo = await street.person("romeo")
+    page = street.house.domain.offline._store.page
+
+    async def hang(*_args, **_named):
+        await asyncio.Event().wait()
+
+    romeo.send("<message to='juliet@localhost' type='chat'><body>stored</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    monkeypatch.setattr(street.house.domain.offline._store, "page", hang)
+    juliet.send("<presence/>")
+    for text in ("one", "two"):
+        romeo.send(f"<message to='{juliet.jid}' type='chat'><body>{text}</body></message>")
+    await heard(romeo)
+    assert romeo.session.inbound.h == 4, "they are taken over"
+    assert "one" not in words(juliet.take())
+    await street.be_killed()
+    assert street.house.domain.offline._store.page is not page
+    back = await street.back(juliet, "juliet", h=1)
+    got = []
+    await until(lambda: got.extend(words(back.take())) or "two" in got)
+    assert [each for each in got if each] == ["stored", "one", "two"]
+    again = await street.back(romeo, "romeo")
+    assert (await heard(again))[0].get("h") == "4"
+
+
+async def test_what_was_held_comes_once_where_it_had_gone_out_before_the_kill(street):
+    juliet = await street.person("juliet", presence="")
+    romeo = await street.person("romeo")
+    juliet.send("<presence/>")
+    romeo.send(f"<message to='{juliet.jid}' type='chat'><body>one</body></message>")
+    await until(lambda: "one" in words(juliet.take()))
+    await heard(juliet)
+    await street.be_killed()
+    back = await street.back(juliet, "juliet", h=1)
+    await until(lambda: not street.house.domain._stores)
+    assert words(await heard(back)) == ["one"]
+
+
+async def test_what_waits_for_somebody_to_look_is_there_though_the_process_is_killed(street):
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo")
+    juliet.send(f"<inactive xmlns='{ns.CSI}'/>")
+    for show in ("away", "dnd"):
+        romeo.send(f"<presence to='{juliet.jid}'><show>{show}</show></presence>")
+    await heard(juliet)
+    assert len(juliet.link.freeze()["idle"]) == 1
+    await street.be_killed()
+    back = await street.back(juliet, "juliet")
+    shown = [each.findtext(f"{{{ns.CLIENT}}}show") for each in await heard(back)]
+    assert "dnd" in shown
+    assert "away" not in shown
+
+
+async def test_what_was_stored_and_taken_is_not_stored_again_for_one_that_waits_longer(
+    street, monkeypatch
+):
+    """What ended sessions owed is stored in each sender's turns, so in any order."""
+    juliet = await street.person("juliet")
+    romeo = await street.person("romeo", resume=False)
+    tybalt = await street.person("tybalt", resume=False)
+    for client, text in ((romeo, "slow"), (tybalt, "quick")):
+        client.send(f"<message to='{juliet.jid}' type='chat'><body>{text}</body></message>")
+        await until(lambda client=client: not client.session.inbound.pending)
+    add = street.house.domain.offline._store.add_all
+
+    async def stop(username, messages, payer, born):
+        if payer == "romeo":
+            await asyncio.Event().wait()
+        return await add(username, messages, payer, born)
+
+    monkeypatch.setattr(street.house.domain.offline._store, "add_all", stop)
+    juliet.session.close(CloseReason.EXPIRED, street.house.now)
+    store = street.house.domain.offline._store
+    while not await store.count("juliet"):
+        await settle()
+    later = await street.person("juliet")
+    await until(lambda: "quick" in words(later.take()))
+    later.send(f"<a xmlns='{ns.SM_3}' h='2'/>")
+    while await store.count("juliet"):
+        await settle()
+    await heard(later)
+    await street.be_killed()
+    back, got = await street.back(later, "juliet", h=2), []
+    await until(lambda: got.extend(words(back.take())) or "slow" in got)
+    assert [each for each in got if each] == ["slow"]

@@ -13,6 +13,8 @@ from tests.hostile.wire import Wire, frame
 
 STREAMS, EACH = 8, 100
 """What waits at once: of each stream as much as is in work at a time."""
+TOLD = {"STREAM_MANAGEMENT_UNSOLICITED_ACK_FREQUENCY": "1"}
+"""Each message that is handled is acknowledged unasked."""
 PRIVATE = (
     "<iq xmlns='jabber:client' type='set' id='kept'><query xmlns='jabber:iq:private'>"
     "<a xmlns='urn:example:a'>x</a></query></iq>"
@@ -22,7 +24,7 @@ MESSAGE = "<message xmlns='jabber:client' type='chat' to='carol@localhost'><body
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory) -> Iterator[Victim]:
-    with maltreated(tmp_path_factory.mktemp("writes"), more=["carol"], **PATIENT) as victim:
+    with maltreated(tmp_path_factory.mktemp("writes"), more=["carol"], **PATIENT, **TOLD) as victim:
         yield victim
 
 
@@ -63,6 +65,36 @@ async def test_a_write_does_not_wait_for_all_that_another_has_written(
     await begun.wait()
     first = done
     await written(bob)
+    meanwhile = done - first
+    await asyncio.gather(*answers)
+    await house.hang_up()
+    assert meanwhile < STREAMS * EACH / 8
+
+
+async def test_who_becomes_available_waits_for_nothing_that_another_has_sent(house: Victim):
+    """What waits is given out, and what a third says arrives, before all of that is stored."""
+    alices = [await house.sign_in("alice") for _ in range(STREAMS)]
+    bob, carol = await house.sign_in("bob"), await house.sign_in("carol")
+    done, begun = 0, asyncio.Event()
+
+    async def answered(alice: Wire) -> None:
+        nonlocal done
+        for handled in range(1, EACH + 1):
+            await alice.until(f"h='{handled}'")
+            done += 1
+            if done == EACH:
+                begun.set()
+
+    for alice in alices:
+        await alice.send("<enable xmlns='urn:xmpp:sm:3'/>")
+        await alice.until("<enabled")
+        alice.write(frame(MESSAGE.encode()) * EACH)
+    answers = [asyncio.create_task(answered(alice)) for alice in alices]
+    await begun.wait()
+    first = done
+    await carol.send("<presence xmlns='jabber:client'/>")
+    await bob.send(MESSAGE.replace("<body>x", "<body>from bob"))
+    await carol.until("from bob")
     meanwhile = done - first
     await asyncio.gather(*answers)
     await house.hang_up()

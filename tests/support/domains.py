@@ -52,14 +52,25 @@ class MemoryStore:
         self._last = 0
         self.running = asyncio.Event()
         self.running.set()
+        self.stopped: dict[str, asyncio.Event] = {}
+        """By payers for whom nothing is added; others do not wait for that."""
+        self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lock = asyncio.Lock()
 
     async def add_all(
         self,
         username: str,
         messages: Sequence[Waiting],
-        _payer: str = "",
+        payer: str = "",
         _born: str | None = None,
+    ) -> Sequence[OfflineFull | None]:
+        async with self._lines[payer]:
+            while payer in self.stopped:
+                await self.stopped[payer].wait()
+            return await self._add_all(username, messages)
+
+    async def _add_all(
+        self, username: str, messages: Sequence[Waiting]
     ) -> Sequence[OfflineFull | None]:
         async with self._lock:
             await self._work()
@@ -76,9 +87,12 @@ class MemoryStore:
                     kept.append(StoredMessage(message.text, message.stamp, self._last))
             return refusals
 
-    async def settled(self, _username: str) -> None:
-        async with self._lock:
-            return
+    def stop(self, payer: str) -> None:
+        """Add nothing for a payer, until :meth:`go_on`."""
+        self.stopped.setdefault(payer, asyncio.Event())
+
+    def go_on(self, payer: str) -> None:
+        self.stopped.pop(payer).set()
 
     async def page(
         self,

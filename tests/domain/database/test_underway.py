@@ -47,3 +47,19 @@ async def test_who_waits_waits_for_what_was_there_and_for_nothing_later():
     assert "alice" in under_way
     ends[2].set()
     await asyncio.gather(*tasks)
+
+
+async def test_one_of_several_is_enough():
+    under_way = UnderWay()
+    alice, bob, later = (under_way.begin(name) for name in ("alice", "bob", "alice"))
+    assert list(under_way) == ["alice", "bob"]
+    waiting = asyncio.create_task(under_way.one_settled(["alice", "bob"]))
+    await settle()
+    alice()
+    await settle()
+    assert not waiting.done(), "something of Alice's is under way yet"
+    bob()
+    await waiting
+    await under_way.one_settled(["alice", "bob"])
+    later()
+    await under_way.one_settled([])

@@ -1,5 +1,6 @@
 """Messages that wait, and stanzas that find another way (XEP-0160, design rule 12)."""
 
+import asyncio
 import logging
 
 import pytest
@@ -218,6 +219,94 @@ async def test_a_message_on_its_way_into_the_store_is_not_overtaken(stage):
     stage.store.running.set()
     await settle()
     assert juliet.bodies() == ["first", "second"]
+
+
+async def flooded(stage):
+    """Return Juliet, who has just come, and two of whom one has a message on its way yet."""
+    stage.add_account("tybalt")
+    romeo, tybalt = await stage.bind("romeo", "orchard"), await stage.bind("tybalt", "street")
+    romeo.send(say("before"))
+    await settle()
+    stage.store.stop("tybalt")
+    tybalt.send(say("slow"))
+    await settle()
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send("<presence/>")
+    await settle()
+    return juliet, romeo, tybalt
+
+
+async def test_who_has_much_to_be_stored_keeps_others_waiting_for_nothing(stage):
+    juliet, romeo, tybalt = await flooded(stage)
+    assert juliet.bodies() == ["before"]
+    tybalt.send(say("later"))
+    romeo.send(say("now"))
+    romeo.send(say("to you", juliet.jid))
+    assert juliet.bodies() == ["now", "to you"]
+    stage.store.go_on("tybalt")
+    await settle()
+    assert juliet.bodies() == ["slow", "later"]
+    tybalt.send(say("at once"))
+    assert juliet.bodies() == ["at once"]
+    assert stage.store.messages["juliet"] == []
+
+
+async def test_what_is_held_of_one_leaves_room_for_others():
+    stage = Stage(max_held=2)
+    juliet, romeo, tybalt = await flooded(stage)
+    for text in ("one", "two", "three"):
+        tybalt.send(say(text))
+        tybalt.send(say(f"{text} to you", juliet.jid))
+    refused = [(answer.get("id"), condition(answer)) for answer in tybalt.take()]
+    assert refused == [
+        (text, "resource-constraint") for text in ("two", "two to you", "three", "three to you")
+    ]
+    romeo.send(say("now"))
+    assert romeo.take() == []
+    assert juliet.bodies() == ["before", "now"]
+    stage.store.go_on("tybalt")
+    await settle()
+    assert juliet.bodies() == ["slow", "one", "one to you"]
+
+
+@pytest.mark.parametrize("back", [False, True])
+async def test_whoever_leaves_while_something_is_on_its_way_gets_all_in_order(stage, back):
+    juliet, romeo, tybalt = await flooded(stage)
+    assert juliet.bodies() == ["before"]
+    tybalt.send(say("held"))
+    juliet.send("<presence type='unavailable'/>")
+    tybalt.send(say("later"))
+    romeo.send(say("now"))
+    if back:
+        juliet.send("<presence/>")
+        tybalt.send(say("last"))
+    await settle()
+    stage.store.go_on("tybalt")
+    await settle()
+    if not back:
+        assert sorted(stage.store.bodies("juliet")) == ["held", "later", "now", "slow"]
+        juliet.send("<presence/>")
+        tybalt.send(say("last"))
+        await settle()
+    bodies = juliet.bodies()
+    assert [each for each in bodies if each != "now"] == ["slow", "held", "later", "last"]
+    assert "now" in bodies
+    assert stage.store.messages["juliet"] == []
+
+
+async def test_messages_without_end_are_not_stored_without_end(stage):
+    """What is on its way when a resource comes is waited for, what comes then is held behind it."""
+    juliet, _, tybalt = await flooded(stage)
+    for number in range(20):
+        tybalt.send(say(str(number)))
+        if number == 10:
+            stage.store.go_on("tybalt")
+        await asyncio.sleep(0)
+    writes = stage.store.writes
+    await settle()
+    assert juliet.bodies() == ["before", "slow", *map(str, range(20))]
+    assert stage.store.writes == writes
+    assert not juliet.link.owner.draining
 
 
 async def test_too_many_held_messages_are_refused(stage):

@@ -75,27 +75,25 @@ async def test_what_is_out_is_passed_over(store: OfflineStore):
     assert texts(await store.page("alice", 10, 100, had=ids(rest))) == ["1"]
 
 
-async def test_a_page_has_what_was_to_be_added_before_whoever_adds_it(database: Database):
-    """Also where its adding waits, while the account's own writes have their turns."""
+async def test_a_page_waits_for_nothing_that_is_about_to_be_added(lasting_url: str):
+    database = await Database.open(lasting_url)
     await Accounts(database, "localhost", 4096).create("alice", "x")
-    store, senders = OfflineStore(database), ("carol", "dave")
-    adding = [
-        store.add_all("alice", [Waiting(f"{sender} {number}", 0.0, sender)], sender)
-        for sender in senders
-        for number in range(10)
-    ]
-    *_, page, again, rest = await asyncio.gather(
-        *adding,
-        store.page("alice", 50, 1000),
-        store.page("alice", 50, 1000, had=[0]),
-        store.page("alice", 5, 1000, out=[1]),
-    )
-    assert page == again
-    assert page.complete
-    for sender in senders:
-        own = [text for text in texts(page) if text.startswith(sender)]
-        assert own == [f"{sender} {number}" for number in range(10)]
-    assert len(rest.messages) == 5
+    store, begun, gate = OfflineStore(database), asyncio.Event(), asyncio.Event()
+    await fill(store, "first")
+
+    async def long(_connection: AsyncConnection) -> None:
+        begun.set()
+        await gate.wait()
+
+    others = asyncio.create_task(database.write(long, "bob"))
+    await begun.wait()
+    adding = asyncio.create_task(fill(store, "second"))
+    page = await store.page("alice", 10, 100)
+    gate.set()
+    await asyncio.gather(others, adding)
+    assert texts(page) == ["first"]
+    assert texts(await store.page("alice", 10, 100)) == ["first", "second"]
+    await database.close()
 
 
 async def test_a_page_lacks_what_was_to_be_removed_before(store: OfflineStore):
@@ -178,27 +176,6 @@ async def test_messages_outlive_the_process(tmp_path: Path):
     database = await Database.open(url)
     page = await OfflineStore(database).page("alice", 10, 100)
     assert page.messages == [StoredMessage("kept", 12.5)]
-    await database.close()
-
-
-async def test_reading_waits_for_nothing_that_others_write(tmp_path: Path):
-    database = await Database.open(f"sqlite:///{tmp_path}/andiron.db")
-    await Accounts(database, "localhost", 4096).create_many([("alice", "x"), ("bob", "y")])
-    store = OfflineStore(database)
-    await fill(store, "first")
-    gate = asyncio.Event()
-
-    async def long(_connection: AsyncConnection) -> None:
-        await gate.wait()
-
-    others = asyncio.create_task(database.write(long))
-    assert texts(await store.page("alice", 10, 100)) == ["first"]
-    own = asyncio.create_task(fill(store, "second"))
-    await asyncio.sleep(0)
-    page = asyncio.create_task(store.page("alice", 10, 100))
-    gate.set()
-    assert texts(await page) == ["first", "second"]
-    await asyncio.gather(others, own)
     await database.close()
 
 

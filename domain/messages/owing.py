@@ -1,0 +1,52 @@
+"""Messages that were taken over and are not in the store yet, written down until they are.
+
+They are stored in each sender's turns, and so in any order: each is a note of the journal's
+own, gone when it is stored. Of what is paid in order a start would store again what has been
+stored since, and taken by its account, while an older one waited.
+"""
+
+from itertools import count
+from typing import Any, Final
+
+from andiron.sm.frozen import Plain
+from andiron.sm.journal.journal import Journal
+from andiron.sm.journal.ledger import Ledger
+
+__all__ = ["Owing"]
+
+_PREFIX: Final = "offline/"
+
+
+class Owing:
+    """What is owed to the store of one domain."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._former = Ledger(journal, "offline")
+        """What earlier versions wrote down as debts that are paid in order."""
+        self._numbers = count()
+
+    def left(self) -> list[Any]:
+        """Return what the process before left; this one is to see to it."""
+        notes = self._journal.state.notes
+        return [*self._former.left(), *(notes[key] for key in filter(_is_ours, notes))]
+
+    def take_over(self) -> None:
+        """Note that all that was :meth:`left` is stored, before anything is owed."""
+        self._former.take_over()
+        for key in filter(_is_ours, list(self._journal.state.notes)):
+            self._journal.note(key, None)
+
+    def owed(self, payload: Plain) -> str:
+        """Record what was taken over; return its key."""
+        key = f"{_PREFIX}{next(self._numbers)}"
+        self._journal.note(key, payload)
+        return key
+
+    def paid(self, key: str) -> None:
+        """Record that it is stored, or refused."""
+        self._journal.note(key, None)
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith(_PREFIX)
