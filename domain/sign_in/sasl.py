@@ -159,7 +159,8 @@ class Authenticator:
             return None
         if of_site:
             await self.admit(username)
-        return Grant(username)
+            return Grant(username)
+        return Grant(username, keys=credentials)
 
     async def credentials(self, username: str) -> tuple[Credentials, bool]:
         """Return the site's keys of somebody, else an account's or a decoy's; and whether it knows.
@@ -204,6 +205,17 @@ class Authenticator:
         if born is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         return born
+
+    async def refuse_former(self, step: Step) -> None:
+        """Let in nobody by keys that are not the account's any more, as it is by now.
+
+        Its password may have been changed, or another have its name, since an exchange began.
+        Raises :class:`SaslError`.
+        """
+        if step.keys is None or step.username is None:
+            return
+        if await self.accounts.credentials(step.username) != step.keys:
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
 
     def exchange(self, channel: Channel) -> "Exchange":
         """Return the SASL negotiation of a new stream."""
@@ -254,7 +266,8 @@ class Exchange:
             step = await self._advance(element, now)
             if step.username is not None and not step.anonymous:
                 born = await self._authenticator.refuse_disabled(step.username)
-                step = step._replace(born=born)
+                await self._authenticator.refuse_former(step)
+                step = step._replace(born=born, keys=None)
         except SaslError as error:
             raise self._fail(error) from None
         except DatabaseError:
@@ -315,20 +328,21 @@ class Exchange:
         server = ScramServer(mechanism, message)
         username = self._username(server.name, server.authzid)
         credentials, of_site = await self._authenticator.credentials(username)
-        self._next = partial(self._scram_final, server, username, of_site)
+        keys = None if of_site else credentials
+        self._next = partial(self._scram_final, server, username, keys)
         return challenge(server.challenge(credentials))
 
     async def _scram_final(
-        self, server: ScramServer, username: str, of_site: bool, message: str, now: float
+        self, server: ScramServer, username: str, keys: Credentials | None, message: str, now: float
     ) -> Step:
         async with self._turn(username, now) as attempt:
             confirmation = server.verify(message)
             attempt.right = confirmation is not None
         if confirmation is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        if of_site:
+        if keys is None:
             await self._authenticator.admit(username)
-        return success(username, confirmation)
+        return success(username, confirmation, keys=keys)
 
     async def _plain(self, message: str, now: float) -> Step:
         parts = message.split("\0")
@@ -343,7 +357,7 @@ class Exchange:
             attempt.right = owner is not None
         if owner is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return success(username, person=owner.person)
+        return success(username, person=owner.person, keys=owner.keys)
 
     async def _bearer(self, message: str, now: float) -> Step:
         """Take a bearer token (RFC 7628 section 3.1)."""

@@ -5,6 +5,7 @@ import re
 from math import inf
 from typing import Final, NamedTuple
 
+from andiron.domain.accounts.credentials import Credentials
 from andiron.domain.person import Person
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import SaslCondition, SaslError
@@ -35,14 +36,20 @@ class Step(NamedTuple):
     """Who that is, where the site says more than a name."""
     born: str | None = None
     """What tells the account signed in to from others of its name, once ``done``."""
+    keys: Credentials | None = None
+    """The account's own keys that were proven to be known, until they are looked at once more."""
 
 
 def success(
-    username: str, confirmation: str = "", until: float = inf, person: Person | None = None
+    username: str,
+    confirmation: str = "",
+    until: float = inf,
+    person: Person | None = None,
+    keys: Credentials | None = None,
 ) -> Step:
     """Return the end of a negotiation: the client is in."""
     xml = element_of("success", confirmation)
-    return Step(xml, username, done=True, until=until, person=person)
+    return Step(xml, username, done=True, until=until, person=person, keys=keys)
 
 
 def challenge(message: str = "") -> Step:
