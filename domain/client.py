@@ -203,8 +203,11 @@ class Client:
 
     def release(self) -> None:
         """Let messages pass again, those first that wait."""
-        self._pass_held(lambda _text: False)
-        if self.held is not None:
+        held = self.held
+        while held and self.held is held:  # By what it is given, its session may end, or get more.
+            number = next(iter(held))
+            self.pass_on(*held.pop(number))
+        if self.held is held:
             self.let_go()
 
     def let_go(self) -> Held:

@@ -10,10 +10,12 @@ __all__ = ["UnderWay"]
 class UnderWay:
     """Work by a name, such as writes for an account that are not committed yet."""
 
-    __slots__ = ("_ends",)
+    __slots__ = ("_ends", "_next")
 
     def __init__(self) -> None:
         self._ends: dict[str, dict[asyncio.Future[None], None]] = {}
+        self._next: asyncio.Future[None] | None = None
+        """The next time that all is over for a name."""
 
     def __len__(self) -> int:
         """Return for how many names something is under way."""
@@ -36,6 +38,9 @@ class UnderWay:
             del ends[end]
             if not ends:
                 del self._ends[name]
+                if self._next is not None:
+                    self._next.set_result(None)
+                    self._next = None
 
         return over
 
@@ -54,8 +59,8 @@ class UnderWay:
             await asyncio.wait(list(ends))
 
     async def one_settled(self, names: Collection[str]) -> None:
-        """Return when nothing is under way any more for one of some names, if not for all."""
-        while names and all(name in self._ends for name in names):
-            # What is under way for a name ends in order, as a rule.
-            lasts = [next(reversed(self._ends[name])) for name in names]
-            await asyncio.wait(lasts, return_when=asyncio.FIRST_COMPLETED)
+        """Return when nothing is under way any more for one of some names, or for any other."""
+        if names and all(name in self._ends for name in names):
+            if self._next is None:
+                self._next = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._next])

@@ -10,9 +10,11 @@ page, the account is *draining*: what comes meanwhile is stored behind it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client, Held, Owner
@@ -142,7 +144,8 @@ class Offline:
             return
         held = client.held is not None
         if held:
-            self._put_back(box, client)
+            # What other resources wait for may have come before.
+            self._put_back(box, client.owner, [client, *self._router.available(client.account)])
         if not client.bound:
             box.had_all(client)  # What did not arrive has come back before.
             self._remove_had(box, client.account)
@@ -205,6 +208,8 @@ class Offline:
                 if not waits:
                     break
                 await box.adding.one_settled(box.unread)
+                if client.held is not held:
+                    break  # It was put back: whoever did that saw to the rest.
         except Exception:
             if held is not None and client.held is held:
                 client.release()  # Whatever failed, what is held must go on.
@@ -237,7 +242,7 @@ class Offline:
             if not is_there(box.taker):
                 box.taker = client
         if waits:
-            client.hold_only(partial(self._waits_for, frozenset(box.unread)))
+            client.hold_only(partial(self._waits_for, box, frozenset(box.unread)))
         elif mine and complete:
             client.release()
             carbons.passed_on(client)
@@ -247,15 +252,13 @@ class Offline:
 
     def _drain(self, box: Mailbox, owner: Owner) -> None:
         """Have what comes stored from now on, behind what is held for any resource."""
-        for client in self._router.available(owner.jid):
-            if client.held is not None:
-                self._put_back(box, client)
-                carbons.passed_on(client)
+        self._put_back(box, owner, self._router.available(owner.jid))
         owner.draining = True
 
-    def _waits_for(self, payers: frozenset[str], text: str) -> bool:
-        """Tell whether a message is of one of those who have something on its way."""
-        return self._storing.payer(sender_of(self._reader.read(text))) in payers
+    def _waits_for(self, box: Mailbox, payers: frozenset[str], text: str) -> bool:
+        """Tell whether a message is of one who has something on its way, or is of ``payers``."""
+        payer = self._storing.payer(sender_of(self._reader.read(text)))
+        return payer in payers or payer in box.unread
 
     def _hand_out(self, page: Page, box: Mailbox, client: Client) -> list[tuple[int, Handed]]:
         """Give a page to a resource; return what it was given, with the session's marks.
@@ -326,23 +329,58 @@ class Offline:
             logger.exception("%s: %d messages come once more, maybe", account, len(had))
             box.still_had(had)
 
-    def _put_back(self, box: Mailbox, client: Client) -> None:
-        """Store what was held for a resource, behind what is stored; what cannot be, goes on."""
-        messages = list[tuple[Element, Waiting]]()
+    def _put_back(self, box: Mailbox, owner: Owner, clients: Iterable[Client]) -> None:
+        """Store what is held for resources: behind what is stored, in the order in which it came.
+
+        What several of them wait for is one message.
+        """
+        messages = list[_Kept]()
+        known = Counter[tuple[float, str]]()
+        for client in clients:
+            if client.held is None:
+                continue
+            own = Counter[tuple[float, str]]()
+            for each in self._let_go(client):
+                key = each.since, each.waiting.text
+                own[key] += 1
+                if own[key] > known[key]:
+                    known[key] += 1
+                    messages.append(each)
+            carbons.passed_on(client)
+        messages.sort(key=attrgetter("since"))
+        debts = [(each.element, each.waiting) for each in messages]
+        self._storing.put_back(box, owner.jid, debts, owner.born)
+
+    def _let_go(self, client: Client) -> Iterator["_Kept"]:
+        """Yield what was held and can be stored; what cannot be, goes on."""
         for text, since in client.let_go().values():
-            element = self._reader.read(text)
-            if element.get("from") == client.account:
+            element = self._read(text, client)
+            if element is not None and element.get("from") == client.account:
                 # To who is there, it can go on as the copy that it is.
                 inherited = "" if client.reachable else carbons.inheritance(client, text)
                 element = self._reader.read(inherited) if inherited else element
+            if element is None:
+                continue
             if element.get("from") != client.account and storable(element):
                 stamp = client.session.wall(since)
-                messages.append((element, Waiting(element.text, stamp, sender_of(element))))
+                waiting = Waiting(element.text, stamp, sender_of(element))
+                yield _Kept(since, element, waiting)
             elif client.reachable:
                 client.pass_on(text, since)
             else:
                 self._bounce_if_refused(element)
-        self._storing.put_back(box, client.account, messages, client.owner.born)
+
+    def _read(self, text: str, client: Client) -> Element | None:
+        """Read a stanza of our own again, which was for a resource."""
+        try:
+            return self._reader.read(text)
+        except StreamError:
+            logger.exception(
+                "%s: cannot read a stanza of our own again",
+                client.jid,
+                extra=client.session.logged,
+            )
+            return None
 
     # Another way
 
@@ -366,14 +404,8 @@ class Offline:
         for stanza in undelivered:
             if not stanza.text.startswith(("<message", "<iq")):
                 continue
-            try:
-                element = self._reader.read(stanza.text)
-            except StreamError:
-                logger.exception(
-                    "%s: cannot read a stanza of our own again",
-                    client.jid,
-                    extra=client.session.logged,
-                )
+            element = self._read(stanza.text, client)
+            if element is None:
                 continue
             if element.name == "iq":
                 if element.get("type") in _REQUESTS:
@@ -465,6 +497,14 @@ class Offline:
         if box is None:
             box = self._boxes[account] = Mailbox()
         return box
+
+
+class _Kept(NamedTuple):
+    """A message that was held, since when, and what is to be stored of it."""
+
+    since: float
+    element: Element
+    waiting: Waiting
 
 
 def _most_there(best: Sequence[Client]) -> Client:

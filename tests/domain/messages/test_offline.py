@@ -7,6 +7,7 @@ import pytest
 from support.domains import AUTH, START, Stage, body, condition, delays, settle
 
 from andiron.domain.archive.store import ACCOUNTS, ArchiveStore, Filter
+from andiron.domain.messages import mailbox
 from andiron.domain.messages import offline as module
 from andiron.domain.messages.mailbox import PAGE_MESSAGES
 from andiron.sm.config import SmConfig
@@ -267,6 +268,134 @@ async def test_what_is_held_of_one_leaves_room_for_others():
     stage.store.go_on("tybalt")
     await settle()
     assert juliet.bodies() == ["slow", "one", "one to you"]
+
+
+async def test_what_another_resource_waited_for_waits_for_no_flood_and_comes_first(stage):
+    juliet, romeo, _ = await flooded(stage)
+    stage.store.running.clear()
+    phone = await stage.bind("juliet", "phone")
+    phone.send("<presence><priority>5</priority></presence>")
+    await settle()
+    romeo.send(say("one"))
+    phone.send("<presence type='unavailable'/>")
+    await settle()
+    romeo.send(say("two"))
+    stage.store.running.set()
+    await settle()
+    assert juliet.bodies() == ["before", "one", "two"]
+    stage.store.go_on("tybalt")
+
+
+async def test_who_comes_and_goes_while_something_is_on_its_way_has_the_store_read_once(stage):
+    juliet, _, _ = await flooded(stage)
+    for _ in range(20):
+        juliet.send("<presence type='unavailable'/>")
+        juliet.send("<presence/>")
+        await settle()
+    stage.store.pages.clear()
+    stage.store.go_on("tybalt")
+    await settle()
+    assert juliet.bodies() == ["before", "slow"]
+    assert len(stage.store.pages) < 5
+
+
+async def test_the_deepest_message_can_wait_as_a_copy(stage):
+    juliet, romeo, _ = await flooded(stage)
+    juliet.send(COPIES)
+    other = await stage.bind("juliet", "other")
+    romeo.send(deep(other.jid))
+    await settle()
+    assert other.bodies() == ["deep"]
+    assert romeo.error is None
+    stage.store.go_on("tybalt")
+
+
+async def test_the_deepest_message_held_as_a_copy_keeps_no_other_from_the_store(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    stage.store.running.clear()
+    juliet = await stage.bind("juliet", "balcony")
+    juliet.send(COPIES)
+    juliet.send("<presence/>")
+    other = await stage.bind("juliet", "other")
+    romeo.send(deep(other.jid))
+    romeo.send(say("plain"))
+    juliet.send("<presence type='unavailable'/>")
+    assert juliet.error is None
+    stage.store.running.set()
+    await settle()
+    assert stage.store.bodies("juliet") == ["plain"]
+
+
+def deep(to):
+    levels = range(63)
+    nested = "".join(f"<l{each} xmlns='urn:deep'>" for each in levels)
+    nested += "".join(f"</l{each}>" for each in reversed(levels))
+    return f"<message to='{to}' type='chat'><body>deep</body>{nested}</message>"
+
+
+async def test_what_resources_waited_for_is_stored_in_the_order_in_which_it_came(stage):
+    romeo = await stage.bind("romeo", "orchard")
+    stage.store.running.clear()
+    first = await stage.bind("juliet", "first")
+    second = await stage.bind("juliet", "second")
+    second.send("<presence/>")
+    romeo.send(say("earlier"))
+    stage.now += 1
+    first.send("<presence><priority>1</priority></presence>")
+    romeo.send(say("later"))
+    first.send("<presence type='unavailable'/>")
+    second.send("<presence type='unavailable'/>")
+    stage.store.running.set()
+    await settle()
+    assert stage.store.bodies("juliet") == ["earlier", "later"]
+
+
+@pytest.mark.parametrize("leave", [False, True])
+async def test_what_several_wait_for_is_stored_once(stage, monkeypatch, leave):
+    monkeypatch.setattr(mailbox, "PAGE_MESSAGES", 1)
+    romeo = await stage.bind("romeo", "orchard")
+    for text in ("stored", "too"):
+        romeo.send(say(text))
+    await settle()
+    stage.store.running.clear()
+    clients = [await stage.bind("juliet", each) for each in ("balcony", "garden")]
+    for client in clients:
+        client.send("<presence/>")
+    for text in ("held", "held"):
+        romeo.send(say(text))
+    if leave:
+        clients[0].send("<presence type='unavailable'/>")
+    stage.store.running.set()
+    await settle()
+    got = [text for client in clients for text in client.bodies()]
+    assert sorted(got) == ["held", "held", "stored", "too"]
+
+
+async def test_what_finds_its_way_to_one_whose_held_messages_go_on_is_not_lost():
+    """By what it is given the account may hold too much: a session that hibernates ends for it."""
+    stage = Stage(SmConfig(idle_probe=0, account_bytes=6_000))
+    romeo = await stage.bind("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", sm=True)
+    lost.lose()
+    romeo.send(say("long" * 600, lost.jid, "headline"))
+    romeo.send(say("for lost", lost.jid))
+    stage.store.running.clear()
+    juliet = await stage.bind("juliet", "balcony", sm=True)
+    juliet.send("<presence><priority>1</priority></presence>")
+    await settle()
+    for text in ("one" * 200, "two" * 200, "three"):
+        romeo.send(say(text))
+    stage.store.running.set()
+    await settle()
+    assert lost.session.state == "closed"
+    got = [text[:3] for text in juliet.bodies()]
+    await stage.domain.stop()
+    assert sorted(got + [text[:3] for text in stage.store.bodies("juliet")]) == [
+        "for",
+        "one",
+        "thr",
+        "two",
+    ]
 
 
 @pytest.mark.parametrize("back", [False, True])
