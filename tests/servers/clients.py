@@ -196,9 +196,13 @@ class BoshClient(Client):
         await self._say(f" sid='{self._sid}' type='terminate'")
 
     async def _poll(self) -> None:
-        while not self._over:
-            await self._say(f" sid='{self._sid}'")
-        self.heard.put_nowait(None)
+        try:
+            while not self._over:
+                await self._say(f" sid='{self._sid}'")
+        except httpx.TransportError:
+            pass  # A server that ends may close a connection on which a request just comes.
+        finally:
+            self.heard.put_nowait(None)
 
     async def _say(self, attributes: str, payload: str = "") -> None:
         text = await self._post(attributes, payload)

@@ -28,7 +28,8 @@ class People(BaseSettings):
     )
     offline_held: AtLeastOne = Field(
         1_000,
-        description="How many messages a session may hold back while stored ones are fetched.",
+        description="How many messages a session may hold back while stored ones are fetched, and"
+        " those of who has others on their way into the store.",
     )
     roster_contacts: Count = Field(
         10_000, description="The most contacts an account may have (RFC 6121)."
