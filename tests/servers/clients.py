@@ -120,7 +120,9 @@ class WebSocketClient(Client):
 
     async def open(self) -> None:
         self.socket = await websockets.connect(
-            f"ws://{self.base}/ws", subprotocols=[websockets.Subprotocol("xmpp")]
+            f"ws://{self.base}/ws",
+            subprotocols=[websockets.Subprotocol("xmpp")],
+            open_timeout=PATIENCE,
         )
         self.start(self._listen(self.socket))
         await self.send(OPEN)
