@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client
 from andiron.domain.contacts.presence import Presences
+from andiron.domain.messages.handing import Place
 from andiron.domain.messages.offline import Offline
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.router import Router
@@ -53,8 +54,8 @@ class FrozenClient:
     """Hash, node and version of its capabilities (XEP-0115)."""
     nodes: Sequence[str] | None = None
     """What it wants to be notified of; None where that is not known."""
-    handed: Sequence[int] = ()
-    """Stored messages that are with it: they need not be stored any more."""
+    handed: Mapping[str, Place] = field(default_factory=dict)
+    """Stored messages that are with it, or that the account has, by their ids in the store."""
     held: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     """Messages that wait while stored ones are fetched, by number, and since when."""
     idle: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +90,8 @@ class Freezer:
         """
         session = client.session
         caps, nodes = self._interests.freeze(client)
+        held = client.held or {}
+        offset = session.wall(0.0) if held else 0.0
         # The fields of a FrozenClient, of which none is to be changed later.
         return {
             "born": client.owner.born,
@@ -106,8 +109,8 @@ class Freezer:
             "nodes": nodes,
             "handed": self._offline.handed(client),
             "held": {
-                str(number): (str(text), written_time(session, since))
-                for number, (text, since) in (client.held or {}).items()
+                str(number): (str(text), round(offset + since, 3))
+                for number, (text, since) in held.items()
             },
             "idle": idle or {},
             "places": {
@@ -148,6 +151,8 @@ class Freezer:
                 self._tie(client, kept, now)
             except Exception:
                 logger.exception("What %s was to others cannot be taken up", client.jid)
+        for client, _ in begun:
+            self._offline.take_up(client)
         for client, kept in begun:
             if kept.held:
                 offset = now - client.session.wall(now)

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 from andiron.domain.archive.archive import Archive
 from andiron.domain.client import Owner
 from andiron.domain.freezing import Freezer, FrozenClient
+from andiron.domain.messages.handing import known_again
 from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.owing import Owing
 from andiron.domain.owners import Owners
@@ -52,7 +54,7 @@ async def write_down(domain: Host, journal: Journal) -> None:
     """
     if domain.archive is not None:
         await domain.archive.write_down(Ledger(journal, "archive"), Ledger(journal, "rooms"))
-    await domain.offline.write_down(Owing(journal))
+    await domain.offline.write_down(Owing(journal, "offline"), Owing(journal, "taken"))
 
 
 def note_rooms(
@@ -84,17 +86,18 @@ async def take_up(
         await service.revive(rooms, -_offset(manager))
     # Somebody must hold the owners until the sessions do.
     sessions, owners, gone = await _of_accounts(domain, frozen)
+    known = [known_again(each, kept.handed if (kept := _kept(each)) else {}) for each in sessions]
     await asyncio.gather(
         *(
-            domain.offline.forget(owners[each.head.account].username, handed)
-            for each in sessions
-            if (kept := _kept(each)) and (handed := kept.handed)
+            domain.offline.forget(owners[each.head.account].username, had)
+            for each, (_, had) in zip(sessions, known, strict=True)
+            if had
         )
     )
     now = manager.clock()
-    for each in sessions:
+    for each, (queue, _) in zip(sessions, known, strict=True):
         try:
-            manager.thaw(each, now)
+            manager.thaw(replace(each, queue=queue), now)
         except Exception:
             logger.exception("A session of %s cannot be taken up", each.head.jid)
             gone.append(each)

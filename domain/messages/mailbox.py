@@ -6,14 +6,13 @@ since it never was away.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Self
 
 from andiron.domain.client import Client
 from andiron.domain.database.underway import UnderWay
-from andiron.domain.messages.offline_store import StoredMessage
 
-__all__ = ["PAGE_BYTES", "PAGE_MESSAGES", "Handed", "Mailbox", "is_there", "page_bounds"]
+__all__ = ["PAGE_BYTES", "PAGE_MESSAGES", "Handed", "Mailbox", "is_there", "page_bounds", "stamps"]
 
 PAGE_MESSAGES: Final = 50
 """How many stored messages a resource is given at a time."""
@@ -26,10 +25,21 @@ _IN_MEMORY: Final = 8
 class Handed(str):
     """A stored message on its way to a resource, by which it is known when it comes back."""
 
-    __slots__ = ("id",)
+    __slots__ = ("id", "mark", "stamp")
 
     id: int
-    """Its place in the store."""
+    """Its place in the store, which another may have later."""
+    stamp: float
+    """When it was accepted, in Unix seconds: what tells it from that other."""
+    mark: int
+    """What tells when its resource has it: see :meth:`Session.when_taken`."""
+
+    @classmethod
+    def of(cls, text: str, identity: int, stamp: float) -> Self:
+        """Return ``text`` as that of a stored message."""
+        handed = cls(text)
+        handed.id, handed.stamp, handed.mark = identity, stamp, 0
+        return handed
 
 
 class Mailbox:
@@ -37,11 +47,13 @@ class Mailbox:
 
     __slots__ = (
         "__weakref__",
+        "_going",
         "_had",
         "_out",
         "adding",
         "asking_again",
         "lock",
+        "owed",
         "removing",
         "taker",
         "unread",
@@ -62,6 +74,10 @@ class Mailbox:
         """Who is given what waits."""
         self._out: dict[int, tuple[Client, Handed]] = {}
         self._had: dict[int, Handed] = {}
+        self._going: dict[int, Handed] = {}
+        """What is being removed from the store."""
+        self.owed: list[str] = []
+        """Under which keys it is written down what ended sessions had."""
 
     def comes(self, payer: str) -> Callable[[], None]:
         """Note that a message is on its way into the store, until what is returned is called."""
@@ -77,12 +93,9 @@ class Mailbox:
         """What nobody else is given."""
         return list(self._out)
 
-    def hand(self, client: Client, message: StoredMessage, text: str) -> Handed:
-        """Return ``text`` as that of a message that goes out to a resource."""
-        handed = Handed(text)
-        handed.id = message.id
-        self._out[message.id] = client, handed
-        return handed
+    def hand(self, client: Client, handed: Handed) -> None:
+        """Note that a message goes out to a resource."""
+        self._out[handed.id] = client, handed
 
     def is_out(self, client: Client) -> bool:
         """Tell whether a resource was handed something that it does not have yet."""
@@ -101,9 +114,10 @@ class Mailbox:
             if holder is client:
                 self.had(handed)
 
-    def with_client(self, client: Client) -> list[int]:
-        """Return what need not be stored: a resource has it, or its session answers for it."""
-        return [*self._had, *(each for each, (holder, _) in self._out.items() if holder is client)]
+    def with_client(self, client: Client) -> list[Handed]:
+        """Return what need not be stored: the account has it, or a resource's session answers."""
+        out = (handed for holder, handed in self._out.values() if holder is client)
+        return [*self._going.values(), *self._had.values(), *out]
 
     def back(self, handed: Handed) -> bool:
         """Note that a message did not arrive; tell whether it waits in the store still."""
@@ -117,13 +131,31 @@ class Mailbox:
         return False
 
     def take_had(self) -> dict[int, Handed]:
-        """Take what is to be removed from the store now."""
+        """Take what is to be removed from the store now; then it is :meth:`gone`, or not."""
         had, self._had = self._had, {}
+        self._going |= had
         return had
 
-    def still_had(self, had: dict[int, Handed]) -> None:
+    def gone(self, had: dict[int, Handed]) -> None:
+        """Note that what was to be removed is."""
+        for identity in had:
+            self._going.pop(identity, None)
+
+    def still_had(self, had: dict[int, Handed], keys: list[str]) -> None:
         """Note that what was to be removed could not be."""
+        self.gone(had)
         self._had = had | self._had
+        self.owed = keys + self.owed
+
+    def take_owed(self) -> list[str]:
+        """Take the keys under which what is to be removed now may be written down."""
+        keys, self.owed = self.owed, []
+        return keys
+
+
+def stamps(had: Mapping[int, Handed]) -> dict[int, float]:
+    """Return the times of stored messages by their ids, as the store wants them."""
+    return {identity: handed.stamp for identity, handed in had.items()}
 
 
 def is_there(client: Client | None) -> bool:

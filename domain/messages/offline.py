@@ -20,8 +20,9 @@ from weakref import WeakValueDictionary
 from andiron.domain.client import Client, Held, Owner
 from andiron.domain.messages import carbons
 from andiron.domain.messages.bouncing import Bouncer
+from andiron.domain.messages.handing import Place, places
 from andiron.domain.messages.keeping import Archive, Revocable
-from andiron.domain.messages.mailbox import Handed, Mailbox, is_there, page_bounds
+from andiron.domain.messages.mailbox import Handed, Mailbox, is_there, page_bounds, stamps
 from andiron.domain.messages.offline_store import (
     NOTHING,
     OfflineStore,
@@ -38,6 +39,7 @@ from andiron.domain.messages.storing import (
     storable,
 )
 from andiron.domain.router import Router, worth_keeping
+from andiron.sm.frozen import Plain
 from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import tags
@@ -79,10 +81,19 @@ class Offline:
         self._bouncer = Bouncer(router, archive)
         self._boxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
         self._storing = Storing(router.domain, store, self._bouncer, spawn, self._wake)
+        self._ended: Owing | None = None
 
-    async def write_down(self, owing: Owing) -> None:
-        """Have what is to be stored written down until it is; see :meth:`Storing.write_down`."""
+    async def write_down(self, owing: Owing, taken: Owing) -> None:
+        """Have what is to be stored written down until it is; see :meth:`Storing.write_down`.
+
+        So is what ended sessions have ``taken``, until it is removed. Raises
+        :class:`DatabaseError`.
+        """
         await self._storing.write_down(owing)
+        for username, had in taken.left():
+            await self._store.remove(username, {int(each): stamp for each, stamp in had.items()})
+        taken.take_over()
+        self._ended = taken
 
     def keep(
         self,
@@ -148,20 +159,33 @@ class Offline:
             self._put_back(box, client.owner, [client, *self._router.available(client.account)])
         if not client.bound:
             box.had_all(client)  # What did not arrive has come back before.
+            self._note_had(box, client)
             self._remove_had(box, client.account)
         if box.taker is client:
             box.taker = None
         if client.owner.draining or held:
             self._load_elsewhere(client.owner)
 
-    def handed(self, client: Client) -> list[int]:
+    def handed(self, client: Client) -> Mapping[str, Place]:
         """Return which stored messages a resource has, or its session answers for."""
         box: Mailbox | None = client.owner.parts.get(Mailbox)
-        return [] if box is None else box.with_client(client)
+        return {} if box is None else places(box.with_client(client), client.session.management)
 
-    async def forget(self, username: str, handed: Sequence[int]) -> None:
-        """Remove from the store what a session that was taken up answers for."""
-        await self._store.remove(username, handed)
+    def take_up(self, client: Client) -> None:
+        """Note which stored messages are in the queue of a resource that was taken up."""
+        management = client.session.management
+        if management is None:
+            return
+        for mark, (text, *_) in enumerate(management.queue, management.confirmed + 1):
+            if isinstance(text, Handed):
+                box = client.owner.parts[Mailbox] = self._box(client.account)
+                text.mark = mark
+                box.hand(client, text)
+                client.session.when_taken(mark, partial(self._taken, box, client, text))
+
+    async def forget(self, username: str, had: Mapping[int, float]) -> None:
+        """Remove from the store what the client of a session that was taken up has."""
+        await self._store.remove(username, had)
 
     async def waiting(self, accounts: Iterable[str]) -> set[str]:
         """Return those of some accounts for which something is stored."""
@@ -224,11 +248,11 @@ class Offline:
         owner = client.owner
         is_next = _may_take(box, client) and not (owner.draining and box.is_out(client))
         page = await self._page(box, client) if is_next else None
-        marks = [] if page is None else self._hand_out(page, box, client)
+        given = [] if page is None else self._hand_out(page, box, client)
         complete = (
             page is not None
             and page.complete
-            and len(marks) == len(page.messages)
+            and len(given) == len(page.messages)
             and client.reachable
         )
         if complete and held is None and box.unread:
@@ -246,8 +270,8 @@ class Offline:
         elif mine and complete:
             client.release()
             carbons.passed_on(client)
-        for mark, handed in marks:
-            client.session.when_taken(mark, partial(self._taken, box, client, handed))
+        for handed in given:
+            client.session.when_taken(handed.mark, partial(self._taken, box, client, handed))
         return held, waits
 
     def _drain(self, box: Mailbox, owner: Owner) -> None:
@@ -260,29 +284,33 @@ class Offline:
         payer = self._storing.payer(sender_of(self._reader.read(text)))
         return payer in payers or payer in box.unread
 
-    def _hand_out(self, page: Page, box: Mailbox, client: Client) -> list[tuple[int, Handed]]:
-        """Give a page to a resource; return what it was given, with the session's marks.
+    def _hand_out(self, page: Page, box: Mailbox, client: Client) -> list[Handed]:
+        """Give a page to a resource; return what it was given.
 
         That is less than the page where its session ends meanwhile.
         """
-        now, marks = client.session.clock(), list[tuple[int, Handed]]()
+        now, given = client.session.clock(), list[Handed]()
         for message in page.messages:
             if not _may_take(box, client):
                 break
             text = with_delay(message.text, self._router.domain, message.stamp)
-            handed = box.hand(client, message, text)
+            handed = Handed.of(text, message.id, message.stamp)
+            box.hand(client, handed)
             client.pass_on(handed, now)
             client.session.changed()
-            marks.append((client.session.mark, handed))
-        return marks
+            handed.mark = client.session.mark
+            given.append(handed)
+        return given
 
     async def _page(self, box: Mailbox, client: Client) -> Page:
         """Read the next page for a resource, and remove what the account has by now."""
         had = box.take_had()
+        keys = box.take_owed() if had else []
         most, size = page_bounds(client)
         box.look()
+        username = client.owner.username
         try:
-            return await self._store.page(client.owner.username, most, size, had=had, out=box.out)
+            page = await self._store.page(username, most, size, had=stamps(had), out=box.out)
         except Exception:
             # Whatever failed, the messages that are held must go on.
             logger.exception(
@@ -290,12 +318,14 @@ class Offline:
                 client.account,
                 extra=client.session.logged,
             )
-            box.still_had(had)
+            box.still_had(had, keys)
             if not box.asking_again:
                 box.asking_again = True
                 again = partial(self._ask_again, box, client.account)
                 asyncio.get_running_loop().call_later(_AGAIN, again)
             return NOTHING
+        self._gone(box, had, keys)
+        return page
 
     def _ask_again(self, box: Mailbox, account: str) -> None:
         """Fetch what could not be fetched, for whoever is there by now."""
@@ -318,16 +348,32 @@ class Offline:
 
     async def _remove(self, box: Mailbox, account: str) -> None:
         box.removing = False
-        had = box.take_had()
-        if not had:
+        had, keys = box.take_had(), box.take_owed()
+        if not had and not keys:
             return
         try:
-            await self._store.remove(account.partition("@")[0], had)
-            for client in self._router.best(account):
-                client.session.changed()
+            await self._store.remove(account.partition("@")[0], stamps(had))
         except Exception:
             logger.exception("%s: %d messages come once more, maybe", account, len(had))
-            box.still_had(had)
+            box.still_had(had, keys)
+        else:
+            self._gone(box, had, keys)
+            for client in self._router.best(account):
+                client.session.changed()
+
+    def _note_had(self, box: Mailbox, client: Client) -> None:
+        """Write down what the account has when a session ends that said so."""
+        had = stamps({each.id: each for each in box.with_client(client)})
+        if had and self._ended is not None:
+            named: Plain = {str(identity): stamp for identity, stamp in had.items()}
+            box.owed.append(self._ended.owed([client.owner.username, named]))
+
+    def _gone(self, box: Mailbox, had: dict[int, Handed], keys: Iterable[str]) -> None:
+        """Note that what the account has is in the store no more."""
+        box.gone(had)
+        for key in keys:
+            if self._ended is not None:
+                self._ended.paid(key)
 
     def _put_back(self, box: Mailbox, owner: Owner, clients: Iterable[Client]) -> None:
         """Store what is held for resources: behind what is stored, in the order in which it came.

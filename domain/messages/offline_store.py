@@ -6,8 +6,9 @@ bounded for each account, by number and by bytes, and so shared that nobody who
 sends much keeps others from sending something.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from sqlalchemy import (
@@ -96,6 +97,7 @@ class Page:
 
 
 NOTHING: Final = Page((), complete=True)
+_NONE: Final[Mapping[int, float]] = MappingProxyType({})
 
 
 class OfflineStore:
@@ -168,13 +170,13 @@ class OfflineStore:
         most: int,
         size: int,
         *,
-        had: Collection[int] = (),
+        had: Mapping[int, float] = _NONE,
         out: Collection[int] = (),
     ) -> Page:
         """Return up to ``most`` messages of ``size`` bytes in all, but one if there is any.
 
-        Those that the account ``had`` are removed before; those that are ``out`` are
-        passed over.
+        Those that the account ``had``, ids with their times, are removed before; those that
+        are ``out`` are passed over.
         """
         columns = MESSAGES.c
         waiting = columns.username == username
@@ -201,8 +203,8 @@ class OfflineStore:
                 return await self._database.write(operation, username)
         return await self._database.read(operation)
 
-    async def remove(self, username: str, had: Collection[int]) -> None:
-        """Remove messages that the account has."""
+    async def remove(self, username: str, had: Mapping[int, float]) -> None:
+        """Remove messages that the account has, by their ids; one of another time is another."""
         with self._removing.one(username):
             await self._database.write(
                 lambda connection: _remove(connection, username, had), username
@@ -280,9 +282,13 @@ class _Room:
         return None
 
 
-async def _remove(connection: AsyncConnection, username: str, had: Collection[int]) -> None:
+async def _remove(connection: AsyncConnection, username: str, had: Mapping[int, float]) -> None:
     if had:
+        columns = MESSAGES.c
         gone = delete(MESSAGES).where(
-            MESSAGES.c.username == username, MESSAGES.c.id == bindparam("gone")
+            columns.username == username,
+            columns.id == bindparam("gone"),
+            columns.stamp == bindparam("since"),
         )
-        await connection.execute(gone, [{"gone": identity} for identity in had])
+        rows = [{"gone": identity, "since": stamp} for identity, stamp in had.items()]
+        await connection.execute(gone, rows)

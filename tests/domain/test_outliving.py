@@ -523,3 +523,57 @@ async def test_what_was_stored_and_taken_is_not_stored_again_for_one_that_waits_
     back, got = await street.back(later, "juliet", h=2), []
     await until(lambda: got.extend(words(back.take())) or "slow" in got)
     assert [each for each in got if each] == ["slow"]
+
+
+async def test_what_was_stored_is_not_taken_for_shared_after_a_restart(street):
+    await street.house.domain.accounts.create("juliet", "secret")
+    romeo = await street.person("romeo", resume=False)
+    romeo.send("<message to='juliet@localhost' type='chat'><body>one</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    desk = await street.person("juliet", presence="")
+    phone = await street.person("juliet", presence="")
+    store = street.house.domain.offline._store
+    page, go = store.page, asyncio.Event()
+
+    async def slow(*args, **named):
+        await go.wait()
+        return await page(*args, **named)
+
+    store.page = slow
+    desk.send("<presence/>")
+    phone.send("<presence/>")
+    await settle()
+    await asyncio.sleep(0.05)
+    go.set()
+    await until(lambda: "one" in words(desk.take()))
+    await street.move()
+    session = street.house.domain.router.full[desk.jid].session
+    session.on_timer(session.life.expires_at)
+    await street.house.domain.settle()
+    back = await street.back(phone, "juliet")
+    await street.house.domain.settle()
+    got = words(await heard(back))
+    count = await street.house.domain.offline._store.count("juliet")
+    assert "one" in got or count
+
+
+async def test_what_an_ended_session_had_does_not_come_again_though_the_process_is_killed(
+    street, monkeypatch
+):
+    await street.house.domain.accounts.create("juliet", "secret")
+    romeo = await street.person("romeo", resume=False)
+    romeo.send("<message to='juliet@localhost' type='chat'><body>one</body></message>")
+    await until(lambda: not romeo.session.inbound.pending)
+    juliet = await street.person("juliet")
+    await until(lambda: "one" in words(juliet.take()))
+
+    async def hang(*_args):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(street.house.domain.offline._store, "remove", hang)
+    juliet.send(f"<a xmlns='{ns.SM_3}' h='2'/>")
+    juliet.leave()
+    await heard(juliet)
+    await street.be_killed()
+    assert await street.house.domain.offline._store.count("juliet") == 0
+    assert street.state.notes == {}

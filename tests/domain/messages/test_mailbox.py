@@ -7,21 +7,27 @@ from support.domains import Stage
 from andiron.domain.messages.mailbox import (
     PAGE_BYTES,
     PAGE_MESSAGES,
+    Handed,
     Mailbox,
     is_there,
     page_bounds,
 )
-from andiron.domain.messages.offline_store import StoredMessage
 from andiron.sm.config import SmConfig
 
 JULIET: Any = object()
 NURSE: Any = object()
 
 
+def out(box: Mailbox, client: Any, identity: int) -> Handed:
+    handed = Handed.of(str(identity), identity, 0.0)
+    box.hand(client, handed)
+    return handed
+
+
 async def test_what_is_out_is_had_or_comes_back():
     box = Mailbox()
-    one, two = (box.hand(JULIET, StoredMessage("", 0, n), str(n)) for n in (1, 2))
-    three = box.hand(NURSE, StoredMessage("", 0, 3), "3")
+    one, two = (out(box, JULIET, n) for n in (1, 2))
+    three = out(box, NURSE, 3)
     assert (box.out, two) == ([1, 2, 3], "2")
     assert box.back(one)
     assert box.is_out(JULIET)
@@ -35,20 +41,34 @@ async def test_what_is_out_is_had_or_comes_back():
 
 async def test_what_was_had_and_is_not_removed_yet_comes_back():
     box = Mailbox()
-    one = box.hand(JULIET, StoredMessage("", 0, 1), "1")
+    one = out(box, JULIET, 1)
     box.had_all(JULIET)
-    box.still_had(box.take_had())
+    box.still_had(box.take_had(), [])
     assert box.back(one)
     assert box.take_had() == {}
+
+
+async def test_what_is_being_removed_is_with_everybody_until_it_is_gone():
+    box = Mailbox()
+    one, two = out(box, JULIET, 1), out(box, NURSE, 2)
+    box.had(one)
+    box.owed.append("key")
+    had, keys = box.take_had(), box.take_owed()
+    assert (box.with_client(NURSE), box.with_client(JULIET)) == ([one, two], [one])
+    box.still_had(had, keys)
+    had = box.take_had()
+    assert (box.take_owed(), had) == (["key"], {1: one})
+    box.gone(had)
+    assert box.with_client(JULIET) == []
 
 
 async def test_a_place_in_the_store_is_used_again():
     """What has it now is another message."""
     box = Mailbox()
-    former = box.hand(JULIET, StoredMessage("", 0, 1), "1")
+    former = out(box, JULIET, 1)
     box.had_all(JULIET)
     box.take_had()
-    later = box.hand(JULIET, StoredMessage("", 0, 1), "1")
+    later = out(box, JULIET, 1)
     assert not box.back(former)
     assert box.back(later)
 

@@ -27,8 +27,12 @@ def texts(page: Page) -> list[str]:
     return [message.text for message in page.messages]
 
 
-def ids(page: Page) -> list[int]:
-    return [message.id for message in page.messages]
+def ids(page: Page) -> dict[int, float]:
+    return {message.id: message.stamp for message in page.messages}
+
+
+def first(had: dict[int, float]) -> dict[int, float]:
+    return dict(list(had.items())[:1])
 
 
 async def fill(store: OfflineStore, *words: str, sender: str = "") -> Sequence[OfflineFull | None]:
@@ -43,7 +47,7 @@ async def test_messages_stay_in_order_with_their_time_until_they_are_removed(sto
     page = await store.page("alice", 10, 1000)
     assert (page.messages, page.complete) == (messages, True)
     assert await store.page("alice", 10, 1000) == page
-    await store.remove("alice", ids(page)[:1])
+    await store.remove("alice", first(ids(page)))
     assert texts(await store.page("alice", 10, 1000)) == [messages[1].text]
     rest = await store.page("alice", 10, 1000, had=ids(page))
     assert (rest.messages, rest.complete) == ([], True)
@@ -103,6 +107,16 @@ async def test_a_page_lacks_what_was_to_be_removed_before(store: OfflineStore):
     assert texts(page) == ["2"]
 
 
+async def test_what_has_the_place_of_a_former_one_is_not_removed_for_it(store: OfflineStore):
+    await store.add("alice", Waiting("former", 1.0))
+    had = ids(await store.page("alice", 1, 100))
+    await store.remove("alice", had)
+    await store.add("alice", Waiting("later", 2.0))
+    (later,) = ids(await store.page("alice", 1, 100))
+    await store.remove("alice", {later: 1.0})
+    assert texts(await store.page("alice", 10, 100, had=had)) == ["later"]
+
+
 async def test_what_one_adds_is_kept_in_the_order_of_the_calls(store: OfflineStore):
     await asyncio.gather(
         *(store.add_all("alice", [Waiting(str(n), 0.0, f"{n}@x")], "carol") for n in range(8))
@@ -123,7 +137,7 @@ async def test_no_more_than_the_limit_wait(store: OfflineStore):
     ]
     page = await store.page("alice", 10, 100)
     assert texts(page) == [str(n) for n in range(8)]
-    await store.remove("alice", ids(page)[:1])
+    await store.remove("alice", first(ids(page)))
     await store.add("alice", Waiting("room again", 0.0))
     assert await store.count("alice") == 8
 

@@ -18,25 +18,25 @@ def again(journal: Journal, written: list) -> Journal:
 def test_what_is_not_paid_is_left_in_any_order():
     written: list = []
     journal = Journal(State())
-    owing = Owing(journal)
+    owing = Owing(journal, "offline")
     keys = [owing.owed([name]) for name in ("one", "two", "three")]
     owing.paid(keys[1])
     journal = again(journal, written)
-    assert Owing(journal).left() == [["one"], ["three"]]
+    assert Owing(journal, "offline").left() == [["one"], ["three"]]
 
 
 def test_what_was_left_is_taken_over_once_and_keys_are_not_confused():
     written: list = []
     journal = Journal(State())
-    Owing(journal).owed(["former"])
+    Owing(journal, "offline").owed(["former"])
     journal.note("room/hall", {"name": "hall"})
     journal = again(journal, written)
-    owing = Owing(journal)
+    owing = Owing(journal, "offline")
     assert owing.left() == [["former"]]
     owing.take_over()
     owing.owed(["later"])
     journal = again(journal, written)
-    assert Owing(journal).left() == [["later"]]
+    assert Owing(journal, "offline").left() == [["later"]]
     assert "room/hall" in journal.state.notes
 
 
@@ -44,9 +44,9 @@ def test_debts_of_earlier_versions_are_left_first():
     written: list = []
     journal = Journal(State())
     journal.owed("offline", ["earlier"])
-    Owing(journal).owed(["later"])
+    Owing(journal, "offline").owed(["later"])
     journal = again(journal, written)
-    owing = Owing(journal)
+    owing = Owing(journal, "offline")
     assert owing.left() == [["earlier"], ["later"]]
     owing.take_over()
-    assert Owing(again(journal, written)).left() == []
+    assert Owing(again(journal, written), "offline").left() == []

@@ -69,7 +69,7 @@ def test_who_pays(post, sender, payer):
 
 
 async def test_what_is_put_back_is_written_down_until_it_is_stored(post):
-    await post.storing.write_down(Owing(post.journal))
+    await post.storing.write_down(Owing(post.journal, "offline"))
     post.store.stop("romeo")
     messages = [post.message("one"), post.message("two", "tybalt@localhost")]
     post.storing.put_back(post.box, JULIET, messages, "born")
@@ -85,7 +85,7 @@ async def test_what_is_put_back_is_written_down_until_it_is_stored(post):
 
 
 async def test_what_finds_no_room_is_bounced_and_owed_no_more(post):
-    await post.storing.write_down(Owing(post.journal))
+    await post.storing.write_down(Owing(post.journal, "offline"))
     post.store.limit = 1
     messages = [post.message("one"), post.message("two")]
     post.storing.put_back(post.box, JULIET, messages, "born")
@@ -95,7 +95,7 @@ async def test_what_finds_no_room_is_bounced_and_owed_no_more(post):
 
 
 async def test_what_the_process_before_left_stays_written_down_where_it_cannot_be_stored(post):
-    former = Owing(post.journal)
+    former = Owing(post.journal, "offline")
     _, message = post.message("one")
     former.owed([JULIET, message.text, message.stamp, message.sender, "born"])
 
@@ -105,9 +105,9 @@ async def test_what_the_process_before_left_stays_written_down_where_it_cannot_b
     post.store.has = has
     post.store.error = DatabaseError("away")
     with pytest.raises(DatabaseError):
-        await post.storing.write_down(Owing(post.journal))
+        await post.storing.write_down(Owing(post.journal, "offline"))
     assert post.left == [message.text]
     post.store.error = None
-    await post.storing.write_down(Owing(post.journal))
+    await post.storing.write_down(Owing(post.journal, "offline"))
     assert post.store.bodies("juliet") == ["one"]
     assert post.left == []
