@@ -5,10 +5,10 @@ Neither imports a part: the parts keep what they know of an account in
 ``forward``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import count
 from math import inf
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
 from andiron.sm.payers import Payer
@@ -60,8 +60,18 @@ class Owner:
         """What each specification knows of it, by the class it keeps that in."""
 
 
-Held: TypeAlias = dict[int, tuple[str, float]]
-"""Messages that wait for a resource, in their order by number, and since when."""
+class HeldMessage(NamedTuple):
+    """A message that waits for a resource."""
+
+    text: str
+    since: float
+    """When it was accepted, in monotonic seconds."""
+    plain: tuple[str, float]
+    """The same as it is written down, with its Unix time; made once, for that is done often."""
+
+
+Held: TypeAlias = dict[str, HeldMessage]
+"""Messages that wait for a resource, in their order, by number."""
 
 NOBODY: Final = Owner("", registered=False)
 """Whose a client is before sign-in."""
@@ -183,15 +193,17 @@ class Client:
         self.best_since = now
         self.copied_since = max(self.copied_since, now)
 
-    def hold(self, most: int, held: Mapping[int, tuple[str, float]] | None = None) -> Held | None:
-        """Let messages wait from now on, ``most`` at a time, behind those ``held`` already.
+    def hold(self, most: int, former: Iterable[tuple[str, float]] = ()) -> Held | None:
+        """Let messages wait from now on, ``most`` at a time, behind ``former``, each with its time.
 
         Returns what waits; None where messages do so before.
         """
         if self.held is not None:
             return None
-        self.held = dict(held or {})
-        self._numbers = count(max(self.held, default=-1) + 1)
+        self.held = {}
+        self._numbers = count()
+        for text, since in former:
+            self._keep(text, since)
         self._most_held = most
         self._direct()
         return self.held
@@ -205,21 +217,21 @@ class Client:
         """Let messages pass again, those first that wait."""
         held = self.held
         while held and self.held is held:  # By what it is given, its session may end, or get more.
-            number = next(iter(held))
-            self.pass_on(*held.pop(number))
+            text, since, _ = held.pop(next(iter(held)))
+            self.pass_on(text, since)
         if self.held is held:
             self.let_go()
 
-    def let_go(self) -> Held:
+    def let_go(self) -> list[tuple[str, float]]:
         """Let messages pass again; return those that waited, which are the caller's now."""
         held, self.held, self._waits = self.held or {}, None, None
         self._direct()
         self.session.changed()
-        return held
+        return [(each.text, each.since) for each in held.values()]
 
     def _pass_held(self, waits: Callable[[str], bool]) -> None:
         held = self.held
-        for number, (text, since) in list((held or {}).items()):
+        for number, (text, since, _) in list((held or {}).items()):
             if self.held is not held:
                 return  # The session has ended by what it was given.
             if held is not None and not waits(text):
@@ -255,8 +267,13 @@ class Client:
             return
         if len(self.held) >= self._most_held:
             raise no_room()
-        self.held[next(self._numbers)] = text, now
+        self._keep(text, now)
         self.session.changed()
+
+    def _keep(self, text: str, since: float) -> None:
+        assert self.held is not None
+        plain = str(text), round(self.session.wall(since), 3)
+        self.held[str(next(self._numbers))] = HeldMessage(text, since, plain)
 
 
 def no_room() -> StanzaError:

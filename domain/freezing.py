@@ -91,7 +91,6 @@ class Freezer:
         session = client.session
         caps, nodes = self._interests.freeze(client)
         held = client.held or {}
-        offset = session.wall(0.0) if held else 0.0
         # The fields of a FrozenClient, of which none is to be changed later.
         return {
             "born": client.owner.born,
@@ -108,10 +107,7 @@ class Freezer:
             "caps": caps,
             "nodes": nodes,
             "handed": self._offline.handed(client),
-            "held": {
-                str(number): (str(text), round(offset + since, 3))
-                for number, (text, since) in held.items()
-            },
+            "held": {number: each.plain for number, each in held.items()},
             "idle": idle or {},
             "places": {
                 each.domain: each.places(client) for each in self._presences.visited(client)
@@ -156,8 +152,8 @@ class Freezer:
         for client, kept in begun:
             if kept.held:
                 offset = now - client.session.wall(now)
-                held = enumerate((text, wall + offset) for text, wall in kept.held.values())
-                self._offline.load_again(client, dict(held))
+                held = [(text, wall + offset) for text, wall in kept.held.values()]
+                self._offline.load_again(client, held)
             elif client.account in waiting and client.reachable:
                 client.owner.draining = True
                 self._offline.load(client)

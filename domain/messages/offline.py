@@ -133,14 +133,12 @@ class Offline:
             box.taker = client
         self._hold(box, client)
 
-    def load_again(self, client: Client, held: Mapping[int, tuple[str, float]]) -> None:
-        """Go on with a resource for which messages were held in the process before."""
+    def load_again(self, client: Client, held: Iterable[tuple[str, float]]) -> None:
+        """Go on with a resource for which messages were held in the process before, since when."""
         box = client.owner.parts[Mailbox] = self._box(client.account)
         self._hold(box, client, held)
 
-    def _hold(
-        self, box: Mailbox, client: Client, former: Mapping[int, tuple[str, float]] | None = None
-    ) -> None:
+    def _hold(self, box: Mailbox, client: Client, former: Iterable[tuple[str, float]] = ()) -> None:
         held = client.hold(self._max_held, former)
         if held is not None:
             self._spawn(self._turn(box, client, held))
@@ -399,7 +397,7 @@ class Offline:
 
     def _let_go(self, client: Client) -> Iterator["_Kept"]:
         """Yield what was held and can be stored; what cannot be, goes on."""
-        for text, since in client.let_go().values():
+        for text, since in client.let_go():
             element = self._read(text, client)
             if element is not None and element.get("from") == client.account:
                 # To who is there, it can go on as the copy that it is.
@@ -470,8 +468,7 @@ class Offline:
             else:
                 self._reroute_message(lost, text, stamp, client.owner, now, store=store)
         if client.held is not None:
-            former = [*waiting, *client.let_go().values()]
-            client.hold(self._max_held, dict(enumerate(former)))
+            client.hold(self._max_held, [*waiting, *client.let_go()])
 
     def _without_stored(
         self, undelivered: Sequence[Undelivered], client: Client, *, store: bool
