@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from andiron.api.access import Access
+from andiron.api.access import ELSEWHERE, Access
 from andiron.api.api import Api
+from andiron.api.errors import UnavailableError
 from andiron.api.parts import Parts
 from andiron.api.sync import SyncApi
 from andiron.bosh.direct import DirectPost
@@ -25,16 +26,27 @@ from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import AskKeys, Authenticate, Site
 from andiron.domain.sign_in.tokens import VerifyToken
+from andiron.doorway import Asked, Doorway, known_here
 from andiron.faults import told_briefly
+from andiron.fellows import Fellows
 from andiron.hooks.attached import attached
 from andiron.hooks.hooks import Hooks, is_async
-from andiron.http_api.admission import Operators
+from andiron.http_api.admission import AskOperators, Operators
 from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
 from andiron.people import People, runs_here
-from andiron.routes import Served, served
+from andiron.refusals import (
+    DATABASE_LOST,
+    FAILED,
+    LEAVING,
+    NOT_FOUND,
+    NOT_STARTED,
+    STOPPED,
+    refuse,
+)
+from andiron.routes import Served, served, visitors_of
 from andiron.settings import Settings, SettingsError
 from andiron.settings.live import LIVE, OF_THE_LOG, changes
 from andiron.settings.words import shown_value
@@ -47,13 +59,7 @@ from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.proxy import Proxies
 from andiron.web.visitors import Identify
-from andiron.websocket.endpoint import (
-    Admitted,
-    WebSocketEndpoint,
-    refuse_http,
-    refuse_websocket,
-)
-from andiron.websocket.handshake import Refusal
+from andiron.websocket.endpoint import Admitted, WebSocketEndpoint, refuse_http
 from andiron.xmpp.jid import account_jid
 from andiron.xmpp.xml import Guard
 
@@ -63,30 +69,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("andiron")
 audit = logging.getLogger("andiron.audit")
 
-_NO_STORE: Final = ((b"cache-control", b"no-store"),)
-NOT_STARTED: Final = Refusal(
-    503,
-    "Andiron has not been started. The application that mounts it must run its lifespan:\n"
-    "with chat = create_app(), give it lifespan=chat.lifespan, or serve chat.wrap(application).\n",
-    _NO_STORE,
-)
-STOPPED: Final = Refusal(
-    503, "Andiron could not start, or has ended. The server's log says why.\n", _NO_STORE
-)
-LEAVING: Final = Refusal(
-    503,
-    "This server is about to end; another takes its place.\n",
-    (*_NO_STORE, (b"retry-after", b"1")),
-)
-DATABASE_LOST: Final = Refusal(
-    503,
-    "This server has lost its database to another, or altogether, and must be restarted.\n",
-    _NO_STORE,
-)
 _STORING: Final = 1.0
 """Seconds that storing what clients are owed may take where nobody waits for the lifespan."""
-NOT_FOUND: Final = Refusal(404, "Not found.\n")
-FAILED: Final = Refusal(500, "Internal server error.\n")
 
 
 def create_app(  # noqa: PLR0913
@@ -216,6 +200,8 @@ class Andiron:
         self._complained = False
         self.running = False
         """Whether the lifespan has begun and not ended."""
+        self._fellows: Fellows | None = None
+        """The other processes of this chat, while it runs as one of several."""
         self._connections = Connections()
         self._entrance: Entrance | None = None
         self._access = Access()
@@ -247,6 +233,9 @@ class Andiron:
         if misdirected is not None:
             await refuse(misdirected, scope, receive, send)
             return
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         router = self._router
         if router is None:
             if self._refusal is NOT_STARTED and not self._complained:
@@ -259,6 +248,13 @@ class Andiron:
                 await router(scope, receive, send)
             else:
                 await _serve_http(router, scope, receive, send)
+
+    async def _serve_relayed(
+        self, scope: Scope, receive: Receive, send: Send, told: MutableMapping[str, Any]
+    ) -> None:
+        """Serve what another process passes on, which has looked at its host."""
+        known_here(scope, told)
+        await self._serve(scope, receive, send)
 
     def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:
         """Return what takes a POST to one of :data:`~andiron.routes.BOSH_PATHS` without ASGI.
@@ -338,11 +334,59 @@ class Andiron:
         self._refusal = STOPPED
         try:
             with told_briefly():
-                async with self._running() as self._router:
+                async with self._together() if self.settings.cluster else self._at_home():
                     yield
         finally:
+            self._fellows = None
             self._serve_nothing()
             self.running = False
+
+    @asynccontextmanager
+    async def _at_home(self) -> AsyncIterator[ASGIApp]:
+        async with self._running() as router:
+            self._router = router
+            yield router
+
+    @asynccontextmanager
+    async def _together(self) -> AsyncIterator[None]:
+        """Be one of several processes, of which one at a time is home."""
+        operators = self._operators
+        timeout = self.settings.site_timeout
+        doorway = Doorway(
+            Asked(
+                visitors_of(self.settings, self._identify),
+                None if operators is None else AskOperators(operators, timeout),
+            )
+        )
+        self._fellows = fellows = Fellows(self.settings, doorway, self._serve_relayed)
+        self._access.elsewhere = True
+
+        @asynccontextmanager
+        async def at_home() -> AsyncIterator[ASGIApp]:
+            try:
+                async with self._at_home() as router:
+                    yield router
+            finally:
+                self._router = doorway.router
+
+        def leave() -> None:
+            if self.on_leaving is not None:
+                self.on_leaving()
+            fellows.leave()
+
+        self._router = doorway.router
+        patience = self.settings.shutdown_timeout
+        try:
+            with before_exit(leave, max(patience, _STORING)):
+                async with fellows.running(at_home):
+                    try:
+                        yield
+                    finally:
+                        leave()
+                        if not fellows.at_home:
+                            await self._connections.ended(patience)
+        finally:
+            self._access.elsewhere = False
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[Router]:
@@ -375,6 +419,7 @@ class Andiron:
                     manager,
                     guard,
                     self._connections.one,
+                    None if self._fellows is None else self._fellows.relayed,
                 )
                 routes, self._bosh, self._websocket = on.enter_context(served(parts))
                 if self.database_lost:
@@ -406,6 +451,8 @@ class Andiron:
             async with continuing(self.settings, domain, manager) as continuity:
 
                 def shutdown() -> None:
+                    if self._fellows is not None:
+                        self._fellows.send_elsewhere()
                     if self.on_leaving is not None:
                         self.on_leaving()
                     self._entrance = None
@@ -445,6 +492,22 @@ class Andiron:
             self._shutdown()
         if self.on_database_lost is not None:
             self.on_database_lost()
+        if self._fellows is not None:
+            self._fellows.step_down()
+
+    @property
+    def at_home(self) -> bool:
+        """Whether this process serves by itself; else another is home, or none is (``cluster``).
+
+        Only at home :attr:`api`, :attr:`sync`, :attr:`people`, :meth:`client` and
+        :meth:`end_sessions` do anything; elsewhere they raise
+        :class:`~andiron.api.errors.UnavailableError`.
+        """
+        return self._serving is not None
+
+    def _require_home(self) -> None:
+        if self._fellows is not None and self._serving is None:
+            raise UnavailableError(ELSEWHERE)
 
     def end_sessions(self, name: str) -> int:
         """End all streams of an account, by the name the site has for it; return how many.
@@ -457,6 +520,7 @@ class Andiron:
         From another thread it raises :class:`~andiron.api.errors.UnavailableError`
         where the event loop does not answer in 30 seconds.
         """
+        self._require_home()
         account = account_jid(name, self.settings.domain).bare
         if self._serving is None:
             return 0
@@ -472,6 +536,7 @@ class Andiron:
     @property
     def people(self) -> People:
         """The accounts as the site sees them: who is disabled, who may contact whom."""
+        self._require_home()
         serving = self._serving
         return People(self.settings.domain, (self.domain, *serving) if serving else None)
 
@@ -494,6 +559,7 @@ class Andiron:
 
         Raises :class:`RuntimeError` while the application does not run, or on another loop.
         """
+        self._require_home()
         if self._entrance is None or self._serving is None:
             raise RuntimeError(
                 "this Andiron does not run: clients in the process can be made within its lifespan"
@@ -580,15 +646,6 @@ async def _serve_http(router: ASGIApp, scope: Scope, receive: Receive, send: Sen
         logger.exception("A request failed")
         if not begun:
             await refuse_http(FAILED, send)
-
-
-async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a request or a handshake."""
-    if scope["type"] == "websocket":
-        await receive()  # websocket.connect
-        await refuse_websocket(refusal, scope, send)
-    else:
-        await refuse_http(refusal, send)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

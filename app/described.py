@@ -4,8 +4,9 @@ import logging
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from andiron.application import STOPPED, Andiron, create_app, refuse
+from andiron.application import Andiron, create_app
 from andiron.outermost import Outermost
+from andiron.refusals import STOPPED, refuse
 from andiron.settings import SettingsError
 
 logger = logging.getLogger("andiron")

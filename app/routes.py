@@ -1,7 +1,7 @@
 """What answers at which path of a running application."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +29,7 @@ from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint
 from andiron.xmpp.xml import Guard
 
-__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served", "served"]
+__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served", "served", "visitors_of"]
 
 BOSH_PATHS: Final = ("/http-bind", "/http-bind/")
 WEBSOCKET_PATHS: Final = ("/ws", "/ws/")
@@ -55,6 +55,8 @@ class Served:
     guard: Guard
     serving: Callable[[], AbstractContextManager[None]]
     """A context for as long as a connection lasts that outlives its request."""
+    doors: Callable[[], Mapping[int, int]] | None
+    """Tells of each other process of this chat what it relays; None where it is served by one."""
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint, WebSo
         parts.strangers,
         asyncio.get_running_loop().call_soon,
     )
-    visitors = _visitors(parts)
+    visitors = visitors_of(settings, parts.identify)
     bosh = _bosh(parts, registry, visitors)
     websocket = _websocket(parts, visitors)
     # Routes are tried in this order, and BOSH asks the most.
@@ -97,7 +99,7 @@ def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint, WebSo
         return
     from andiron.metrics.endpoint import Source, serving  # noqa: PLC0415 - an extra
 
-    source = Source(parts.manager, domain, registry, parts.strangers)
+    source = Source(parts.manager, domain, registry, parts.strangers, parts.doors)
     with serving(source, _doorkeeper(parts, "metrics_token", parts.metrics_tokens)) as metrics:
         yield [*routes, metrics], bosh, websocket
 
@@ -127,12 +129,12 @@ def _websocket(parts: Served, visitors: Visitors | None) -> WebSocketEndpoint:
     )
 
 
-def _visitors(parts: Served) -> Visitors | None:
-    if parts.identify is None:
+def visitors_of(settings: Settings, identify: Identify | None) -> Visitors | None:
+    """Return what asks the site who makes a request; None where it is not to be asked."""
+    if identify is None:
         return None
-    settings = parts.settings
     origins = settings.websocket_origins + settings.bosh_origins
-    return Visitors(parts.identify, origins, settings.site_timeout)
+    return Visitors(identify, origins, settings.site_timeout)
 
 
 def _readiness(parts: Served) -> Readiness:

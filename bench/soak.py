@@ -2,6 +2,7 @@
 """Hold many sessions over real sockets while connections or the server are killed; count all.
 
     bench/soak.py [--sessions 1000] [--seconds 60] [--rate 1.0] [--life 20] [--expiry 30]
+    bench/soak.py --restart 30 --seconds 600 --processes 3 [--bosh 0.3] [--room 10]
     bench/soak.py --restart 20 --seconds 600 [--database postgresql://…] [--bosh 0.3] [--room 10]
 
 Each session has stream management and writes to some others. Connections end
@@ -14,6 +15,9 @@ server must hold no session, task, socket or memory of them.
 With --restart it is the server that ends, by kill -9 and SIGTERM in turn every so
 many seconds, and is started again at once. What everybody sees of everybody, chat,
 presence and rooms, must then be as if it had not, and its journal be empty at the end.
+
+With --processes N there are N servers of one chat (the setting cluster), each connection and each
+request of BOSH goes to any of them, and one ends at a time: the home and another in turn.
 
 The clients resend what the server's h does not cover, and drop nothing as doubled.
 Exits 1 when a check fails.

@@ -206,6 +206,8 @@ class DomainConfig:
     """Where accounts and waiting messages are kept."""
     claim_patience: float = 10.0
     """Seconds in which another server that has the database may end."""
+    claim_fellows: bool = False
+    """Whether the workers of one server take turns at the database."""
     plain: bool = True
     """Offer SASL PLAIN where the channel is secure."""
     anonymous: bool = False

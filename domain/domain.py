@@ -152,7 +152,10 @@ class Domain:
         Raises :class:`DatabaseError` with a sentence for the operator.
         """
         async with AsyncExitStack() as unless_started:
-            claim = await claim_database(self.config.database, self.config.claim_patience, lost)
+            config = self.config
+            claim = await claim_database(
+                config.database, config.claim_patience, lost, fellows=config.claim_fellows
+            )
             unless_started.push_async_callback(claim.release)
             database = await Database.open(self.config.database)
             unless_started.push_async_callback(database.close)

@@ -36,8 +36,13 @@ class Owner(Protocol):
 
 
 def needs_no_task(send: Send) -> bool:
-    """Tell whether ``send`` is uvicorn's own, with nobody's middleware around it."""
+    """Tell whether ``send`` is uvicorn's own, with nobody's middleware around it.
+
+    So is another's that says the same of itself, by its attribute ``ends_at_once``.
+    """
     owner = type(getattr(send, "__self__", None))
+    if getattr(owner, "ends_at_once", False):
+        return True
     return any(base.__module__.startswith("uvicorn.") for base in owner.__mro__)
 
 

@@ -12,10 +12,15 @@ from andiron.api.errors import ApiError, UnavailableError
 if TYPE_CHECKING:
     from andiron.api.parts import Parts
 
-__all__ = ["Access"]
+__all__ = ["ELSEWHERE", "Access"]
 
 T = TypeVar("T")
 
+ELSEWHERE: Final = (
+    "Another process of this chat is home, and only there its API, bots and accounts are to be had"
+    " (the setting cluster, chat.at_home). Here use andiron.remote."
+)
+"""What is said where the application runs as one of several processes, and not at home."""
 _PATIENCE: Final = 30.0
 """Seconds that synchronous code waits for an answer."""
 
@@ -25,6 +30,8 @@ class Access:
 
     def __init__(self) -> None:
         self._there: tuple[Parts, asyncio.AbstractEventLoop] | None = None
+        self.elsewhere = False
+        """Whether it runs as one of several processes, of which another may be home."""
         self._process = 0
         """Where it runs: a process that was forked from it has a copy that nothing drives."""
 
@@ -89,6 +96,8 @@ class Access:
             ) from None
 
     def _opened(self) -> tuple["Parts", asyncio.AbstractEventLoop]:
+        if self._there is None and self.elsewhere:
+            raise UnavailableError(ELSEWHERE)
         if self._there is None or self._process != getpid():
             raise UnavailableError(
                 "This Andiron does not run in this process: its API is there within its lifespan"

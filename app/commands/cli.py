@@ -75,7 +75,21 @@ def main() -> None:
     help="Begin anew whenever andiron.toml, *.py below this folder or Andiron's own code changes;"
     " sessions go on. For development.",
 )
-def serve(host: str | None, port: int | None, socket: str | None, demo: bool, reload: bool) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Serve one chat by so many processes; they meet where the setting cluster says, or beside"
+    " the database.",
+)
+def serve(
+    host: str | None,
+    port: int | None,
+    socket: str | None,
+    demo: bool,
+    reload: bool,
+    workers: int,
+) -> None:
     """Serve the domain until SIGTERM or Ctrl-C.
 
     WebSocket clients connect to /ws, BOSH clients to /http-bind; /healthz
@@ -84,10 +98,13 @@ def serve(host: str | None, port: int | None, socket: str | None, demo: bool, re
     """
     if socket and (host is not None or port is not None):
         raise click.UsageError("Give --socket, or --host and --port.")
+    if reload and workers > 1:
+        raise click.UsageError("Give --reload, or --workers.")
     try:
         from andiron.serving.listening import ServerError  # noqa: PLC0415
         from andiron.serving.reloading import run_reloading  # noqa: PLC0415
         from andiron.serving.server import run  # noqa: PLC0415
+        from andiron.serving.workers import run_workers  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"'andiron serve' needs {error.name}; install it with: pip install 'andiron[server]'"
@@ -100,6 +117,8 @@ def serve(host: str | None, port: int | None, socket: str | None, demo: bool, re
     try:
         if reload:
             run_reloading(settings, given)
+        elif workers > 1:
+            run_workers(settings, given, workers)
         else:
             run(settings, lambda: Settings(**given))
     except ServerError as error:
@@ -288,14 +307,16 @@ def check_config() -> None:
     """Tell whether every setting is known and usable; if not, which, with exit code 1.
 
     That the database could be opened or made is part of it, and whether sessions
-    can be taken up and written down; nothing is, and no PostgreSQL server is asked.
+    can be taken up and written down, and processes meet; nothing is done, and no
+    PostgreSQL server is asked.
     """
-    from andiron import continuity  # noqa: PLC0415 - others need none of it
+    from andiron import continuity, fellows  # noqa: PLC0415 - others need none of it
     from andiron.application import create_app  # noqa: PLC0415
 
     settings = Settings()
     check_url(settings.database)
     continuity.check(settings)
+    fellows.check(settings)
     create_app(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")

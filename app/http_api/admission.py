@@ -1,9 +1,9 @@
 """Who is let in to the API over HTTP: who has a token, and whom the site says to be an operator."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -14,8 +14,9 @@ from andiron.http_api.problems import problem
 from andiron.http_api.tokens import Doorkeeper
 from andiron.sm.notices import Complaints
 from andiron.sm.origin import origin_allowed, read_origin
+from andiron.web.told import OPERATOR, told
 
-__all__ = ["HEADER", "Admission", "Caller", "Operators"]
+__all__ = ["HEADER", "Admission", "AskOperators", "Caller", "Operators"]
 
 logger = logging.getLogger("andiron")
 
@@ -26,6 +27,32 @@ HEADER: Final = "Andiron-Operator"
 """What a request by the site's own sign-in must have besides: no form or picture can send it."""
 _OWN: Final = frozenset({"same-origin", "none"})
 """Words of ``Sec-Fetch-Site`` for requests that no other site's page has made."""
+
+
+class AskOperators:
+    """Asks the site which of its operators makes a request; it may take ``timeout`` seconds."""
+
+    def __init__(self, operators: Operators, timeout: float) -> None:
+        self._operators = operators
+        self._timeout = timeout
+        self._complain = Complaints(logger)
+
+    async def __call__(self, scope: MutableMapping[str, Any]) -> str:
+        """Return the operator's name; empty for anybody else."""
+        try:
+            # What the site makes of it must not read the body, which is still to come.
+            asked = self._operators(HTTPConnection(scope))
+            found: object = await within(self._timeout, "operators", asked)
+        except TimeLimit:
+            self._complain("operators= took longer than %g s (site_timeout)", self._timeout)
+            return ""
+        except Exception:  # noqa: BLE001 - whatever went wrong in the site's own code
+            self._complain("operators= failed", exc_info=True)
+            return ""
+        if found is None or isinstance(found, str):
+            return found or ""
+        self._complain("operators= returned %s, and not a name or None", type(found).__name__)
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +76,7 @@ class Admission:
     def __init__(self, doorkeeper: Doorkeeper, operators: Operators | None, timeout: float) -> None:
         """Take who knows the tokens, whom the site knows, and the seconds that it may take."""
         self._doorkeeper = doorkeeper
-        self._operators = operators
-        self._timeout = timeout
-        self._complain = Complaints(logger)
+        self._operators = None if operators is None else AskOperators(operators, timeout)
 
     async def admit(self, request: Request) -> Caller | Response:
         """Return who asks, or the answer to who may not."""
@@ -69,7 +94,8 @@ class Admission:
                 f"By the site's sign-in its own pages may ask, with the header {HEADER}.",
                 "cross_site",
             )
-        name = await self._find(operators, request)
+        known = told(request.scope, OPERATOR)
+        name = known if isinstance(known, str) else await operators(request.scope)
         if name:
             return Caller(f"operator {name[:100]!r}", doorkeeper.address_of(request))
         kind = UnauthorizedError
@@ -81,22 +107,6 @@ class Admission:
             "unauthorized",
             {"WWW-Authenticate": doorkeeper.challenge},
         )
-
-    async def _find(self, operators: Operators, request: Request) -> str:
-        try:
-            # What the site makes of it must not read the body, which is still to come.
-            asked = operators(HTTPConnection(request.scope))
-            found: object = await within(self._timeout, "operators", asked)
-        except TimeLimit:
-            self._complain("operators= took longer than %g s (site_timeout)", self._timeout)
-            return ""
-        except Exception:  # noqa: BLE001 - whatever went wrong in the site's own code
-            self._complain("operators= failed", exc_info=True)
-            return ""
-        if found is None or isinstance(found, str):
-            return found or ""
-        self._complain("operators= returned %s, and not a name or None", type(found).__name__)
-        return ""
 
 
 def _is_own(request: Request) -> bool:

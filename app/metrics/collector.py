@@ -4,7 +4,7 @@ Nobody's address or name is in a label, and what may be in one is bounded.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -39,6 +39,8 @@ class Source:
     domain: Domain
     bosh: BoshRegistry
     strangers: Strangers
+    doors: Callable[[], Mapping[int, int]] | None = None
+    """Tells of each other process what it relays here; None where there are to be none."""
 
 
 class Collected(Collector):
@@ -58,6 +60,18 @@ class Collected(Collector):
         yield from self._traffic()
         yield from self._loop()
         yield from self._database()
+        yield from self._doors()
+
+    def _doors(self) -> Iterator[Metric]:
+        if self._source.doors is not None:
+            relayed = GaugeMetricFamily(
+                "andiron_relayed",
+                "Requests and WebSockets that other processes of this chat relay, by process.",
+                labels=("process",),
+            )
+            yield _filled(
+                relayed, {(str(process),): n for process, n in self._source.doors().items()}
+            )
 
     def _sessions(self) -> Iterator[Metric]:
         manager, tally = self._source.manager, self._source.manager.tally

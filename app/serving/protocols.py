@@ -20,9 +20,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.extensions import Extension
 from websockets.http11 import Request
 
-from andiron.application import FAILED
 from andiron.bosh.direct import DirectPost
 from andiron.bosh.http import Headers, Scope
+from andiron.refusals import FAILED
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS
 from andiron.serving.direct import DirectCycle
 from andiron.serving.open_websocket import OpenWebSocket, Server

@@ -4,28 +4,22 @@ The process that was started watches, and holds the sockets: who connects while 
 waits for the next one. That runs in a process of its own, so that it is the new code.
 """
 
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Any, Final, Self
+from typing import Any, Final
 
-import click
 import uvicorn
 from uvicorn.supervisors.basereload import BaseReload
 
-from andiron.domain.database.database import DatabaseError
-from andiron.serving.listening import ServerError
+from andiron.serving.child import Listening, serve_as_child
 from andiron.serving.logs import configure_logging
-from andiron.serving.server import listening, logger, run
-from andiron.settings import Settings, SettingsError
+from andiron.serving.server import listening
+from andiron.settings import Settings
 from andiron.settings.sources import config_files
 
 __all__ = ["Reloader", "run_reloading", "watched"]
@@ -102,20 +96,6 @@ def _below(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Path]:
         yield from (Path(place, name) for name in names if name[0] != "." and wanted(name))
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The settings by which was listened, which a change of the file does not change."""
-
-    host: str
-    port: int
-    socket: str
-    socket_mode: str
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        return cls(settings.host, settings.port, settings.socket, settings.socket_mode)
-
-
 def run_reloading(settings: Settings, given: Mapping[str, Any]) -> None:
     """Serve until SIGTERM or Ctrl-C, anew after each change; ``given`` overrule the settings.
 
@@ -124,37 +104,5 @@ def run_reloading(settings: Settings, given: Mapping[str, Any]) -> None:
     """
     configure_logging(settings.log_level, settings.log_format)
     with listening(settings) as (listeners, url):
-        serve = partial(_serve, dict(given), _Place.of(settings), url)
+        serve = partial(serve_as_child, dict(given), Listening.of(settings), url)
         Reloader(serve, listeners, watched).run()
-
-
-def _serve(
-    given: Mapping[str, Any],
-    place: _Place,
-    url: str,
-    sockets: list[socket],
-) -> None:
-    """Serve in a process of its own, until it or the one that watches ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-    def read() -> Settings:
-        settings = Settings(**given)
-        if _Place.of(settings) != place:
-            logger.warning(
-                "Where to listen (host, port, socket, socket_mode) is not read anew: end this and"
-                " start it again"
-            )
-        return settings.replaced(**asdict(place))
-
-    try:
-        run(read(), read, opened=(sockets, url))
-    except (SettingsError, DatabaseError, ServerError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)

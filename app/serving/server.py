@@ -99,7 +99,7 @@ def run(
     _log_by(settings)
     allow_open_files()
     if os.environ.get("WEB_CONCURRENCY", "1") != "1":
-        logger.warning("WEB_CONCURRENCY is not heeded: one process serves a domain")
+        logger.warning("WEB_CONCURRENCY is not heeded: give --workers to 'andiron serve'")
     andiron = create_app(settings)
     andiron.on_applied = _log_by
     if settings.socket and "unix" not in settings.trusted_proxies:
@@ -117,7 +117,7 @@ def run(
             place = f"the socket file {settings.socket}" if settings.socket else url
             logger.info("Serving %s at %s: %s", settings.domain, place, ", ".join(served(settings)))
             notify("READY=1", f"STATUS=Serving {settings.domain} at {place}")
-            database = andiron.domain.database
+            database = andiron.domain.database if andiron.at_home else None
             if database is None:
                 return
             accounts = Accounts(database, settings.domain, settings.auth_iterations)

@@ -84,6 +84,7 @@ class Settings(Transports, Sessions, Places, People, Site, SignIn, Serving):
             domain=self.domain,
             database=self.database,
             claim_patience=self.shutdown_timeout + _LEAVE,
+            claim_fellows=bool(self.cluster),
             plain=self.auth_plain,
             anonymous=self.auth_anonymous,
             sasl_attempts=self.auth_attempts,

@@ -1,16 +1,19 @@
 """What the values of settings may be, and what their numbers count."""
 
 import ipaddress
+import os
 import re
 import string
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from andiron.cluster.unix_place import LONGEST
 from andiron.domain.database.key_sizes import MAX_HOST, fits
-from andiron.domain.database.urls import EXAMPLES, problem
+from andiron.domain.database.urls import EXAMPLES, beside, problem
 from andiron.domain.uploads.slot import media_type
 from andiron.xmpp.jid import InvalidJID, account_jid, dns_name, domainpart
 
@@ -181,6 +184,31 @@ def _algorithm(value: str) -> str:
     return value
 
 
+def _cluster(value: str, info: ValidationInfo) -> str:
+    scheme, _, path = value.partition(":")
+    if not value:
+        return value
+    wanted = "unix: and the absolute path of a socket file (unix:/run/andiron/chat.sock), or empty"
+    if scheme != "unix" or not os.path.isabs(path) or path.endswith("/") or "\0" in path:
+        raise ValueError(wanted)
+    if len(os.fsencode(path)) > LONGEST:
+        raise ValueError(f"{wanted}: a socket's path has {LONGEST} bytes at most")
+    if sys.platform == "win32":
+        raise ValueError("empty on Windows, which has no such sockets: run one process")
+    if info.data.get("durability") == "memory":
+        raise ValueError(
+            "empty with the durability memory: what one process leaves, another takes up, so set"
+            " ANDIRON_DURABILITY=process"
+        )
+    database = info.data.get("database", "")
+    if database and not beside(database, "-"):
+        raise ValueError(
+            "empty with a database in memory, which is its process's own: let ANDIRON_DATABASE name"
+            " a file"
+        )
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -221,6 +249,7 @@ RoomsHost = Annotated[str, AfterValidator(_rooms_host)]
 FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Secret = Annotated[str, Masked()]
+ClusterPlace = Annotated[str, AfterValidator(_cluster)]
 Uri = Annotated[str, AfterValidator(_uri)]
 Place = Annotated[str, AfterValidator(_place)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

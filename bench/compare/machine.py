@@ -30,7 +30,7 @@ def _processor() -> str:
 
 def _commit() -> str:
     """Return the last commit that changed what is measured, not the documentation or tests."""
-    code = ["app", "bosh", "domain", "inprocess", "sm", "upstream", "websocket", "xmpp"]
+    code = ["app", "bosh", "cluster", "domain", "inprocess", "sm", "upstream", "websocket", "xmpp"]
     commit = _git("log", "-1", "--format=%h", "--", *code)
     changed = _git("status", "--porcelain", "--", *code)
     return commit + (" and changes" if commit and changed else "")

@@ -10,7 +10,7 @@ from load.names import HTTPBIND
 from load.requests import HttpConnection
 
 from soaking import words
-from soaking.link import Address, Owner
+from soaking.link import Addresses, Owner
 
 HEAD = b"POST /http-bind HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: "
 SID = re.compile(r" sid=['\"]([^'\"]+)['\"]")
@@ -25,9 +25,9 @@ class BoshLink:
 
     head = HEAD
 
-    def __init__(self, owner: Owner, address: Address) -> None:
+    def __init__(self, owner: Owner, addresses: Addresses) -> None:
         self.owner = owner
-        self.address = address
+        self.addresses = addresses
         self.ready = False
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connections: set[HttpConnection] = set()
@@ -40,9 +40,9 @@ class BoshLink:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def connect(cls, owner: Owner, address: Address) -> "BoshLink":
+    async def connect(cls, owner: Owner, addresses: Addresses) -> "BoshLink":
         """Connect; raises OSError."""
-        link = cls(owner, address)
+        link = cls(owner, addresses)
         connection = await link._connection()
         owner.carried_by(link)
         link._post(
@@ -53,7 +53,8 @@ class BoshLink:
 
     async def _connection(self) -> HttpConnection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: HttpConnection(self), *self.address)
+        address = random.choice(self.addresses)
+        _, connection = await loop.create_connection(lambda: HttpConnection(self), *address)
         self._connections.add(connection)
         return connection
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from soaking import losses, restarts
+from soaking import fellows, losses, restarts
 
 
 def _parser(described: str | None) -> argparse.ArgumentParser:
@@ -25,6 +25,7 @@ def _parser(described: str | None) -> argparse.ArgumentParser:
     add("--room", type=int, default=0, help="how many are in a room; with --restart")
     add("--asleep", type=int, default=0, help="with --restart: more sessions, that hibernate")
     add("--restart", type=float, default=0, help="seconds between two ends of the server")
+    add("--processes", type=int, default=1, help="with --restart: so many, of which one ends")
     add("--times", type=int, default=0, help="how often it ends, instead of --seconds")
     add("--database", default="", help="the URL of an empty one (SQLite)")
     add("--durability", default="process", choices=("process", "disk"))
@@ -42,6 +43,8 @@ def main(described: str | None) -> int:
         options.expiry = 300 if options.restart else 30
     random.seed(options.seed)
     soak = restarts.soak if options.restart else losses.soak
+    if options.processes > 1:
+        soak = fellows.soak
     with tempfile.TemporaryDirectory(prefix="andiron-soak-") as directory:
         good = uvloop.run(soak(options, Path(directory)))
     return int(not good)

@@ -12,7 +12,7 @@ from math import inf
 
 from soaking import words
 from soaking.bosh import BoshLink
-from soaking.link import Address, Link
+from soaking.link import Addresses, Link
 from soaking.session import Place, Session
 from soaking.websocket import WebSocketLink
 
@@ -47,9 +47,9 @@ class Traffic:
 class Crowd:
     """All sessions of a run."""
 
-    def __init__(self, address: Address, traffic: Traffic, first: int = 0) -> None:
+    def __init__(self, addresses: Addresses, traffic: Traffic, first: int = 0) -> None:
         """``first`` is the number of the first of them."""
-        self.address = address
+        self.addresses = addresses
         self.traffic = traffic
         self.faults: collections.Counter[str] = collections.Counter()
         self.refusals: collections.Counter[str] = collections.Counter()
@@ -69,7 +69,7 @@ class Crowd:
         traffic = self.traffic
         # Spread evenly over rooms and pairs.
         bosh = int((number + 1) * traffic.bosh) > int(number * traffic.bosh)
-        connect: Callable[[Session, Address], Awaitable[Link]] = (
+        connect: Callable[[Session, Addresses], Awaitable[Link]] = (
             BoshLink.connect if bosh else WebSocketLink.connect
         )
         place = Place()

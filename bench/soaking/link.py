@@ -1,9 +1,12 @@
 """What a session needs of its connection, and the other way round."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 Address: TypeAlias = tuple[str, int]
+Addresses: TypeAlias = Sequence[Address]
+"""Where there are servers of one chat; each connection goes to one of them."""
 
 
 class Owner(Protocol):

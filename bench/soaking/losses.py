@@ -87,7 +87,7 @@ async def _run(
 ) -> tuple[Crowd, Report, Report, Report]:
     """Let all come, rage and leave; return the run and the server's reports on the way."""
     # Of rooms and presence the crowd before has left some.
-    crowd = Crowd(server.address, replace(Traffic.of(options), room=0))
+    crowd = Crowd([server.address], replace(Traffic.of(options), room=0))
     await crowd.come()
     full = await server.report()
     await crowd.rage(seconds)

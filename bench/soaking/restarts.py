@@ -31,7 +31,7 @@ BREATH = 0.5
 class Server:
     """``andiron serve``, at the same address each time it is started."""
 
-    def __init__(self, directory: Path, options: argparse.Namespace) -> None:
+    def __init__(self, directory: Path, options: argparse.Namespace, **settings: str) -> None:
         self.directory = directory
         self.journal = directory / "journal"
         self.log = directory / "log"
@@ -45,9 +45,13 @@ class Server:
             ANDIRON_DURABILITY_FILE=str(self.journal),
             ANDIRON_ARCHIVE=str(options.archive),
             ANDIRON_STREAM_MANAGEMENT_MAX=str(options.expiry),
+            **settings,
         )
-        make_accounts(directory, self._told, options.sessions + options.asleep)
         self.process: subprocess.Popen[bytes]
+
+    def make_accounts(self, users: int) -> None:
+        """Make the accounts of so many sessions."""
+        make_accounts(self.directory, self._told, users)
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -122,7 +126,7 @@ async def _put_to_sleep(crowd: Crowd, asleep: int) -> None:
     for number in range(first, first + asleep, TOGETHER):
         many = min(TOGETHER, first + asleep - number)
         traffic = replace(crowd.traffic, sessions=many, bosh=0.0, room=0)
-        sleepers = Crowd(crowd.address, traffic, number)
+        sleepers = Crowd(crowd.addresses, traffic, number)
         await sleepers.come()
         await sleepers.sleep()
         crowd.faults.update(sleepers.faults)
@@ -163,7 +167,8 @@ async def _rage(server: Server, crowd: Crowd, options: argparse.Namespace) -> li
 async def soak(options: argparse.Namespace, directory: Path) -> bool:
     """Run the soak; return whether all checks held."""
     server = Server(directory, options)
-    crowd = Crowd(server.address, Traffic.of(options))
+    server.make_accounts(options.sessions + options.asleep)
+    crowd = Crowd([server.address], Traffic.of(options))
     await server.start()
     try:
         await crowd.come()

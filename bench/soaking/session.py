@@ -12,9 +12,9 @@ from typing import Protocol, TypeAlias
 from load.sasl import Client
 
 from soaking import words
-from soaking.link import Address, Link
+from soaking.link import Addresses, Link
 
-Connect: TypeAlias = Callable[["Session", Address], Awaitable[Link]]
+Connect: TypeAlias = Callable[["Session", Addresses], Awaitable[Link]]
 PARTNERS = (1, 2, 7)
 PAUSE = 0.5
 """Seconds, at the most, before a lost client connects again."""
@@ -23,7 +23,7 @@ PAUSE = 0.5
 class Crowd(Protocol):
     """What a session belongs to."""
 
-    address: Address
+    addresses: Addresses
     sessions: "list[Session]"
     faults: collections.Counter[str]
     refusals: collections.Counter[str]
@@ -108,7 +108,7 @@ class Session:
         """Keep connected until the end."""
         while not self.leaving:
             with contextlib.suppress(OSError):
-                link = await self._connect(self, self.crowd.address)
+                link = await self._connect(self, self.crowd.addresses)
                 await link.ended
             if not self.leaving:
                 await asyncio.sleep(random.random() * PAUSE)

@@ -7,7 +7,7 @@ import struct
 from typing import cast
 
 from soaking import words
-from soaking.link import Address, Owner
+from soaking.link import Addresses, Owner
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -42,10 +42,10 @@ class WebSocketLink(asyncio.Protocol):
         self._upgraded = False
 
     @classmethod
-    async def connect(cls, owner: Owner, address: Address) -> "WebSocketLink":
+    async def connect(cls, owner: Owner, addresses: Addresses) -> "WebSocketLink":
         """Connect; raises OSError."""
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(lambda: cls(owner), *address)
+        _, link = await loop.create_connection(lambda: cls(owner), *random.choice(addresses))
         return link
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -43,12 +43,17 @@ class ServedAlready(DatabaseError):  # noqa: N818
 
 
 async def claim_database(
-    url: str, patience: float = 0, lost: Callable[[str], object] = lambda _sentence: None
+    url: str,
+    patience: float = 0,
+    lost: Callable[[str], object] = lambda _sentence: None,
+    *,
+    fellows: bool = False,
 ) -> Claim:
     """Take the right to serve a database; release it when it is closed.
 
     Who has it and is about to end, in a restart, is waited for ``patience``
-    seconds, unless this is a second worker that a server was told to start.
+    seconds, unless this is a second worker that a server was told to start, and these do not
+    take turns, as ``fellows`` do.
     ``lost`` is called with a sentence for the operator should the database be
     another's later on, which can happen where the way to it broke, or be gone.
     Raises :class:`ServedAlready`, and :class:`DatabaseError` as ``Database.open`` does.
@@ -56,19 +61,19 @@ async def claim_database(
     kind, parsed = parse(url)
     claim: Claim = kind.claim(parsed, lost)
     try:
-        await _wait(claim, patience)
+        await _wait(claim, patience, fellows=fellows)
     except BaseException:
         await claim.release()
         raise
     return claim
 
 
-async def _wait(claim: Claim, patience: float) -> None:
+async def _wait(claim: Claim, patience: float, *, fellows: bool) -> None:
     deadline = time.monotonic() + patience
     told = False
     while (holder := await claim.take()) is not None:
         sentence = f"The database {claim.name} cannot be served: {holder.refusal()}."
-        hopeless = has_fellows() and holder.is_fellow_worker()
+        hopeless = not fellows and has_fellows() and holder.is_fellow_worker()
         if hopeless or time.monotonic() >= deadline:
             raise ServedAlready(sentence)
         if not told:

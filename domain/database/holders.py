@@ -56,7 +56,8 @@ class Holder:
         if self.is_fellow_worker():
             return (
                 f"{name}, another worker of this server, serves it already, and only one can;"
-                " start the server with one worker (--workers 1, no WEB_CONCURRENCY)"
+                " start the server with one worker (--workers 1, no WEB_CONCURRENCY), or let them"
+                " serve one chat together (ANDIRON_CLUSTER)"
             )
         return (
             f"{name} serves it already, and only one can; stop that one, or let {SETTING} name"

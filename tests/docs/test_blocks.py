@@ -87,6 +87,7 @@ SHOWN = {
     ("docs/deployment.md", "ANDIRON_SOCKET="): "settings; tests/interop/test_web_servers.py",
     ("docs/moving.md", "local stores ="): "Prosody's, which has the migrator for root only",
     ("docs/operator.md", "2026-01-31"): "tests/app/http_api/test_admission.py has such lines",
+    ("docs/scaling.md", "upstream andiron"): "nginx's; test_nginx.py lets it read them",
     ("docs/security.md", "client_header_timeout"): "nginx's; test_nginx.py lets it read them",
     ("docs/uploads.md", "location /upload/"): "test_nginx.py compares it with deploy/nginx.conf",
     ("docs/widget.md", "Content-Security-Policy:"): "tests/interop/examples/component.mjs",

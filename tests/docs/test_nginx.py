@@ -31,3 +31,15 @@ def test_the_bounds_are_what_nginx_knows(program: Callable[..., str], tmp_path: 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert re.search("syntax is ok", done.stderr), done.stderr
     assert "[warn]" not in done.stderr
+
+
+@pytest.mark.peer
+def test_the_processes_are_what_nginx_knows(program: Callable[..., str], tmp_path: Path) -> None:
+    upstream = block("docs/scaling.md", "upstream andiron")
+    around = ["pid nginx.pid; error_log stderr; events {}", "http { access_log off;", upstream]
+    server = "server { listen 127.0.0.1:1; location / { proxy_pass http://andiron; } } }"
+    (tmp_path / "nginx.conf").write_text("\n".join([*around, server]))
+    command = [program("nginx"), "-t", "-p", str(tmp_path), "-c", "nginx.conf"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert re.search("syntax is ok", done.stderr), done.stderr
+    assert "[warn]" not in done.stderr

@@ -9,6 +9,7 @@ from andiron.settings.types import (
     AnyCase,
     AtLeastOne,
     Bytes,
+    ClusterPlace,
     Count,
     Place,
     PositiveSeconds,
@@ -137,4 +138,9 @@ class Sessions(BaseSettings):
     )
     durability_max_size: Annotated[Bytes, Field(ge=2**20, le=2**40)] = Field(
         1_073_741_824, description="How large that file may become."
+    )
+    cluster: ClusterPlace = Field(
+        "",
+        description="Where several processes of one machine meet that serve one chat: `unix:` and"
+        " the path of a socket file, which one of them makes; empty: one process serves it.",
     )

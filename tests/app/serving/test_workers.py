@@ -19,7 +19,8 @@ PATIENCE = 60
 REFUSED = re.compile(
     r"andiron: The database \S+ cannot be served: process \d+, another worker of this server,"
     r" serves it already, and only one can; start the server with one worker"
-    r" \(--workers 1, no WEB_CONCURRENCY\)\."
+    r" \(--workers 1, no WEB_CONCURRENCY\), or let them serve one chat together"
+    r" \(ANDIRON_CLUSTER\)\."
 )
 
 
@@ -135,12 +136,72 @@ def test_uvicorn_reloads(start, tmp_path):
     assert "cannot be served" not in read()
 
 
+def children(process):
+    path = f"/proc/{process.pid}/task/{process.pid}/children"
+    found = Path(path).read_text().split()
+    # One of them is multiprocessing's own, which tidies up.
+    return [int(pid) for pid in found if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def test_serve_keeps_so_many_processes(start, tmp_path):
+    port = free_port()
+    first = start("log", *serve(port), "--workers", "2")
+    read = (tmp_path / "log").read_text
+    until(lambda: read().count(" Serving ") == 2, read)
+    before = children(first)
+    assert len(before) == 2
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: read().count(" Serving ") == 3, read)
+    assert f"Process {before[0]} has ended (-9); another begins" in read()
+    after = children(first)
+    assert len(after) == 2
+    assert before[1] in after
+    first.send_signal(signal.SIGHUP)
+    until(lambda: read().count("The settings were read anew") == 2, read)
+    assert healthy(port)
+    first.terminate()
+    assert first.wait(PATIENCE) == 0
+    assert read().count("Stopping") == 2
+
+
+def test_processes_end_with_the_first(start, tmp_path):
+    first = start("log", *serve(free_port()), "--workers", "2")
+    read = (tmp_path / "log").read_text
+    until(lambda: read().count(" Serving ") == 2, read)
+    first.kill()
+    until(lambda: read().count("Stopping") == 2, read)
+
+
+def test_one_that_cannot_serve_ends_all(start, tmp_path):
+    holder = start("holder", *serve(free_port()))
+    until(lambda: "Serving" in (tmp_path / "holder").read_text(), (tmp_path / "holder").read_text)
+    first = start("log", *serve(free_port()), "--workers", "2", ANDIRON_SHUTDOWN_TIMEOUT="0.1")
+    assert first.wait(PATIENCE) == 1
+    log = (tmp_path / "log").read_text()
+    assert f"process {holder.pid} serves it already" in log
+    assert log.endswith("Error: A process could not serve, so that all have ended; see above.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "told"),
+    [
+        (["--reload"], {}, "Give --reload, or --workers."),
+        ([], {"ANDIRON_DATABASE": "sqlite://"}, "let ANDIRON_DATABASE name a file"),
+        ([], {"ANDIRON_DURABILITY": "memory"}, "ANDIRON_DURABILITY=process"),
+    ],
+)
+def test_what_several_processes_cannot_have_is_told(start, tmp_path, words, variables, told):
+    process = start("log", *serve(free_port()), "--workers", "2", *words, **variables)
+    assert process.wait(PATIENCE) != 0
+    assert told in (tmp_path / "log").read_text()
+
+
 def test_serve_says_that_it_starts_one_process(start, tmp_path):
     port = free_port()
     start("log", *serve(port), WEB_CONCURRENCY="many")
     read = (tmp_path / "log").read_text
     until(lambda: healthy(port), read)
-    assert "WEB_CONCURRENCY is not heeded: one process serves a domain" in read()
+    assert "WEB_CONCURRENCY is not heeded: give --workers to 'andiron serve'" in read()
 
 
 def test_nobody_copies_a_database_that_is_served(start, tmp_path, environment):

@@ -56,6 +56,7 @@ OTHER = {
     "websocket_origins": ("https://www.example.org",),
     "websocket_see_other_uri": "wss://example.org/ws",
     "stream_management_location": "example.org:443",
+    "cluster": "unix:/run/andiron/chat.sock",
 }
 
 

@@ -1,0 +1,260 @@
+"""Several processes, one chat: which of them is home, and what this one is while it runs."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final
+
+from starlette.types import ASGIApp
+
+from andiron.cluster.door import HomeLink
+from andiron.cluster.hello import Hello
+from andiron.cluster.home import DoorLink, Home, Serve
+from andiron.cluster.place import Place, PlaceError
+from andiron.cluster.unix_place import UnixPlace
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.database.urls import beside
+from andiron.doorway import Doorway
+from andiron.settings import Settings
+
+__all__ = ["Fellows", "check", "place_of"]
+
+logger = logging.getLogger("andiron")
+
+BeHome = Callable[[], AbstractAsyncContextManager[ASGIApp]]
+"""Serves the chat in this process while the block runs."""
+
+_LOOK: Final = 0.1
+"""Seconds between two looks for a home, while there is none that answers."""
+_GREETING: Final = 10.0
+"""Seconds in which a home says who it is, and a start waits for one."""
+_PAUSES: Final = (1.0, 10.0)
+"""Seconds after which a process tries again to be home where that failed: first, and at most."""
+_MARGIN: Final = 65_536
+"""Bytes that a message may have besides what the application would take of it."""
+
+
+class Fellows:
+    """One of the processes of a chat, while :meth:`running`.
+
+    ``serve`` serves, at home, what others relay.
+    """
+
+    def __init__(self, settings: Settings, doorway: Doorway, serve: Serve) -> None:
+        self._place = place_of(settings)
+        self._doorway = doorway
+        self._serve = serve
+        self._own = Hello(settings.domain, os.getpid(), _files(settings))
+        self._limit = 4 * settings.max_stanza_size + _MARGIN
+        self._link: HomeLink | None = None
+        self._home: Home | None = None
+        self._leaving = False
+        self._starting = False
+        """Whether this process is about to be home."""
+        self._serving = False
+        """Whether the application serves here, or is being ended."""
+        self._ready = asyncio.Event()
+        """Whether a start need wait no longer."""
+        self._stop = asyncio.Event()
+        """Whether this process is to be home no longer."""
+
+    @property
+    def at_home(self) -> bool:
+        """Whether this process is home, and serves."""
+        return self._home is not None
+
+    @property
+    def doors(self) -> list[DoorLink]:
+        """The connections of the other processes; none but at home."""
+        return [] if self._home is None else list(self._home.links)
+
+    def relayed(self) -> dict[int, int]:
+        """Return, at home, of each other process how many requests and WebSockets it relays."""
+        return {each.other.process: each.calls for each in self.doors if each.other is not None}
+
+    @property
+    def home(self) -> int:
+        """The process that is home; 0 where there is none."""
+        if self._home is not None:
+            return self._own.process
+        other = None if self._link is None else self._link.other
+        return 0 if other is None else other.process
+
+    @contextlib.asynccontextmanager
+    async def running(self, be_home: BeHome) -> AsyncIterator[None]:
+        """Be one of them while the block runs; entered when there is a home that serves.
+
+        One that does not answer is waited for 10 seconds. Raises :class:`DatabaseError` with a
+        sentence where this process cannot be one of them, and whatever ``be_home`` raises where it
+        was the first.
+        """
+        living = asyncio.create_task(self._live(be_home), name="fellows")
+        try:
+            ready = asyncio.create_task(self._ready.wait())
+            try:
+                await self._begun(living, ready)
+            finally:
+                ready.cancel()
+            yield
+        finally:
+            self.leave()
+            await self._end(living)
+
+    async def _begun(self, living: asyncio.Task[None], ready: asyncio.Task[bool]) -> None:
+        done: set[asyncio.Task[Any]] = set()
+        while not done:
+            done, _ = await asyncio.wait(
+                [ready, living], timeout=_GREETING, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done and not self._starting:
+                logger.warning("The process that is home does not answer")
+                break
+        self._ready.set()
+        if living.done():
+            living.result()
+
+    def leave(self) -> None:
+        """Begin to end: this process becomes home no more, and clients are to come back elsewhere.
+
+        May be called more than once, and before the block of :meth:`running` ends.
+        """
+        self._leaving = True
+        self.send_elsewhere()
+        self._doorway.leave()
+
+    def send_elsewhere(self) -> None:
+        """As home, have the others keep new requests for the next."""
+        if self._home is not None:
+            self._home.leave()
+
+    def step_down(self) -> None:
+        """As home, be it no longer: another process may do better."""
+        self._stop.set()
+
+    async def _end(self, living: asyncio.Task[None]) -> None:
+        self._stop.set()
+        # A database that is being opened is left open where that is interrupted.
+        if not (self._starting or self._serving):
+            living.cancel()
+        await asyncio.wait([living])
+        if not living.cancelled() and living.exception() is not None:
+            living.result()
+
+    async def _live(self, be_home: BeHome) -> None:
+        pause, most = _PAUSES
+        while not self._leaving:
+            try:
+                if await self._place.take():
+                    try:
+                        self._starting = True
+                        await self._be_home(be_home)
+                    finally:
+                        self._starting = self._serving = False
+                        await self._place.release()
+                    pause = _PAUSES[0]
+                elif not await self._be_door():
+                    await asyncio.sleep(_LOOK)
+                    continue
+                else:
+                    pause = _PAUSES[0]
+                    continue
+            except (DatabaseError, PlaceError) as error:
+                if not self._ready.is_set():
+                    raise _failed(error) from None
+                logger.error("This process cannot be home, and tries again: %s", error)  # noqa: TRY400
+            except Exception:
+                if not self._ready.is_set() or self._leaving:
+                    raise
+                logger.exception("This process cannot be home, and tries again")
+            if not self._leaving:
+                # Not all at the same time, and others first.
+                await asyncio.sleep(pause * random.uniform(1, 1.5))  # noqa: S311
+                pause = min(2 * pause, most)
+
+    async def _be_home(self, be_home: BeHome) -> None:
+        self._stop.clear()
+        async with AsyncExitStack() as stack:
+            home = Home(self._serve, self._own, self._limit)
+            stack.push_async_callback(home.close)
+            stack.push_async_callback(self._place.close)
+            application = await stack.enter_async_context(be_home())
+            self._serving, self._starting = True, False
+            await self._place.listen(home.accept)
+            stack.callback(self._doorway.lead, None)
+            stack.callback(self._be_nothing)
+            self._home = home
+            self._doorway.lead(application)
+            if self._ready.is_set():
+                logger.info("This process is home now")
+            self._ready.set()
+            if not self._leaving:
+                await self._stop.wait()
+
+    def _be_nothing(self) -> None:
+        self.send_elsewhere()
+        self._home = None
+
+    async def _be_door(self) -> bool:
+        """Relay to the home until it ends; return whether there was one."""
+        link = HomeLink(self._own, self._limit, self._doorway.look)
+        if not await self._place.reach(lambda: link):
+            return False
+        self._link = link
+        self._doorway.lead(link)
+        try:
+            await asyncio.wait([link.met])
+            if link.why_not:
+                raise PlaceError(f"This process cannot join its chat, for {link.why_not}")
+            if link.other is not None:
+                self._ready.set()
+            await asyncio.wait([link.over])
+        finally:
+            self._link = None
+            self._doorway.lead(None)
+            link.close()
+        return link.other is not None
+
+
+def place_of(settings: Settings) -> Place:
+    """Return where the processes of a chat meet that the settings say to be of several."""
+    return UnixPlace(settings.cluster.partition(":")[2])
+
+
+def check(settings: Settings) -> None:
+    """Raise :class:`DatabaseError` where a look tells that processes cannot meet."""
+    if settings.cluster:
+        try:
+            UnixPlace(settings.cluster.partition(":")[2]).check()
+        except PlaceError as error:
+            raise _failed(error) from None
+
+
+def _files(settings: Settings) -> dict[str, str]:
+    """Return what stands for the files that whoever is home needs."""
+    named = {
+        "ANDIRON_DATABASE": beside(settings.database, ""),
+        "ANDIRON_DURABILITY_FILE": settings.journal_path(),
+        "ANDIRON_UPLOAD_DIR": settings.upload_dir,
+    }
+    if settings.database.startswith("postgres"):
+        del named["ANDIRON_DATABASE"]
+    return {setting: _identity(path) for setting, path in named.items()}
+
+
+def _identity(path: str) -> str:
+    """Return what is the same of a file whatever it is called, also before it is made."""
+    folder, name = os.path.split(os.path.realpath(path))
+    with contextlib.suppress(OSError):
+        found = os.stat(folder)
+        return f"{found.st_dev}:{found.st_ino}/{name}"
+    return os.path.join(folder, name)
+
+
+def _failed(error: Exception) -> DatabaseError:
+    if isinstance(error, DatabaseError):
+        return error
+    return DatabaseError(f"{error} (ANDIRON_CLUSTER).")

@@ -1,0 +1,66 @@
+"""Who speaks at the other end of a connection between processes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from andiron.cluster.frames import FrameError
+from andiron.cluster.messages import read_object, write_object
+
+__all__ = ["VERSION", "Hello"]
+
+VERSION: Final = 1
+"""Of what passes between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A process, and what it serves."""
+
+    name: str
+    """Which chat: processes of two that meet at one place are told so."""
+    process: int
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What stands for the files that all must share, by the settings that name them."""
+    version: int = VERSION
+
+    def written(self) -> bytes:
+        """Return it as bytes."""
+        return write_object(
+            {
+                "version": self.version,
+                "name": self.name,
+                "process": self.process,
+                "files": dict(self.files),
+            }
+        )
+
+    @classmethod
+    def read(cls, payload: bytes) -> "Hello":
+        """Return what :meth:`written` wrote, also of another version. Raises FrameError."""
+        told = read_object(payload)
+        version, name, process = told.get("version"), told.get("name"), told.get("process")
+        files = told.get("files", {})
+        if not (isinstance(version, int) and isinstance(name, str) and isinstance(process, int)):
+            raise FrameError("a greeting that is none")
+        return cls(name, process, files if isinstance(files, dict) else {}, version)
+
+    def why_not(self, other: "Hello") -> str:
+        """Return why this process cannot go along with another; empty where it can."""
+        if other.version != self.version:
+            return (
+                f"process {other.process} there is of another version of Andiron; end all that"
+                " are of the former version"
+            )
+        if other.name != self.name:
+            return (
+                f"process {other.process} there serves {other.name}, and this one {self.name};"
+                " give each chat a place of its own"
+            )
+        for setting, file in self.files.items():
+            if other.files.get(setting) != file:
+                return (
+                    f"process {other.process} there has another file by {setting}; let it name the"
+                    " same one for all, as an absolute path"
+                )
+        return ""

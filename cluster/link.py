@@ -1,0 +1,185 @@
+"""One end of the connection between a door and the home: frames out and in, and pulses.
+
+What is written during a turn of the event loop goes out together, and no more frames are read in
+one step than do not hold up the others. Nothing here bounds what a call has on its way: its two
+ends do, by windows (:data:`WINDOW`).
+"""
+
+import asyncio
+import logging
+from typing import Final, cast
+
+from andiron.cluster.frames import FrameError, Frames, Kind, head
+from andiron.cluster.hello import Hello
+
+__all__ = ["COST", "WINDOW", "Link"]
+
+logger = logging.getLogger("andiron")
+
+WINDOW: Final = 65_536
+"""Bytes of a call's messages in one direction that may be on their way, or wait there to be taken;
+the last of them may exceed it."""
+COST: Final = 128
+"""Bytes that a message counts for besides its own."""
+_SLICE: Final = 64
+"""Frames that are read in one step."""
+_PULSE: Final = 1.0
+"""Seconds between two signs of life."""
+
+
+class Link(asyncio.Protocol):
+    """A connection to another process; a subclass says what frames of calls mean.
+
+    ``limit`` is how many bytes a frame of the other end's may carry.
+    """
+
+    def __init__(self, own: Hello, limit: int) -> None:
+        self.own = own
+        self.other: Hello | None = None
+        """Who is at the other end, once that has said so."""
+        self._loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self._frames = Frames(limit)
+        self._out: list[bytes] = []
+        self._reading = False
+        self._writable: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.silent = 0
+        """For how many pulses of this end nothing has come from the other.
+
+        Seconds do not tell that: of those that this process stood still itself nobody can say.
+        """
+        self.met: asyncio.Future[None] = self._loop.create_future()
+        """Done when :attr:`other` is known, or the connection has ended."""
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        """Done when the connection has ended. Whoever waits for these two must not cancel them."""
+
+    # What a subclass says
+
+    def greeted(self) -> None:
+        """Begin: :attr:`other` is known now. Raises :class:`FrameError` to go no further."""
+        raise NotImplementedError
+
+    def heard(self, kind: Kind, call: int, payload: bytes) -> None:
+        """Take a frame. Raises :class:`FrameError`, which ends the connection."""
+        raise NotImplementedError
+
+    def beat(self) -> None:
+        """Hear that a pulse went out; :attr:`silent` is one more than it was."""
+
+    def ended(self) -> None:
+        """Hear that the connection has ended."""
+        raise NotImplementedError
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say who this is."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.write(Kind.HELLO, 0, self.own.written())
+        self._timer = self._loop.call_later(_PULSE, self._pulse)
+
+    def data_received(self, data: bytes) -> None:
+        """Read frames."""
+        self.silent = 0
+        self._frames.feed(data)
+        if not self._reading:
+            self._read()
+
+    def _read(self) -> None:
+        """Read a slice, and let others have their turn before the next."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        try:
+            for number, (kind, call, payload) in enumerate(self._frames, 1):
+                self._take(kind, call, payload)
+                if number == _SLICE:
+                    if not self._reading:
+                        self._reading = True
+                        transport.pause_reading()
+                    self._loop.call_soon(self._read)
+                    return
+        except FrameError as error:
+            logger.error("A process of this chat is not understood: %s", error)  # noqa: TRY400
+            self.drop()
+            return
+        if self._reading:
+            self._reading = False
+            transport.resume_reading()
+
+    def _take(self, kind: Kind, call: int, payload: bytes) -> None:
+        if self.other is None:
+            if kind is not Kind.HELLO:
+                raise FrameError("it does not say who it is")
+            self.other = Hello.read(payload)
+            self.met.set_result(None)
+            self.greeted()
+        elif kind is not Kind.PULSE:
+            self.heard(kind, call, payload)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
+        """Let those who wait know."""
+        self.transport = None
+        self._out.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.resume_writing()
+        if not self.met.done():
+            self.met.set_result(None)
+        self.over.set_result(None)
+        self.ended()
+
+    def drop(self) -> None:
+        """End the connection."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def close(self) -> None:
+        """End the connection when what was written is out."""
+        if self.transport is not None:
+            self._flush()
+            self.transport.close()
+
+    # Writing
+
+    def write(self, kind: Kind, call: int, payload: bytes = b"") -> None:
+        """Write a frame; it goes out with the others of this turn. Nothing where it has ended."""
+        if self.transport is None:
+            return
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(head(kind, call, len(payload)))
+        self._out.append(payload)
+
+    def _flush(self) -> None:
+        if self._out and self.transport is not None:
+            self.transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def pause_writing(self) -> None:
+        """Let those who would write much wait."""
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let them go on."""
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+
+    @property
+    def congested(self) -> bool:
+        """Whether the other process does not keep up."""
+        return self._writable is not None
+
+    async def room(self) -> None:
+        """Return when there is room for more, or the connection has ended."""
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def _pulse(self) -> None:
+        self.silent += 1
+        self.write(Kind.PULSE, 0)
+        self._timer = self._loop.call_later(_PULSE, self._pulse)
+        self.beat()

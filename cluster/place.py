@@ -1,0 +1,42 @@
+"""Where the processes of one chat meet: who is home, and how the others reach it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Connect", "Place", "PlaceError"]
+
+Connect = Callable[[], asyncio.BaseProtocol]
+"""Makes what takes a connection."""
+
+
+class PlaceError(Exception):
+    """The place cannot be used; the sentence says why, and what to do about it."""
+
+
+class Place(Protocol):
+    """A place of which one process at a time is the home."""
+
+    async def take(self) -> bool:
+        """Become home, where nobody is; tell whether this process is it now.
+
+        Whoever is keeps it until :meth:`release`, or its end, however that comes.
+        Raises :class:`PlaceError`.
+        """
+        ...
+
+    async def reach(self, connect: Connect) -> bool:
+        """Connect to the home; tell whether one answers. Raises :class:`PlaceError`."""
+        ...
+
+    async def listen(self, connect: Connect) -> None:
+        """As home, take the connections of others. Raises :class:`PlaceError`."""
+        ...
+
+    async def close(self) -> None:
+        """Take no more connections; the home stays this process."""
+        ...
+
+    async def release(self) -> None:
+        """Be home no more, and take no more connections; nothing where one is not."""
+        ...

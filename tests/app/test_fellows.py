@@ -1,0 +1,481 @@
+"""Several applications that serve one chat: one is home, the others are doors."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import os
+import random
+import re
+import signal
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+from support.asgi import AsgiClient
+from support.waiting import until
+
+from andiron import Person, doorway, fellows
+from andiron.api.errors import UnavailableError
+from andiron.application import create_app
+from andiron.cluster import link
+from andiron.cluster.unix_place import UnixPlace
+from andiron.domain.database.database import DatabaseError
+from andiron.domain.domain import Domain
+from andiron.doorway import Asked, Doorway
+from andiron.settings import SettingsError
+from tests.app.test_application import WebSocket
+from tests.app.test_continuity import SAY, failure, make_people, online, resume
+
+HTTPBIND = "http://jabber.org/protocol/httpbind"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Make one of several applications of one chat; keyword arguments are settings."""
+
+    def make(**settings):
+        usual = {
+            "database": f"sqlite:///{tmp_path}/a.db",
+            "cluster": f"unix:{tmp_path}/chat.sock",
+            "auth_iterations": 4096,
+            "shutdown_timeout": 0.05,
+        }
+        return create_app(**(usual | settings))
+
+    return make
+
+
+@contextlib.asynccontextmanager
+async def running(*chats):
+    """Run them, the first as home."""
+    async with contextlib.AsyncExitStack() as stack:
+        for chat in chats:
+            await stack.enter_async_context(chat.lifespan())
+        yield
+
+
+async def ask(chat, path, **options):
+    transport = httpx.ASGITransport(chat)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        method = "POST" if "content" in options else "GET"
+        return await client.request(method, path, **options)
+
+
+async def test_the_first_is_home_and_the_others_relay_to_it(made):
+    home, door = made(), made()
+    async with running(home, door):
+        assert home.at_home
+        assert not door.at_home
+        await make_people(home, "alice", "bob")
+        alice, bob = await online(home, "alice"), await online(door, "bob")
+        bob.send(SAY.format("alice@localhost", "through a door"))
+        await alice.until("through a door")
+        alice.send(SAY.format("bob@localhost", "back"))
+        await bob.until("back")
+        for chat in (home, door):
+            assert (await ask(chat, "/healthz")).text == "ok\n"
+            assert (await ask(chat, "/readyz")).text == "ready\n"
+            assert (await ask(chat, "/nowhere")).status_code == 404
+            assert (await ask(chat, "/ws")).status_code == 426
+        await bob.leave()
+        again, answer = await resume(home, "bob", bob, h=2)
+        assert answer.startswith("<resumed")
+        assert again is not None
+
+
+async def rest(socket):
+    """Return what comes on a WebSocket until its end."""
+    messages = []
+    with contextlib.suppress(EOFError):
+        while True:
+            messages.append(await socket.receive())
+    return messages
+
+
+async def test_when_the_home_ends_a_door_takes_up_all_there_is(made):
+    home, door, other = made(), made(), made()
+    async with contextlib.AsyncExitStack() as first:
+        await first.enter_async_context(home.lifespan())
+        await make_people(home, "alice", "bob")
+        async with running(door, other):
+            alice, bob = await online(door, "alice"), await online(home, "bob")
+            bob.send(SAY.format("alice@localhost", "before"))
+            await alice.until("before")
+            bob.send("<iq xmlns='jabber:client' type='get' id='taken'><x/></iq>")
+            await bob.until("taken")
+            await first.aclose()
+            await until(lambda: door.at_home or other.at_home)
+            assert door.at_home != other.at_home
+            closed = {"type": "websocket.close", "code": 1012, "reason": ""}
+            assert (await rest(alice))[-1] == closed
+            again, answer = await resume(other, "alice", alice, 1)
+            assert answer.startswith("<resumed")
+            assert await again.until("before")
+            bob, answer = await resume(door, "bob", bob, 2)
+            assert answer.startswith("<resumed")
+            assert " h='3'" in answer
+            bob.send(SAY.format("alice@localhost", "after"))
+            assert "before" not in await again.until("after")
+            async with home.lifespan():  # it comes back, as a door
+                assert not home.at_home
+                assert (await ask(home, "/readyz")).text == "ready\n"
+
+
+class Bosh:
+    """A BOSH session whose requests go to several applications by turns."""
+
+    def __init__(self, *chats):
+        self.chats = itertools.cycle(chats)
+        self.rid = random.randrange(2**32)
+        self.sid = ""
+
+    async def say(self, payload="", attributes=""):
+        self.rid += 1
+        sid = f" sid='{self.sid}'" if self.sid else ""
+        answer = await ask(
+            next(self.chats),
+            "/http-bind",
+            content=f"<body xmlns='{HTTPBIND}' rid='{self.rid}'{sid}{attributes}>{payload}</body>",
+        )
+        assert answer.status_code == 200, answer.text
+        found = re.search(r" sid='([^']*)'", answer.text)
+        if found:
+            self.sid = found[1]
+        return answer.text
+
+    async def online(self, name):
+        xbosh = " to='localhost' xmlns:xmpp='urn:xmpp:xbosh'"
+        await self.say("", f"{xbosh} hold='1' wait='1' ver='1.6' xmpp:version='1.0'")
+        secret = base64.b64encode(f"\0{name}\0secret".encode()).decode()
+        sasl = "urn:ietf:params:xml:ns:xmpp-sasl"
+        await self.until("<success", f"<auth xmlns='{sasl}' mechanism='PLAIN'>{secret}</auth>")
+        await self.say("", f"{xbosh} xmpp:restart='true'")
+        bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"
+        await self.until("<jid>", f"<iq xmlns='jabber:client' type='set' id='b'>{bind}</iq>")
+        await self.say("<presence xmlns='jabber:client'/>")
+
+    async def until(self, words, payload=""):
+        while words not in (answer := await self.say(payload)):
+            payload = ""
+        return answer
+
+
+async def test_requests_of_one_bosh_session_go_to_any(made):
+    home, door, other = made(), made(), made()
+    async with running(home, door, other):
+        await make_people(home, "alice", "bob")
+        alice = Bosh(door, home, other)
+        await alice.online("alice")
+        bob = await online(other, "bob")
+        for number in range(6):
+            bob.send(SAY.format("alice@localhost", f"number {number}"))
+            await alice.until(f"number {number}")
+        alice_says = SAY.format("bob@localhost", "heard")
+        await alice.say(alice_says)
+        await bob.until("heard")
+        await alice.say("", " type='terminate'")
+
+
+async def test_a_request_that_is_held_through_a_door_that_leaves_is_answered(made):
+    home, door = made(), made()
+    async with running(home):
+        await make_people(home, "alice")
+        async with running(door):
+            alice = Bosh(home)
+            await alice.online("alice")
+            alice.rid += 1
+            body = f"<body xmlns='{HTTPBIND}' rid='{alice.rid}' sid='{alice.sid}'/>"
+            held = asyncio.create_task(ask(door, "/http-bind", content=body))
+            await until(lambda: door._connections._count == 1)
+            await until(lambda: home._fellows.doors[0].calls == 1)
+        answer = await held
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        await until(lambda: not home._fellows.doors)
+
+
+# Start and stop
+
+
+async def test_a_door_that_is_about_to_end_does_not_become_home(made, caplog):
+    caplog.set_level("INFO", "andiron")
+    home, door = made(), made()
+    async with contextlib.AsyncExitStack() as first:
+        await first.enter_async_context(home.lifespan())
+        async with running(door):
+            waiting = asyncio.create_task(ask(door, "/nowhere"))
+            door._fellows.leave()
+            await first.aclose()
+            assert (await ask(door, "/readyz")).text == "ending\n"
+            assert (await ask(door, "/nowhere")).status_code == 503
+            assert (await waiting).status_code == 503
+            assert not door.at_home
+    assert "This process is home now" not in caplog.text
+
+
+async def test_a_signal_makes_a_door_leave_and_goes_on_to_the_server(made):
+    heard = []
+    former = signal.signal(signal.SIGTERM, lambda *_arguments: heard.append(1))
+    try:
+        home, door = made(), made()
+        left = []
+        door.on_leaving = lambda: left.append(1)
+        async with running(home):
+            await make_people(home, "alice")
+            async with running(door):
+                alice = await online(door, "alice")
+                signal.raise_signal(signal.SIGTERM)
+                await until(lambda: heard)
+                assert left
+                assert (await rest(alice))[-1]["code"] == 1012
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+async def test_the_first_that_cannot_start_says_so_and_holds_nothing(made, monkeypatch):
+    async def fail(*_arguments):
+        raise DatabaseError("The database is not to be had.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Domain, "start", fail)
+        assert await failure(made()) == "andiron: The database is not to be had."
+    async with running(made()) as chat:
+        assert chat is None
+
+
+async def test_a_door_that_cannot_become_home_tries_again(made, monkeypatch, caplog):
+    monkeypatch.setattr(fellows, "_PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(doorway, "_PATIENCE", 0.01)
+    start = Domain.start
+    times = []
+
+    async def fail(*arguments):
+        times.append(1)
+        if len(times) < 4:
+            raise DatabaseError("The database is away.")
+        if len(times) < 6:
+            raise RuntimeError("what nobody foresaw")
+        await start(*arguments)
+
+    home, door = made(), made()
+    async with contextlib.AsyncExitStack() as first:
+        await first.enter_async_context(home.lifespan())
+        async with running(door):
+            monkeypatch.setattr(Domain, "start", fail)
+            await first.aclose()
+            await until(lambda: times)
+            refused = await ask(door, "/nowhere")
+            assert (refused.status_code, refused.headers["retry-after"]) in ((503, "1"), (404, ""))
+            await until(lambda: door.at_home)
+            assert (await ask(door, "/nowhere")).status_code == 404
+    assert "tries again: The database is away." in caplog.text
+    assert "what nobody foresaw" in caplog.text
+
+
+async def test_one_that_loses_the_database_leaves_it_to_another(made):
+    home, door = made(), made()
+    async with running(home, door):
+        await make_people(home, "alice")
+        alice = await online(door, "alice")
+        home._lose_database("The database is another server's.")
+        await until(lambda: door.at_home)
+        again, answer = await resume(home, "alice", alice)
+        assert answer.startswith("<resumed")
+        assert not home.at_home
+        await again.leave()
+
+
+async def test_two_chats_do_not_meet_at_one_place(made, tmp_path):
+    async with running(made()):
+        other = made(domain="example.org", database=f"sqlite:///{tmp_path}/b.db")
+        message = await failure(other)
+        assert "serves localhost, and this one example.org" in message
+        assert message.endswith("(ANDIRON_CLUSTER).")
+
+
+async def test_processes_with_other_files_do_not_join(made, tmp_path):
+    async with running(made(upload_dir=f"{tmp_path}/files")):
+        for settings, setting in (
+            ({"upload_dir": "files-of-another"}, "ANDIRON_UPLOAD_DIR"),
+            ({"database": f"sqlite:///{tmp_path}/b.db"}, "ANDIRON_DATABASE"),
+            ({"durability_file": f"{tmp_path}/b"}, "ANDIRON_DURABILITY_FILE"),
+        ):
+            usual = {"upload_dir": f"{tmp_path}/files"}
+            message = await failure(made(**(usual | settings)))
+            assert f"another file by {setting}; let it name the same one" in message
+
+
+async def test_a_home_that_does_not_answer_is_not_waited_for(made, monkeypatch, tmp_path):
+    monkeypatch.setattr(fellows, "_GREETING", 0.01)
+    monkeypatch.setattr(link, "_PULSE", 0.001)
+    monkeypatch.setattr(doorway, "_PATIENCE", 60)
+    place = UnixPlace(f"{tmp_path}/chat.sock")
+    await place.take()
+    await place.listen(asyncio.Protocol)  # which says nothing
+    door = made()
+    async with running(door):
+        assert (await ask(door, "/readyz")).status_code == 503
+        await until(lambda: door._fellows._link is not None and door._fellows._link.silent > 10)
+        assert (await ask(door, "/healthz")).status_code == 200
+        refused = await ask(door, "/nowhere")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert (await WebSocket(door).receive())["status"] == 503
+        assert not door.at_home
+        assert door._fellows.home == 0
+    await place.release()
+
+
+async def test_requests_wait_for_a_home_within_bounds(made, monkeypatch):
+    monkeypatch.setattr(doorway, "_PATIENCE", 0.02)
+    way = Doorway(Asked(None, None))
+    assert (await ask(way.router, "/nowhere")).status_code == 503
+    assert (await ask(way.router, "/readyz")).text == "no home\n"
+    monkeypatch.setattr(doorway, "_PATIENCE", 60)
+    waiting = asyncio.create_task(ask(way.router, "/nowhere"))
+    await until(lambda: way._waiting == 1)
+    monkeypatch.setattr(doorway, "_MOST_WAITING", 1)
+    assert (await ask(way.router, "/nowhere")).status_code == 503
+    way.lead(PlainTextResponse("here"))
+    assert (await waiting).text == "here"
+
+
+# What the site says
+
+
+async def test_the_site_is_asked_at_the_door_where_its_middleware_has_been(made):
+    asked = []
+
+    async def identify(connection):
+        asked.append(connection.scope["path"])
+        who = connection.scope["session"]["who"]
+        return Person(who, "Juliet Capulet", groups=["house"]) if who else None
+
+    def site(chat):
+        async def wrapped(scope, receive, send):
+            scope["session"] = {"who": "juliet"}  # as a session's middleware does
+            await chat(scope, receive, send)
+
+        return wrapped
+
+    home, door = made(identify=identify), made(identify=identify)
+    async with running(home, door):
+        client = AsgiClient(site(door))
+        assert "EXTERNAL" in await client.opened()
+        client.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+        assert "<success" in await client.text()
+        assert await home.domain.accounts.names() == ["juliet"]
+        assert asked == ["/ws"]
+        assert (await ask(site(door), "/http-bind", content="<body/>")).text
+        assert asked == ["/ws", "/http-bind"]
+
+
+async def test_operators_are_asked_for_at_the_door(made):
+    asked = []
+
+    async def operators(connection):
+        asked.append(1)
+        return connection.cookies.get("who")
+
+    home, door = made(operators=operators), made(operators=operators)
+    async with running(home, door):
+        headers = {"Andiron-Operator": "1", "cookie": "who=root"}
+        found = await ask(door, "/api/v1/sessions", headers=headers)
+        assert found.json() == []
+        assert len(asked) == 1
+        del headers["cookie"]
+        assert (await ask(door, "/api/v1/sessions", headers=headers)).status_code == 401
+        assert (await ask(door, "/api/v1/sessions")).status_code == 403
+        assert len(asked) == 2
+
+
+async def test_what_the_sites_code_asks_of_a_door_is_refused_with_a_word(made):
+    home, door = made(), made()
+    async with running(home, door):
+        await make_people(home, "alice")
+        with pytest.raises(UnavailableError, match="Another process of this chat is home"):
+            await door.api.sessions()
+        with pytest.raises(UnavailableError, match=r"chat\.at_home"):
+            await asyncio.to_thread(door.sync.sessions)
+        for ask_for in (
+            lambda: door.people,
+            lambda: door.client("alice"),
+            lambda: door.end_sessions("alice"),
+        ):
+            with pytest.raises(UnavailableError):
+                ask_for()
+        assert home.end_sessions("alice") == 0
+    with pytest.raises(UnavailableError, match="does not run in this process"):
+        await door.api.sessions()
+    assert door.end_sessions("alice") == 0
+
+
+async def test_metrics_tell_what_doors_relay(made):
+    token = "0123456789" * 4
+    home, door = made(metrics_token=token), made(metrics_token=token)
+    async with running(home, door):
+        found = await ask(door, "/metrics", headers={"authorization": f"Bearer {token}"})
+        assert f'andiron_relayed{{process="{os.getpid()}"}} 1.0\n' in found.text
+    alone = made(metrics_token=token, cluster="")
+    async with running(alone):
+        found = await ask(alone, "/metrics", headers={"authorization": f"Bearer {token}"})
+        assert "andiron_relayed" not in found.text
+
+
+async def test_within_a_site_it_is_served_below_its_path(made):
+    home, door = made(), made()
+    async with running(home, door):
+        site = Starlette(routes=[Mount("/chat", door)])
+        assert (await ask(site, "/chat/healthz")).text == "ok\n"
+        assert (await ask(site, "/chat/readyz")).text == "ready\n"
+        found = await ask(site, "/chat/.well-known/host-meta.json")
+        assert "ws://localhost/chat/ws" in found.text
+        client = AsgiClient(site, path="/chat/ws")
+        assert "PLAIN" in await client.opened()
+
+
+async def test_hosts_are_refused_at_the_door(made):
+    home, door = made(allowed_hosts=("chat.example",)), made(allowed_hosts=("chat.example",))
+    async with running(home, door):
+        headers = {"host": "evil.example"}
+        assert (await ask(door, "/readyz", headers=headers)).status_code == 421
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"cluster": "redis://localhost"}, "must be unix: and the absolute path"),
+        ({"cluster": "/run/chat.sock"}, "must be unix: and the absolute path"),
+        ({"cluster": "unix:chat.sock"}, "must be unix: and the absolute path"),
+        ({"cluster": "unix:/run/"}, "must be unix: and the absolute path"),
+        ({"cluster": f"unix:/{'x' * 107}"}, "107 bytes at most"),
+        ({"durability": "memory"}, "ANDIRON_DURABILITY=process"),
+        ({"database": "sqlite://"}, "let ANDIRON_DATABASE name a file"),
+    ],
+)
+def test_what_cannot_be_stops_the_start_with_a_sentence(made, settings, word):
+    with pytest.raises(SettingsError, match=re.escape(word)) as refused:
+        made(**settings)
+    assert str(refused.value).startswith("the keyword argument cluster")
+
+
+def test_on_windows_there_is_none(made, monkeypatch):
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(SettingsError, match="empty on Windows"):
+        made()
+
+
+async def test_a_folder_that_is_not_there_stops_the_start(made, tmp_path):
+    chat = made(cluster=f"unix:{tmp_path}/missing/chat.sock")
+    assert await failure(chat) == (
+        f"andiron: Processes cannot meet at {tmp_path}/missing/chat.sock, for"
+        f" {tmp_path}/missing: No such file or directory; make that folder (ANDIRON_CLUSTER)."
+    )
+    with pytest.raises(DatabaseError, match="make that folder"):
+        fellows.check(chat.settings)
+    fellows.check(made().settings)
+    fellows.check(made(cluster="").settings)
