@@ -9,6 +9,9 @@ SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
 RESTARTS = shlex.split(
     "--restart 0.5 --times 4 --sessions 20 --rate 10 --bosh 0.4 --room 5 --no-archive"
 )
+PROCESSES = shlex.split(
+    "--restart 0.5 --times 4 --processes 3 --sessions 20 --rate 10 --bosh 0.4 --room 5 --no-archive"
+)
 QUICK = shlex.split("--sessions 60 --seconds 6 --warm 1 --life 3 --rate 4 --expiry 3")
 
 
@@ -25,4 +28,12 @@ def test_restarts_are_not_noticed():
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "ok   every session was resumed each time" in result.stdout
+    assert "FAIL" not in result.stdout
+
+
+def test_the_end_of_one_process_of_several_is_not_noticed():
+    command = [sys.executable, str(SOAK), *PROCESSES]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ok   all sessions were resumed when the home ended" in result.stdout
     assert "FAIL" not in result.stdout
