@@ -411,6 +411,24 @@ async def test_what_the_sites_code_asks_of_a_door_is_refused_with_a_word(made):
     assert door.end_sessions("alice") == 0
 
 
+async def test_hooks_are_told_where_the_home_is(made):
+    home, door = made(), made()
+    told = []
+    for chat in (home, door):
+
+        @chat.hooks.started
+        async def begin(_started, chat=chat):
+            told.append(chat)
+            chat.client("helper")  # a bot can be made
+
+    async with contextlib.AsyncExitStack() as first:
+        await first.enter_async_context(home.lifespan())
+        async with running(door):
+            await until(lambda: told == [home])
+            await first.aclose()
+            await until(lambda: told == [home, door])
+
+
 async def test_metrics_tell_what_doors_relay(made):
     token = "0123456789" * 4
     home, door = made(metrics_token=token), made(metrics_token=token)
