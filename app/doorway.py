@@ -179,4 +179,5 @@ class Doorway:
             return self._way
         if self._way.silent > _SILENCE:
             return NO_HOME
-        return self._way if self._way.open else None
+        # Of a call that has begun little is on its way, but of those that begin each may be large.
+        return self._way if self._way.open and not self._way.congested else None

@@ -55,7 +55,7 @@ class HomeLink(Link):
     """A door's connection to the home; ``limit`` is how many bytes a message may have.
 
     ``changed`` is called when the home has said who it is, or that it leaves, when it begins to
-    stand still or goes on, and at the end.
+    stand still or goes on, when it keeps up again, and at the end.
     """
 
     def __init__(self, own: Hello, limit: int, changed: Callable[[], object]) -> None:
@@ -138,6 +138,11 @@ class HomeLink(Link):
 
     def beat(self) -> None:
         """Let who waits look at :attr:`silent`."""
+        self._changed()
+
+    def resume_writing(self) -> None:
+        """Let those go on who wait until the home keeps up."""
+        super().resume_writing()
         self._changed()
 
     def ended(self) -> None:

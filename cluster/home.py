@@ -191,6 +191,8 @@ class DoorLink(Link):
     def _begin(self, number: int, payload: bytes) -> None:
         if number in self._calls:
             raise FrameError("a call that has begun already")
+        if self._home.closing:
+            return  # The door has it served elsewhere when this connection has ended.
         scope, told = read_scope(payload)
         call = Call(self, number, websocket=scope["type"] == "websocket")
         self._calls[number] = call
@@ -237,6 +239,8 @@ class Home:
         self.connected: set[DoorLink] = set()
         self.links: set[DoorLink] = set()
         """The connections of doors that belong to this chat: they have said who they are."""
+        self.closing = False
+        """Whether nothing new is served: it would outlast what is waited for."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving = False
 
@@ -266,6 +270,7 @@ class Home:
     async def close(self) -> None:
         """End what is left of the calls, then the connections."""
         self.leave()
+        self.closing = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

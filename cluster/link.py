@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import Final, cast
 
-from andiron.cluster.frames import FrameError, Frames, Kind, head
+from andiron.cluster.frames import HEAD, FrameError, Frames, Kind, head
 from andiron.cluster.hello import Hello
 
 __all__ = ["COST", "WINDOW", "Link"]
@@ -23,6 +23,8 @@ COST: Final = 128
 """Bytes that a message counts for besides its own."""
 _SLICE: Final = 64
 """Frames that are read in one step."""
+_BATCH: Final = 65_536
+"""Bytes of frames that go out at once, that it may be known whether the other end keeps up."""
 _PULSE: Final = 1.0
 """Seconds between two signs of life."""
 
@@ -41,6 +43,7 @@ class Link(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._frames = Frames(limit)
         self._out: list[bytes] = []
+        self._size = 0
         self._reading = False
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -144,18 +147,21 @@ class Link(asyncio.Protocol):
     # Writing
 
     def write(self, kind: Kind, call: int, payload: bytes = b"") -> None:
-        """Write a frame; it goes out with the others of this turn. Nothing where it has ended."""
+        """Write a frame; it goes out with others of this turn. Nothing where it has ended."""
         if self.transport is None:
             return
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(head(kind, call, len(payload)))
         self._out.append(payload)
+        self._size += HEAD + len(payload)
+        if self._size >= _BATCH:
+            self._flush()
 
     def _flush(self) -> None:
-        if self._out and self.transport is not None:
-            self.transport.write(b"".join(self._out))
-        self._out.clear()
+        frames, self._out, self._size = self._out, [], 0
+        if frames and self.transport is not None:
+            self.transport.write(b"".join(frames))
 
     def pause_writing(self) -> None:
         """Let those who would write much wait."""

@@ -124,7 +124,9 @@ def read_scope(payload: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
             raise FrameError("a call that is neither of HTTP nor of a WebSocket")
     except (AttributeError, KeyError, TypeError, ValueError):
         raise FrameError("a scope that ASGI has not") from None
-    scope["asgi"] = {"version": "3.0", "spec_version": "2.4"}
+    # What is sent to one who asked over HTTP and is gone is dropped, not refused: that is 2.3.
+    spec = "2.3" if scope["type"] == "http" else "2.4"
+    scope["asgi"] = {"version": "3.0", "spec_version": spec}
     scope["extensions"] = {_ANSWERS: {}} if answers else {}
     return scope, told
 

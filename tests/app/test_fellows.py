@@ -327,6 +327,24 @@ async def test_a_home_that_does_not_answer_is_not_waited_for(made, monkeypatch, 
     await place.release()
 
 
+async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
+    home, door = made(), made()
+    async with running(home, door):
+        (link,) = home._fellows.doors
+        way = door._fellows._link
+        link.transport.pause_reading()
+        header = {"x": "x" * 60_000}
+        asking = [asyncio.create_task(ask(door, "/nowhere", headers=header)) for _ in range(100)]
+        await until(lambda: way.congested and door._fellows._doorway._waiting)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        # What the kernel has taken aside: it keeps some hundreds of KiB.
+        assert way.transport.get_write_buffer_size() < 300_000
+        link.transport.resume_reading()
+        answers = await asyncio.gather(*asking)
+        assert {answer.status_code for answer in answers} == {404}
+
+
 async def test_requests_wait_for_a_home_within_bounds(made, monkeypatch):
     monkeypatch.setattr(doorway, "_PATIENCE", 0.02)
     way = Doorway(Asked(None, None))

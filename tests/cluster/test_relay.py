@@ -5,6 +5,7 @@ import contextlib
 from types import SimpleNamespace
 
 import pytest
+from starlette.responses import StreamingResponse
 from support.asgi import AsgiClient
 from support.waiting import until
 
@@ -210,6 +211,23 @@ async def test_home_hears_of_a_client_to_which_nothing_can_be_sent(tmp_path):
         client.error = OSError("gone")
         client.send("x")
         await client.task
+        await nothing_left(both)
+
+
+async def test_an_answer_without_end_ends_with_its_client(tmp_path):
+    async def pieces():
+        while True:
+            await asyncio.sleep(0)
+            yield b"x"
+
+    async def app(scope, receive, send):
+        await StreamingResponse(pieces())(scope, receive, send)
+
+    async with connected(tmp_path, app) as both:
+        request = Request(both.link, b"")
+        await request.sent.get()
+        request.task.cancel()
+        await asyncio.wait([request.task])
         await nothing_left(both)
 
 
@@ -539,6 +557,31 @@ async def test_a_flood_of_frames_is_read_in_slices(tmp_path, monkeypatch):
         assert len({turn for turn, _ in heard}) >= 20
         client._incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await client.task
+
+
+async def test_home_begins_nothing_while_it_ends(tmp_path):
+    began, let_go = [], asyncio.Event()
+
+    async def hang(scope, receive, send):
+        began.append(scope["path"])
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await let_go.wait()
+
+    async with connected(tmp_path, hang) as both:
+        first = Request(both.link, b"", scope=HTTP | {"path": "/first"})
+        await until(lambda: began)
+        closing = asyncio.create_task(both.home.close())
+        late = Request(both.link, b"")  # The door has not heard yet that home leaves.
+        await until(lambda: both.link.leaving)
+        let_go.set()
+        await closing
+        for each in (first, late):
+            with pytest.raises(HomeLostError):
+                await each.task
+        assert began == ["/first"]
+        assert not both.home._tasks
 
 
 async def test_home_ends_what_does_not_end_itself(tmp_path):
