@@ -29,7 +29,7 @@ LONGEST: Final = 107
 _SUFFIX: Final = ".lock"
 _BACKLOG: Final = 128
 _PULSE: Final = 5.0
-"""Seconds between two looks whether the socket file is still there."""
+"""Seconds between two looks whether the lock and the socket file are still there."""
 _CREDENTIALS: Final = struct.Struct("3i")
 _NOBODY: Final = frozenset({errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN})
 """Errors of a socket behind which nobody is, or nobody has room."""
@@ -144,9 +144,10 @@ class UnixPlace:
             os.unlink(self._path)
 
     async def _watch(self, connect: Connect) -> None:
-        """Listen anew where somebody has removed the socket file."""
+        """Lock and listen anew where somebody has removed the files."""
         while True:
             await asyncio.sleep(_PULSE)
+            self._keep_lock()
             if self._file is not None and _is_at(self._path, self._file):
                 continue
             logger.warning("%s was removed; it is made anew", self._path)
@@ -155,6 +156,22 @@ class UnixPlace:
                 await self._open(connect)
             except PlaceError as error:
                 logger.error("%s", error)  # noqa: TRY400 - it is a sentence for the operator
+
+    def _keep_lock(self) -> None:
+        """Lock the file that others would: it may be another, where somebody has removed it."""
+        path = self._path + _SUFFIX
+        if self._lock is None or _is_at(path, os.fstat(self._lock)):
+            return
+        logger.warning("%s was removed; it is made anew", path)
+        try:
+            anew = self._locked()
+        except (OSError, PlaceError) as error:
+            logger.error("%s: %s", path, error)  # noqa: TRY400 - it is a sentence for the operator
+            return
+        # Who was quicker has no database to serve, and lets go of it again.
+        if anew is not None:
+            os.close(self._lock)
+            self._lock = anew
 
     def _close(self) -> None:
         if self._server is not None:

@@ -44,8 +44,12 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         on_started: Callable[[], Awaitable[None]],
         on_stopped: Callable[[], object] = lambda: None,
+        *,
+        alone: bool = True,
     ) -> None:
+        """``alone``: the service ends with this process, which another one would go on with."""
         super().__init__(config)
+        self._alone = alone
         self._on_started = on_started
         self._on_stopped = on_stopped
         self.failure: Exception | None = None
@@ -72,7 +76,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the application end, then what it was reached by."""
         logger.info("Stopping")
-        notify("STOPPING=1")
+        if self._alone:
+            notify("STOPPING=1")
         await super().shutdown(sockets)
         self._on_stopped()
 
@@ -135,7 +140,8 @@ def run(
                     " 'andiron user add NAME' makes one"
                 )
 
-        server = Server(server_config(settings, andiron), announce, stack.close)
+        config = server_config(settings, andiron)
+        server = Server(config, announce, stack.close, alone=opened is None)
         andiron.on_database_lost = server.end
         andiron.on_leaving = server.accept_no_more
         with contextlib.suppress(KeyboardInterrupt):

@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from andiron.domain.database.urls import beside
 from andiron.serving.child import Listening, serve_as_child
 from andiron.serving.listening import ServerError
 from andiron.serving.logs import configure_logging
+from andiron.serving.notify import notify
 from andiron.serving.server import listening
 from andiron.settings import Settings, SettingsError
 
@@ -85,6 +87,7 @@ class Workers:
         """
         with _signals() as heard:
             good = self._keep(heard)
+            notify("STOPPING=1")
             self._tell(signal.SIGTERM)
         until = time.monotonic() + patience
         for process in self._processes:
@@ -127,9 +130,12 @@ class Workers:
 def _signals() -> Iterator[int]:
     """Give a file from which signals are read that were sent to this process, a byte each."""
     reader, writer = os.pipe()
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if not sys.stdin.isatty():  # There its end tells that, and all end with this process.
+        numbers.append(signal.SIGHUP)
     former = {
         number: signal.signal(number, lambda number, _frame: os.write(writer, bytes([number])))
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        for number in numbers
     }
     try:
         yield reader

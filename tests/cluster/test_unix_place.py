@@ -73,6 +73,10 @@ def made(monkeypatch):
         each.transport.abort()
 
 
+def is_at(path, file):
+    return os.path.samestat(os.stat(path), os.fstat(file))
+
+
 async def closed(connections):
     for each in connections:
         each.transport.abort()
@@ -137,6 +141,29 @@ async def test_a_lock_whose_file_was_removed_meanwhile_is_none(path, monkeypatch
     assert await place.take()
     assert len(times) == 2
     assert not await UnixPlace(path).take()
+    await place.release()
+
+
+async def test_a_lock_that_is_removed_is_taken_anew(path, monkeypatch, caplog):
+    monkeypatch.setattr(unix_place, "_PULSE", 0.01)
+    place, other = UnixPlace(path), UnixPlace(path)
+    await place.take()
+    await place.listen(Counting)
+    os.unlink(f"{path}.lock")
+    await until(lambda: exists(f"{path}.lock"))
+    assert "was removed; it is made anew" in caplog.text
+    assert not await other.take()
+    os.unlink(f"{path}.lock")
+    assert await other.take()  # It was quicker.
+    caplog.clear()
+    await until(lambda: "was removed" in caplog.text)
+    await other.release()
+    await until(lambda: is_at(f"{path}.lock", place._lock))
+    assert not await other.take()
+    os.unlink(f"{path}.lock")
+    os.mkdir(f"{path}.lock")
+    await until(lambda: "Is a directory" in caplog.text)
+    os.rmdir(f"{path}.lock")
     await place.release()
 
 

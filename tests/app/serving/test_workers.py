@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,13 +40,13 @@ def start(tmp_path, environment):
     """Return a function that starts a command; its output goes to a file that is its name."""
     with contextlib.ExitStack() as stack:
 
-        def begin(name, *command, **more):
+        def begin(name, *command, stdin=subprocess.DEVNULL, **more):
             log = stack.enter_context((tmp_path / name).open("wb"))
             process = subprocess.Popen(
                 command,
                 cwd=tmp_path,
                 env=environment | more,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -220,3 +221,30 @@ def test_nobody_copies_a_database_that_is_served(start, tmp_path, environment):
         )
         assert done.returncode == 1
         assert "andiron.db cannot be served: process" in done.stderr
+
+
+def test_the_end_of_one_process_is_not_that_of_the_service(start, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        command = serve(free_port())
+        first = start("log", *command, "--workers", "2", NOTIFY_SOCKET=str(tmp_path / "notify"))
+        told = [manager.recv(4096) for _ in range(2)]
+        os.kill(children(first)[0], signal.SIGTERM)
+        told.append(manager.recv(4096))
+        assert [each.partition(b"\n")[0] for each in told] == [b"READY=1"] * 3
+        first.terminate()
+        assert manager.recv(4096) == b"STOPPING=1"
+        assert first.wait(PATIENCE) == 0
+
+
+def test_all_end_with_their_terminal(start, tmp_path):
+    terminal, theirs = os.openpty()
+    first = start("log", *serve(free_port()), "--workers", "2", stdin=theirs)
+    read = (tmp_path / "log").read_text
+    until(lambda: read().count(" Serving ") == 2, read)
+    first.send_signal(signal.SIGHUP)
+    assert first.wait(PATIENCE) == -signal.SIGHUP
+    until(lambda: read().count("Stopping") == 2, read)
+    os.close(terminal)
+    os.close(theirs)
