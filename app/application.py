@@ -356,6 +356,7 @@ class Andiron:
             Asked(
                 visitors_of(self.settings, self._identify),
                 None if operators is None else AskOperators(operators, timeout),
+                2 * self.settings.max_stanza_size,  # In Base64 it is within what can be relayed.
             )
         )
         self._fellows = fellows = Fellows(self.settings, doorway, self._serve_relayed)

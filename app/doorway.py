@@ -40,17 +40,23 @@ Ask = Callable[[MutableMapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Asked:
-    """What the site is asked about a request where its own middleware has seen it."""
+    """What the site is asked about a request where its own middleware has seen it.
 
-    def __init__(self, visitors: Visitors | None, operators: AskOperators | None) -> None:
+    A picture of more than ``most`` bytes is not passed on.
+    """
+
+    def __init__(
+        self, visitors: Visitors | None, operators: AskOperators | None, most: int
+    ) -> None:
         self._visitors = visitors
         self._operators = operators
+        self._most = most
 
     async def __call__(self, scope: MutableMapping[str, Any]) -> dict[str, Any]:
         """Return what it said, as JSON has it; nothing where it need not be asked."""
         path = _path(scope)
         if self._visitors is not None and path in BOSH_PATHS + WEBSOCKET_PATHS:
-            return {VISITOR: written_visitor(await self._visitors.find(scope))}
+            return {VISITOR: written_visitor(await self._visitors.find(scope), self._most)}
         if self._operators is not None and path.startswith(PREFIX):
             header = HEADER.lower().encode()
             if any(name == header for name, _ in scope["headers"]):

@@ -48,8 +48,8 @@ class Fellows:
         self._place = place_of(settings)
         self._doorway = doorway
         self._serve = serve
-        self._own = Hello(settings.domain, os.getpid(), _files(settings))
         self._limit = 4 * settings.max_stanza_size + _MARGIN
+        self._own = Hello(settings.domain, os.getpid(), _files(settings), self._limit)
         self._link: HomeLink | None = None
         self._home: Home | None = None
         self._leaving = False

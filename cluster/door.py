@@ -114,6 +114,7 @@ class HomeLink(Link):
         """Find out whether this process belongs there."""
         assert self.other is not None
         self.why_not = self.own.why_not(self.other)
+        self.limit = min(self.limit, self.other.most)
         self._changed()
 
     def heard(self, kind: Kind, call: int, payload: bytes) -> None:

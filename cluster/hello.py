@@ -22,6 +22,8 @@ class Hello:
     process: int
     files: Mapping[str, str] = field(default_factory=dict)
     """What stands for the files that all must share, by the settings that name them."""
+    most: int = 2**32 - 1
+    """Bytes that a frame to it may carry: settings may differ while they are being changed."""
     version: int = VERSION
 
     def written(self) -> bytes:
@@ -32,6 +34,7 @@ class Hello:
                 "name": self.name,
                 "process": self.process,
                 "files": dict(self.files),
+                "most": self.most,
             }
         )
 
@@ -40,10 +43,16 @@ class Hello:
         """Return what :meth:`written` wrote, also of another version. Raises FrameError."""
         told = read_object(payload)
         version, name, process = told.get("version"), told.get("name"), told.get("process")
-        files = told.get("files", {})
+        files, most = told.get("files", {}), told.get("most", 0)
         if not (isinstance(version, int) and isinstance(name, str) and isinstance(process, int)):
             raise FrameError("a greeting that is none")
-        return cls(name, process, files if isinstance(files, dict) else {}, version)
+        return cls(
+            name,
+            process,
+            files if isinstance(files, dict) else {},
+            most if isinstance(most, int) else 0,
+            version,
+        )
 
     def why_not(self, other: "Hello") -> str:
         """Return why this process cannot go along with another; empty where it can."""

@@ -24,14 +24,14 @@ def told(scope: Mapping[str, Any], name: str) -> Any:
     return (scope.get("extensions") or {}).get("andiron", {}).get(name)
 
 
-def written_visitor(visitor: Visitor) -> dict[str, Any]:
-    """Return a visitor as JSON has one."""
+def written_visitor(visitor: Visitor, most: int) -> dict[str, Any]:
+    """Return a visitor as JSON has one, without a picture larger than ``most`` bytes."""
     written: dict[str, Any] = {"name": visitor.name}
     person = visitor.told
     if isinstance(person, Person):
         written["display_name"] = person.display_name
         written["groups"] = None if person.groups is None else list(person.groups)
-        if person.avatar is not None:
+        if person.avatar is not None and len(person.avatar) <= most:
             written["avatar"] = b64encode(person.avatar).decode()
     return written
 

@@ -307,6 +307,17 @@ async def test_processes_with_other_files_do_not_join(made, tmp_path):
             assert f"another file by {setting}; let it name the same one" in message
 
 
+async def test_what_the_home_would_not_take_is_refused_at_the_door(made):
+    home, door = made(max_stanza_size=10_000), made()
+    async with running(home, door):
+        await make_people(home, "alice", "bob")
+        alice, bob = await online(door, "alice"), await online(door, "bob")
+        bob.send(SAY.format("alice@localhost", "x" * 200_000))
+        assert (await rest(bob))[-1]["code"] == 1009
+        alice.send("<iq xmlns='jabber:client' type='get' id='still'><x/></iq>")
+        await alice.until("still")
+
+
 async def test_a_home_that_does_not_answer_is_not_waited_for(made, monkeypatch, tmp_path):
     monkeypatch.setattr(fellows, "_GREETING", 0.01)
     monkeypatch.setattr(link, "_PULSE", 0.001)
@@ -347,7 +358,7 @@ async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
 
 async def test_requests_wait_for_a_home_within_bounds(made, monkeypatch):
     monkeypatch.setattr(doorway, "_PATIENCE", 0.02)
-    way = Doorway(Asked(None, None))
+    way = Doorway(Asked(None, None, 0))
     assert (await ask(way.router, "/nowhere")).status_code == 503
     assert (await ask(way.router, "/readyz")).text == "no home\n"
     monkeypatch.setattr(doorway, "_PATIENCE", 60)
@@ -387,6 +398,18 @@ async def test_the_site_is_asked_at_the_door_where_its_middleware_has_been(made)
         assert asked == ["/ws"]
         assert (await ask(site(door), "/http-bind", content="<body/>")).text
         assert asked == ["/ws", "/http-bind"]
+
+
+async def test_a_picture_that_is_too_large_costs_nobody_his_sign_in(made):
+    async def identify(_connection):
+        return Person("juliet", avatar=b"x" * 2_000_000)
+
+    home, door = made(identify=identify), made(identify=identify)
+    async with running(home, door):
+        client = AsgiClient(door)
+        assert "EXTERNAL" in await client.opened()
+        client.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+        assert "<success" in await client.text()
 
 
 async def test_operators_are_asked_for_at_the_door(made):
