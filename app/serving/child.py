@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from socket import socket
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import click
 
@@ -17,7 +17,10 @@ from andiron.serving.listening import ServerError
 from andiron.serving.server import logger, run
 from andiron.settings import Settings, SettingsError
 
-__all__ = ["Listening", "serve_as_child"]
+__all__ = ["LATER", "Listening", "serve_as_child"]
+
+LATER: Final = 75
+"""The status of one that served, and ended for an error: another may do better (EX_TEMPFAIL)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ def serve_as_child(
 ) -> None:
     """Serve in a process of its own, until it or the one that started it ends.
 
-    What keeps it from serving is said, and it ends with the status 1.
+    What keeps it from serving is said, and it ends with the status 1; :data:`LATER` where it
+    served, and has lost the database.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -60,7 +64,7 @@ def serve_as_child(
         run(read(), read, opened=(sockets, url))
     except (SettingsError, DatabaseError, ServerError) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(LATER if isinstance(error, ServerError) else 1)
 
 
 def _end_with_parent() -> None:

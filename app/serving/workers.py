@@ -1,8 +1,8 @@
 """``andiron serve --workers N``: so many processes serve one chat at one address.
 
 The process that was started holds the sockets, serves nothing, and starts another in place of one
-that was killed. One that ends with an error of its own ends all: what is wrong with it is wrong
-with the others.
+that has ended. One of the first that cannot serve ends all: what is wrong with it is wrong with
+the others. Later on these need not suffer for what is wrong by then, as with andiron.toml.
 """
 
 import logging
@@ -20,7 +20,7 @@ from socket import socket
 from typing import Any, Final
 
 from andiron.domain.database.urls import beside
-from andiron.serving.child import Listening, serve_as_child
+from andiron.serving.child import LATER, Listening, serve_as_child
 from andiron.serving.listening import ServerError
 from andiron.serving.logs import configure_logging
 from andiron.serving.notify import notify
@@ -31,8 +31,8 @@ __all__ = ["run_workers", "together"]
 
 logger = logging.getLogger("andiron")
 
-_PAUSE: Final = 1.0
-"""Seconds between two starts of a process in place of one that was killed."""
+_PAUSES: Final = (1.0, 10.0)
+"""Seconds until another process begins in place of one that was killed, and that failed."""
 _LEAVE: Final = 30.0
 """Seconds that those which are told to end have, besides ``shutdown_timeout``."""
 
@@ -56,8 +56,8 @@ def together(settings: Settings) -> str:
 def run_workers(settings: Settings, given: Mapping[str, Any], number: int) -> None:
     """Serve by so many processes until SIGTERM or Ctrl-C; ``given`` overrule the settings.
 
-    Raises :class:`ServerError` when the address cannot be listened on, and when one of them
-    ended with an error, which it has said, and :class:`SettingsError`.
+    Raises :class:`ServerError` when the address cannot be listened on, and when one of the first
+    could not serve, which it has said, and :class:`SettingsError`.
     """
     configure_logging(settings.log_level, settings.log_format)
     told = {**given, "cluster": together(settings)}
@@ -78,12 +78,13 @@ class Workers:
         self._target = target
         self._sockets = sockets
         self._context = multiprocessing.get_context("spawn")
-        self._processes = [self._start() for _ in range(number)]
+        self._first = [self._start() for _ in range(number)]
+        self._processes = list(self._first)
 
     def run(self, patience: float) -> bool:
         """Return when all have ended, some seconds after they were told to at the latest.
 
-        False: one ended with an error.
+        False: one of the first could not serve.
         """
         with _signals() as heard:
             good = self._keep(heard)
@@ -109,10 +110,10 @@ class Workers:
                 process = sentinels[int(ready)]  # type: ignore[arg-type]
                 process.join()
                 status = process.exitcode or 0
-                if status > 0:
+                if status > 0 and status != LATER and process in self._first:
                     return False
                 logger.error("Process %d has ended (%d); another begins", process.pid, status)
-                time.sleep(_PAUSE)
+                wait([heard], _PAUSES[status > 0])
                 self._processes[self._processes.index(process)] = self._start()
 
     def _start(self) -> SpawnProcess:

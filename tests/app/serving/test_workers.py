@@ -183,6 +183,25 @@ def test_one_that_cannot_serve_ends_all(start, tmp_path):
     assert log.endswith("Error: A process could not serve, so that all have ended; see above.\n")
 
 
+@pytest.mark.parametrize("fault", ["settings", "database"])
+def test_what_goes_wrong_later_ends_one(start, tmp_path, fault):
+    port = free_port()
+    first = start("log", *serve(port), "--workers", "2")
+    read = (tmp_path / "log").read_text
+    until(lambda: read().count(" Serving ") == 2, read)
+    if fault == "settings":
+        (tmp_path / "andiron.toml").write_text("domian = 'localhost'")
+        os.kill(children(first)[0], signal.SIGKILL)
+    else:
+        (tmp_path / "andiron.db").unlink()
+    word = {"settings": "(1); another", "database": "(75); another"}[fault]
+    until(lambda: word in read(), read)
+    until(lambda: healthy(port), read)
+    assert first.poll() is None
+    first.terminate()
+    assert first.wait(PATIENCE) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "variables", "told"),
     [
