@@ -24,8 +24,10 @@ __all__ = ["Asked", "Doorway", "known_here"]
 
 _PATIENCE: Final = 10.0
 """Seconds that a request waits for a home."""
-_MOST_WAITING: Final = 10_000
-"""Requests that may wait so."""
+_MOST_WAITING: Final = 134_217_728
+"""Bytes that requests may take which wait so."""
+_COST: Final = 8192
+"""Bytes that one takes besides its head."""
 _SILENCE: Final = 10
 """Pulses of a home that stands still after which nobody waits for it."""
 _RETRY: Final = ((b"cache-control", b"no-store"), (b"retry-after", b"1"))
@@ -135,10 +137,10 @@ class Doorway:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         told: dict[str, Any] = {}
-        way = await self._found()
+        way = await self._found(scope)
         if isinstance(way, HomeLink):
             told = await self._asked(scope)
-            way = await self._found()  # That may have taken a while.
+            way = await self._found(scope)  # That may have taken a while.
         if isinstance(way, Refusal):
             await refuse(way, scope, receive, send)
         elif isinstance(way, HomeLink):
@@ -160,14 +162,15 @@ class Doorway:
             else:
                 await refuse_http(refusal, send)
 
-    async def _found(self) -> HomeLink | ASGIApp | Refusal:
+    async def _found(self, scope: Scope) -> HomeLink | ASGIApp | Refusal:
         """Return by whom a request is to be served, or what it is to be answered."""
         found = self._look()
         if found is not None:
             return found
-        if self._waiting >= _MOST_WAITING:
+        size = _COST + sum(len(name) + len(value) for name, value in scope["headers"])
+        if self._waiting + size > _MOST_WAITING:
             return NO_HOME
-        self._waiting += 1
+        self._waiting += size
         try:
             async with asyncio.timeout(_PATIENCE):
                 while (found := self._look()) is None:
@@ -175,7 +178,7 @@ class Doorway:
         except TimeoutError:
             return NO_HOME
         finally:
-            self._waiting -= 1
+            self._waiting -= size
         return found
 
     def _look(self) -> HomeLink | ASGIApp | Refusal | None:

@@ -1,7 +1,7 @@
 """A place on one machine: a socket file, and a lock beside it that the kernel keeps.
 
-The lock (flock(2)) ends with its process, however that ends, and with nothing else. Its file
-stays, since another process may be about to lock it.
+The lock (flock(2)) ends with its process, however that ends, and those that were forked from it,
+and with nothing else. Its file stays, since another process may be about to lock it.
 """
 
 import asyncio

@@ -363,11 +363,13 @@ async def test_requests_wait_for_a_home_within_bounds(made, monkeypatch):
     assert (await ask(way.router, "/readyz")).text == "no home\n"
     monkeypatch.setattr(doorway, "_PATIENCE", 60)
     waiting = asyncio.create_task(ask(way.router, "/nowhere"))
-    await until(lambda: way._waiting == 1)
-    monkeypatch.setattr(doorway, "_MOST_WAITING", 1)
-    assert (await ask(way.router, "/nowhere")).status_code == 503
+    await until(lambda: way._waiting)
+    monkeypatch.setattr(doorway, "_MOST_WAITING", 3 * way._waiting)
+    large = {"x": "x" * 2 * way._waiting}
+    assert (await ask(way.router, "/nowhere", headers=large)).status_code == 503
     way.lead(PlainTextResponse("here"))
     assert (await waiting).text == "here"
+    assert not way._waiting
 
 
 # What the site says
