@@ -474,8 +474,8 @@ async def test_hooks_are_told_where_the_home_is(made):
 
 async def test_metrics_tell_what_doors_relay(made):
     token = "0123456789" * 4
-    home, door = made(metrics_token=token), made(metrics_token=token)
-    async with running(home, door):
+    home, door, other = (made(metrics_token=token) for _ in range(3))
+    async with running(home, door, other):
         found = await ask(door, "/metrics", headers={"authorization": f"Bearer {token}"})
         assert f'andiron_relayed{{process="{os.getpid()}"}} 1.0\n' in found.text
     alone = made(metrics_token=token, cluster="")
