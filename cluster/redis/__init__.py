@@ -1,0 +1,1 @@
+"""Redis as what ties the processes together: who is home, and what it owes."""

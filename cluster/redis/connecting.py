@@ -1,0 +1,141 @@
+"""A client of Redis, and what a start asks of the server before it relies on it."""
+
+import asyncio
+import logging
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    ResponseError,
+)
+from redis.exceptions import RedisError as ClientError
+
+from andiron.cluster.redis.address import SETTING, Address, RedisError
+
+__all__ = ["FAILURES", "check", "client", "why"]
+
+logger = logging.getLogger("andiron.cluster")
+
+FAILURES: Final = (ClientError, OSError, TimeoutError)
+"""What whoever asks something of the server must expect."""
+_OLDEST: Final = (6, 2)
+_CONNECTING: Final = 3.0
+"""Seconds that a connection may take."""
+_STARTING: Final = 10.0
+"""Seconds that the questions of a start may take together."""
+
+
+def client(address: Address, patience: float | None) -> Redis:
+    """Return a client that connects when it is asked something; close it with ``aclose``.
+
+    ``patience`` is how many seconds an answer may take, None for as long as it likes. Nothing is
+    tried again, for only who asks knows whether it may be. Raises :class:`RedisError` for a file
+    of certificates that cannot be used.
+    """
+    options: dict[str, Any] = {
+        "db": address.database,
+        "username": address.user or None,
+        "password": address.password or None,
+        "socket_connect_timeout": _CONNECTING,
+        "socket_timeout": patience,
+        "socket_keepalive": True,
+        "health_check_interval": 0,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "client_name": f"andiron-{os.getpid()}",
+    }
+    if address.tls:
+        _check_ca(address)
+        options |= {"ssl": True, "ssl_ca_certs": address.ca or None}
+    if not address.service:
+        host, port = address.hosts[0]
+        return Redis(host=host, port=port, **options)
+    sentinels = {"socket_connect_timeout": _CONNECTING, "socket_timeout": _CONNECTING}
+    sentinels |= {key: options[key] for key in ("ssl", "ssl_ca_certs") if key in options}
+    found = Sentinel(list(address.hosts), sentinel_kwargs=sentinels, **options)
+    made: Redis = found.master_for(address.service)
+    return made
+
+
+async def check(address: Address) -> None:
+    """Raise :class:`RedisError` with a sentence unless the server is there and fit for it."""
+    asking = client(address, _CONNECTING)
+    try:
+        async with asyncio.timeout(_STARTING):
+            info = await asking.info()
+            await asking.eval("return 1", 0)
+    except FAILURES as error:
+        raise RedisError(f"Redis at {address} {_and_remedy(error)} ({SETTING}).") from None
+    finally:
+        await asking.aclose()
+    _check_kind(address, info)
+
+
+def why(error: BaseException) -> str:
+    """Return what the operator is told of a failure."""
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    return str(error) or type(error).__name__
+
+
+def _check_kind(address: Address, info: Mapping[str, Any]) -> None:
+    # Valkey says in redis_version with which Redis it can be exchanged.
+    version = str(info.get("redis_version", "0"))
+    known = tuple(int(number) for number in re.findall(r"[0-9]+", version)[:2])
+    if known < _OLDEST:
+        raise RedisError(
+            f"Redis at {address} is {version}, which is too old: 6.2 and later can be used,"
+            f" and Valkey ({SETTING})."
+        )
+    if info.get("cluster_enabled"):
+        logger.info("Redis at %s is a cluster's: all keys of the domain are in one slot", address)
+    if info.get("role") != "master":
+        raise RedisError(
+            f"Redis at {address} is a replica, which nothing can be written to: name its master,"
+            f" or its Sentinels by redis+sentinel:// ({SETTING})."
+        )
+    policy = info.get("maxmemory_policy", "noeviction")
+    if info.get("maxmemory") and policy != "noeviction":
+        logger.warning(
+            "Redis at %s lets go of what it likes when its memory is full, and sessions with it"
+            " (maxmemory-policy is %s): set that to noeviction",
+            address,
+            policy,
+        )
+
+
+def _check_ca(address: Address) -> None:
+    if address.ca:
+        try:
+            ssl.create_default_context(cafile=address.ca)
+        except OSError as error:
+            raise RedisError(
+                f"The certificates in {address.ca} cannot be used"
+                f" ({error.strerror or 'it holds none'}): let ca= name a PEM file ({SETTING})."
+            ) from None
+
+
+def _and_remedy(error: BaseException) -> str:
+    """Go on with the sentence; what a server says may repeat what it was given, so it is left."""
+    message = str(error)
+    if isinstance(error, AuthenticationError | AuthorizationError) or "AUTH" in message:
+        return "does not take the user or the password: put those it knows into the URL"
+    if isinstance(error, NoPermissionError):
+        return "does not let this user do what is needed: give it +@all ~andiron:* &andiron:*"
+    if isinstance(error, ResponseError) and ("DB index" in message or "SELECT" in message):
+        return "has no database of that number: name another"
+    if isinstance(error, ResponseError):
+        return "does not understand what it is asked: is it Redis 6.2 or later, or Valkey?"
+    if isinstance(error, TimeoutError):
+        return "does not answer: is it the right host, and does its firewall let this one in?"
+    return "cannot be reached: start it, or name the host and port where it listens"

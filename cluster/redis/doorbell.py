@@ -1,0 +1,73 @@
+"""Who waits for something learns at once that it may have come: a channel of Redis.
+
+Nothing is promised: a ring may be missed while the connection is lost, so who waits looks from time
+to time all the same.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Self
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from andiron.cluster.redis.connecting import FAILURES, why
+
+__all__ = ["Doorbell"]
+
+logger = logging.getLogger("andiron.cluster")
+
+_LISTENING = 30.0
+"""Seconds after which listening begins anew, if nothing comes."""
+_PAUSE = 1.0
+"""Seconds until it is tried again after a failure."""
+
+
+class Doorbell:
+    """Listens to one channel while the ``async with`` block runs."""
+
+    def __init__(self, client: Redis, channel: str) -> None:
+        self._client = client
+        self._channel = channel
+        self._rung = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin, without waiting for the server."""
+        self._task = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """End."""
+        assert self._task is not None
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def wait(self, most: float) -> None:
+        """Wait for the next ring, ``most`` seconds; one since the last call counts."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most):
+                await self._rung.wait()
+        self._rung.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            listening = self._client.pubsub(ignore_subscribe_messages=True)
+            try:
+                await listening.subscribe(self._channel)
+                # Something may have come before that.
+                self._rung.set()
+                await self._hear(listening)
+            except FAILURES as error:
+                logger.debug("The channel %s is not heard: %s", self._channel, why(error))
+                await asyncio.sleep(_PAUSE)
+            finally:
+                with contextlib.suppress(*FAILURES):
+                    await listening.aclose()  # type: ignore[no-untyped-call]
+
+    async def _hear(self, listening: PubSub) -> None:
+        while True:
+            if await listening.get_message(timeout=_LISTENING) is not None:
+                self._rung.set()

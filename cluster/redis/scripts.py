@@ -1,0 +1,136 @@
+"""The scripts that Redis runs, each of them whole or not at all.
+
+A lease is a hash: ``token``, which its holder alone knows, ``fence``, a number that rises from
+holder to holder, and ``where``, what the holder says of itself. The number that was given last is
+kept longer than any lease. It is the server's clock in milliseconds, or one more than the last, so
+that it rises also over a server that has lost what it had.
+
+The journal is a hash, too: ``current``, the name of the list that has its lines, and ``writer``,
+the connection that may append to it. What an earlier connection still had under way when it
+broke is void, whenever it arrives. The lists' names follow from the hash's, in the same slot.
+"""
+
+from typing import Final
+
+__all__ = ["APPEND", "CLAIM", "JOIN", "RELEASE", "SWITCH"]
+
+CLAIM: Final = """
+local lease, fences, bell = KEYS[1], KEYS[2], KEYS[3]
+local token, ttl, mine, where, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local holder = redis.call('hget', lease, 'token')
+local fence
+if holder == token then
+  fence = redis.call('hget', lease, 'fence')
+elseif holder then
+  return {0, redis.call('pttl', lease)}
+else
+  local last = redis.call('get', fences)
+  if mine == '' and not last then
+    local up = string.match(redis.call('info', 'server'), 'uptime_in_seconds:(%d+)')
+    local early = ttl - up * 1000
+    if early > 0 then
+      return {0, early}
+    end
+  end
+  if mine == '' then
+    local time = redis.call('time')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    fence = string.format('%.0f', math.max(now, (tonumber(last) or 0) + 1))
+  elseif last and last ~= mine then
+    return {0, 0}
+  else
+    fence = mine
+  end
+end
+local former = redis.call('hget', lease, 'where')
+redis.call('hset', lease, 'token', token, 'fence', fence)
+redis.call('pexpire', lease, ttl)
+redis.call('set', fences, fence, 'px', keep)
+if where ~= '' and where ~= former then
+  redis.call('hset', lease, 'where', where)
+  redis.call('publish', bell, 'here')
+end
+return {1, fence}
+"""
+"""Take or renew a lease: ``{1, fence}``, or ``{0, milliseconds}`` until it may be free.
+
+``mine`` is the fence of who renews, empty for who takes. Who renews what the server has lost gets
+it again, if nobody had it since. Where no number is known the server may have been started without
+what it had: nobody takes it before the time is over for which others may believe to hold it.
+"""
+
+RELEASE: Final = """
+if redis.call('hget', KEYS[1], 'token') ~= ARGV[1] then
+  return 0
+end
+redis.call('del', KEYS[1])
+redis.call('publish', KEYS[2], 'free')
+return 1
+"""
+"""Give a lease back, if it is one's own."""
+
+JOIN: Final = """
+local lease, journal = KEYS[1], KEYS[2]
+local token, writer, abandoned, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+if redis.call('hget', lease, 'token') ~= token then
+  return {-1, ''}
+end
+local current = redis.call('hget', journal, 'current') or ''
+if abandoned ~= '' and abandoned ~= current then
+  redis.call('unlink', journal .. ':' .. abandoned)
+end
+redis.call('hset', journal, 'writer', writer)
+redis.call('pexpire', journal, keep)
+return {redis.call('llen', journal .. ':' .. current), current}
+"""
+"""Let this connection be the one that may append: ``{length, name}`` of the list that is current.
+
+A list that is not gone on with is removed. -1 in place of a length: the lease is another's.
+"""
+
+APPEND: Final = """
+local lease, journal, name = KEYS[1], KEYS[2], KEYS[3]
+local token, writer, at, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+if redis.call('hget', lease, 'token') ~= token then
+  return -1
+end
+if redis.call('hget', journal, 'writer') ~= writer then
+  return -2
+end
+local length = redis.call('llen', name)
+if length ~= at then
+  return length
+end
+for index = 5, #ARGV do
+  length = redis.call('rpush', name, ARGV[index])
+end
+redis.call('pexpire', name, keep)
+redis.call('pexpire', journal, keep)
+return length
+"""
+"""Append lines to a list that has ``at`` of them; return its length.
+
+-1: the lease is another's. -2: another connection has joined since.
+"""
+
+SWITCH: Final = """
+local lease, journal, name = KEYS[1], KEYS[2], KEYS[3]
+local token, writer, length, new, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+if redis.call('hget', lease, 'token') ~= token then
+  return -1
+end
+if redis.call('hget', journal, 'writer') ~= writer then
+  return -2
+end
+if redis.call('llen', name) ~= length then
+  return 0
+end
+local former = redis.call('hget', journal, 'current')
+redis.call('hset', journal, 'current', new)
+redis.call('pexpire', journal, keep)
+if former and former ~= new then
+  redis.call('unlink', journal .. ':' .. former)
+end
+return 1
+"""
+"""Let a list of so many lines be the current one, and remove the former; 0: it has not so many."""
