@@ -62,7 +62,7 @@ def client(address: Address, patience: float | None) -> Redis:
         return Redis(host=host, port=port, **options)
     sentinels = {"socket_connect_timeout": _CONNECTING, "socket_timeout": _CONNECTING}
     sentinels |= {key: options[key] for key in ("ssl", "ssl_ca_certs") if key in options}
-    found = Sentinel(list(address.hosts), sentinel_kwargs=sentinels, **options)
+    found = Sentinel(list(address.hosts), sentinel_kwargs=sentinels, **options)  # type: ignore[no-untyped-call]
     made: Redis = found.master_for(address.service)
     return made
 

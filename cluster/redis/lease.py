@@ -108,7 +108,7 @@ class Lease:
         Raises what is in :data:`~andiron.cluster.redis.connecting.FAILURES`.
         """
         async with asyncio.timeout(self._timing.patience):
-            found: Any = await self._client.hget(self.key, "where")  # type: ignore[misc]
+            found: Any = await self._client.hget(self.key, "where")
         return found if found is None else bytes(found)
 
     async def release(self) -> None:

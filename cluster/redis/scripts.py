@@ -12,7 +12,7 @@ broke is void, whenever it arrives. The lists' names follow from the hash's, in 
 
 from typing import Final
 
-__all__ = ["APPEND", "CLAIM", "JOIN", "RELEASE", "SWITCH"]
+__all__ = ["APPEND", "ASIDE", "CLAIM", "JOIN", "RELEASE", "SWITCH"]
 
 CLAIM: Final = """
 local lease, fences, bell = KEYS[1], KEYS[2], KEYS[3]
@@ -134,3 +134,14 @@ end
 return 1
 """
 """Let a list of so many lines be the current one, and remove the former; 0: it has not so many."""
+
+ASIDE: Final = """
+local lease, name, aside = KEYS[1], KEYS[2], KEYS[3]
+if redis.call('hget', lease, 'token') ~= ARGV[1] then
+  return -1
+end
+redis.call('copy', name, aside)
+redis.call('pexpire', aside, ARGV[2])
+return 1
+"""
+"""Keep a list that is damaged under another name, too, unless it is there already."""
