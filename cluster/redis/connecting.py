@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
@@ -19,10 +19,11 @@ from redis.exceptions import (
     ResponseError,
 )
 from redis.exceptions import RedisError as ClientError
+from redis.exceptions import TimeoutError as ClientTimeoutError
 
 from andiron.cluster.redis.address import SETTING, Address, RedisError
 
-__all__ = ["FAILURES", "check", "client", "why"]
+__all__ = ["FAILURES", "check", "client", "close", "why"]
 
 logger = logging.getLogger("andiron.cluster")
 
@@ -36,7 +37,7 @@ _STARTING: Final = 10.0
 
 
 def client(address: Address, patience: float | None) -> Redis:
-    """Return a client that connects when it is asked something; close it with ``aclose``.
+    """Return a client that connects when it is asked something; :func:`close` it.
 
     ``patience`` is how many seconds an answer may take, None for as long as it likes. Nothing is
     tried again, for only who asks knows whether it may be. Raises :class:`RedisError` for a file
@@ -60,11 +61,21 @@ def client(address: Address, patience: float | None) -> Redis:
     if not address.service:
         host, port = address.hosts[0]
         return Redis(host=host, port=port, **options)
-    sentinels = {"socket_connect_timeout": _CONNECTING, "socket_timeout": _CONNECTING}
-    sentinels |= {key: options[key] for key in ("ssl", "ssl_ca_certs") if key in options}
+    same = "socket_connect_timeout", "retry", "protocol", "ssl", "ssl_ca_certs"
+    sentinels = {key: options[key] for key in same if key in options}
+    sentinels["socket_timeout"] = _CONNECTING
     found = Sentinel(list(address.hosts), sentinel_kwargs=sentinels, **options)  # type: ignore[no-untyped-call]
     made: Redis = found.master_for(address.service)
     return made
+
+
+async def close(made: Redis) -> None:
+    """Close a client, and its Sentinels'."""
+    pool = made.connection_pool
+    await made.aclose()
+    if isinstance(pool, SentinelConnectionPool):
+        for each in pool.sentinel_manager.sentinels:
+            await each.aclose()
 
 
 async def check(address: Address) -> None:
@@ -77,13 +88,13 @@ async def check(address: Address) -> None:
     except FAILURES as error:
         raise RedisError(f"Redis at {address} {_and_remedy(error)} ({SETTING}).") from None
     finally:
-        await asking.aclose()
+        await close(asking)
     _check_kind(address, info)
 
 
 def why(error: BaseException) -> str:
     """Return what the operator is told of a failure."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | ClientTimeoutError):
         return "it does not answer"
     return str(error) or type(error).__name__
 
@@ -125,17 +136,41 @@ def _check_ca(address: Address) -> None:
             ) from None
 
 
-def _and_remedy(error: BaseException) -> str:
-    """Go on with the sentence; what a server says may repeat what it was given, so it is left."""
+_CREDENTIALS: Final = "does not take the user or the password: put those it knows into the URL"
+_REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
+    ((AuthenticationError, AuthorizationError), "", _CREDENTIALS),
+    ((ResponseError,), "AUTH", _CREDENTIALS),
+    (
+        (MasterNotFoundError,),
+        "",
+        "has no master that its Sentinels know: name one of them, and the service rightly",
+    ),
+    (
+        (NoPermissionError,),
+        "",
+        "does not let this user do what is needed: give it +@all ~andiron:* &andiron:*",
+    ),
+    ((ResponseError,), "DB index", "has no database of that number: name another"),
+    (
+        (ResponseError,),
+        "",
+        "does not understand what it is asked: is it Redis 6.2 or later, or Valkey?",
+    ),
+    (
+        (TimeoutError, ClientTimeoutError),
+        "",
+        "does not answer: is it the right host, and does its firewall let this one in?",
+    ),
+    ((Exception,), "", "cannot be reached: start it, or name the host and port where it listens"),
+)
+"""How the sentence goes on after failures of some kinds with a word in their text; the first counts.
+
+What a server says may repeat what it was given, so that is left out.
+"""
+
+
+def _and_remedy(error: Exception) -> str:
     message = str(error)
-    if isinstance(error, AuthenticationError | AuthorizationError) or "AUTH" in message:
-        return "does not take the user or the password: put those it knows into the URL"
-    if isinstance(error, NoPermissionError):
-        return "does not let this user do what is needed: give it +@all ~andiron:* &andiron:*"
-    if isinstance(error, ResponseError) and ("DB index" in message or "SELECT" in message):
-        return "has no database of that number: name another"
-    if isinstance(error, ResponseError):
-        return "does not understand what it is asked: is it Redis 6.2 or later, or Valkey?"
-    if isinstance(error, TimeoutError):
-        return "does not answer: is it the right host, and does its firewall let this one in?"
-    return "cannot be reached: start it, or name the host and port where it listens"
+    return next(
+        remedy for kinds, word, remedy in _REMEDIES if isinstance(error, kinds) and word in message
+    )

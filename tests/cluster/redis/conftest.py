@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from support.redis_server import RedisServer, running
 
 from andiron.cluster.redis.address import Keys, parse
-from andiron.cluster.redis.connecting import client
+from andiron.cluster.redis.connecting import client, close
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def own_server(program: Callable[..., str], tmp_path: Path) -> Iterator[RedisSer
 async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
     made = client(parse(redis_server.url), 5.0)
     yield made
-    await made.aclose()
+    await close(made)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from support.redis_server import RedisServer
 
 from andiron.cluster.redis.address import Keys, parse
 from andiron.cluster.redis.belief import Timing
-from andiron.cluster.redis.connecting import client
+from andiron.cluster.redis.connecting import client, close
 from andiron.cluster.redis.lease import Lease, boot_time
 
 TIMING = Timing(ttl=1.5, margin=0.5, pause=0.05, patience=0.5)
@@ -151,7 +151,7 @@ async def test_a_server_that_was_just_started_gives_it_to_nobody_new(
     await other.lease.release()
     assert await one.lease.take(), "its number is known now"
     await one.lease.release()
-    await redis.aclose()
+    await close(redis)
 
 
 async def test_who_is_cut_off_lets_go_before_another_has_it(
@@ -178,7 +178,7 @@ async def test_who_is_cut_off_lets_go_before_another_has_it(
     assert other.lease.held
     assert not await one.lease.take()
     await other.lease.release()
-    await redis.aclose()
+    await close(redis)
 
 
 async def test_a_process_that_stood_still_knows(make: Make) -> None:
@@ -202,7 +202,7 @@ async def test_a_server_that_is_not_there(keys: Keys, caplog: pytest.LogCaptureF
     assert len(caplog.records) == 1, "it is said once"
     with contextlib.suppress(ConnectionError):
         await one.lease.release()
-    await redis.aclose()
+    await close(redis)
 
 
 async def test_what_is_kept_has_an_end(make: Make, redis: Redis, keys: Keys) -> None:

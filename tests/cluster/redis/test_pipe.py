@@ -16,7 +16,7 @@ from support.waiting import until
 
 from andiron.cluster.redis import pipe as pipe_module
 from andiron.cluster.redis.address import Keys, parse
-from andiron.cluster.redis.connecting import client
+from andiron.cluster.redis.connecting import client, close
 from andiron.cluster.redis.journal import RedisJournal
 from andiron.cluster.redis.opening import open_journal
 from andiron.cluster.redis.pipe import Pipe
@@ -73,7 +73,7 @@ class Process:
             self.file.close()
             self.driver.stop()
         await self.pipe.close()
-        await self.own.aclose()
+        await close(self.own)
 
 
 @asynccontextmanager
@@ -220,7 +220,7 @@ async def test_a_server_that_starts_again_without_anything(
             before = plain(one.journal.state)
             async with process(redis, own_server.url, keys, "two") as two:
                 assert plain(two.journal.state) == before
-    await redis.aclose()
+    await close(redis)
 
 
 async def test_a_server_that_hangs(
@@ -243,7 +243,7 @@ async def test_a_server_that_hangs(
         before = plain(one.journal.state)
         async with process(redis, own_server.url, keys, "two") as two:
             assert plain(two.journal.state) == before
-    await redis.aclose()
+    await close(redis)
 
 
 async def test_a_server_without_memory(own_server: RedisServer, keys: Keys) -> None:
@@ -257,7 +257,7 @@ async def test_a_server_without_memory(own_server: RedisServer, keys: Keys) -> N
         await redis.config_set("maxmemory", "0")
         await one.promised(number)
         await until(lambda: not one.file.failing)
-    await redis.aclose()
+    await close(redis)
 
 
 async def test_what_is_kept_has_an_end(redis: Redis, url: str, keys: Keys) -> None:
