@@ -23,6 +23,7 @@ from andiron.sm.journal.file import JournalFile
 from andiron.sm.journal.syncing import SyncingThread
 from andiron.sm.payers import Payer
 from andiron.sm.queue import UnackedQueue
+from andiron.sm.recording import Writer
 from andiron.sm.timers import Timers
 
 TURNS = (1, 10, 100)
@@ -62,7 +63,7 @@ def journal(path: Path, durability: Durability = Durability.PROCESS) -> Iterator
     file.close()
 
 
-def with_journal(file: JournalFile, stanzas: int) -> Callable[[], None]:
+def with_journal(file: Writer, stanzas: int) -> Callable[[], None]:
     records = file.journal
     ids = [f"{number:048d}" for number in range(stanzas)]
     for number, sm_id in enumerate(ids):

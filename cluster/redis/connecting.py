@@ -163,7 +163,7 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
     ),
     ((Exception,), "", "cannot be reached: start it, or name the host and port where it listens"),
 )
-"""How the sentence goes on after failures of some kinds with a word in their text; the first counts.
+"""How the sentence goes on by the kind of a failure and a word in its text; the first counts.
 
 What a server says may repeat what it was given, so that is left out.
 """
