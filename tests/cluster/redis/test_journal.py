@@ -393,3 +393,26 @@ def test_it_goes_on_with_a_list_that_was_read() -> None:
     store.all()
     assert desk.found()["notes"] == {"a": 1, "b": 2}
     assert len(desk.redis.lines()) == count + 1
+
+
+def test_a_switch_that_was_done_without_an_answer_is_not_done_again() -> None:
+    desk = Desk(floor=1000)
+    desk.pass_time(1.1)
+    busy(desk, 5)
+    former = desk.name()
+    while not desk.sent(Switch):
+        desk.store.all()
+        desk.pass_time(0.001)
+    desk.note(1)
+    desk.note(2)
+    while desk.name() == former:
+        desk.store.do_one()
+    desk.store.cut()
+    name = desk.name()
+    desk.note(3)
+    desk.pass_time(0.11)
+    desk.store.all()
+    assert desk.told[-3:] == [1, 2, 3]
+    assert desk.name() == name
+    assert set(desk.redis.lists) == {name}
+    assert desk.found()["notes"] == {"a": 3}
