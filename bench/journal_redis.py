@@ -26,11 +26,11 @@ from pathlib import Path
 import journal as file_bench
 from redis.asyncio import Redis
 
-from andiron.cluster.redis.address import Keys, parse
+from andiron.cluster.redis.address import Address, Keys, parse
 from andiron.cluster.redis.connecting import client, close
 from andiron.cluster.redis.journal import RedisJournal
-from andiron.cluster.redis.opening import open_journal
-from andiron.cluster.redis.pipe import Pipe
+from andiron.cluster.redis.journaling import journaling
+from andiron.cluster.redis.lease import Lease
 from andiron.sm.driver import TimerDriver
 from andiron.sm.journal.config import JournalConfig
 from andiron.sm.recording import Writer
@@ -59,29 +59,20 @@ def server() -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def opened(
-    redis: Redis, url: str, keys: Keys, config: JournalConfig
+    redis: Redis, address: Address, domain: str, config: JournalConfig
 ) -> AsyncIterator[RedisJournal]:
-    token, lease = secrets.token_hex(8), keys.key("lease", "home")
-    await redis.hset(lease, "token", token)
-    found = await open_journal(redis, keys, lease, token, "bench")
-    own, timers = client(parse(url), None), Timers()
-    pipe = Pipe(own, keys, lease, token, keep=600)
-    clock = asyncio.get_running_loop().time
-    journal = RedisJournal(
-        "bench", found.segment, found.state, timers, pipe, clock, touch=150, config=config
-    )
+    keys, timers, clock = Keys(domain), Timers(), asyncio.get_running_loop().time
+    # Somebody had it before, so it is not waited for.
+    await redis.set(keys.key("fence", "home"), 1, ex=60)
+    lease = Lease(redis, keys, "home", lambda: None)
+    assert await lease.take()
     driver = TimerDriver(timers)
     driver.start()
-    try:
+    async with journaling(address, domain, lease, timers, clock, keep=60, config=config) as journal:
         await settled(journal)
         yield journal
-    finally:
-        journal.close()
-        driver.stop()
-        await pipe.close()
-        await close(own)
-        for key in await redis.keys(keys.key("*")):
-            await redis.pexpire(key, 60_000)
+    driver.stop()
+    await lease.release()
 
 
 async def settled(journal: Writer) -> None:
@@ -136,12 +127,12 @@ async def measure(
     )
 
 
-async def turns(redis: Redis, url: str, seconds: float) -> None:
+async def turns(redis: Redis, address: Address, seconds: float) -> None:
     print("stanzas a turn   turns/s   µs here µs Redis     bytes   wait, ms, median, p99")
     for stanzas in file_bench.TURNS:
         for pause in (0.002, 0.0):
-            keys = Keys(f"{secrets.token_hex(4)}.bench")
-            async with opened(redis, url, keys, LARGE) as journal:
+            domain = f"{secrets.token_hex(4)}.bench"
+            async with opened(redis, address, domain, LARGE) as journal:
                 turn = file_bench.with_journal(journal, stanzas)
                 await settled(journal)
                 print(f"{stanzas:14} {await measure(redis, journal, turn, seconds, pause)}")
@@ -153,10 +144,10 @@ async def turns(redis: Redis, url: str, seconds: float) -> None:
                 print(f"     in a file {await measure(redis, file, turn, seconds, pause)}")
 
 
-async def big(redis: Redis, url: str) -> None:
+async def big(redis: Redis, address: Address) -> None:
     """Print what the many sessions cost at a start, and a rewriting."""
-    keys = Keys(f"{secrets.token_hex(4)}.bench")
-    async with opened(redis, url, keys, LARGE) as journal:
+    domain = f"{secrets.token_hex(4)}.bench"
+    async with opened(redis, address, domain, LARGE) as journal:
         for number in range(file_bench.SESSIONS):
             journal.journal.began(file_bench.frozen(number))
         await settled(journal)
@@ -167,7 +158,7 @@ async def big(redis: Redis, url: str) -> None:
             await settled(journal)
         print(f"{journal.size / 1e6:.0f} MB, {len(journal.journal.state.sessions)} sessions")
     began = time.monotonic()
-    async with opened(redis, url, keys, LARGE) as journal:
+    async with opened(redis, address, domain, LARGE) as journal:
         print(f"start: {time.monotonic() - began:.2f} s")
         await rewrite(journal)
 
@@ -185,11 +176,11 @@ async def rewrite(journal: RedisJournal) -> None:
     print(f"anew: {time.monotonic() - began:.2f} s, the longest step {longest * 1e3:.1f} ms")
 
 
-async def run(url: str, seconds: float) -> None:
-    redis = client(parse(url), 10.0)
+async def run(address: Address, seconds: float) -> None:
+    redis = client(address, 10.0)
     try:
-        await turns(redis, url, seconds)
-        await big(redis, url)
+        await turns(redis, address, seconds)
+        await big(redis, address)
     finally:
         await close(redis)
 
@@ -201,7 +192,7 @@ def main() -> None:
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         url = options.redis or stack.enter_context(server())
-        asyncio.run(run(url, options.seconds))
+        asyncio.run(run(parse(url), options.seconds))
 
 
 if __name__ == "__main__":

@@ -109,7 +109,10 @@ def _check_kind(address: Address, info: Mapping[str, Any]) -> None:
             f" and Valkey ({SETTING})."
         )
     if info.get("cluster_enabled"):
-        logger.info("Redis at %s is a cluster's: all keys of the domain are in one slot", address)
+        raise RedisError(
+            f"Redis at {address} is one of a cluster, of which another has this domain's keys:"
+            f" name one that is by itself, or Sentinels ({SETTING})."
+        )
     if info.get("role") != "master":
         raise RedisError(
             f"Redis at {address} is a replica, which nothing can be written to: name its master,"

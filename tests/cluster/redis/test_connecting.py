@@ -69,6 +69,11 @@ async def test_a_replica(
         assert "is a replica" in await complaint(replica.url)
 
 
+async def test_one_of_a_cluster(program: Callable[..., str], tmp_path: Path) -> None:
+    with running(program("redis-server"), tmp_path, "--cluster-enabled", "yes") as found:
+        assert "is one of a cluster" in await complaint(found.url)
+
+
 async def test_an_old_one(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("andiron.cluster.redis.connecting._OLDEST", (99, 0))
     assert "too old" in await complaint(redis_server.url)

@@ -254,4 +254,4 @@ class Narrow(Crashes):
 
 TestCrashes = Crashes.TestCase
 TestNarrow = Narrow.TestCase
-TestCrashes.settings = TestNarrow.settings = settings(max_examples=150, stateful_step_count=60)
+TestCrashes.settings = TestNarrow.settings = settings(max_examples=100, stateful_step_count=60)

@@ -22,43 +22,40 @@ import asyncio, json, sys
 from andiron.cluster.redis.address import Keys, parse
 from andiron.cluster.redis.belief import Timing
 from andiron.cluster.redis.connecting import client, close
-from andiron.cluster.redis.journal import RedisJournal
+from andiron.cluster.redis.journaling import journaling
 from andiron.cluster.redis.lease import Lease
-from andiron.cluster.redis.opening import open_journal
-from andiron.cluster.redis.pipe import Pipe
 from andiron.sm.driver import TimerDriver
 from andiron.sm.timers import Timers
 
-url, domain, ttl = sys.argv[1], sys.argv[2], float(sys.argv[3])
+address, domain, ttl = parse(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 
 def say(**what):
     print(json.dumps(what), flush=True)
 
 async def main():
-    redis, own, keys = client(parse(url), 2.0), client(parse(url), None), Keys(domain)
+    redis, timers, clock = client(address, 2.0), Timers(), asyncio.get_running_loop().time
+    TimerDriver(timers).start()
     lost = asyncio.Event()
-    lease = Lease(redis, keys, "home", lost.set, timing=Timing(ttl=ttl, margin=ttl / 5))
+    timing = Timing(ttl=ttl, margin=ttl / 5)
+    lease = Lease(redis, Keys(domain), "home", lost.set, timing=timing)
     async with lease.doorbell() as bell:
         while not await lease.take():
             await bell.wait(lease.free_in())
-    found = await open_journal(redis, keys, lease.key, lease.token, "chat")
-    timers, loop = Timers(), asyncio.get_running_loop()
-    pipe = Pipe(own, keys, lease.key, lease.token, keep=600)
-    journal = RedisJournal(
-        "chat", found.segment, found.state, timers, pipe, loop.time, touch=100)
-    journal.on_lost = lost.set
-    TimerDriver(timers).start()
-    say(home=int(lease.fence), found=dict(journal.journal.state.notes))
-    number = found.state.notes.get("count", 0)
-    while not lost.is_set():
-        number += 1
-        journal.journal.note("count", number)
-        promised = lambda number=number: say(promised=number)
-        if journal.flush(loop.time(), promised):
-            promised()
-        await asyncio.sleep(0.005)
-    say(lost=True, held=lease.held, failing=journal.failing)
+    async with journaling(address, domain, lease, timers, clock, keep=600) as journal:
+        journal.on_lost = lost.set
+        found = dict(journal.journal.state.notes)
+        say(home=int(lease.fence), found=found)
+        number = found.get("count", 0)
+        while not lost.is_set():
+            number += 1
+            journal.journal.note("count", number)
+            promised = lambda number=number: say(promised=number)
+            if journal.flush(clock(), promised):
+                promised()
+            await asyncio.sleep(0.005)
+        say(lost=True, held=lease.held, failing=journal.failing)
     await lease.release()
+    await close(redis)
 
 asyncio.run(main())
 """
