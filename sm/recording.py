@@ -61,6 +61,13 @@ class Writer(Protocol):
     def size(self) -> int:
         """How many bytes the file has."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether nobody but this process can go on with the sessions while it lives.
+
+        Then what promises nothing may go out though it cannot be written down.
+        """
+
     def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
         """Write what was recorded; tell whether it may be promised, else call ``done`` later."""
 
@@ -322,11 +329,8 @@ class Recording:
     def _wait(self, gates: list[Gate], now: float) -> None:
         """Let go out what may, and the rest when it is written down."""
         if self._writer.failing:
-            for gate in gates:
-                try:
-                    gate.release_the_rest()
-                except Exception:
-                    logger.exception(_HELD_UP)
+            if self._writer.alone:
+                _release_the_rest(gates)
             self._keep(gates, now)
         elif self._turns >= _TURNS:
             self._keep(gates, now)
@@ -368,6 +372,15 @@ def _release(marks: Iterable[tuple[Gate, int]]) -> None:
     for gate, mark in marks:
         try:
             gate.release(mark)
+        except Exception:
+            logger.exception(_HELD_UP)
+
+
+def _release_the_rest(gates: Iterable[Gate]) -> None:
+    """Let out what promises nothing."""
+    for gate in gates:
+        try:
+            gate.release_the_rest()
         except Exception:
             logger.exception(_HELD_UP)
 

@@ -57,6 +57,10 @@ class RedisJournal:
     but its ``durability``: whether Redis has it on a disk is for Redis to be told.
     """
 
+    alone: Final = False
+    """While Redis cannot be reached another process may take over, which knows nothing of what
+    was not written: a client that had it could not resume there."""
+
     def __init__(
         self,
         name: str,
@@ -75,7 +79,7 @@ class RedisJournal:
         Redis keeps it. ``clock`` gives the ``now`` that is passed in elsewhere.
         """
         self.name: Final = name
-        self.journal: Final = Journal(state)
+        self.journal = Journal(state)
         self.wake_at = inf
         self.on_lost: Callable[[], object] = _nothing
         """Told once when another process has it: nothing is promised any more, for ever."""

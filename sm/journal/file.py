@@ -58,6 +58,9 @@ class JournalFile:
     acknowledgements go out; :meth:`close` is the clean stop. All of it is called on the event loop.
     """
 
+    alone: Final = True
+    """The file is locked by this process."""
+
     def __init__(
         self,
         path: str,

@@ -21,6 +21,7 @@ class Paper:
         self.journal = Journal(State())
         self.safe = True
         self.failing = ""
+        self.alone = True
         self.waiting: list[Callable[[], object]] = []
         self.batches: list[list[str]] = []
 
@@ -135,6 +136,23 @@ def test_while_nothing_can_be_written_nothing_is_promised(case: Case) -> None:
     assert case.sent == ["<one/>", "<two/>", "<three/>"]
     case.over()
     assert case.sent[3:] == ["<a h='1'/>"]
+
+
+def test_where_another_may_go_on_nothing_goes_out_that_he_would_not_know(case: Case) -> None:
+    transport = case.session.transport
+    assert transport is not None
+    case.paper.safe, case.paper.failing, case.paper.alone = False, "out of reach", False
+    for text in ("<one/>", Promise("<a h='1'/>"), "<two/>"):
+        case.gate.send(text)
+    case.turn()
+    case.gate.send("<three/>")
+    case.gate.end(transport, None)
+    case.turn()
+    assert case.sent == []
+    assert transport.closed is False
+    case.over()
+    assert case.sent == ["<one/>", "<a h='1'/>", "<two/>", "<three/>"]
+    assert transport.closed is True
 
 
 def test_nothing_goes_before_the_answer_to_a_resumption(case: Case) -> None:
