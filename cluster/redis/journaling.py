@@ -54,7 +54,7 @@ async def journaling(
     finally:
         await close(reading)
     writing = client(address, None)
-    pipe = Pipe(writing, keys, lease.key, lease.token, keep)
+    pipe = Pipe(writing, keys, lease.key, lease.token, keep, lease.hurry)
     touch = keep / _TOUCHES
     journal = RedisJournal(
         name, found.segment, found.state, timers, pipe, clock, touch=touch, config=config

@@ -69,6 +69,7 @@ class Lease:
         self._where = b""
         self._free_at = 0.0
         self._asking = asyncio.Lock()
+        self._hurried = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
     @property
@@ -92,7 +93,7 @@ class Lease:
         if self._belief.standing is Standing.FREE:
             # The same as long as no answer came: what was asked before may have been done.
             self.token = self.token or secrets.token_hex(16)
-            if await self._ask(self._timing.patience):
+            if await self._ask(self._timing.patience) and self._keeping is None:
                 self._keeping = asyncio.create_task(self._keep())
         return self.held
 
@@ -101,6 +102,10 @@ class Lease:
         self._where = where
         if self.held:
             await self._ask(self._timing.patience)
+
+    def hurry(self) -> None:
+        """Renew it now, if it is held: Redis seems to have lost it."""
+        self._hurried.set()
 
     async def where(self) -> bytes | None:
         """Return what the holder says of itself; None: nobody holds it, or says anything.
@@ -148,9 +153,12 @@ class Lease:
         belief, clock = self._belief, self._clock
         while belief.held(now := clock()):
             due = belief.next_deadline() - now
-            if due > 0:
-                await asyncio.sleep(due)
+            if due > 0 and not self._hurried.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(due):
+                        await self._hurried.wait()
             else:
+                self._hurried.clear()
                 await self._ask(min(self._timing.patience, belief.left(now)))
 
     async def _ask(self, patience: float) -> bool:
@@ -158,16 +166,16 @@ class Lease:
         keys = [self.key, self._fences, self._channel]
         ttl, kept = round(self._timing.ttl * 1000), _KEPT * 1000
         async with self._asking:
-            sent = self._clock()
+            token, sent = self.token, self._clock()
             try:
                 async with asyncio.timeout(patience):
                     answer: Any = await self._claim(
-                        keys=keys, args=[self.token, ttl, self.fence, self._where, kept]
+                        keys=keys, args=[token, ttl, self.fence, self._where, kept]
                     )
             except FAILURES as error:
                 self._unanswered(why(error))
                 return False
-            return await self._answered(sent, answer)
+            return await self._answered(token, sent, answer)
 
     def _unanswered(self, reason: str) -> None:
         if not self.failing:
@@ -175,16 +183,18 @@ class Lease:
         self.failing = reason
         self._belief.unanswered(self._clock())
 
-    async def _answered(self, sent: float, answer: Any) -> bool:
+    async def _answered(self, token: str, sent: float, answer: Any) -> bool:
         self.failing = ""
         granted, value = answer
         now = self._clock()
+        released = token != self.token
         if not granted:
-            self._belief.refused()
+            if not released:
+                self._belief.refused()
             self._free_at = now + value / 1000
             return False
-        if not self._belief.granted(sent, now):
-            await self._give_back(self.token)
+        if released or not self._belief.granted(sent, now):
+            await self._give_back(token)
             return False
         self.fence = value.decode()
         return True

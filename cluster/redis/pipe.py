@@ -37,6 +37,8 @@ _PATIENCE: Final = 5.0
 _SCRIPTS: Final = (JOIN, APPEND, SWITCH)
 _REFUSED: Final = -1
 _OUTRUN: Final = -2
+_MISSING: Final = -3
+_NOBODY: Final = Broken("it does not know who is home")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,25 @@ class Pipe:
     """A :class:`~andiron.cluster.redis.store.Store`; :meth:`close` it at the end.
 
     ``client`` waits for answers as long as it takes, and is the pipe's alone. ``token`` shows that
-    the lease is held; ``keep`` is for how many seconds Redis keeps what nobody renews.
+    the lease is held; ``keep`` is for how many seconds Redis keeps what nobody renews. ``missing``
+    is called when Redis says that nobody holds it: it may have lost it.
     """
 
-    def __init__(self, client: Redis, keys: Keys, lease: str, token: str, keep: float) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        keys: Keys,
+        lease: str,
+        token: str,
+        keep: float,
+        missing: Callable[[], object] = lambda: None,
+    ) -> None:
         self._client = client
         self._base = keys.key("journal")
         self._keys = lease, self._base
         self._token = token
         self._keep = round(keep * 1000)
+        self._missing = missing
         self._joined = 0
         self._line: _Line | None = None
 
@@ -67,7 +79,7 @@ class Pipe:
         if isinstance(operation, Join):
             self._end()
             self._joined += 1
-            self._line = _Line(self._client)
+            self._line = _Line(self._client, self._missing)
         assert self._line is not None
         self._line.ask(operation, self._command(operation), answered)
 
@@ -100,12 +112,15 @@ class Pipe:
 class _Line:
     """One connection, from the first question to its end."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, missing: Callable[[], object]) -> None:
         self._client = client
+        self._missing = missing
         self._questions: deque[_Question] = deque()
         self._unsent: list[tuple[Any, ...]] = []
         self._names: dict[str, str] = {}
         """By script, the name by which the server knows it."""
+        self._over: Broken | None = None
+        """The answer to whatever is asked after its end, which nobody may have heard of."""
         self._connection: AbstractConnection | None = None
         self._loop = asyncio.get_running_loop()
         self._watch: asyncio.TimerHandle | None = None
@@ -119,6 +134,9 @@ class _Line:
         answered: Callable[[Answer], object],
     ) -> None:
         """Send a question, or have it sent when that is possible."""
+        if self._over is not None:
+            self._loop.call_soon(answered, self._over)
+            return
         self._questions.append(_Question(operation, answered, self._loop.time()))
         if self._watch is None:
             self._watch = self._loop.call_later(_PATIENCE, self._look)
@@ -128,11 +146,14 @@ class _Line:
 
     def end(self, reason: str) -> None:
         """Close it: nothing more is answered but that."""
+        if self._over is not None:
+            return
+        self._over = Broken(reason)
         questions, self._questions = self._questions, deque()
         self.forget()
         self._task.cancel()
         for question in questions:
-            question.answered(Broken(reason))
+            question.answered(self._over)
 
     def forget(self) -> None:
         """Tell nobody anything any more."""
@@ -140,6 +161,7 @@ class _Line:
         self._unsent.clear()
         if self._watch is not None:
             self._watch.cancel()
+            self._watch = None
 
     async def close(self) -> None:
         """End, and wait until the connection is closed."""
@@ -179,6 +201,8 @@ class _Line:
         made = _answer(question.operation, answer)
         if isinstance(made, Broken):
             self._questions.appendleft(question)
+            if made is _NOBODY:
+                self._missing()
             raise _BrokenError(made.why)
         question.answered(made)
 
@@ -234,6 +258,8 @@ def _answer(operation: Operation, answer: Any) -> Answer:
         return Refused()
     if answer == _OUTRUN:
         return Broken("another connection of this process has joined")
+    if answer == _MISSING:
+        return _NOBODY
     if isinstance(operation, Join):
         return Joined(current.decode(), answer)
     return Done(answer)

@@ -72,8 +72,9 @@ return 1
 JOIN: Final = """
 local lease, journal = KEYS[1], KEYS[2]
 local token, writer, abandoned, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-if redis.call('hget', lease, 'token') ~= token then
-  return {-1, ''}
+local holder = redis.call('hget', lease, 'token')
+if holder ~= token then
+  return {holder and -1 or -3, ''}
 end
 local current = redis.call('hget', journal, 'current') or ''
 if abandoned ~= '' and abandoned ~= current then
@@ -85,14 +86,16 @@ return {redis.call('llen', journal .. ':' .. current), current}
 """
 """Let this connection be the one that may append: ``{length, name}`` of the list that is current.
 
-A list that is not gone on with is removed. -1 in place of a length: the lease is another's.
+A list that is not gone on with is removed. In place of a length, -1: the lease is another's; -3: it
+is nobody's, which its holder may not have heard of, or be about to put right.
 """
 
 APPEND: Final = """
 local lease, journal, name = KEYS[1], KEYS[2], KEYS[3]
 local token, writer, at, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-if redis.call('hget', lease, 'token') ~= token then
-  return -1
+local holder = redis.call('hget', lease, 'token')
+if holder ~= token then
+  return holder and -1 or -3
 end
 if redis.call('hget', journal, 'writer') ~= writer then
   return -2
@@ -110,14 +113,15 @@ return length
 """
 """Append lines to a list that has ``at`` of them; return its length.
 
--1: the lease is another's. -2: another connection has joined since.
+-1 and -3 as above; -2: another connection has joined since.
 """
 
 SWITCH: Final = """
 local lease, journal, name = KEYS[1], KEYS[2], KEYS[3]
 local token, writer, length, new, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-if redis.call('hget', lease, 'token') ~= token then
-  return -1
+local holder = redis.call('hget', lease, 'token')
+if holder ~= token then
+  return holder and -1 or -3
 end
 if redis.call('hget', journal, 'writer') ~= writer then
   return -2

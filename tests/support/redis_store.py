@@ -48,7 +48,7 @@ class MemoryRedis:
     def do(self, token: str, line: int, operation: Operation) -> Answer:
         """Do what the scripts do."""
         if self.holder != token:
-            return Refused()
+            return Refused() if self.holder else Broken("it does not know who is home")
         if isinstance(operation, Join):
             return self._join(token, line, operation)
         if self.writer != (token, line):
@@ -90,6 +90,8 @@ class MemoryStore:
         self.redis = redis
         self.token = token
         self.line = 0
+        self.broken: Broken | None = None
+        """What is answered by a connection that broke, though nobody was told when it did."""
         self.calls: list[Call] = []
         """Sent by the connection that there is, and not answered."""
         self.late: list[Call] = []
@@ -99,7 +101,8 @@ class MemoryStore:
         if isinstance(operation, Join):
             self.cut("connected anew")
             self.line += 1
-        self.calls.append(Call(self.line, operation, answered))
+            self.broken = None
+        self.calls.append(Call(self.line, operation, answered, self.broken))
 
     def do_one(self) -> bool:
         """Have the server do the next that it has not done; tell whether there was one."""
@@ -127,10 +130,11 @@ class MemoryStore:
 
     def cut(self, why: str = "cut") -> None:
         """Break the connection; what was not done may be done later."""
+        self.broken = Broken(why)
         calls, self.calls = self.calls, []
         self.late += [call for call in calls if call.answer is None]
         for call in calls:
-            call.answered(Broken(why))
+            call.answered(self.broken)
 
     def do_late(self) -> None:
         """Have the server do what was on its way when connections broke."""

@@ -94,7 +94,7 @@ class World:
 
     def all_is_well(self) -> None:
         """Whatever happened, it goes on when nothing is in its way."""
-        self.redis.full = False
+        self.redis.full, self.redis.holder = False, self.store.token
         for _ in range(100):
             self.flush()
             self.store.all()
@@ -217,6 +217,10 @@ class Crashes(World, RuleBasedStateMachine):
         for store in (*self.former, self.store):
             store.do_late()
         self.check()
+
+    @rule(there=st.booleans())
+    def the_lease_is_missing(self, there: bool) -> None:
+        self.redis.holder = self.store.token if there else ""
 
     @rule(full=st.booleans())
     def memory_is_full(self, full: bool) -> None:

@@ -205,6 +205,20 @@ async def test_a_server_that_is_not_there(keys: Keys, caplog: pytest.LogCaptureF
     await close(redis)
 
 
+async def test_an_answer_that_comes_after_the_release_gives_nothing(
+    make: Make, redis: Redis
+) -> None:
+    one, other = make(), make()
+    await one.lease.take()
+    publishing = asyncio.create_task(one.lease.publish(b"here"))
+    await asyncio.sleep(0)
+    await one.lease.release()
+    await publishing
+    assert not one.lease.held
+    assert await other.lease.take()
+    assert not one.over.is_set()
+
+
 async def test_what_is_kept_has_an_end(make: Make, redis: Redis, keys: Keys) -> None:
     one = make()
     await one.lease.take()

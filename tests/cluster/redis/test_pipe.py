@@ -161,6 +161,19 @@ async def test_a_connection_that_breaks_loses_nothing(redis: Redis, url: str, ke
         assert plain(two.journal.state) == before
 
 
+async def test_a_connection_that_breaks_while_it_is_idle(
+    redis: Redis, url: str, keys: Keys
+) -> None:
+    async with process(redis, url, keys) as one:
+        await one.promised(one.note(0))
+        line = one.pipe._line
+        assert line is not None
+        await redis.client_kill_filter(_type="normal", skipme=True)
+        await until(lambda: line._over is not None)
+        assert one.file.failing == ""
+        await one.promised(one.note("then"))
+
+
 async def test_who_lost_the_lease_writes_nothing(
     redis: Redis, url: str, keys: Keys, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,13 +192,19 @@ async def test_who_lost_the_lease_writes_nothing(
         assert three.journal.state.notes == {"a": "mine", "b": "theirs"}
 
 
-async def test_who_has_no_lease_appends_nothing(redis: Redis, url: str, keys: Keys) -> None:
+async def test_while_nobody_has_the_lease_nothing_is_written(
+    redis: Redis, url: str, keys: Keys
+) -> None:
+    """Whether it is lost, its holder finds out; or Redis has lost it, and gets it again."""
     async with process(redis, url, keys) as one:
         await one.promised(one.note("mine"))
         await redis.delete(one.lease)
-        one.note("too late")
-        await one.lost.wait()
-        assert one.told == [1]
+        number = one.note("later")
+        await until(lambda: one.file.failing == "it does not know who is home")
+        assert number not in one.told
+        await redis.hset(one.lease, "token", one.token)
+        await one.promised(number)
+        assert not one.lost.is_set()
 
 
 async def test_what_redis_has_lost_is_written_anew(redis: Redis, url: str, keys: Keys) -> None:
@@ -214,12 +233,10 @@ async def test_a_server_that_starts_again_without_anything(
         assert number not in one.told
         own_server.start()
         await redis.hset(one.lease, "token", one.token)
-        if not one.lost.is_set():
-            # Else it came before the lease was there again, which is as it should be.
-            await one.promised(number)
-            before = plain(one.journal.state)
-            async with process(redis, own_server.url, keys, "two") as two:
-                assert plain(two.journal.state) == before
+        await one.promised(number)
+        before = plain(one.journal.state)
+        async with process(redis, own_server.url, keys, "two") as two:
+            assert plain(two.journal.state) == before
     await close(redis)
 
 

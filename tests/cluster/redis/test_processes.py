@@ -14,7 +14,8 @@ import pytest
 from redis.asyncio import Redis
 from support.redis_server import RedisServer
 
-from andiron.cluster.redis.address import Keys
+from andiron.cluster.redis.address import Keys, parse
+from andiron.cluster.redis.connecting import client, close
 
 TTL = 3.0
 HOLDER = """
@@ -64,8 +65,8 @@ asyncio.run(main())
 class Holder:
     """A process that wants to be home, counts while it is, and says what is promised."""
 
-    def __init__(self, url: str, keys: Keys) -> None:
-        command = [sys.executable, "-c", HOLDER, url, keys.domain, str(TTL)]
+    def __init__(self, url: str, keys: Keys, ttl: float) -> None:
+        command = [sys.executable, "-c", HOLDER, url, keys.domain, str(ttl)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         self._out: IO[bytes] = self.process.stdout
@@ -90,8 +91,8 @@ class Holder:
 
 
 @contextmanager
-def holder(url: str, keys: Keys) -> Iterator[Holder]:
-    made = Holder(url, keys)
+def holder(url: str, keys: Keys, ttl: float = TTL) -> Iterator[Holder]:
+    made = Holder(url, keys, ttl)
     with made.process:
         try:
             yield made
@@ -141,3 +142,29 @@ async def test_one_that_stands_still_and_comes_back(
         await other.last()
         third = await stack.enter_context(holder(redis_server.url, domain)).hear("home")
         assert third["found"]["count"] >= told["promised"], "the one that came back wrote nothing"
+
+
+async def test_a_redis_that_starts_again_with_nothing(own_server: RedisServer, keys: Keys) -> None:
+    """The home stays home, and writes anew what it has."""
+    redis = client(parse(own_server.url), 5.0)
+    await redis.set(keys.key("fence", "home"), 1)
+    await close(redis)
+    with ExitStack() as stack:
+        one = stack.enter_context(holder(own_server.url, keys, ttl=60))
+        await one.hear("home")
+        for _ in range(20):
+            await one.hear("promised")
+        own_server.kill()
+        own_server.start()
+        redis = client(parse(own_server.url), 5.0)
+        async with asyncio.timeout(60):
+            while not await redis.exists(keys.key("journal")):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        # What was promised before may not have been read yet.
+        last = 0
+        while (told := await one.hear("promised"))["promised"] < last + 200:
+            last = last or told["promised"]
+        await redis.delete(keys.key("lease", "home"))
+        second = await stack.enter_context(holder(own_server.url, keys)).hear("home")
+        assert second["found"]["count"] >= told["promised"] > 20
+    await close(redis)
