@@ -33,6 +33,7 @@ from andiron.domain.contacts.roster_store import RosterStore
 from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.failure_log import FAILURE_LOG
+from andiron.domain.database.holders import Tenure
 from andiron.domain.events import Events
 from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.guarded import GuardedLink
@@ -144,8 +145,12 @@ class Domain:
         self.reader: Guard
         """Reads texts of our own sessions again, which grew by addresses and the like."""
 
-    async def start(self, lost: Callable[[str], object] = lambda _sentence: None) -> None:
-        """Open the database, for this domain alone.
+    async def start(
+        self,
+        lost: Callable[[str], object] = lambda _sentence: None,
+        tenure: Tenure | None = None,
+    ) -> None:
+        """Open the database, for this domain alone, or while its ``tenure`` lasts.
 
         ``lost`` is called with a sentence should that not be so any more
         (:func:`claim_database`): the domain must be stopped then.
@@ -154,10 +159,14 @@ class Domain:
         async with AsyncExitStack() as unless_started:
             config = self.config
             claim = await claim_database(
-                config.database, config.claim_patience, lost, fellows=config.claim_fellows
+                config.database,
+                config.claim_patience,
+                lost,
+                fellows=config.claim_fellows,
+                tenure=tenure,
             )
             unless_started.push_async_callback(claim.release)
-            database = await Database.open(self.config.database)
+            database = await Database.open(self.config.database, tenure=tenure)
             unless_started.push_async_callback(database.close)
             await self._start(database)
             self._held = unless_started.pop_all()

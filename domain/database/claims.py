@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from andiron.domain.database.engines import DatabaseError
-from andiron.domain.database.holders import Holder, has_fellows
+from andiron.domain.database.holders import Holder, Tenure, has_fellows
 from andiron.domain.database.urls import parse
 
 __all__ = ["Claim", "ServedAlready", "claim_database"]
@@ -48,18 +48,19 @@ async def claim_database(
     lost: Callable[[str], object] = lambda _sentence: None,
     *,
     fellows: bool = False,
+    tenure: Tenure | None = None,
 ) -> Claim:
     """Take the right to serve a database; release it when it is closed.
 
     Who has it and is about to end, in a restart, is waited for ``patience``
     seconds, unless this is a second worker that a server was told to start, and these do not
-    take turns, as ``fellows`` do.
+    take turns, as ``fellows`` do. A ``tenure`` ends what is left of the one before, if it can.
     ``lost`` is called with a sentence for the operator should the database be
     another's later on, which can happen where the way to it broke, or be gone.
     Raises :class:`ServedAlready`, and :class:`DatabaseError` as ``Database.open`` does.
     """
     kind, parsed = parse(url)
-    claim: Claim = kind.claim(parsed, lost)
+    claim: Claim = kind.claim(parsed, lost, tenure)
     try:
         await _wait(claim, patience, fellows=fellows)
     except BaseException:

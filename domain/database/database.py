@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from andiron.domain.database.engines import FAILURES, SETTING, DatabaseError, Engines, Operation
+from andiron.domain.database.holders import Tenure
 from andiron.domain.database.lines import OWN, Lines
 from andiron.domain.database.migrations import META, SchemaError, upgrade
 from andiron.domain.database.urls import parse
@@ -77,12 +78,16 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, migrating: Callable[[int, int], object] | None = None
+        cls,
+        url: str,
+        migrating: Callable[[int, int], object] | None = None,
+        tenure: Tenure | None = None,
     ) -> "Database":
         """Open a database and update its schema.
 
         That may take long: ``migrating`` is told to which version it is being led, and which is
-        the last; so is the log.
+        the last; so is the log. It is used for as long as the ``tenure`` lasts, where that
+        can be seen to.
 
         ``sqlite:///file.db`` is a file, which is made where there is none,
         readable by its owner only; ``sqlite://`` is in memory;
@@ -90,7 +95,7 @@ class Database:
         Raises :class:`DatabaseError`.
         """
         kind, parsed = parse(url)
-        engines: Engines = kind.engines(parsed)
+        engines: Engines = kind.engines(parsed, tenure)
         new = False
 
         def begun(version: int, last: int) -> None:

@@ -1,18 +1,23 @@
 """Which process serves a database, as it writes that down for the next one that would."""
 
+import hashlib
 import multiprocessing
 import os
 import re
+import secrets
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from andiron.domain.database.engines import SETTING
 
-__all__ = ["UNKNOWN", "Holder", "has_fellows"]
+__all__ = ["UNKNOWN", "Holder", "Tenure", "has_fellows"]
 
-_TEXT: Final = re.compile(r"andiron (\d{1,10})/(\d{1,10})@([\w.-]{0,32})", re.ASCII)
+_TEXT: Final = re.compile(
+    r"andiron (\d{1,10})/(\d{1,10})@([\w.-]{0,32})(?:#[0-9a-f]{12})?", re.ASCII
+)
 _WORKERS: Final = re.compile(r"(?:^| )(?:-w|--workers)[ =]?(\d+)(?: |$)")
 
 
@@ -36,9 +41,13 @@ class Holder:
         found = _TEXT.fullmatch(text or "")
         return cls(int(found[1]), int(found[2]), found[3]) if found else UNKNOWN
 
-    def text(self) -> str:
-        """Return this in 62 ASCII characters at most: PostgreSQL takes 63 for a name."""
-        return f"andiron {self.process}/{self.parent}@{self.machine}"
+    def text(self, mark: str = "") -> str:
+        """Return this in 62 ASCII characters at most: PostgreSQL takes 63 for a name.
+
+        ``mark`` is a :class:`Tenure`'s, and ends it.
+        """
+        first, last = f"andiron {self.process}/{self.parent}@", mark and f"#{mark}"
+        return f"{first}{self.machine[: 62 - len(first) - len(last)]}{last}"
 
     def is_fellow_worker(self) -> bool:
         """Tell whether one server seems to have started that process and this one as workers."""
@@ -63,6 +72,22 @@ class Holder:
             f"{name} serves it already, and only one can; stop that one, or let {SETTING} name"
             " another database"
         )
+
+
+class Tenure:
+    """A process's turn at a database that several take by turns, each for as long as it is ``held``.
+
+    Something else gives the turns, and to one at a time. ``turns`` says what: the same for all that
+    take turns, and for no others.
+    """
+
+    def __init__(self, turns: str, held: Callable[[], bool]) -> None:
+        self.held: Final = held
+        group = hashlib.sha256(turns.encode()).hexdigest()[:6]
+        self.name: Final = Holder.own().text(group + secrets.token_hex(3))
+        """What this turn's connections are called."""
+        self.names: Final = f"andiron %#{group}%"
+        """A pattern, as SQL has them, of what those of all turns are called."""
 
 
 UNKNOWN: Final = Holder(0, 0, "")

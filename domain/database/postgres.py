@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines, Operation
+from andiron.domain.database.holders import Tenure
 from andiron.domain.database.postgres_claim import ConnectionClaim
 
 __all__ = ["DRIVERS", "check", "claim", "engines", "missing", "problem"]
@@ -62,24 +63,25 @@ def check(url: URL) -> None:
     _driver()
 
 
-def engines(url: URL) -> Engines:
+def engines(url: URL, tenure: Tenure | None = None) -> Engines:
     """Return the ways into a database; nothing is connected yet. Raises :class:`DatabaseError`."""
     arguments, name = _arguments(url), _name(url)
     writing = {"idle_in_transaction_session_timeout": _IDLE_TIMEOUT}
     migrating = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=_connector(name, arguments, writing, None),
+        async_creator=_connector(name, arguments, writing, None, tenure),
         isolation_level="READ COMMITTED",
         poolclass=NullPool,
         hide_parameters=True,
     )
+    waiting = writing | {"lock_timeout": _LOCK_TIMEOUT}
     writer = _pooled(
-        _connector(name, arguments, writing | {"lock_timeout": _LOCK_TIMEOUT}, _STATEMENT_TIMEOUT),
+        _connector(name, arguments, waiting, _STATEMENT_TIMEOUT, tenure),
         isolation_level="READ COMMITTED",
         pool_size=1,
     )
     readers = _pooled(
-        _connector(name, arguments, {}, _STATEMENT_TIMEOUT),
+        _connector(name, arguments, {}, _STATEMENT_TIMEOUT, tenure),
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
         pool_size=_READERS,
@@ -89,11 +91,11 @@ def engines(url: URL) -> Engines:
     return Engines(name, migrating, writer, _Readers(readers), _explain)
 
 
-def claim(url: URL, lost: Callable[[str], object]) -> ConnectionClaim:
+def claim(url: URL, lost: Callable[[str], object], tenure: Tenure | None = None) -> ConnectionClaim:
     """Return what a server holds while it serves a database. Raises :class:`DatabaseError`."""
-    name = _name(url)
-    connect = _connector(name, _arguments(url), ConnectionClaim.settings(), _CONNECT_TIMEOUT)
-    return ConnectionClaim(name, connect, functools.partial(_failure, name), lost)
+    name, settings = _name(url), ConnectionClaim.settings(tenure)
+    connect = _connector(name, _arguments(url), settings, _CONNECT_TIMEOUT, tenure)
+    return ConnectionClaim(name, connect, functools.partial(_failure, name), lost, tenure)
 
 
 def _name(url: URL) -> str:
@@ -133,9 +135,11 @@ def _connector(
     arguments: Mapping[str, Any],
     settings: Mapping[str, str],
     timeout: float | None,
+    tenure: Tenure | None,
 ) -> Callable[[], Awaitable[Any]]:
     """Return what makes a connection; the password stays in here, out of the engine's sight."""
     asyncpg = _driver()
+    called = "andiron" if tenure is None else tenure.name
 
     async def connect() -> Any:
         try:
@@ -143,10 +147,14 @@ def _connector(
                 **arguments,
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=timeout,
-                server_settings={"application_name": "andiron", **settings},
+                server_settings={"application_name": called, **settings},
             )
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise _failure(name, error) from None
+        # Whose turn it is next ends what was there by then, and knows of nothing that comes later.
+        if tenure is not None and not tenure.held():
+            await connection.close()
+            raise DatabaseError(f"The database {name} is another process's to serve.")
         encoding = connection.get_settings().server_encoding
         if encoding != "UTF8":
             await connection.close()

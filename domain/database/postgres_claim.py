@@ -3,6 +3,11 @@
 The server releases the lock with the connection, however that ends. So the
 connection has a pulse, and where it is lost the lock is taken again on a new
 one, unless another server was quicker.
+
+Where processes take turns (:class:`~andiron.domain.database.holders.Tenure`), the former may hang,
+or be cut off, and have the lock and connections still. So whose turn it is has the server end
+all that are left of former turns before it takes the lock. A connection counts only if the turn
+lasted when it was there: one that was made too late is not used, and all others are known.
 """
 
 import asyncio
@@ -12,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from andiron.domain.database.engines import DatabaseError
-from andiron.domain.database.holders import Holder
+from andiron.domain.database.holders import Holder, Tenure
 
 __all__ = ["ConnectionClaim"]
 
@@ -29,6 +34,13 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 1
 AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND classid::bigint = $1 AND objid::bigint = $2
 """
+_OUST: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE $1 AND application_name <> $2
+"""
+_OUSTING: Final = 10.0
+"""Seconds in which connections of former turns end."""
+_STEP: Final = 0.02
 _PULSE: Final = 20.0
 """Seconds between two looks at a connection on which nothing happens."""
 _PAUSE: Final = 0.5
@@ -46,21 +58,23 @@ class ConnectionClaim:
         connect: Callable[[], Awaitable[Any]],
         failure: Callable[[Exception], DatabaseError],
         lost: Callable[[str], object],
+        tenure: Tenure | None = None,
     ) -> None:
         """``connect`` returns a connection of asyncpg, or raises :class:`DatabaseError`."""
         self.name = name
         self._connect = connect
         self._failure = failure
         self._lost = lost
+        self._tenure = tenure
         self._connection: Any = None
         self._gone = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
     @staticmethod
-    def settings() -> dict[str, str]:
+    def settings(tenure: Tenure | None) -> dict[str, str]:
         """Return what the server is told of the connection."""
         return {
-            "application_name": Holder.own().text(),
+            "application_name": Holder.own().text() if tenure is None else tenure.name,
             # A machine that lost its power, or its network, shall not hold the lock for hours.
             "tcp_keepalives_idle": "20",
             "tcp_keepalives_interval": "5",
@@ -74,7 +88,11 @@ class ConnectionClaim:
             self._gone = gone = asyncio.Event()
             connection.add_termination_listener(lambda _connection: gone.set())
         try:
+            if self._tenure is not None:
+                await self._oust(self._tenure)
             holder = await self._lock()
+        except DatabaseError:
+            raise
         except Exception as error:  # noqa: BLE001 - the driver's kinds are not at hand here
             raise self._failure(error) from None
         if holder is None and self._keeper is None:
@@ -97,6 +115,23 @@ class ConnectionClaim:
             if found is not None:  # else it was let go of between the two questions
                 return Holder.read(found["application_name"])
         return None
+
+    async def _oust(self, tenure: Tenure) -> None:
+        """End what is left of former turns."""
+        told = False
+        async with asyncio.timeout(_OUSTING):
+            while found := await self._connection.fetch(_OUST, tenure.names, tenure.name):
+                if not told:
+                    told = True
+                    logger.warning(
+                        "%d connections to the database %s are left of the process that was home"
+                        " before: they are ended",
+                        len(found),
+                        self.name,
+                    )
+                await asyncio.sleep(_STEP)
+        if not tenure.held():
+            raise DatabaseError(f"The database {self.name} is another process's to serve")
 
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None

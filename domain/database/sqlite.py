@@ -16,6 +16,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines
+from andiron.domain.database.holders import Tenure
 from andiron.domain.database.sqlite_claim import FileClaim, NoClaim
 from andiron.domain.database.sqlite_lookups import Lookups
 from andiron.domain.database.sqlite_readers import ThreadReaders
@@ -71,7 +72,7 @@ def check(url: URL) -> None:
         _check_writable(Path(path))
 
 
-def engines(url: URL) -> Engines:
+def engines(url: URL, _tenure: Tenure | None = None) -> Engines:
     """Return the ways into a database; its file is made where there is none.
 
     Raises :class:`DatabaseError`.
@@ -88,8 +89,13 @@ def engines(url: URL) -> Engines:
     return Engines(path or "in memory", writer, writer, readers, _explain)
 
 
-def claim(url: URL, lost: Callable[[str], object]) -> FileClaim | NoClaim:
-    """Return what a server holds while it serves a database. Raises :class:`DatabaseError`."""
+def claim(
+    url: URL, lost: Callable[[str], object], _tenure: Tenure | None = None
+) -> FileClaim | NoClaim:
+    """Return what a server holds while it serves a database. Raises :class:`DatabaseError`.
+
+    Whose turn it is waits: the kernel lets nobody have what a process that hangs holds.
+    """
     path = path_of(url)
     if not path:
         return NoClaim()

@@ -7,8 +7,9 @@ from support.waiting import until
 
 from andiron.domain.database import postgres_claim
 from andiron.domain.database.claims import ServedAlready, claim_database
+from andiron.domain.database.database import Database
 from andiron.domain.database.engines import DatabaseError
-from andiron.domain.database.holders import Holder
+from andiron.domain.database.holders import Holder, Tenure
 from andiron.domain.database.postgres_claim import ConnectionClaim
 
 TERMINATE = """
@@ -192,3 +193,62 @@ async def test_a_lock_that_was_let_go_of_between_two_questions_is_taken():
     assert await claim.take() is None
     assert connection.refusals == -1
     await claim.release()
+
+
+# Turns
+
+
+async def test_whose_turn_it_is_ends_all_that_is_left_of_the_former(
+    postgres_server: PostgresServer, postgres_url: str, caplog: pytest.LogCaptureFixture
+):
+    turns: list[Tenure] = []
+
+    def turn() -> Tenure:
+        made = Tenure("redis://one", lambda: turns[-1] is made)
+        turns.append(made)
+        return made
+
+    one = turn()
+    first = await claim_database(postgres_url, tenure=one)
+    former = await Database.open(postgres_url, tenure=one)
+    await former.set_meta("a", "mine")
+    assert await former.get_meta("a") == "mine"
+
+    two = turn()
+    second = await claim_database(postgres_url, tenure=two)
+    database = await Database.open(postgres_url, tenure=two)
+    assert "are left of the process that was home before" in caplog.text
+    for _ in range(3):
+        with pytest.raises(DatabaseError):
+            await former.set_meta("a", "too late")
+        with pytest.raises(DatabaseError):
+            await former.get_meta("a")
+    with pytest.raises(DatabaseError, match="is another process's to serve"):
+        await claim_database(postgres_url, tenure=one)
+    assert await database.get_meta("a") == "mine"
+    assert Holder.read(two.name) == Holder.own()
+
+    with pytest.raises(ServedAlready, match="this process serves it already"):
+        await claim_database(postgres_url)
+    with pytest.raises(ServedAlready):
+        await claim_database(postgres_url, tenure=Tenure("redis://other", lambda: True))
+    await database.set_meta("a", "still")
+    await database.close()
+    await second.release()
+    await former.close()
+    await first.release()
+
+
+async def test_a_turn_that_ends_while_the_former_is_ended(postgres_url: str):
+    lasting = iter([True, False])
+    with pytest.raises(DatabaseError, match="is another process's to serve"):
+        await claim_database(postgres_url, tenure=Tenure("redis://one", lambda: next(lasting)))
+
+
+async def test_what_does_not_end_is_said(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(postgres_claim, "_OUSTING", 0.01)
+    one = await claim_database(postgres_url, tenure=Tenure("redis://one", lambda: True))
+    monkeypatch.setattr(postgres_claim, "_OUST", "SELECT 1 WHERE $1::text <> $2::text")
+    with pytest.raises(DatabaseError, match="cannot be used"):
+        await claim_database(postgres_url, tenure=Tenure("redis://one", lambda: True))
+    await one.release()
