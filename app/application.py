@@ -69,6 +69,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("andiron")
 audit = logging.getLogger("andiron.audit")
 
+_LETTING_GO: Final = 1.0
+"""Seconds that connections have to end where another process may be home."""
 _STORING: Final = 1.0
 """Seconds that storing what clients are owed may take where nobody waits for the lifespan."""
 
@@ -147,6 +149,9 @@ class Andiron:
     It serves while its lifespan runs: a server runs that by itself; a host
     that mounts it passes :attr:`lifespan` on, or is wrapped by :meth:`wrap`.
     """
+
+    _home_lost: bool
+    """Whether another process may be home since, and this one is not any more."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -359,7 +364,9 @@ class Andiron:
                 2 * self.settings.max_stanza_size,  # In Base64 it is within what can be relayed.
             )
         )
-        self._fellows = fellows = Fellows(self.settings, doorway, self._serve_relayed)
+        self._fellows = fellows = Fellows(
+            self.settings, doorway, self._serve_relayed, self._lose_home
+        )
         self._access.elsewhere = True
 
         @asynccontextmanager
@@ -395,7 +402,9 @@ class Andiron:
         guard = Guard(settings.max_stanza_size, settings.max_depth, max_nodes=settings.max_nodes)
         self.domain = domain = Domain(settings.domain_config(), guard, self._site)
         self.database_lost = ""
-        await domain.start(self._lose_database)
+        self._home_lost = False
+        fellows = self._fellows
+        await domain.start(self._lose_database, None if fellows is None else fellows.tenure())
         try:
             hooked = attached(self.hooks, domain, settings.hook_timeout, settings.hook_queue)
             async with (
@@ -420,7 +429,7 @@ class Andiron:
                     manager,
                     guard,
                     self._connections.one,
-                    None if self._fellows is None else self._fellows.relayed,
+                    None if fellows is None else fellows.relayed,
                 )
                 routes, self._bosh, self._websocket = on.enter_context(served(parts))
                 if self.database_lost:
@@ -448,13 +457,17 @@ class Andiron:
         )
 
         patience = self.settings.shutdown_timeout
+        fellows = self._fellows
+        shared = None if fellows is None else fellows.journal(manager.timers, manager.clock)
         try:
-            async with continuing(self.settings, domain, manager) as continuity:
+            async with continuing(self.settings, domain, manager, shared) as continuity:
 
                 def shutdown() -> None:
-                    if self._fellows is not None:
-                        self._fellows.send_elsewhere()
-                    if self.on_leaving is not None:
+                    if fellows is not None:
+                        fellows.send_elsewhere()
+                    if self._home_lost and continuity is not None:
+                        continuity.abandon()
+                    elif self.on_leaving is not None:
                         self.on_leaving()
                     self._entrance = None
                     if continuity is None:
@@ -473,8 +486,10 @@ class Andiron:
                 finally:
                     self._shutdown = None
                     shutdown()
-                    await self._connections.ended(patience)
-                    if continuity is not None and not self.database_lost:
+                    await self._connections.ended(
+                        min(patience, _LETTING_GO) if self._home_lost else patience
+                    )
+                    if continuity is not None and not (self.database_lost or self._home_lost):
                         await continuity.leave(patience)
         finally:
             driver.stop()
@@ -495,6 +510,14 @@ class Andiron:
             self.on_database_lost()
         if self._fellows is not None:
             self._fellows.step_down()
+
+    def _lose_home(self) -> None:
+        """Serve nothing from now on, until this process is home again, or a door."""
+        self._home_lost = True
+        self._refusal = LEAVING
+        self._serve_nothing()
+        if self._shutdown is not None:
+            self._shutdown()
 
     @property
     def at_home(self) -> bool:

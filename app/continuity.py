@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
 
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
@@ -19,7 +20,7 @@ from andiron.sm.journal.lines import JournalError
 from andiron.sm.journal.opening import examine
 from andiron.sm.journal.syncing import SyncingThread
 from andiron.sm.manager import SessionManager
-from andiron.sm.recording import Recording
+from andiron.sm.recording import Recording, Writer
 
 __all__ = ["Continuity", "check", "continuing"]
 
@@ -33,18 +34,33 @@ _STEP: Final = 0.01
 """Seconds between two looks whether what is in work at the end is done."""
 
 
+class Shared(Writer, Protocol):
+    """A journal that another process can take away."""
+
+    def abandon(self) -> None:
+        """Promise nothing any more."""
+
+
 class Continuity:
     """What an application has to do so that sessions go on in the next process."""
 
-    def __init__(self, domain: Domain, manager: SessionManager, file: JournalFile) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        manager: SessionManager,
+        recording: Recording,
+        abandon: Callable[[], object],
+    ) -> None:
+        """Take what writes down, and what is called when nothing is to be promised any more."""
         self._domain = domain
         self._manager = manager
-        self._file = file
+        self._recording = recording
+        self._abandon = abandon
 
     async def take_up(self) -> None:
         """Go on with the sessions and rooms of the process before. Raises DatabaseError."""
         began = time.monotonic()
-        journal = self._file.journal
+        journal = self._recording.journal
         sessions = [each.frozen() for each in journal.state.sessions.values()]
         notes = journal.state.notes.items()
         rooms = {key.removeprefix(_ROOM): note for key, note in notes if key.startswith(_ROOM)}
@@ -61,7 +77,12 @@ class Continuity:
             )
 
     def _note(self, room: str, plain: Plain) -> None:
-        self._file.journal.note(f"{_ROOM}{room}", plain)
+        self._recording.journal.note(f"{_ROOM}{room}", plain)
+
+    def abandon(self) -> None:
+        """Promise nothing any more: another process may go on with the sessions."""
+        self._abandon()
+        self._recording.give_up()
 
     async def leave(self, patience: float) -> None:
         """Write the last down; the connections have ended.
@@ -87,19 +108,30 @@ class Continuity:
 
 @contextlib.asynccontextmanager
 async def continuing(
-    settings: Settings, domain: Domain, manager: SessionManager
+    settings: Settings,
+    domain: Domain,
+    manager: SessionManager,
+    shared: AbstractAsyncContextManager[Shared] | None = None,
 ) -> AsyncIterator[Continuity | None]:
     """Let sessions outlive the process while the block runs; None where they are not to.
 
+    They are written down in a file, or where ``shared`` gives it, in that.
     Raises :class:`DatabaseError` with a sentence where the journal cannot be used.
     """
+    if shared is not None:
+        _tell_of_what_is_left(settings.journal_place(), "ANDIRON_CLUSTER names a Redis")
+        async with (
+            shared as journal,
+            _written(domain, manager, journal, journal.abandon) as continuity,
+        ):
+            yield continuity
+        return
     path = settings.journal_path()
     if not path:
-        _tell_of_what_is_left(settings.journal_place())
+        _tell_of_what_is_left(settings.journal_place(), "ANDIRON_DURABILITY is memory")
         yield None
         return
-    loop = asyncio.get_running_loop()
-    syncing = SyncingThread(loop.call_soon_threadsafe)
+    syncing = SyncingThread(asyncio.get_running_loop().call_soon_threadsafe)
     try:
         file = await asyncio.to_thread(
             JournalFile.open,
@@ -112,18 +144,32 @@ async def continuing(
     except JournalError as error:
         raise _failed(error) from None
     try:
-        manager.recording = Recording(file, head_of, manager.clock, loop.call_soon)
-        continuity = Continuity(domain, manager, file)
+        async with _written(domain, manager, file) as continuity:
+            yield continuity
+    finally:
+        file.close()
+
+
+@contextlib.asynccontextmanager
+async def _written(
+    domain: Domain,
+    manager: SessionManager,
+    writer: Writer,
+    abandon: Callable[[], object] = lambda: None,
+) -> AsyncIterator[Continuity]:
+    soon = asyncio.get_running_loop().call_soon
+    manager.recording = recording = Recording(writer, head_of, manager.clock, soon)
+    try:
+        continuity = Continuity(domain, manager, recording, abandon)
         await continuity.take_up()
         yield continuity
     finally:
         manager.recording = None
-        file.close()
 
 
 def check(settings: Settings) -> None:
     """Raise :class:`DatabaseError` where a look tells that the journal cannot be used."""
-    path = settings.journal_path()
+    path = "" if settings.by_redis else settings.journal_path()
     if path:
         try:
             examine(Disk(), path)
@@ -135,12 +181,12 @@ def _failed(error: JournalError) -> DatabaseError:
     return DatabaseError(f"{error} (ANDIRON_DURABILITY_FILE).")
 
 
-def _tell_of_what_is_left(path: str) -> None:
+def _tell_of_what_is_left(path: str, why: str) -> None:
     with contextlib.suppress(JournalError):
         if path and examine(Disk(), path):
             logger.warning(
-                "What an earlier process has written down in %s is not taken up, since"
-                " ANDIRON_DURABILITY is memory: start once with the former value, or remove the"
-                " file and with it the sessions in it",
+                "What an earlier process has written down in %s is not taken up, since %s: start"
+                " once with the former value, or remove the file and with it the sessions in it",
                 path,
+                why,
             )

@@ -95,6 +95,8 @@ class Doorway:
         self._way: HomeLink | ASGIApp | None = None
         self._leaving = False
         self._waiting = 0
+        self.trouble = ""
+        """Why there may be no home for longer, as far as this process knows."""
         self._changed = asyncio.Event()
         self.router = Router(
             [Route("/healthz", healthy), Route("/readyz", self._ready)],
@@ -122,7 +124,7 @@ class Doorway:
 
     async def _ready(self, _request: Request) -> Response:
         way = self._way
-        trouble = "" if way is not None else "no home"
+        trouble = "" if way is not None else f"no home: {self.trouble}".removesuffix(": ")
         if isinstance(way, HomeLink) and not way.open:
             trouble = "no home"
         elif isinstance(way, HomeLink) and way.silent > _SILENCE:

@@ -8,21 +8,25 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp
 
 from andiron.cluster.door import HomeLink
 from andiron.cluster.hello import Hello
 from andiron.cluster.home import DoorLink, Home, Serve
-from andiron.cluster.place import Place, PlaceError
-from andiron.cluster.unix_place import UnixPlace
+from andiron.cluster.place import PlaceError
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.database.urls import beside
+from andiron.domain.database.holders import Tenure
 from andiron.doorway import Doorway
+from andiron.meeting import failed, files_of, journal_of, place_of, tenure_of
 from andiron.settings import Settings
+from andiron.sm.timers import Timers
 
-__all__ = ["Fellows", "check", "place_of"]
+if TYPE_CHECKING:
+    from andiron.cluster.redis.journal import RedisJournal
+
+__all__ = ["Fellows"]
 
 logger = logging.getLogger("andiron")
 
@@ -42,15 +46,25 @@ _MARGIN: Final = 65_536
 class Fellows:
     """One of the processes of a chat, while :meth:`running`.
 
-    ``serve`` serves, at home, what others relay.
+    ``serve`` serves, at home, what others relay. ``lost`` is called when another process may be
+    home: all connections are to be closed, and nothing more is to be promised or served here.
+    Raises :class:`DatabaseError` where what it needs is not installed.
     """
 
-    def __init__(self, settings: Settings, doorway: Doorway, serve: Serve) -> None:
-        self._place = place_of(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        doorway: Doorway,
+        serve: Serve,
+        lost: Callable[[], object],
+    ) -> None:
+        self._settings = settings
+        self._place = place_of(settings, self._lose)
         self._doorway = doorway
         self._serve = serve
+        self._lost = lost
         self._limit = 4 * settings.max_stanza_size + _MARGIN
-        self._own = Hello(settings.domain, os.getpid(), _files(settings), self._limit)
+        self._own = Hello(settings.domain, os.getpid(), files_of(settings), self._limit)
         self._link: HomeLink | None = None
         self._home: Home | None = None
         self._leaving = False
@@ -62,6 +76,8 @@ class Fellows:
         """Whether a start need wait no longer."""
         self._stop = asyncio.Event()
         """Whether this process is to be home no longer."""
+        self._complaint = ""
+        """What was said last of what keeps it from being home."""
 
     @property
     def at_home(self) -> bool:
@@ -97,6 +113,10 @@ class Fellows:
         sentence where this process cannot be one of them, and whatever ``be_home`` raises where it
         was the first.
         """
+        try:
+            await self._place.begin()
+        except PlaceError as error:
+            raise failed(error) from None
         living = asyncio.create_task(self._live(be_home), name="fellows")
         try:
             ready = asyncio.create_task(self._ready.wait())
@@ -107,7 +127,10 @@ class Fellows:
             yield
         finally:
             self.leave()
-            await self._end(living)
+            try:
+                await self._end(living)
+            finally:
+                await self._place.end()
 
     async def _begun(self, living: asyncio.Task[None], ready: asyncio.Task[bool]) -> None:
         done: set[asyncio.Task[Any]] = set()
@@ -140,6 +163,24 @@ class Fellows:
         """As home, be it no longer: another process may do better."""
         self._stop.set()
 
+    def tenure(self) -> Tenure | None:
+        """Return, for a home, its turn at the database; None where its claim alone decides."""
+        return tenure_of(self._place)
+
+    def journal(
+        self, timers: Timers, clock: Callable[[], float]
+    ) -> "AbstractAsyncContextManager[RedisJournal] | None":
+        """Return, for a home, the journal that all share; None where it is a file."""
+        return journal_of(self._place, self._settings, timers, clock, self._lose)
+
+    def _lose(self) -> None:
+        """Be home no longer, at once: another process may be."""
+        if self._starting or self._serving:
+            self.step_down()
+            self._lost()
+            if self._home is not None:
+                self._home.drop()
+
     async def _end(self, living: asyncio.Task[None]) -> None:
         self._stop.set()
         # A database that is being opened is left open where that is interrupted.
@@ -169,8 +210,10 @@ class Fellows:
                     continue
             except (DatabaseError, PlaceError) as error:
                 if not self._ready.is_set():
-                    raise _failed(error) from None
-                logger.error("This process cannot be home, and tries again: %s", error)  # noqa: TRY400
+                    raise failed(error) from None
+                self._complain(error)
+                if isinstance(error, PlaceError):
+                    pause = _PAUSES[0]
             except Exception:
                 if not self._ready.is_set() or self._leaving:
                     raise
@@ -179,6 +222,17 @@ class Fellows:
                 # Not all at the same time, and others first.
                 await asyncio.sleep(pause * random.uniform(1, 1.5))  # noqa: S311
                 pause = min(2 * pause, most)
+
+    def _complain(self, error: Exception) -> None:
+        """Say why there is no home here, once for each reason."""
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            logger.error("This process cannot be home, and tries again: %s", error)
+        self._doorway.trouble = (
+            "processes cannot meet"
+            if isinstance(error, PlaceError)
+            else "a process cannot become home"
+        )
 
     async def _be_home(self, be_home: BeHome) -> None:
         self._stop.clear()
@@ -189,9 +243,12 @@ class Fellows:
             application = await stack.enter_async_context(be_home())
             self._serving, self._starting = True, False
             await self._place.listen(home.accept)
+            if self._stop.is_set():
+                return
             stack.callback(self._doorway.lead, None)
             stack.callback(self._be_nothing)
             self._home = home
+            self._greet()
             self._doorway.lead(application)
             if self._ready.is_set():
                 logger.info("This process is home now")
@@ -199,13 +256,17 @@ class Fellows:
             if not self._leaving:
                 await self._stop.wait()
 
+    def _greet(self) -> None:
+        """Forget what kept others from finding a home: there is one."""
+        self._complaint = self._doorway.trouble = ""
+
     def _be_nothing(self) -> None:
         self.send_elsewhere()
         self._home = None
 
     async def _be_door(self) -> bool:
         """Relay to the home until it ends; return whether there was one."""
-        link = HomeLink(self._own, self._limit, self._doorway.look)
+        link = HomeLink(self._own, self._limit, lambda: self._heard(link))
         if not await self._place.reach(lambda: link):
             return False
         self._link = link
@@ -215,6 +276,7 @@ class Fellows:
             if link.why_not:
                 raise PlaceError(f"This process cannot join its chat, for {link.why_not}")
             if link.other is not None:
+                self._greet()
                 self._ready.set()
             await asyncio.wait([link.over])
         finally:
@@ -223,43 +285,9 @@ class Fellows:
             link.close()
         return link.other is not None
 
-
-def place_of(settings: Settings) -> Place:
-    """Return where the processes of a chat meet that the settings say to be of several."""
-    return UnixPlace(settings.cluster.partition(":")[2])
-
-
-def check(settings: Settings) -> None:
-    """Raise :class:`DatabaseError` where a look tells that processes cannot meet."""
-    if settings.cluster:
-        try:
-            UnixPlace(settings.cluster.partition(":")[2]).check()
-        except PlaceError as error:
-            raise _failed(error) from None
-
-
-def _files(settings: Settings) -> dict[str, str]:
-    """Return what stands for the files that whoever is home needs."""
-    named = {
-        "ANDIRON_DATABASE": beside(settings.database, ""),
-        "ANDIRON_DURABILITY_FILE": settings.journal_path(),
-        "ANDIRON_UPLOAD_DIR": settings.upload_dir,
-    }
-    if settings.database.startswith("postgres"):
-        del named["ANDIRON_DATABASE"]
-    return {setting: _identity(path) for setting, path in named.items()}
-
-
-def _identity(path: str) -> str:
-    """Return what is the same of a file whatever it is called, also before it is made."""
-    folder, name = os.path.split(os.path.realpath(path))
-    with contextlib.suppress(OSError):
-        found = os.stat(folder)
-        return f"{found.st_dev}:{found.st_ino}/{name}"
-    return os.path.join(folder, name)
-
-
-def _failed(error: Exception) -> DatabaseError:
-    if isinstance(error, DatabaseError):
-        return error
-    return DatabaseError(f"{error} (ANDIRON_CLUSTER).")
+    def _heard(self, link: HomeLink) -> None:
+        """Look how the home does; where another may be by now, find out."""
+        if link.silent > self._place.patience:
+            logger.warning("The process that is home does not answer any more: is another?")
+            link.drop()
+        self._doorway.look()

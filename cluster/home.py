@@ -267,6 +267,12 @@ class Home:
             for link in self.links:
                 link.write(Kind.LEAVING, 0)
 
+    def drop(self) -> None:
+        """End the connections of all doors at once, whatever is on its way."""
+        self._leaving = True
+        for link in list(self.connected):
+            link.drop()
+
     async def close(self) -> None:
         """End what is left of the calls, then the connections."""
         self.leave()

@@ -17,6 +17,18 @@ class PlaceError(Exception):
 class Place(Protocol):
     """A place of which one process at a time is the home."""
 
+    @property
+    def patience(self) -> float:
+        """For how many seconds a home that says nothing may still be it; infinite: while it lives.
+
+        After that it is worth a try to :meth:`take` its place.
+        """
+        ...
+
+    async def begin(self) -> None:
+        """Find out whether it can be used, before anything else. Raises :class:`PlaceError`."""
+        ...
+
     async def take(self) -> bool:
         """Become home, where nobody is; tell whether this process is it now.
 
@@ -39,4 +51,8 @@ class Place(Protocol):
 
     async def release(self) -> None:
         """Be home no more, and take no more connections; nothing where one is not."""
+        ...
+
+    async def end(self) -> None:
+        """Release it, and let go of whatever else it needs: this process has done with it."""
         ...

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import math
 import os
 import socket
 import stat
@@ -38,6 +39,9 @@ _NOBODY: Final = frozenset({errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN})
 class UnixPlace:
     """The place at the absolute ``path`` of a socket file."""
 
+    patience: Final = math.inf
+    """The kernel gives the lock of a process that lives to nobody else."""
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock: int | None = None
@@ -57,6 +61,10 @@ class UnixPlace:
             raise self._error(f"{folder} is no folder that this process may write to")
         if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
             raise self._error(f"anybody may write to {folder}; take that from others (chmod o-w)")
+
+    async def begin(self) -> None:
+        """Raise :class:`PlaceError` as :meth:`check` does."""
+        self.check()
 
     async def take(self) -> bool:
         """Become home, where nobody is."""
@@ -200,6 +208,10 @@ class UnixPlace:
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)
             self._lock = None
+
+    async def end(self) -> None:
+        """Release it."""
+        await self.release()
 
     def _check_owner(self, path: str, file: os.stat_result) -> None:
         if file.st_uid not in {os.geteuid(), 0}:

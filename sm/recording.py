@@ -155,6 +155,7 @@ class Gate:
             self.drop()
         else:
             self._closing = transport, error
+            self._recording.closing.add(self)
             self._recording.touch(self)
 
     # The turn's end
@@ -249,7 +250,16 @@ class Gate:
         if self._closing is not None and not self._texts:
             transport, error = self._closing
             self._closing = None
+            self._recording.closing.discard(self)
             transport.close(error)
+
+    def give_up(self) -> None:
+        """Let go of what waits here, and of a connection that was to be closed after it."""
+        self.drop()
+        if self._closing is not None:
+            transport, _ = self._closing
+            self._closing = None
+            transport.abort()
 
 
 class Recording:
@@ -278,6 +288,8 @@ class Recording:
         self._kept: dict[Gate, None] = {}
         """Gates that wait for all that was recorded by now, and more."""
         self._keeping = False
+        self.closing: Final[set[Gate]] = set()
+        """Gates that will close a connection when all before that is written down."""
         self.journal.on_pending = self._ask
 
     @property
@@ -305,6 +317,13 @@ class Recording:
             gate.touched = True
             self._touched.append(gate)
             self._ask()
+
+    def give_up(self) -> None:
+        """End the connections that wait for what will never be written down."""
+        gates = list(self.closing)
+        self.closing.clear()
+        for gate in gates:
+            gate.give_up()
 
     def end_turn(self) -> None:
         """Write down what the turn brought, then let it out."""

@@ -310,13 +310,13 @@ def check_config() -> None:
     can be taken up and written down, and processes meet; nothing is done, and no
     PostgreSQL server is asked.
     """
-    from andiron import continuity, fellows  # noqa: PLC0415 - others need none of it
+    from andiron import continuity, meeting  # noqa: PLC0415 - others need none of it
     from andiron.application import create_app  # noqa: PLC0415
 
     settings = Settings()
     check_url(settings.database)
     continuity.check(settings)
-    fellows.check(settings)
+    meeting.check(settings)
     create_app(settings)
     path = config_path()
     click.echo(f"The settings are sound ({path or 'no andiron.toml'}, and the environment).")

@@ -35,6 +35,7 @@ from andiron.settings.groups.sign_in import SignIn
 from andiron.settings.groups.site import Site
 from andiron.settings.groups.transports import Transports
 from andiron.settings.sources import SOURCES, SettingsError, Source, unknown
+from andiron.settings.types import read_listening
 from andiron.settings.words import default_text, expected
 from andiron.sm.config import SmConfig
 from andiron.sm.journal.config import Durability, JournalConfig
@@ -207,6 +208,15 @@ class Settings(Transports, Sessions, Places, People, Site, SignIn, Serving):
     def journal_place(self) -> str:
         """Return where sessions would be written down if they were; raises as the above."""
         return self.durability_file or beside(self.database, "-sessions")
+
+    @property
+    def by_redis(self) -> bool:
+        """Whether processes of one chat meet by a Redis."""
+        return "://" in self.cluster
+
+    def cluster_address(self) -> tuple[str, int]:
+        """Return the host and the port where a home listens; what is empty or 0 is any."""
+        return read_listening(self.cluster_listen) if self.cluster_listen else ("", 0)
 
     def journal_config(self) -> JournalConfig:
         """Return what the journal is told, where there is one."""

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from andiron.cluster.redis import address
 from andiron.cluster.unix_place import LONGEST
 from andiron.domain.database.key_sizes import MAX_HOST, fits
 from andiron.domain.database.urls import EXAMPLES, beside, problem
@@ -184,17 +185,27 @@ def _algorithm(value: str) -> str:
     return value
 
 
-def _cluster(value: str, info: ValidationInfo) -> str:
-    scheme, _, path = value.partition(":")
-    if not value:
-        return value
-    wanted = "unix: and the absolute path of a socket file (unix:/run/andiron/chat.sock), or empty"
+_SOCKET_FILE: Final = "unix: and the absolute path of a socket file (unix:/run/andiron/chat.sock)"
+
+
+def _check_socket(scheme: str, path: str) -> None:
+    wanted = f"{_SOCKET_FILE}, a URL such as {address.EXAMPLES}, or empty"
     if scheme != "unix" or not os.path.isabs(path) or path.endswith("/") or "\0" in path:
         raise ValueError(wanted)
     if len(os.fsencode(path)) > LONGEST:
         raise ValueError(f"{wanted}: a socket's path has {LONGEST} bytes at most")
     if sys.platform == "win32":
-        raise ValueError("empty on Windows, which has no such sockets: run one process")
+        raise ValueError("a URL of Redis, or empty, on Windows, which has no such sockets")
+
+
+def _cluster(value: str, info: ValidationInfo) -> str:
+    scheme, _, path = value.partition(":")
+    if not value:
+        return value
+    if scheme == "unix" or "://" not in value:
+        _check_socket(scheme, path)
+    elif wrong := address.problem(value):
+        raise ValueError(f"{_SOCKET_FILE}, or a URL such as {address.EXAMPLES}: {wrong}")
     if info.data.get("durability") == "memory":
         raise ValueError(
             "empty with the durability memory: what one process leaves, another takes up, so set"
@@ -207,6 +218,23 @@ def _cluster(value: str, info: ValidationInfo) -> str:
             " a file"
         )
     return value
+
+
+def _listening(value: str) -> str:
+    if value:
+        read_listening(value)
+    return value
+
+
+def read_listening(value: str) -> tuple[str, int]:
+    """Return the host, maybe empty, and the port of ``host:port``. Raises ValueError."""
+    wanted = "a host and a port such as 10.0.0.5:7750, [::1]:7750, or :7750 for any, or empty"
+    host, colon, port = value.rpartition(":")
+    if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
+        raise ValueError(f"{wanted}: an IPv6 address is in brackets")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not int(port) < 2**16:
+        raise ValueError(wanted)
+    return host.strip("[]"), int(port)
 
 
 def _lower(value: object) -> object:
@@ -250,6 +278,7 @@ FileMode = Annotated[str, AfterValidator(_mode)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Secret = Annotated[str, Masked()]
 ClusterPlace = Annotated[str, AfterValidator(_cluster)]
+ListenPlace = Annotated[str, AfterValidator(_listening)]
 Uri = Annotated[str, AfterValidator(_uri)]
 Place = Annotated[str, AfterValidator(_place)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

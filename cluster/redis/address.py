@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-__all__ = ["EXAMPLES", "SETTING", "Address", "Keys", "RedisError", "parse"]
+__all__ = ["EXAMPLES", "SETTING", "Address", "Keys", "RedisError", "parse", "problem"]
 
 SETTING: Final = "ANDIRON_CLUSTER"
 EXAMPLES: Final = (
@@ -77,6 +77,15 @@ def parse(url: str) -> Address:
         return _parse(url)
     except ValueError as error:
         raise RedisError(f"{SETTING} must be a URL such as {EXAMPLES}: {error}.") from None
+
+
+def problem(url: str) -> str:
+    """Return what is wrong with a URL, without the secrets in it; empty where nothing is."""
+    try:
+        _parse(url)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _parse(url: str) -> Address:

@@ -109,6 +109,11 @@ class RedisJournal:
         self._lost = self._closed = False
 
     @property
+    def lost(self) -> bool:
+        """Whether nothing is promised any more, for ever."""
+        return self._lost
+
+    @property
     def failing(self) -> str:
         """Why what is recorded now cannot be promised; empty while it can."""
         return "another process has taken over" if self._lost else self._trouble.why
@@ -143,6 +148,13 @@ class RedisJournal:
             self._timers.schedule(self, now + _BREATH)
         else:
             self._work(now)
+
+    def abandon(self) -> None:
+        """Promise nothing any more: another process may have it, or be about to."""
+        self._lost = True
+        self._timers.cancel(self)
+        self._waiting.clear()
+        self._current = self._copy = None
 
     def close(self) -> None:
         """Send nothing more, and promise nothing; who wants all to be safe waits for it before."""
@@ -245,10 +257,7 @@ class RedisJournal:
 
     def _lose(self) -> None:
         logger.error("The journal %s is another process's now", self.name)
-        self._lost = True
-        self._timers.cancel(self)
-        self._waiting.clear()
-        self._current = self._copy = None
+        self.abandon()
         self.on_lost()
 
     def _join(self) -> None:

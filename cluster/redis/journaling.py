@@ -43,7 +43,7 @@ async def journaling(
     This process holds the lease. ``timers`` are of ``clock``, which is the loop's, and run until
     the block has ended. Redis keeps it for ``keep`` seconds after it was used last: longer than
     any session can be resumed. At the end all that was recorded is waited for, ``patience``
-    seconds, which is logged where it was not enough.
+    seconds, which is logged where it was not enough; nothing where it is lost.
     Raises :class:`~andiron.sm.journal.lines.JournalError` with a sentence.
     """
     keys = Keys(domain)
@@ -70,7 +70,7 @@ async def journaling(
 
 async def _finish(journal: RedisJournal, clock: Callable[[], float], patience: float) -> None:
     safe = asyncio.Event()
-    if journal.flush(clock(), safe.set):
+    if journal.lost or journal.flush(clock(), safe.set):
         return
     try:
         async with asyncio.timeout(patience):

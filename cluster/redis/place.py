@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from andiron.cluster.place import Connect, PlaceError
-from andiron.cluster.redis.address import SETTING, Address, Keys
+from andiron.cluster.redis.address import SETTING, Address, Keys, RedisError
 from andiron.cluster.redis.belief import Timing
-from andiron.cluster.redis.connecting import FAILURES, client, close, why
+from andiron.cluster.redis.connecting import FAILURES, check, client, close, why
 from andiron.cluster.redis.lease import Lease
 from andiron.cluster.redis.proof import SECRET, Asked, Asking
 
@@ -75,12 +75,22 @@ class RedisPlace:
         listen_on: tuple[str, int] = ("", 0),
         timing: Timing = _DEFAULT,
     ) -> None:
-        self._address = address
+        self.address: Final = address
+        self.domain: Final = domain
+        self.patience: Final = timing.ttl
+        """After which the lease of a home that stands still is over."""
         self._listen_on = listen_on
         self._redis = client(address, timing.patience)
         self.lease: Final = Lease(self._redis, Keys(domain), _HOME, lost, timing=timing)
         self._server: asyncio.Server | None = None
         self._strangers: set[Asked] = set()
+
+    async def begin(self) -> None:
+        """Ask the server whether it is fit for it."""
+        try:
+            await check(self.address)
+        except RedisError as error:
+            raise PlaceError(str(error).removesuffix(f" ({SETTING}).")) from None
 
     async def take(self) -> bool:
         """Become home, where nobody is."""
@@ -153,7 +163,7 @@ class RedisPlace:
 
     async def _own_address(self) -> str:
         """Return the address by which this machine reaches Redis, so probably its neighbours."""
-        host, port = self._address.hosts[0]
+        host, port = self.address.hosts[0]
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -166,7 +176,7 @@ class RedisPlace:
         return own
 
     def _error(self, reason: str) -> PlaceError:
-        return PlaceError(f"Processes cannot meet at {self._address}: {reason} ({SETTING})")
+        return PlaceError(f"Processes cannot meet at {self.address}: {reason}")
 
 
 class _Refusal(asyncio.Protocol):

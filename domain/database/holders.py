@@ -75,10 +75,10 @@ class Holder:
 
 
 class Tenure:
-    """A process's turn at a database that several take by turns, each for as long as it is ``held``.
+    """A process's turn at a database that several take by turns, for as long as it is ``held``.
 
-    Something else gives the turns, and to one at a time. ``turns`` says what: the same for all that
-    take turns, and for no others.
+    Something else gives the turns, and to one at a time. ``turns`` says what: the same for all
+    that take turns, and for no others.
     """
 
     def __init__(self, turns: str, held: Callable[[], bool]) -> None:

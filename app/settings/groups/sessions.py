@@ -11,6 +11,7 @@ from andiron.settings.types import (
     Bytes,
     ClusterPlace,
     Count,
+    ListenPlace,
     Place,
     PositiveSeconds,
     Seconds,
@@ -141,6 +142,13 @@ class Sessions(BaseSettings):
     )
     cluster: ClusterPlace = Field(
         "",
-        description="Where several processes of one machine meet that serve one chat: `unix:` and"
-        " the path of a socket file, which one of them makes; empty: one process serves it.",
+        repr=False,
+        description="Where several processes meet that serve one chat: `unix:` and the path of a"
+        " socket file, which one of them makes, on one machine; the URL of a Redis or Valkey, on"
+        " several; empty: one process serves it.",
+    )
+    cluster_listen: ListenPlace = Field(
+        "",
+        description="Host and port where the others reach the process that is home, with a Redis;"
+        " empty: the address by which this machine reaches Redis, and any port.",
     )

@@ -93,6 +93,7 @@ NOT_OF_A_PACKAGE = {
     "websocket_ping_interval",
     "websocket_ping_timeout",
     "shutdown_timeout",
+    "cluster_listen",
 }
 
 
