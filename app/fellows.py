@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -64,7 +65,13 @@ class Fellows:
         self._serve = serve
         self._lost = lost
         self._limit = 4 * settings.max_stanza_size + _MARGIN
-        self._own = Hello(settings.domain, os.getpid(), files_of(settings), self._limit)
+        self._own = Hello(
+            settings.domain,
+            os.getpid(),
+            files_of(settings),
+            self._limit,
+            machine=socket.gethostname(),
+        )
         self._link: HomeLink | None = None
         self._home: Home | None = None
         self._leaving = False
@@ -89,13 +96,20 @@ class Fellows:
         """The connections of the other processes; none but at home."""
         return [] if self._home is None else list(self._home.links)
 
-    def relayed(self) -> dict[int, int]:
-        """Return, at home, of each other process how many requests and WebSockets it relays."""
-        relayed: Counter[int] = Counter()
+    def relayed(self) -> dict[str, int]:
+        """Return, at home, how many requests and WebSockets each other process relays.
+
+        It is called by its number, and its machine where that is another.
+        """
+        relayed: Counter[str] = Counter()
         for each in self.doors:
-            if each.other is not None:  # In containers several may have one number.
-                relayed[each.other.process] += each.calls
+            if each.other is not None:  # In containers several may have one name.
+                relayed[self._name(each.other)] += each.calls
         return relayed
+
+    def _name(self, other: Hello) -> str:
+        here = other.machine == self._own.machine
+        return str(other.process) if here else f"{other.process}@{other.machine}"
 
     @property
     def home(self) -> int:

@@ -55,7 +55,7 @@ class Served:
     guard: Guard
     serving: Callable[[], AbstractContextManager[None]]
     """A context for as long as a connection lasts that outlives its request."""
-    doors: Callable[[], Mapping[int, int]] | None
+    doors: Callable[[], Mapping[str, int]] | None
     """Tells of each other process of this chat what it relays; None where it is served by one."""
 
 

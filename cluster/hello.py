@@ -25,6 +25,8 @@ class Hello:
     most: int = 2**32 - 1
     """Bytes that a frame to it may carry: settings may differ while they are being changed."""
     version: int = VERSION
+    machine: str = ""
+    """The name of the one it runs on: processes of two may have the same number."""
 
     def written(self) -> bytes:
         """Return it as bytes."""
@@ -33,6 +35,7 @@ class Hello:
                 "version": self.version,
                 "name": self.name,
                 "process": self.process,
+                "machine": self.machine,
                 "files": dict(self.files),
                 "most": self.most,
             }
@@ -44,6 +47,7 @@ class Hello:
         told = read_object(payload)
         version, name, process = told.get("version"), told.get("name"), told.get("process")
         files, most = told.get("files", {}), told.get("most", 0)
+        machine = told.get("machine", "")
         if not (isinstance(version, int) and isinstance(name, str) and isinstance(process, int)):
             raise FrameError("a greeting that is none")
         return cls(
@@ -52,6 +56,7 @@ class Hello:
             files if isinstance(files, dict) else {},
             most if isinstance(most, int) else 0,
             version,
+            machine if isinstance(machine, str) else "",
         )
 
     def why_not(self, other: "Hello") -> str:

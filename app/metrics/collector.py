@@ -39,7 +39,7 @@ class Source:
     domain: Domain
     bosh: BoshRegistry
     strangers: Strangers
-    doors: Callable[[], Mapping[int, int]] | None = None
+    doors: Callable[[], Mapping[str, int]] | None = None
     """Tells of each other process what it relays here; None where there are to be none."""
 
 
@@ -69,9 +69,7 @@ class Collected(Collector):
                 "Requests and WebSockets that other processes of this chat relay, by process.",
                 labels=("process",),
             )
-            yield _filled(
-                relayed, {(str(process),): n for process, n in self._source.doors().items()}
-            )
+            yield _filled(relayed, {(process,): n for process, n in self._source.doors().items()})
 
     def _sessions(self) -> Iterator[Metric]:
         manager, tally = self._source.manager, self._source.manager.tally

@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-import os
+import contextlib
 import signal
 import time
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from pathlib import Path
 from load.figures import percentile
 
 from soaking.crowd import Crowd, Traffic
+from soaking.meeting import Meeting, OwnRedis, SocketFile
 from soaking.process import verdict
 from soaking.restarts import BREATH, ENDS, PATIENCE, STEP, Server
 
@@ -40,34 +41,26 @@ class Fellows:
     """The processes, each at an address of its own."""
 
     def __init__(self, directory: Path, options: argparse.Namespace) -> None:
-        self.place = directory / "chat.sock"
+        self.meeting: Meeting = SocketFile(directory)
+        if options.cluster == "redis":
+            self.meeting = OwnRedis(directory, options.processes)
         self.servers = [
-            Server(directory, options, ANDIRON_CLUSTER=f"unix:{self.place}")
-            for _ in range(options.processes)
+            Server(directory, options, **self.meeting.settings(number))
+            for number in range(options.processes)
         ]
         self.servers[0].make_accounts(options.sessions)
         self.addresses = [each.address for each in self.servers]
 
     async def start(self) -> None:
         """Start all of them."""
+        await self.meeting.start()
         for server in self.servers:
             await server.start()
-
-    def home(self) -> int:
-        """Return which process is home and listens; 0 where none does."""
-        if not self.place.exists():
-            return 0
-        inode = os.stat(f"{self.place}.lock").st_ino
-        for line in Path("/proc/locks").read_text().splitlines():
-            words = line.split()
-            if words[1] == "FLOCK" and words[5].endswith(f":{inode}"):
-                return int(words[4])
-        return 0
 
     async def end_one(self, number: int, crowd: Crowd) -> End:
         """End one: the home and another in turn, each by both signals; and start it again."""
         how = ENDS[number // 2 % 2]
-        home = self.home()
+        home = await self.meeting.home(self.servers)
         doors = [each for each in self.servers if each.process.pid != home]
         others = [each for each in self.servers if each.process.pid == home]
         server = (others if number % 2 == 0 else doors)[0]
@@ -75,7 +68,7 @@ class Fellows:
         await server.end(how)
         ended = time.monotonic()
         async with asyncio.timeout(PATIENCE):
-            while self.home() in {0, server.process.pid}:  # noqa: ASYNC110 - nobody tells it
+            while await self.meeting.home(self.servers) in {0, server.process.pid}:  # noqa: ASYNC110
                 await asyncio.sleep(STEP)
         found = time.monotonic()
         await server.start()
@@ -93,8 +86,9 @@ class Fellows:
     def kill(self) -> None:
         """End whatever is left."""
         for server in self.servers:
-            server.process.kill()
-            server.process.wait()
+            with contextlib.suppress(AttributeError):  # It was not started.
+                server.process.kill()
+                server.process.wait()
 
 
 async def _rage(fellows: Fellows, crowd: Crowd, options: argparse.Namespace) -> list[End]:
@@ -102,12 +96,18 @@ async def _rage(fellows: Fellows, crowd: Crowd, options: argparse.Namespace) -> 
     writing = asyncio.create_task(crowd.rage())
     begun = time.monotonic()
     ends: list[End] = []
+    disturbed = False
     due = begun + options.restart
     while due < begun + options.seconds if not options.times else len(ends) < options.times:
         await asyncio.sleep(due - time.monotonic())
         end = await fellows.end_one(len(ends), crowd)
         print(end, flush=True)
         ends.append(end)
+        if not disturbed and end.was_home:
+            disturbed = True
+            began = time.monotonic()
+            if await fellows.meeting.disturb():
+                print(f"Redis was away for {time.monotonic() - began:.2f} s", flush=True)
         due = max(due + options.restart, time.monotonic() + BREATH)
     await asyncio.sleep(BREATH)
     writing.cancel()
@@ -127,10 +127,11 @@ async def soak(options: argparse.Namespace, directory: Path) -> bool:
         await crowd.all_said()
         await crowd.leave()
         await fellows.end()
+        left = await fellows.meeting.left(fellows.servers)
     finally:
         fellows.kill()
-    log = fellows.servers[0].log.read_text()
-    left = fellows.servers[0].left()
+        await fellows.meeting.end()
+    log = fellows.meeting.faults(fellows.servers[0].log.read_text())
 
     anew = sum((each.anew for each in crowd.sessions), start=type(crowd.faults)())
     print(f"{options.processes} processes, {options.sessions} sessions, {len(ends)} ends of one,")

@@ -15,6 +15,7 @@ from load.figures import percentile
 from load.process import ServerProcess
 
 from andiron.sm.journal import lines
+from andiron.sm.journal.state import State
 from soaking.crowd import Crowd, Traffic
 from soaking.process import ANDIRON, environment, make_accounts, verdict
 
@@ -35,7 +36,7 @@ class Server:
         self.directory = directory
         self.journal = directory / "journal"
         self.log = directory / "log"
-        self.address = "127.0.0.1", _free_port()
+        self.address = "127.0.0.1", free_port()
         host, port = self.address
         self._told = environment(
             options.database or f"sqlite:///{directory / 'soak.db'}",
@@ -83,12 +84,16 @@ class Server:
     def left(self) -> tuple[int, int]:
         """Return how many sessions, and other things, its journal says that there are."""
         with self.journal.open("rb") as file:
-            state = lines.read(lambda: file).state
-        owed = sum(len(debts.unpaid) for debts in state.debts.values())
-        return len(state.sessions), len(state.notes) + owed
+            return counted(lines.read(lambda: file).state)
 
 
-def _free_port() -> int:
+def counted(state: State) -> tuple[int, int]:
+    """Return how many sessions, and other things, a journal has."""
+    owed = sum(len(debts.unpaid) for debts in state.debts.values())
+    return len(state.sessions), len(state.notes) + owed
+
+
+def free_port() -> int:
     """Return a port below those that the kernel gives clients, who are to be refused meanwhile."""
     while True:
         port = random.randrange(20_000, 32_000)

@@ -472,12 +472,17 @@ async def test_hooks_are_told_where_the_home_is(made):
             await until(lambda: told == [home, door])
 
 
-async def test_metrics_tell_what_doors_relay(made):
+async def test_metrics_tell_what_doors_relay(made, monkeypatch):
     token = "0123456789" * 4
     home, door, other = (made(metrics_token=token) for _ in range(3))
     async with running(home, door, other):
         found = await ask(door, "/metrics", headers={"authorization": f"Bearer {token}"})
         assert f'andiron_relayed{{process="{os.getpid()}"}} 1.0\n' in found.text
+    async with running(home):
+        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+        async with running(door):
+            found = await ask(door, "/metrics", headers={"authorization": f"Bearer {token}"})
+            assert f'andiron_relayed{{process="{os.getpid()}@elsewhere"}} 1.0\n' in found.text
     alone = made(metrics_token=token, cluster="")
     async with running(alone):
         found = await ask(alone, "/metrics", headers={"authorization": f"Bearer {token}"})

@@ -12,6 +12,7 @@ RESTARTS = shlex.split(
 PROCESSES = shlex.split(
     "--restart 0.5 --times 4 --processes 3 --sessions 20 --rate 10 --bosh 0.4 --room 5 --no-archive"
 )
+BY_REDIS = [*PROCESSES, "--cluster", "redis", "--times", "2"]
 QUICK = shlex.split("--sessions 60 --seconds 6 --warm 1 --life 3 --rate 4 --expiry 3")
 
 
@@ -36,4 +37,14 @@ def test_the_end_of_one_process_of_several_is_not_noticed():
     result = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "ok   all sessions were resumed when the home ended" in result.stdout
+    assert "FAIL" not in result.stdout
+
+
+def test_the_end_of_one_process_of_several_that_meet_by_redis_is_not_noticed(program):
+    program("redis-server")
+    command = [sys.executable, str(SOAK), *BY_REDIS]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ok   all sessions were resumed when the home ended" in result.stdout
+    assert "Redis was away for" in result.stdout
     assert "FAIL" not in result.stdout
