@@ -23,7 +23,7 @@ ARG ALSO=""
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/andiron \
-    && /opt/andiron/bin/pip install --no-cache-dir --no-compile '.[server,postgres,jwt,ldap,metrics,otel]' $ALSO \
+    && /opt/andiron/bin/pip install --no-cache-dir --no-compile '.[server,postgres,cluster,jwt,ldap,metrics,otel]' $ALSO \
     && /opt/andiron/bin/pip uninstall --yes pip \
     && /opt/andiron/bin/python -m compileall -q /opt/andiron/lib
 

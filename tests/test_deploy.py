@@ -250,7 +250,7 @@ def test_it_is_said_of_each_file_what_was_tried() -> None:
     page = (ROOT / "docs" / "deployment.md").read_text()
     table = page.partition("## What was tried")[2].partition("\n## ")[0]
     files = {path.name for path in DEPLOY.iterdir() if path.is_file()}
-    assert {f"deploy/{name}" for name in files} <= set(re.findall(r"\bdeploy/[\w.]+\w", table))
+    assert {f"deploy/{name}" for name in files} <= set(re.findall(r"\bdeploy/[\w.-]+\w", table))
     assert "Dockerfile" in table
     for test in re.findall(r"tests/[\w/]+\.py", table):
         assert (ROOT / test).exists(), test

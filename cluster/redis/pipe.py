@@ -232,6 +232,10 @@ class _Line:
         except FAILURES as error:
             self._loop.call_soon(self.end, why(error))
             return
+        except AttributeError:
+            # So end asyncio's writelines(), before Python 3.13.6, where the connection just has.
+            self._loop.call_soon(self.end, "the connection was lost")
+            return
         self._writing = asyncio.create_task(self._go_on(connection, continued(writing, waits_for)))
 
     async def _go_on(self, connection: AbstractConnection, rest: Any) -> None:

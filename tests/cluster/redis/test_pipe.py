@@ -174,6 +174,20 @@ async def test_a_connection_that_breaks_while_it_is_idle(
         await one.promised(one.note("then"))
 
 
+async def test_a_connection_that_has_just_ended(redis: Redis, url: str, keys: Keys) -> None:
+    """What is written to it raises an error that is no failure of a network's."""
+    async with process(redis, url, keys) as one:
+        await one.promised(one.note(0))
+        line = one.pipe._line
+        assert line is not None
+        assert line._connection is not None
+        writer = line._connection._writer
+        assert writer is not None
+        writer.transport.abort()
+        await asyncio.sleep(0)
+        await one.promised(one.note("then"))
+
+
 async def test_who_lost_the_lease_writes_nothing(
     redis: Redis, url: str, keys: Keys, caplog: pytest.LogCaptureFixture
 ) -> None:
