@@ -61,6 +61,7 @@ http {{
     }}
 }}
 """
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 ASK = "<r xmlns='urn:xmpp:sm:3'/>"
 NAMES = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE '%#%'"
 
@@ -114,6 +115,16 @@ class House:
         """Return whose connections PostgreSQL has, by the names of their turns."""
         rows = await self.postgres.fetch(NAMES, self.name)
         return {row["application_name"] for row in rows}
+
+    async def stored(self, words: str) -> list[str]:
+        """Return the tables of PostgreSQL's that have some words in them."""
+        tables = await self.postgres.fetch(TABLES, self.name)
+        found = []
+        for name in (row["tablename"] for row in tables):
+            query = f"SELECT 1 FROM {name} WHERE {name}::text LIKE '%{words}%' LIMIT 1"
+            if await self.postgres.fetch(query, self.name):
+                found.append(name)
+        return found
 
     async def close(self) -> None:
         await self._asking.aclose()
@@ -234,6 +245,8 @@ async def test_a_home_that_hangs_is_replaced_and_writes_nothing_when_it_goes_on(
             assert not any("<a " in text for text in heard)
             await house.ready(home)
             assert await house.homes() == after
+            assert await house.stored("before")
+            assert not await house.stored("too late")
             await alice_anew.send(MESSAGE.format("bob", "in time"))
             assert "too late" not in await again.until("</body>")
             # It is a door now.
