@@ -43,9 +43,13 @@ else
   end
 end
 local former = redis.call('hget', lease, 'where')
-redis.call('hset', lease, 'token', token, 'fence', fence)
+if holder ~= token then
+  redis.call('hset', lease, 'token', token, 'fence', fence)
+end
 redis.call('pexpire', lease, ttl)
-redis.call('set', fences, fence, 'px', keep)
+if holder ~= token or redis.call('pexpire', fences, keep) == 0 then
+  redis.call('set', fences, fence, 'px', keep)
+end
 if where ~= '' and where ~= former then
   redis.call('hset', lease, 'where', where)
   redis.call('publish', bell, 'here')
@@ -54,6 +58,7 @@ return {1, fence}
 """
 """Take or renew a lease: ``{1, fence}``, or ``{0, milliseconds}`` until it may be free.
 
+Whoever has it renews it also where the server's memory is full, for which nothing may be set.
 ``mine`` is the fence of who renews, empty for who takes. Who renews what the server has lost gets
 it again, if nobody had it since. Where no number is known the server may have been started without
 what it had: nobody takes it before the time is over for which others may believe to hold it.

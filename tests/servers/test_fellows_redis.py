@@ -271,6 +271,28 @@ async def test_redis_is_started_again(house: House) -> None:
         assert await house.home() == home
 
 
+async def test_the_home_is_killed_while_postgresql_is_away(house: House) -> None:
+    home = await house.home()
+    other = (home + 1) % 3
+    async with WebSocketClient(house.servers[other].base) as alice:
+        await alice.bind("alice", resumable=True)
+        await asyncio.to_thread(house.postgres.stop)
+        try:
+            os.kill(house.servers[home].process.pid, signal.SIGKILL)
+            await alice.rest()
+            async with asyncio.timeout(60), httpx.AsyncClient() as http:
+                said = ""
+                while said != "no home: a process cannot become home\n":
+                    said = (await http.get(f"http://{house.servers[other].base}/readyz")).text
+                    await asyncio.sleep(0.05)
+        finally:
+            await asyncio.to_thread(house.postgres.start)
+        await house.home(other_than=home)
+        again = await come_back(house.servers[other].base, WebSocketClient, "alice", alice)
+        async with again:
+            await again.until("<resumed ")
+
+
 async def test_postgresql_is_started_again(house: House) -> None:
     async with WebSocketClient(house.base) as alice, WebSocketClient(house.base) as bob:
         await alice.bind("alice", resumable=True)

@@ -227,3 +227,23 @@ async def test_what_is_kept_has_an_end(make: Make, redis: Redis, keys: Keys) -> 
     assert len(found) == 2
     for key in found:
         assert await redis.pttl(key) > 0
+
+
+async def test_a_server_whose_memory_is_full_renews_it(own_server: RedisServer, keys: Keys) -> None:
+    """It gives it to nobody else, though: for that something must be set."""
+    redis = client(parse(own_server.url), 5.0)
+    await redis.set(keys.key("fence", "home"), 1)
+    one, other = Process(redis, keys), Process(redis, keys)
+    await one.take()
+    await redis.pexpire(one.lease.key, 20_000)
+    await redis.config_set("maxmemory", "1")
+    assert await one.lease._ask(5.0)
+    assert await redis.pttl(one.lease.key) > 25_000
+    assert one.lease.held
+    await one.lease.release()
+    assert not await other.lease.take()
+    assert "maxmemory" in other.lease.failing
+    await redis.config_set("maxmemory", "0")
+    assert await other.lease.take()
+    await other.lease.release()
+    await close(redis)

@@ -166,14 +166,14 @@ async def test_a_record_that_cannot_be_understood_is_told_of(
 ) -> None:
     place = make()
     await redis.hset(place.lease.key, mapping={"token": "x", "where": "?"})
-    with pytest.raises(PlaceError, match=r"cannot be understood.*ANDIRON_CLUSTER"):
+    with pytest.raises(PlaceError, match="cannot be understood"):
         await place.reach(ends)
 
 
 async def test_a_redis_that_is_not_there(keys: Keys, ends: Ends) -> None:
     place = RedisPlace(parse("redis://:sesame@127.0.0.1:1"), keys.domain, lambda: None)
     for attempt in (place.take(), place.reach(ends)):
-        with pytest.raises(PlaceError, match=r"redis://127\.0\.0\.1:1/0.*ANDIRON_CLUSTER"):
+        with pytest.raises(PlaceError, match=r"redis://127\.0\.0\.1:1/0"):
             await attempt
     await place.end()
 

@@ -164,6 +164,8 @@ async def test_a_redis_that_starts_again_with_nothing(own_server: RedisServer, k
         last = 0
         while (told := await one.hear("promised"))["promised"] < last + 200:
             last = last or told["promised"]
+        one.send(signal.SIGKILL)  # It would have the lease again at once.
+        await one.last()
         await redis.delete(keys.key("lease", "home"))
         second = await stack.enter_context(holder(own_server.url, keys)).hear("home")
         assert second["found"]["count"] >= told["promised"] > 20
