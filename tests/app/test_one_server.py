@@ -122,10 +122,10 @@ def starts(monkeypatch, lost, *, at_once=False):
     started = []
     start = Domain.start
 
-    async def noting(domain, call):
+    async def noting(domain, call, *tenure):
         started.append(domain)
         lost.append(call)
-        await start(domain, call)
+        await start(domain, call, *tenure)
         if at_once:
             call("The database was taken.")
 
