@@ -41,6 +41,8 @@ __all__ = ["Authenticator", "Exchange", "SaslConfig", "Step"]
 _PLAIN: Final = "PLAIN"
 _ANONYMOUS: Final = "ANONYMOUS"
 _EXTERNAL: Final = "EXTERNAL"
+_SOON: Final = 1.0
+"""Seconds after which the keys of an exchange's beginning are looked at again at its end."""
 _LONGEST_AUTHZID: Final = 1023
 """Characters of an authorization identity that is looked at; no turn was taken yet."""
 
@@ -159,8 +161,7 @@ class Authenticator:
             return None
         if of_site:
             await self.admit(username)
-            return Grant(username)
-        return Grant(username, keys=credentials)
+        return Grant(username)
 
     async def credentials(self, username: str) -> tuple[Credentials, bool]:
         """Return the site's keys of somebody, else an account's or a decoy's; and whether it knows.
@@ -324,25 +325,32 @@ class Exchange:
             return self._anonymous
         raise SaslError(SaslCondition.INVALID_MECHANISM)
 
-    async def _scram_first(self, mechanism: str, message: str, now: float) -> Step:  # noqa: ARG002
+    async def _scram_first(self, mechanism: str, message: str, now: float) -> Step:
         server = ScramServer(mechanism, message)
         username = self._username(server.name, server.authzid)
         credentials, of_site = await self._authenticator.credentials(username)
-        keys = None if of_site else credentials
-        self._next = partial(self._scram_final, server, username, keys)
+        self._next = partial(self._scram_final, server, username, credentials, of_site, now)
         return challenge(server.challenge(credentials))
 
     async def _scram_final(
-        self, server: ScramServer, username: str, keys: Credentials | None, message: str, now: float
+        self,
+        server: ScramServer,
+        username: str,
+        credentials: Credentials,
+        of_site: bool,
+        began: float,
+        message: str,
+        now: float,
     ) -> Step:
         async with self._turn(username, now) as attempt:
             confirmation = server.verify(message)
             attempt.right = confirmation is not None
         if confirmation is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        if keys is None:
+        if of_site:
             await self._authenticator.admit(username)
-        return success(username, confirmation, keys=keys)
+        again = not of_site and now - began > _SOON
+        return success(username, confirmation, keys=credentials if again else None)
 
     async def _plain(self, message: str, now: float) -> Step:
         parts = message.split("\0")
@@ -357,7 +365,7 @@ class Exchange:
             attempt.right = owner is not None
         if owner is None:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
-        return success(username, person=owner.person, keys=owner.keys)
+        return success(username, person=owner.person)
 
     async def _bearer(self, message: str, now: float) -> Step:
         """Take a bearer token (RFC 7628 section 3.1)."""

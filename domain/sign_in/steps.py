@@ -37,7 +37,7 @@ class Step(NamedTuple):
     born: str | None = None
     """What tells the account signed in to from others of its name, once ``done``."""
     keys: Credentials | None = None
-    """The account's own keys that were proven to be known, until they are looked at once more."""
+    """The account's own keys that were proven to be known, where they are to be looked at again."""
 
 
 def success(

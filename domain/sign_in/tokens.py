@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Protocol
 
-from andiron.domain.accounts.credentials import Credentials
 from andiron.domain.person import Person
 from andiron.xmpp.jid import InvalidJID, account_jid, domainpart
 
@@ -32,8 +31,6 @@ class Grant:
     """The Unix time until which it lets somebody in."""
     person: Person | None = None
     """Who that is, where more is said than a name."""
-    keys: Credentials | None = None
-    """The account's own keys that a password fitted."""
 
 
 class UnfitToken(Exception):  # noqa: N818

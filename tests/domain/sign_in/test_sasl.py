@@ -237,23 +237,9 @@ async def test_who_knows_the_password_of_before_is_not_signed_in(
     client.set_server_first(decode(step))
     monkeypatch.setitem(known._known_credentials, "alice", derive("pencil", 4096))
     with pytest.raises(SaslError) as refused:
-        await exchange.step(response(client.get_client_final()), 0.0)
+        await exchange.step(response(client.get_client_final()), 2.0)
     assert refused.value.condition == SaslCondition.NOT_AUTHORIZED
     assert (await scram(exchange, mechanism, "alice", "pencil")).done
-
-
-async def test_a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in(
-    exchange: Exchange, known: KnownAccounts, monkeypatch: pytest.MonkeyPatch
-):
-    def change(credentials: Credentials, password: str) -> bool:
-        known._known_credentials["bob"] = derive("another", 4096)
-        return verify_password(credentials, password)
-
-    monkeypatch.setitem(known._known_credentials, "bob", derive("crayon", 4096))
-    monkeypatch.setattr(module, "verify_password", change)
-    with pytest.raises(SaslError) as refused:
-        await exchange.step(auth("\0bob\0crayon"), 0.0)
-    assert refused.value.condition == SaslCondition.NOT_AUTHORIZED
 
 
 @pytest.mark.parametrize(
