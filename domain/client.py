@@ -211,7 +211,15 @@ class Client:
     def hold_only(self, waits: Callable[[str], bool]) -> None:
         """Let of messages only those wait any longer that ``waits`` tells; pass the rest on."""
         self._waits = waits
-        self._pass_held(waits)
+        held = self.held
+        assert held is not None
+        for number, (text, since, _) in list(held.items()):
+            if self.held is not held:
+                return  # The session has ended by what it was given.
+            if not waits(text):
+                del held[number]
+                self.pass_on(text, since)
+        self.session.changed()
 
     def release(self) -> None:
         """Let messages pass again, those first that wait."""
@@ -228,16 +236,6 @@ class Client:
         self._direct()
         self.session.changed()
         return [(each.text, each.since) for each in held.values()]
-
-    def _pass_held(self, waits: Callable[[str], bool]) -> None:
-        held = self.held
-        for number, (text, since, _) in list((held or {}).items()):
-            if self.held is not held:
-                return  # The session has ended by what it was given.
-            if held is not None and not waits(text):
-                del held[number]
-                self.pass_on(text, since)
-        self.session.changed()
 
     def pass_on(self, text: str, since: float) -> None:
         """Deliver a message that was held, or stored: those that are held now come after it.
