@@ -73,9 +73,9 @@ def test_accounts_are_made_as_the_service_has_them() -> None:
 # Compose
 
 
-def mounted(service: str) -> dict[str, str]:
+def mounted(service: dict[str, Any]) -> dict[str, str]:
     """Return where what is mounted, without ``:ro``."""
-    text = [re.sub(r"\$\{\w+:-(.*?)\}", r"\1", each) for each in SERVICES[service]["volumes"]]
+    text = [re.sub(r"\$\{\w+:-(.*?)\}", r"\1", each) for each in service["volumes"]]
     return {each.split(":")[1]: each.split(":")[0] for each in text}
 
 
@@ -101,7 +101,7 @@ def test_only_web_is_in_a_network_that_leads_out() -> None:
 
 def test_what_is_mounted_is_there() -> None:
     for name in SERVICES:
-        for source in mounted(name).values():
+        for source in mounted(SERVICES[name]).values():
             there = source.startswith("/") or source in COMPOSE["volumes"]
             assert there or (DEPLOY / source).exists(), source
 
@@ -123,9 +123,9 @@ def test_the_server_is_where_nginx_and_the_database_are(monkeypatch: pytest.Monk
     settings = settings_of(environment, monkeypatch)
     assert settings.trusted_proxies == ("unix",)
     folder = os.path.dirname(settings.socket)
-    assert mounted("web")[folder] == mounted("andiron")[folder] == "meeting"
+    assert mounted(SERVICES["web"])[folder] == mounted(SERVICES["andiron"])[folder] == "meeting"
     assert f"install -d -o andiron -g andiron {folder} " in IMAGE
-    assert "/var/lib/andiron" in mounted("andiron")
+    assert "/var/lib/andiron" in mounted(SERVICES["andiron"])
     theirs = SERVICES["database"]["environment"]
     assert settings.database == f"postgresql://{theirs['POSTGRES_USER']}:x@database/andiron"
     assert theirs["POSTGRES_DB"] == "andiron"

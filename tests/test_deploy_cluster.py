@@ -16,17 +16,12 @@ from andiron.cluster.redis.address import parse
 from andiron.cluster.redis.connecting import check
 from tests.interop.server import free_port
 from tests.interop.server import running as process_running
-from tests.test_deploy import DEPLOY, ENDING, IMAGE, settings_of
+from tests.test_deploy import DEPLOY, ENDING, IMAGE, mounted, settings_of
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose-cluster.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 ALONE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 ANDIRONS = ("andiron1", "andiron2", "andiron3")
-
-
-def mounted(service: str) -> dict[str, str]:
-    text = [re.sub(r"\$\{\w+:-(.*?)\}", r"\1", each) for each in SERVICES[service]["volumes"]]
-    return {each.split(":")[1]: each.split(":")[0] for each in text}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -38,7 +33,7 @@ def test_each_service_has_little_that_it_could_misuse(name: str) -> None:
     assert service["restart"] == "unless-stopped"
     assert ("ports" in service) == (name == "web")
     assert service["networks"] == (["front"] if name == "web" else ["back"])
-    for source in mounted(name).values():
+    for source in mounted(SERVICES[name]).values():
         there = source.startswith("/") or source in COMPOSE["volumes"]
         assert there or (DEPLOY / source).exists(), source
 
@@ -74,8 +69,8 @@ def test_all_have_the_same_settings_and_a_socket_each(monkeypatch: pytest.Monkey
         assert parse(settings.cluster).password == "x"
         assert settings.database == "postgresql://andiron:x@database/andiron"
         assert settings.trusted_proxies == ("unix",)
-        assert mounted("web")[os.path.dirname(settings.socket)] == "meeting"
-        assert mounted(name) == {"/run/andiron": "meeting", "/var/lib/andiron": "files"}
+        assert mounted(SERVICES["web"])[os.path.dirname(settings.socket)] == "meeting"
+        assert mounted(SERVICES[name]) == {"/run/andiron": "meeting", "/var/lib/andiron": "files"}
         places.append(settings.socket)
     assert len(set(places)) == len(ANDIRONS)
     assert f"install -d -o andiron -g andiron {os.path.dirname(places[0])} " in IMAGE
