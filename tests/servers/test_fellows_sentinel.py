@@ -183,8 +183,8 @@ async def test_a_sentinel_has_another_redis_take_the_place_of_one_that_is_gone(
             os.kill(house.servers[home].process.pid, signal.SIGKILL)
             other = house.servers[await house.home(1, other_than=home)]
             async with (
-                await back(other, WebSocketClient, "alice", alice_again) as alice_last,
-                await back(other, WebSocketClient, "bob", bob_again) as bob_last,
+                await back(other, WebSocketClient, "alice", alice) as alice_last,
+                await back(other, WebSocketClient, "bob", bob) as bob_last,
             ):
                 await alice_last.until("<resumed ")
                 await bob_last.until("<resumed ")
