@@ -64,7 +64,8 @@ from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.search import SearchService
 from andiron.domain.sign_in import bind, legacy_session
-from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
+from andiron.domain.sign_in.exchange import SaslConfig
+from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.site import Site
 from andiron.domain.sign_in.turns import Turns
 from andiron.domain.uploads.service import Uploads, open_uploads

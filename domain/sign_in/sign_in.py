@@ -16,7 +16,9 @@ from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig
 from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.person import Person
-from andiron.domain.sign_in.sasl import Authenticator, Exchange, Step
+from andiron.domain.sign_in.exchange import Exchange
+from andiron.domain.sign_in.sasl import Authenticator
+from andiron.domain.sign_in.steps import Step
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import size_of
 from andiron.sm.session import Session
@@ -142,7 +144,7 @@ class SignIn:
     async def _authenticate(self, element: Element, session: Session) -> None:
         if self._exchange is None:
             self._exchange = self._domain.authenticator.exchange(session.channel)
-        disabled = self._domain.authenticator.disabled
+        disabled = self._domain.authenticator.admission.disabled
         try:
             step = await self._exchange.step(element, session.clock())
             owner = await self._owner(step, disabled) if step.done else None
@@ -190,7 +192,7 @@ class SignIn:
         So it does where the account was disabled since ``looked``, a count of those: the site
         may have taken its time, and nobody has ended a session that was not there.
         """
-        owners, authenticator = self._domain.owners, self._domain.authenticator
+        owners, admission = self._domain.owners, self._domain.authenticator.admission
         assert step.username is not None
         account = f"{step.username}@{self._domain.name}"
         if step.anonymous:
@@ -206,9 +208,9 @@ class SignIn:
         if step.born is not None and owner.born != step.born:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         await self._domain.welcome(owner, step.person)
-        while looked != authenticator.disabled:
-            looked = authenticator.disabled
-            await authenticator.refuse_disabled(step.username)
+        while looked != admission.disabled:
+            looked = admission.disabled
+            await admission.refuse_disabled(step.username)
         if owners.get(account) is not owner:  # It was removed meanwhile.
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         return owner
