@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Final
 
 from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
 from andiron.domain.about.disco import Disco
@@ -68,6 +67,7 @@ from andiron.domain.sign_in.exchange import SaslConfig
 from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.site import Site
 from andiron.domain.sign_in.turns import Turns
+from andiron.domain.tasks import Tasks
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.frozen import Head
 from andiron.sm.link import Channel, Link
@@ -115,8 +115,8 @@ class Domain:
         self._held = AsyncExitStack()
         logger.addFilter(FAILURE_LOG)
         self._notices = Notices()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stores: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()
+        """Runs what goes on beside the sessions."""
         self.accounts: Accounts
         """The accounts, for the site's own code to create; there once started."""
         self.removal: Removal
@@ -221,11 +221,16 @@ class Domain:
         self.owners = Owners(database, read_births)
         self.events = Events()
         self.registry = Registry()
-        self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.spawn)
+        self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.tasks.spawn)
         if self.config.archive is not None:
             self.archive = Archive(database, self.config.archive, _in_roster)
         self.offline = Offline(
-            self.router, store, self.reader, self.spawn_store, self.config.max_held, self.archive
+            self.router,
+            store,
+            self.reader,
+            self.tasks.spawn_store,
+            self.config.max_held,
+            self.archive,
         )
         self.events.reachable.append(self.offline.load)
         self.events.unreachable.append(self.offline.left)
@@ -236,14 +241,14 @@ class Domain:
             self.owners,
             self.events,
             self.config.roster,
-            self.spawn,
+            self.tasks.spawn,
         )
         self.groups = SharedGroups(
             GroupStore(database),
             self.owners,
-            GroupChanges(rosters, self.router, self.owners, self.events, self.spawn),
+            GroupChanges(rosters, self.router, self.owners, self.events, self.tasks.spawn),
             self.name,
-            self.spawn,
+            self.tasks.spawn,
             GroupConfig(
                 self.site.groups,
                 self.site.timeout,
@@ -256,7 +261,7 @@ class Domain:
             self.router,
             self.events,
             self.contacts,
-            Fanouts(self.spawn),
+            Fanouts(self.tasks.spawn),
             announced,
             self.config.max_directed,
             self.config.max_presence,
@@ -267,7 +272,7 @@ class Domain:
             self.rooms = self._make_rooms(self.config.rooms, database)
             await self.rooms.load()
             self.router.services[self.rooms.host] = RoomService(
-                self.rooms, self.iqs, self.spawn_store
+                self.rooms, self.iqs, self.tasks.spawn_store
             )
         if self.config.search is not SearchScope.NOBODY:
             self._add_search(Directory(database))
@@ -276,20 +281,20 @@ class Domain:
         self.freezer = Freezer(self.router, self.presences, self.interests, self.offline)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
         self.registration = Registration(
-            accounts, self.removal, self.name, self.config.registration, self.spawn
+            accounts, self.removal, self.name, self.config.registration, self.tasks.spawn
         )
         self.caps = _register(self, self.config)
-        self.spawn(self.removal.run())
-        self.spawn(self.contacts.sweep())
-        self.spawn(self.groups.run())
+        self.tasks.spawn(self.removal.run())
+        self.tasks.spawn(self.contacts.sweep())
+        self.tasks.spawn(self.groups.run())
         if self.archive is not None:
-            self.spawn(self.archive.run())
+            self.tasks.spawn(self.archive.run())
         if self.uploads is not None:
-            self.spawn(self.uploads.run())
+            self.tasks.spawn(self.uploads.run())
 
     def screen(self, screen: Screen) -> None:
         """Have every message of clients looked at from now on, before it goes its way."""
-        self.intake = Screening(self.messages, screen, self.spawn_store)
+        self.intake = Screening(self.messages, screen, self.tasks.spawn_store)
 
     def close(self, now: float) -> None:
         """Let the services end, and say so; the sessions are about to."""
@@ -298,13 +303,10 @@ class Domain:
 
     async def stop(self) -> None:
         """Finish what is being stored, then close the database. The sessions have ended."""
-        await self._stored()
+        await self.tasks.stored()
         if self.archive is not None:
             await self.archive.close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.tasks.cancel()
         if self.database is not None:
             self.authenticator.close()
             await self.database.close()
@@ -352,29 +354,10 @@ class Domain:
 
     async def settle(self) -> None:
         """Wait until what is being stored is stored, unless the database is out of reach."""
-        await self._stored()
+        await self.tasks.stored()
         if self.archive is not None:
             await self.archive.caught_up()
             await self.archive.caught_up_for_rooms()
-
-    async def _stored(self) -> None:
-        while self._stores:
-            await asyncio.wait(self._stores)
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the sessions; :meth:`stop` cancels it."""
-        _track(asyncio.get_running_loop().create_task(coroutine), self._tasks)
-
-    def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine as :meth:`spawn` does, at once as far as it has nothing to wait for.
-
-        Before Python 3.12 a task cannot begin at once.
-        """
-        if sys.version_info < (3, 12):
-            self.spawn(coroutine)
-            return
-        loop = asyncio.get_running_loop()
-        _track(asyncio.Task(coroutine, loop=loop, eager_start=True), self._tasks)
 
     def tell_of_unknown_host(self, name: str) -> None:
         """Log which domain a client asked for: the setting or the page may be wrong."""
@@ -397,7 +380,7 @@ class Domain:
         host = _domain_name(config.host or f"conference.{self.name}")
         archives: RoomArchives | None = None
         if self.archive is not None and self.config.archive is not None:
-            archives = RoomArchives(self.archive, self.config.archive.page, self.spawn_store)
+            archives = RoomArchives(self.archive, self.config.archive.page, self.tasks.spawn_store)
         return Rooms(host, config, RoomStore(database, self.name), archives, post)
 
     def _add_search(self, directory: Directory) -> None:
@@ -408,20 +391,7 @@ class Domain:
             host, config.search, config.max_found, directory, self.iqs, self.permissions
         )
         self.registry.items.append((host, "User search"))
-        self.spawn(directory.complete())
-
-    def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that :meth:`stop` waits for."""
-        _track(asyncio.get_running_loop().create_task(coroutine), self._stores)
-
-
-def _track(task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
-    if task.done():
-        _log_failure(task)
-        return
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    task.add_done_callback(_log_failure)
+        self.tasks.spawn(directory.complete())
 
 
 def _permissions(site: Site, lifetime: float) -> Permissions | None:
@@ -454,7 +424,7 @@ def _register(domain: Domain, config: DomainConfig) -> str:
         domain.router,
         domain.interests,
         config.pubsub,
-        domain.spawn,
+        domain.tasks.spawn,
     )
     domain.pubsub.register(registry, disco, domain.events)
     vcards = VCards(domain.database, domain.owners, config.max_vcard)
@@ -469,7 +439,9 @@ def _register(domain: Domain, config: DomainConfig) -> str:
     commands = administration.commands()
     domain.commands = AdHoc(domain.name, FORM_TYPE, config.admins, commands)
     domain.commands.register(registry, disco)
-    last_activity = LastActivity(domain.database, domain.owners, domain.router, domain.spawn_store)
+    last_activity = LastActivity(
+        domain.database, domain.owners, domain.router, domain.tasks.spawn_store
+    )
     last_activity.register(registry, domain.events)
     if domain.archive is not None and config.archive is not None:
         domain.owners.add_loader(domain.archive.load)
@@ -507,8 +479,3 @@ def _reader(guard: Guard) -> Guard:
         max_namespace=guard.max_size,
         max_nodes=guard.max_size,
     )
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a task failed", exc_info=error)

@@ -6,9 +6,8 @@ session, since hashing and the database take their time.
 
 import logging
 from collections import deque
-from collections.abc import Coroutine
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from andiron.domain.accounts.registration import Registration, SignUp
 from andiron.domain.accounts.removal import Removal
@@ -19,6 +18,7 @@ from andiron.domain.person import Person
 from andiron.domain.sign_in.exchange import Exchange
 from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.steps import Step
+from andiron.domain.tasks import Tasks
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import size_of
 from andiron.sm.session import Session
@@ -47,18 +47,10 @@ class Host(Protocol):
     registration: Registration
     removal: Removal
     owners: Owners
+    tasks: Tasks
 
     async def welcome(self, owner: Owner, person: Person | None) -> None:
         """Take in what the site says of an account whose owner signs in."""
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
-
-    def begin(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        """Run a coroutine, at once as far as it has nothing to wait for, then beside the sessions.
-
-        It is cancelled when the domain stops.
-        """
 
 
 class Newcomer(Protocol):
@@ -97,7 +89,7 @@ class SignIn:
         if self._waiting is None:
             self._waiting = deque()
             # Most have nothing to wait for.
-            self._domain.begin(self._newcomer.session.errand(self._work(element)))
+            self._domain.tasks.begin(self._newcomer.session.errand(self._work(element)))
         elif (
             len(self._waiting) < self._domain.config.sasl_queue
             and sum(size_of(each.text) for each in (*self._waiting, element)) <= _MOST_WAITING
