@@ -7,19 +7,15 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
 
-from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
-from andiron.domain.about.disco import Disco
+from andiron.domain import specifications
 from andiron.domain.account_rows import read_births
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.registration import Registration
 from andiron.domain.accounts.removal import Removal
 from andiron.domain.administration.adhoc import AdHoc
-from andiron.domain.administration.service import FORM_TYPE, Administration
 from andiron.domain.archive.archive import Archive
-from andiron.domain.archive.mam import Mam
 from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig, RoomsConfig, SearchScope
-from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.fanout import Fanouts
 from andiron.domain.contacts.group_changes import GroupChanges
@@ -38,31 +34,25 @@ from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.guarded import GuardedLink
 from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink, Intake
-from andiron.domain.messages import carbons
 from andiron.domain.messages.messages import Messages
 from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.messages.screening import Screen, Screening
 from andiron.domain.owners import Owners
 from andiron.domain.person import Person
-from andiron.domain.profile.avatars import Avatars
 from andiron.domain.profile.directory import Directory
 from andiron.domain.profile.introductions import Introductions
-from andiron.domain.profile.last_activity import LastActivity
 from andiron.domain.profile.photo import announced
-from andiron.domain.profile.private_storage import PrivateStorage
-from andiron.domain.profile.vcards import VCards
 from andiron.domain.pubsub.eventing import PersonalEventing
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.questions import Questions
-from andiron.domain.registry import Registry, Target
+from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.search import SearchService
-from andiron.domain.sign_in import bind, legacy_session
 from andiron.domain.sign_in.exchange import SaslConfig
 from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.site import Site
@@ -73,7 +63,6 @@ from andiron.sm.frozen import Head
 from andiron.sm.link import Channel, Link
 from andiron.sm.notices import Notices
 from andiron.sm.session import Session
-from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID, domainpart
 from andiron.xmpp.tokens import Tokens
 from andiron.xmpp.xml import Guard
@@ -283,7 +272,7 @@ class Domain:
         self.registration = Registration(
             accounts, self.removal, self.name, self.config.registration, self.tasks.spawn
         )
-        self.caps = _register(self, self.config)
+        self.caps = specifications.register(self, database)
         self.tasks.spawn(self.removal.run())
         self.tasks.spawn(self.contacts.sweep())
         self.tasks.spawn(self.groups.run())
@@ -398,61 +387,6 @@ def _permissions(site: Site, lifetime: float) -> Permissions | None:
     if site.may_contact is None:
         return None
     return Permissions(site.may_contact, site.timeout, lifetime)
-
-
-def _register(domain: Domain, config: DomainConfig) -> str:
-    """Register every specification the domain answers for; return its capabilities."""
-    registry = domain.registry
-    disco = Disco(registry, config.software_name)
-    disco.register()
-    bind.register(registry)
-    legacy_session.register(registry)
-    ping.register(registry)
-    entity_time.register(registry)
-    carbons.register(registry)
-    version.register(registry, config.software_name, config.software_version)
-    contact_addresses.register(registry, config.contact_addresses)
-    registry.add_feature(Target.DOMAIN, ns.OFFLINE)
-    domain.contacts.register(registry)
-    assert domain.database is not None
-    PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
-    BlockLists(domain.database, domain.owners, domain.router, config.max_blocked).register(registry)
-    domain.interests.register(domain.events)
-    domain.pubsub = PersonalEventing(
-        domain.database,
-        domain.owners,
-        domain.router,
-        domain.interests,
-        config.pubsub,
-        domain.tasks.spawn,
-    )
-    domain.pubsub.register(registry, disco, domain.events)
-    vcards = VCards(domain.database, domain.owners, config.max_vcard)
-    vcards.register(registry)
-    avatars = Avatars(vcards, domain.pubsub)
-    avatars.register(registry)
-    most = min(config.max_vcard, config.pubsub.max_item_size)
-    max_photo = most * 2 // 3  # In Base64, with a name beside it.
-    domain.introductions = Introductions(domain.database, vcards, avatars, domain.pubsub, max_photo)
-    domain.registration.register(registry)
-    administration = Administration(domain.accounts, domain.removal, domain.owners, domain.router)
-    commands = administration.commands()
-    domain.commands = AdHoc(domain.name, FORM_TYPE, config.admins, commands)
-    domain.commands.register(registry, disco)
-    last_activity = LastActivity(
-        domain.database, domain.owners, domain.router, domain.tasks.spawn_store
-    )
-    last_activity.register(registry, domain.events)
-    if domain.archive is not None and config.archive is not None:
-        domain.owners.add_loader(domain.archive.load)
-        domain.events.let_go.append(domain.archive.remove_account)
-        Mam(domain.archive, domain.owners, domain.database, config.archive).register(registry)
-    if domain.rooms is not None:
-        domain.rooms.register(registry, domain.events, domain.name)
-    if domain.uploads is not None:
-        domain.uploads.register(registry)
-        domain.events.removed.append(domain.uploads.remove_account)
-    return caps.register(registry, disco)
 
 
 def _in_roster(owner: Owner, jid: str) -> bool:
