@@ -211,62 +211,9 @@ class Domain:
         self.events = Events()
         self.registry = Registry()
         self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.tasks.spawn)
-        if self.config.archive is not None:
-            self.archive = Archive(database, self.config.archive, _in_roster)
-        self.offline = Offline(
-            self.router,
-            store,
-            self.reader,
-            self.tasks.spawn_store,
-            self.config.max_held,
-            self.archive,
-        )
-        self.events.reachable.append(self.offline.load)
-        self.events.unreachable.append(self.offline.left)
-        rosters = RosterStore(database, self.name, self.config.roster)
-        self.contacts = Contacts(
-            rosters,
-            self.router,
-            self.owners,
-            self.events,
-            self.config.roster,
-            self.tasks.spawn,
-        )
-        self.groups = SharedGroups(
-            GroupStore(database),
-            self.owners,
-            GroupChanges(rosters, self.router, self.owners, self.events, self.tasks.spawn),
-            self.name,
-            self.tasks.spawn,
-            GroupConfig(
-                self.site.groups,
-                self.site.timeout,
-                self.config.permission_lifetime,
-                self.config.roster.max_contacts,
-            ),
-        )
-        self.events.removed.append(self.groups.forget_account)
-        self.presences = Presences(
-            self.router,
-            self.events,
-            self.contacts,
-            Fanouts(self.tasks.spawn),
-            announced,
-            self.config.max_directed,
-            self.config.max_presence,
-        )
-        self.messages = Messages(self.router, self.owners, self.offline, self.archive)
-        self.intake = self.messages
-        if self.config.rooms is not None:
-            self.rooms = self._make_rooms(self.config.rooms, database)
-            await self.rooms.load()
-            self.router.services[self.rooms.host] = RoomService(
-                self.rooms, self.iqs, self.tasks.spawn_store
-            )
-        if self.config.search is not SearchScope.NOBODY:
-            self._add_search(Directory(database))
-        if self.config.upload is not None:
-            self.uploads = await open_uploads(self.config.upload, database)
+        self._make_messages(database, store)
+        self._make_contacts(database)
+        await self._make_services(database)
         self.freezer = Freezer(self.router, self.presences, self.interests, self.offline)
         self.removal = Removal(accounts, self.owners, self.router, self.events)
         self.registration = Registration(
@@ -280,6 +227,78 @@ class Domain:
             self.tasks.spawn(self.archive.run())
         if self.uploads is not None:
             self.tasks.spawn(self.uploads.run())
+
+    def _make_messages(self, database: Database, store: OfflineStore) -> None:
+        config = self.config
+        if config.archive is not None:
+            self.archive = Archive(database, config.archive, _in_roster)
+        self.offline = Offline(
+            self.router, store, self.reader, self.tasks.spawn_store, config.max_held, self.archive
+        )
+        self.events.reachable.append(self.offline.load)
+        self.events.unreachable.append(self.offline.left)
+        self.messages = Messages(self.router, self.owners, self.offline, self.archive)
+        self.intake = self.messages
+
+    def _make_contacts(self, database: Database) -> None:
+        config, site, spawn = self.config, self.site, self.tasks.spawn
+        rosters = RosterStore(database, self.name, config.roster)
+        self.contacts = Contacts(
+            rosters, self.router, self.owners, self.events, config.roster, spawn
+        )
+        self.groups = SharedGroups(
+            GroupStore(database),
+            self.owners,
+            GroupChanges(rosters, self.router, self.owners, self.events, spawn),
+            self.name,
+            spawn,
+            GroupConfig(
+                site.groups, site.timeout, config.permission_lifetime, config.roster.max_contacts
+            ),
+        )
+        self.events.removed.append(self.groups.forget_account)
+        self.presences = Presences(
+            self.router,
+            self.events,
+            self.contacts,
+            Fanouts(spawn),
+            announced,
+            config.max_directed,
+            config.max_presence,
+        )
+
+    async def _make_services(self, database: Database) -> None:
+        config, services = self.config, self.router.services
+        if config.rooms is not None:
+            self.rooms = rooms = self._make_rooms(config.rooms, database)
+            await rooms.load()
+            services[rooms.host] = RoomService(rooms, self.iqs, self.tasks.spawn_store)
+        if config.search is not SearchScope.NOBODY:
+            self._add_search(Directory(database))
+        if config.upload is not None:
+            self.uploads = await open_uploads(config.upload, database)
+
+    def _make_rooms(self, config: RoomsConfig, database: Database) -> Rooms:
+        messages, read = self.messages, self.reader.read
+
+        def post(text: str, sender: str, jid: JID, stamp: float, now: float) -> None:
+            messages.send(read(text), sender, jid, stamp, now)
+
+        host = _domain_name(config.host or f"conference.{self.name}")
+        archives: RoomArchives | None = None
+        if self.archive is not None and self.config.archive is not None:
+            archives = RoomArchives(self.archive, self.config.archive.page, self.tasks.spawn_store)
+        return Rooms(host, config, RoomStore(database, self.name), archives, post)
+
+    def _add_search(self, directory: Directory) -> None:
+        host, config = f"search.{self.name}", self.config
+        if self.rooms is not None and self.rooms.host == host:
+            raise DatabaseError(f"The rooms are at {host} (rooms_host), where search shall be.")
+        self.router.services[host] = SearchService(
+            host, config.search, config.max_found, directory, self.iqs, self.permissions
+        )
+        self.registry.items.append((host, "User search"))
+        self.tasks.spawn(directory.complete())
 
     def screen(self, screen: Screen) -> None:
         """Have every message of clients looked at from now on, before it goes its way."""
@@ -359,28 +378,6 @@ class Domain:
             name[:100],
             self.name,
         )
-
-    def _make_rooms(self, config: RoomsConfig, database: Database) -> Rooms:
-        messages, read = self.messages, self.reader.read
-
-        def post(text: str, sender: str, jid: JID, stamp: float, now: float) -> None:
-            messages.send(read(text), sender, jid, stamp, now)
-
-        host = _domain_name(config.host or f"conference.{self.name}")
-        archives: RoomArchives | None = None
-        if self.archive is not None and self.config.archive is not None:
-            archives = RoomArchives(self.archive, self.config.archive.page, self.tasks.spawn_store)
-        return Rooms(host, config, RoomStore(database, self.name), archives, post)
-
-    def _add_search(self, directory: Directory) -> None:
-        host, config = f"search.{self.name}", self.config
-        if self.rooms is not None and self.rooms.host == host:
-            raise DatabaseError(f"The rooms are at {host} (rooms_host), where search shall be.")
-        self.router.services[host] = SearchService(
-            host, config.search, config.max_found, directory, self.iqs, self.permissions
-        )
-        self.registry.items.append((host, "User search"))
-        self.tasks.spawn(directory.complete())
 
 
 def _permissions(site: Site, lifetime: float) -> Permissions | None:
