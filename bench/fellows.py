@@ -74,9 +74,9 @@ PATIENCE = 30.0
 
 
 class Process:
-    """One ``andiron serve``."""
+    """One ``andiron serve``, with those words and settings."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *words: str, **settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         told = {
@@ -88,7 +88,9 @@ class Process:
             "ANDIRON_MAX_NEGOTIATING_PER_ADDRESS": "1000",
             "ANDIRON_LOG_LEVEL": "warning",
         }
-        self.process = subprocess.Popen([ANDIRON, "serve"], env=os.environ | told | settings)
+        self.process = subprocess.Popen(
+            [ANDIRON, "serve", *words], env=os.environ | told | settings
+        )
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:
@@ -105,6 +107,20 @@ class Process:
         self.process.wait()
 
 
+def generate(row: Row, port: int, measured: int, duration: float, folder: Path) -> Figures:
+    """Return what the generator found at a port, and of a process with its children."""
+    out = folder / "figures.json"
+    command = [
+        *(sys.executable, str(HERE / "xmppload.py"), "--transport", row.transport),
+        *("--url", row.url.format(port), "--pattern", row.pattern, *row.words),
+        *("--auth", "ANONYMOUS", "--duration", str(duration), "--json", str(out)),
+        *("--server-pid", str(measured)),
+    ]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    figures: Figures = json.loads(out.read_text())["medians"]
+    return figures
+
+
 def measure(arrangement: str, row: Row, duration: float, *, at_door: bool = False) -> Figures:
     """Return what the generator found, and of the processor what the home took, or the door."""
     with tempfile.TemporaryDirectory(prefix="andiron-fellows-") as name:
@@ -115,19 +131,10 @@ def measure(arrangement: str, row: Row, duration: float, *, at_door: bool = Fals
             processes.append(Process(folder, **settings))
         try:
             port, measured = processes[-1].port, processes[-1 if at_door else 0]
-            out = folder / "figures.json"
-            command = [
-                *(sys.executable, str(HERE / "xmppload.py"), "--transport", row.transport),
-                *("--url", row.url.format(port), "--pattern", row.pattern, *row.words),
-                *("--auth", "ANONYMOUS", "--duration", str(duration), "--json", str(out)),
-                *("--server-pid", str(measured.process.pid)),
-            ]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            figures: Figures = json.loads(out.read_text())["medians"]
+            return generate(row, port, measured.process.pid, duration, folder)
         finally:
             for each in reversed(processes):
                 each.end()
-    return figures
 
 
 def medians(arrangement: str, row: Row, options: argparse.Namespace) -> list[float]:

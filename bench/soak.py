@@ -3,7 +3,7 @@
 
     bench/soak.py [--sessions 1000] [--seconds 60] [--rate 1.0] [--life 20] [--expiry 30]
     bench/soak.py --restart 30 --seconds 600 --processes 3 [--bosh 0.3] [--room 10]
-    bench/soak.py --restart 20 --seconds 600 --processes 3 --cluster redis
+    bench/soak.py --restart 20 --seconds 600 --processes 3 --cluster redis [--nginx]
     bench/soak.py --restart 20 --seconds 600 [--database postgresql://…] [--bosh 0.3] [--room 10]
 
 Each session has stream management and writes to some others. Connections end
@@ -18,7 +18,8 @@ many seconds, and is started again at once. What everybody sees of everybody, ch
 presence and rooms, must then be as if it had not, and its journal be empty at the end.
 
 With --processes N there are N servers of one chat (the setting cluster), each connection and each
-request of BOSH goes to any of them, and one ends at a time: the home and another in turn.
+request of BOSH goes to any of them, and one ends at a time: the home and another in turn. With
+--nginx that is what gives them out, one after the other, by deploy/nginx.conf without TLS.
 
 With --cluster redis they meet by a Redis, which is killed and started again once, in between.
 

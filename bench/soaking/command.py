@@ -28,6 +28,7 @@ def _parser(described: str | None) -> argparse.ArgumentParser:
     add("--processes", type=int, default=1, help="with --restart: so many, of which one ends")
     add("--times", type=int, default=0, help="how often it ends, instead of --seconds")
     add("--cluster", default="unix", choices=("unix", "redis"), help="by what they meet")
+    add("--nginx", action="store_true", help="with --processes: in front, round robin")
     add("--database", default="", help="the URL of an empty one (SQLite)")
     add("--durability", default="process", choices=("process", "disk"))
     add("--archive", action=argparse.BooleanOptionalAction, default=True)

@@ -12,6 +12,7 @@ from load.figures import percentile
 
 from soaking.crowd import Crowd, Traffic
 from soaking.meeting import Meeting, OwnRedis, SocketFile
+from soaking.nginx import Nginx
 from soaking.process import verdict
 from soaking.restarts import BREATH, ENDS, PATIENCE, STEP, Server
 
@@ -50,12 +51,19 @@ class Fellows:
         ]
         self.servers[0].make_accounts(options.sessions)
         self.addresses = [each.address for each in self.servers]
+        """Where clients connect."""
+        self._nginx: Nginx | None = None
+        if options.nginx:
+            self._nginx = Nginx(directory, self.addresses)
+            self.addresses = [self._nginx.address]
 
     async def start(self) -> None:
         """Start all of them."""
         await self.meeting.start()
         for server in self.servers:
             await server.start()
+        if self._nginx is not None:
+            await self._nginx.start()
 
     async def end_one(self, number: int, crowd: Crowd) -> End:
         """End one: the home and another in turn, each by both signals; and start it again."""
@@ -89,6 +97,8 @@ class Fellows:
             with contextlib.suppress(AttributeError):  # It was not started.
                 server.process.kill()
                 server.process.wait()
+        if self._nginx is not None:
+            print(self._nginx.end()[-4000:], end="")
 
 
 async def _rage(fellows: Fellows, crowd: Crowd, options: argparse.Namespace) -> list[End]:
@@ -134,8 +144,10 @@ async def soak(options: argparse.Namespace, directory: Path) -> bool:
     log = fellows.meeting.faults(fellows.servers[0].log.read_text())
 
     anew = sum((each.anew for each in crowd.sessions), start=type(crowd.faults)())
-    print(f"{options.processes} processes, {options.sessions} sessions, {len(ends)} ends of one,")
-    print(f"seed {options.seed}; signed in after {crowd.signed_in_after:.1f} s")
+    behind = " behind nginx" if options.nginx else ""
+    print(f"{options.processes} processes{behind}, {options.sessions} sessions")
+    print(f"{len(ends)} ends of one, seed {options.seed}")
+    print(f"signed in after {crowd.signed_in_after:.1f} s")
     print(f"owed: {crowd.owed}, came: {crowd.arrived}")
     print(f"resumed: {sum(len(each.back) for each in ends)}; begun anew: {dict(anew)}")
     print(f"refused meanwhile: {dict(crowd.refusals)}; left in the journal: {left}")
