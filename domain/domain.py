@@ -2,25 +2,20 @@
 
 import asyncio
 import logging
-import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Final
 
-from andiron.domain.about import caps, contact_addresses, entity_time, ping, version
-from andiron.domain.about.disco import Disco
+from andiron.domain import specifications
 from andiron.domain.account_rows import read_births
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.registration import Registration
 from andiron.domain.accounts.removal import Removal
 from andiron.domain.administration.adhoc import AdHoc
-from andiron.domain.administration.service import FORM_TYPE, Administration
 from andiron.domain.archive.archive import Archive
-from andiron.domain.archive.mam import Mam
 from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig, RoomsConfig, SearchScope
-from andiron.domain.contacts.block_lists import BlockLists
 from andiron.domain.contacts.contacts import Contacts
 from andiron.domain.contacts.fanout import Fanouts
 from andiron.domain.contacts.group_changes import GroupChanges
@@ -39,40 +34,35 @@ from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.guarded import GuardedLink
 from andiron.domain.iq import Iqs
 from andiron.domain.link import DomainLink, Intake
-from andiron.domain.messages import carbons
 from andiron.domain.messages.messages import Messages
 from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.offline_store import OfflineStore
 from andiron.domain.messages.screening import Screen, Screening
 from andiron.domain.owners import Owners
 from andiron.domain.person import Person
-from andiron.domain.profile.avatars import Avatars
 from andiron.domain.profile.directory import Directory
 from andiron.domain.profile.introductions import Introductions
-from andiron.domain.profile.last_activity import LastActivity
 from andiron.domain.profile.photo import announced
-from andiron.domain.profile.private_storage import PrivateStorage
-from andiron.domain.profile.vcards import VCards
 from andiron.domain.pubsub.eventing import PersonalEventing
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.questions import Questions
-from andiron.domain.registry import Registry, Target
+from andiron.domain.registry import Registry
 from andiron.domain.rooms.archiving import RoomArchives
 from andiron.domain.rooms.rooms import Rooms
 from andiron.domain.rooms.service import RoomService
 from andiron.domain.rooms.store import RoomStore
 from andiron.domain.router import Router
 from andiron.domain.search import SearchService
-from andiron.domain.sign_in import bind, legacy_session
-from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
+from andiron.domain.sign_in.exchange import SaslConfig
+from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.site import Site
 from andiron.domain.sign_in.turns import Turns
+from andiron.domain.tasks import Tasks
 from andiron.domain.uploads.service import Uploads, open_uploads
 from andiron.sm.frozen import Head
 from andiron.sm.link import Channel, Link
 from andiron.sm.notices import Notices
 from andiron.sm.session import Session
-from andiron.xmpp import namespaces as ns
 from andiron.xmpp.jid import JID, InvalidJID, domainpart
 from andiron.xmpp.tokens import Tokens
 from andiron.xmpp.xml import Guard
@@ -114,8 +104,8 @@ class Domain:
         self._held = AsyncExitStack()
         logger.addFilter(FAILURE_LOG)
         self._notices = Notices()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stores: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()
+        """Runs what goes on beside the sessions."""
         self.accounts: Accounts
         """The accounts, for the site's own code to create; there once started."""
         self.removal: Removal
@@ -220,34 +210,50 @@ class Domain:
         self.owners = Owners(database, read_births)
         self.events = Events()
         self.registry = Registry()
-        self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.spawn)
-        if self.config.archive is not None:
-            self.archive = Archive(database, self.config.archive, _in_roster)
+        self.iqs = Iqs(self.router, self.registry, self.owners, self.questions, self.tasks.spawn)
+        self._make_messages(database, store)
+        self._make_contacts(database)
+        await self._make_services(database)
+        self.freezer = Freezer(self.router, self.presences, self.interests, self.offline)
+        self.removal = Removal(accounts, self.owners, self.router, self.events)
+        self.registration = Registration(
+            accounts, self.removal, self.name, self.config.registration, self.tasks.spawn
+        )
+        self.caps = specifications.register(self, database)
+        self.tasks.spawn(self.removal.run())
+        self.tasks.spawn(self.contacts.sweep())
+        self.tasks.spawn(self.groups.run())
+        if self.archive is not None:
+            self.tasks.spawn(self.archive.run())
+        if self.uploads is not None:
+            self.tasks.spawn(self.uploads.run())
+
+    def _make_messages(self, database: Database, store: OfflineStore) -> None:
+        config = self.config
+        if config.archive is not None:
+            self.archive = Archive(database, config.archive, _in_roster)
         self.offline = Offline(
-            self.router, store, self.reader, self.spawn_store, self.config.max_held, self.archive
+            self.router, store, self.reader, self.tasks.spawn_store, config.max_held, self.archive
         )
         self.events.reachable.append(self.offline.load)
         self.events.unreachable.append(self.offline.left)
-        rosters = RosterStore(database, self.name, self.config.roster)
+        self.messages = Messages(self.router, self.owners, self.offline, self.archive)
+        self.intake = self.messages
+
+    def _make_contacts(self, database: Database) -> None:
+        config, site, spawn = self.config, self.site, self.tasks.spawn
+        rosters = RosterStore(database, self.name, config.roster)
         self.contacts = Contacts(
-            rosters,
-            self.router,
-            self.owners,
-            self.events,
-            self.config.roster,
-            self.spawn,
+            rosters, self.router, self.owners, self.events, config.roster, spawn
         )
         self.groups = SharedGroups(
             GroupStore(database),
             self.owners,
-            GroupChanges(rosters, self.router, self.owners, self.events, self.spawn),
+            GroupChanges(rosters, self.router, self.owners, self.events, spawn),
             self.name,
-            self.spawn,
+            spawn,
             GroupConfig(
-                self.site.groups,
-                self.site.timeout,
-                self.config.permission_lifetime,
-                self.config.roster.max_contacts,
+                site.groups, site.timeout, config.permission_lifetime, config.roster.max_contacts
             ),
         )
         self.events.removed.append(self.groups.forget_account)
@@ -255,40 +261,48 @@ class Domain:
             self.router,
             self.events,
             self.contacts,
-            Fanouts(self.spawn),
+            Fanouts(spawn),
             announced,
-            self.config.max_directed,
-            self.config.max_presence,
+            config.max_directed,
+            config.max_presence,
         )
-        self.messages = Messages(self.router, self.owners, self.offline, self.archive)
-        self.intake = self.messages
-        if self.config.rooms is not None:
-            self.rooms = self._make_rooms(self.config.rooms, database)
-            await self.rooms.load()
-            self.router.services[self.rooms.host] = RoomService(
-                self.rooms, self.iqs, self.spawn_store
-            )
-        if self.config.search is not SearchScope.NOBODY:
+
+    async def _make_services(self, database: Database) -> None:
+        config, services = self.config, self.router.services
+        if config.rooms is not None:
+            self.rooms = rooms = self._make_rooms(config.rooms, database)
+            await rooms.load()
+            services[rooms.host] = RoomService(rooms, self.iqs, self.tasks.spawn_store)
+        if config.search is not SearchScope.NOBODY:
             self._add_search(Directory(database))
-        if self.config.upload is not None:
-            self.uploads = await open_uploads(self.config.upload, database)
-        self.freezer = Freezer(self.router, self.presences, self.interests, self.offline)
-        self.removal = Removal(accounts, self.owners, self.router, self.events)
-        self.registration = Registration(
-            accounts, self.removal, self.name, self.config.registration, self.spawn
+        if config.upload is not None:
+            self.uploads = await open_uploads(config.upload, database)
+
+    def _make_rooms(self, config: RoomsConfig, database: Database) -> Rooms:
+        messages, read = self.messages, self.reader.read
+
+        def post(text: str, sender: str, jid: JID, stamp: float, now: float) -> None:
+            messages.send(read(text), sender, jid, stamp, now)
+
+        host = _domain_name(config.host or f"conference.{self.name}")
+        archives: RoomArchives | None = None
+        if self.archive is not None and self.config.archive is not None:
+            archives = RoomArchives(self.archive, self.config.archive.page, self.tasks.spawn_store)
+        return Rooms(host, config, RoomStore(database, self.name), archives, post)
+
+    def _add_search(self, directory: Directory) -> None:
+        host, config = f"search.{self.name}", self.config
+        if self.rooms is not None and self.rooms.host == host:
+            raise DatabaseError(f"The rooms are at {host} (rooms_host), where search shall be.")
+        self.router.services[host] = SearchService(
+            host, config.search, config.max_found, directory, self.iqs, self.permissions
         )
-        self.caps = _register(self, self.config)
-        self.spawn(self.removal.run())
-        self.spawn(self.contacts.sweep())
-        self.spawn(self.groups.run())
-        if self.archive is not None:
-            self.spawn(self.archive.run())
-        if self.uploads is not None:
-            self.spawn(self.uploads.run())
+        self.registry.items.append((host, "User search"))
+        self.tasks.spawn(directory.complete())
 
     def screen(self, screen: Screen) -> None:
         """Have every message of clients looked at from now on, before it goes its way."""
-        self.intake = Screening(self.messages, screen, self.spawn_store)
+        self.intake = Screening(self.messages, screen, self.tasks.spawn_store)
 
     def close(self, now: float) -> None:
         """Let the services end, and say so; the sessions are about to."""
@@ -297,13 +311,10 @@ class Domain:
 
     async def stop(self) -> None:
         """Finish what is being stored, then close the database. The sessions have ended."""
-        await self._stored()
+        await self.tasks.stored()
         if self.archive is not None:
             await self.archive.close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.tasks.cancel()
         if self.database is not None:
             self.authenticator.close()
             await self.database.close()
@@ -351,29 +362,10 @@ class Domain:
 
     async def settle(self) -> None:
         """Wait until what is being stored is stored, unless the database is out of reach."""
-        await self._stored()
+        await self.tasks.stored()
         if self.archive is not None:
             await self.archive.caught_up()
             await self.archive.caught_up_for_rooms()
-
-    async def _stored(self) -> None:
-        while self._stores:
-            await asyncio.wait(self._stores)
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the sessions; :meth:`stop` cancels it."""
-        _track(asyncio.get_running_loop().create_task(coroutine), self._tasks)
-
-    def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine as :meth:`spawn` does, at once as far as it has nothing to wait for.
-
-        Before Python 3.12 a task cannot begin at once.
-        """
-        if sys.version_info < (3, 12):
-            self.spawn(coroutine)
-            return
-        loop = asyncio.get_running_loop()
-        _track(asyncio.Task(coroutine, loop=loop, eager_start=True), self._tasks)
 
     def tell_of_unknown_host(self, name: str) -> None:
         """Log which domain a client asked for: the setting or the page may be wrong."""
@@ -387,99 +379,11 @@ class Domain:
             self.name,
         )
 
-    def _make_rooms(self, config: RoomsConfig, database: Database) -> Rooms:
-        messages, read = self.messages, self.reader.read
-
-        def post(text: str, sender: str, jid: JID, stamp: float, now: float) -> None:
-            messages.send(read(text), sender, jid, stamp, now)
-
-        host = _domain_name(config.host or f"conference.{self.name}")
-        archives: RoomArchives | None = None
-        if self.archive is not None and self.config.archive is not None:
-            archives = RoomArchives(self.archive, self.config.archive.page, self.spawn_store)
-        return Rooms(host, config, RoomStore(database, self.name), archives, post)
-
-    def _add_search(self, directory: Directory) -> None:
-        host, config = f"search.{self.name}", self.config
-        if self.rooms is not None and self.rooms.host == host:
-            raise DatabaseError(f"The rooms are at {host} (rooms_host), where search shall be.")
-        self.router.services[host] = SearchService(
-            host, config.search, config.max_found, directory, self.iqs, self.permissions
-        )
-        self.registry.items.append((host, "User search"))
-        self.spawn(directory.complete())
-
-    def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that :meth:`stop` waits for."""
-        _track(asyncio.get_running_loop().create_task(coroutine), self._stores)
-
-
-def _track(task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
-    if task.done():
-        _log_failure(task)
-        return
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    task.add_done_callback(_log_failure)
-
 
 def _permissions(site: Site, lifetime: float) -> Permissions | None:
     if site.may_contact is None:
         return None
     return Permissions(site.may_contact, site.timeout, lifetime)
-
-
-def _register(domain: Domain, config: DomainConfig) -> str:
-    """Register every specification the domain answers for; return its capabilities."""
-    registry = domain.registry
-    disco = Disco(registry, config.software_name)
-    disco.register()
-    bind.register(registry)
-    legacy_session.register(registry)
-    ping.register(registry)
-    entity_time.register(registry)
-    carbons.register(registry)
-    version.register(registry, config.software_name, config.software_version)
-    contact_addresses.register(registry, config.contact_addresses)
-    registry.add_feature(Target.DOMAIN, ns.OFFLINE)
-    domain.contacts.register(registry)
-    assert domain.database is not None
-    PrivateStorage(domain.database, config.max_private_size, config.max_private).register(registry)
-    BlockLists(domain.database, domain.owners, domain.router, config.max_blocked).register(registry)
-    domain.interests.register(domain.events)
-    domain.pubsub = PersonalEventing(
-        domain.database,
-        domain.owners,
-        domain.router,
-        domain.interests,
-        config.pubsub,
-        domain.spawn,
-    )
-    domain.pubsub.register(registry, disco, domain.events)
-    vcards = VCards(domain.database, domain.owners, config.max_vcard)
-    vcards.register(registry)
-    avatars = Avatars(vcards, domain.pubsub)
-    avatars.register(registry)
-    most = min(config.max_vcard, config.pubsub.max_item_size)
-    max_photo = most * 2 // 3  # In Base64, with a name beside it.
-    domain.introductions = Introductions(domain.database, vcards, avatars, domain.pubsub, max_photo)
-    domain.registration.register(registry)
-    administration = Administration(domain.accounts, domain.removal, domain.owners, domain.router)
-    commands = administration.commands()
-    domain.commands = AdHoc(domain.name, FORM_TYPE, config.admins, commands)
-    domain.commands.register(registry, disco)
-    last_activity = LastActivity(domain.database, domain.owners, domain.router, domain.spawn_store)
-    last_activity.register(registry, domain.events)
-    if domain.archive is not None and config.archive is not None:
-        domain.owners.add_loader(domain.archive.load)
-        domain.events.let_go.append(domain.archive.remove_account)
-        Mam(domain.archive, domain.owners, domain.database, config.archive).register(registry)
-    if domain.rooms is not None:
-        domain.rooms.register(registry, domain.events, domain.name)
-    if domain.uploads is not None:
-        domain.uploads.register(registry)
-        domain.events.removed.append(domain.uploads.remove_account)
-    return caps.register(registry, disco)
 
 
 def _in_roster(owner: Owner, jid: str) -> bool:
@@ -506,8 +410,3 @@ def _reader(guard: Guard) -> Guard:
         max_namespace=guard.max_size,
         max_nodes=guard.max_size,
     )
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a task failed", exc_info=error)

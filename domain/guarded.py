@@ -60,7 +60,7 @@ class GuardedLink(DomainLink):
             verdict = all(known)
             if None in known and False not in known:
                 self.session.hold()
-                self._domain.spawn(self.session.errand(self._ask(element, ticket, names)))
+                self._domain.tasks.spawn(self.session.errand(self._ask(element, ticket, names)))
                 return False
         if verdict:
             return super().receive(element, ticket, now)

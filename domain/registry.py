@@ -82,7 +82,7 @@ class Registry:
     """The handlers of a domain and the features they bring.
 
     A specification's module has a function ``register`` that fills it in;
-    :mod:`andiron.domain.domain` lists those modules.
+    :mod:`andiron.domain.specifications` lists those modules.
     """
 
     def __init__(self) -> None:

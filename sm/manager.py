@@ -1,41 +1,30 @@
-"""The manager: every session, found by its stream management id and woken in time."""
+"""The manager: every session, woken in time, written down and ended."""
 
-import hmac
 import logging
 import secrets
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from math import inf
-from typing import Final, Protocol
+from typing import Protocol
 
-from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
-from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.freezing import freeze, outlives, thaw
 from andiron.sm.frozen import Frozen, Head
 from andiron.sm.link import Channel, CloseReason, Link, Transport
-from andiron.sm.management import Management
+from andiron.sm.negotiation import Negotiation
 from andiron.sm.payers import Payers, Rounds
-from andiron.sm.queue import CountTooHighError
 from andiron.sm.rates import Rate
 from andiron.sm.recording import Gate, Recording
-from andiron.sm.session import Session, State
+from andiron.sm.session import Session
 from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
 from andiron.sm.tracing import Traces
-from andiron.tracing.traces import Span, begin
-from andiron.xmpp.errors import SmError, StanzaCondition, StreamCondition, StreamError
+from andiron.xmpp.errors import StreamCondition, StreamError
 from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.sm")
-
-_SELECTOR_LENGTH: Final = 12
-_REMEMBERED: Final = frozenset(
-    {CloseReason.EXPIRED, CloseReason.QUEUE_FULL, CloseReason.TOKEN_EXPIRED}
-)
-"""Ends that a client is told of when it comes to resume: what was handled it need not repeat."""
 
 
 class Backend(Protocol):
@@ -82,8 +71,7 @@ class SessionManager:
         self.traces = Traces(clock)
         self.closed: Counter[CloseReason] = Counter()
         self.detached: Counter[CloseReason] = Counter()
-        self._resumable: dict[str, Session] = {}
-        self._expired: OrderedDict[str, tuple[str, str, Inbound]] = OrderedDict()
+        self._negotiation = Negotiation(self)
         self._closing = False
         self.recording: Recording | None = None
         """Writes down the sessions that outlive the process; None: none does."""
@@ -117,86 +105,14 @@ class SessionManager:
             session.close(CloseReason.SHUTDOWN, now, _shutdown_error())
         return session
 
-    # Resumption, XEP-0198 section 5
-
-    def new_sm_id(self, session: Session) -> str:
-        """Return an unguessable id under which ``session`` can be resumed.
-
-        Its first part finds the session, the rest is compared in constant time.
-        """
-        sm_id = secrets.token_urlsafe(9) + secrets.token_urlsafe(24)
-        self._resumable[sm_id[:_SELECTOR_LENGTH]] = session
-        return sm_id
-
-    def resume(self, asking: Session, element: Element, now: float) -> None:
-        """Hand the connection of ``asking`` to the session that ``<resume/>`` names.
-
-        Everything is checked before either session is touched. Raises
-        :class:`SmError` when it cannot be, after which ``asking`` may bind, and
-        :class:`StreamError` for a count beyond what was sent.
-        """
-        with begin("resumption", {"andiron.transport": asking.channel.kind}) as span:
-            self._resume(asking, element, now, span)
-
-    def _resume(self, asking: Session, element: Element, now: float, span: Span) -> None:
-        result = "resumed"
-        session = asking
-        try:
-            session, management, h = self._named(asking, element)
-        except SmError as error:
-            result = "expired" if error.handled is not None else "refused"
-            raise
-        except StreamError:
-            result = "count-too-high"
-            raise
-        finally:
-            self.tally.resumptions[result] += 1
-            span.note("andiron.result", result)
-            span.note("andiron.session", session.id)
-        self.tally.resumed_after.add(max(0.0, now - session.lost_at))
-        transport = self.traces.carrying(session, asking.give_up_transport())
-        self.sessions.discard(asking)
-        self.timers.cancel(asking)
-        management.namespace = element.namespace
-        session.adopt(transport, h, asking.ends_at, now)
-        logger.info(
-            "%s resumed over %s by session %s",
-            session.link.jid,
-            transport.channel.kind,
-            asking.id,
-            extra=session.logged,
-        )
-
-    def _named(self, asking: Session, element: Element) -> tuple[Session, Management, int]:
-        """Return the session that ``<resume/>`` names, and the count in it, when all is right."""
-        if not asking.link.account or asking.state is not State.NEGOTIATING:
-            raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "sign in first, and do not bind")
-        sm_id = element.get("previd")
-        h = parse_count(element.attributes.get("h"))
-        if not sm_id or h is None:
-            raise SmError(StanzaCondition.BAD_REQUEST, "previd and h are needed")
-        session, management = self._find(sm_id, asking.link.account)
-        try:
-            management.queue.check(h)
-        except CountTooHighError:
-            raise nonzas.count_too_high(h, management.queue.sent, element.namespace) from None
-        return session, management, h
-
-    def _find(self, sm_id: str, account: str) -> tuple[Session, Management]:
-        selector = sm_id[:_SELECTOR_LENGTH]
-        session = self._resumable.get(selector)
-        if session is not None:
-            management = session.management
-            assert management is not None
-            if _same(management.id, sm_id) and session.link.account == account:
-                return session, management
-        else:
-            expired = self._expired.get(selector)
-            if expired is not None and _same(expired[0], sm_id) and expired[1] == account:
-                raise SmError(StanzaCondition.ITEM_NOT_FOUND, "expired", handled=expired[2].h)
-        raise SmError(StanzaCondition.ITEM_NOT_FOUND)
-
     # What sessions tell
+
+    def negotiate(self, session: Session, element: Element, now: float) -> None:
+        """Enable stream management, or have a session resumed, as ``session``'s client asks.
+
+        Raises what :meth:`Negotiation.answer` does.
+        """
+        self._negotiation.answer(session, element, now)
 
     def relieve(self, session: Session, now: float) -> None:
         """End hibernating sessions of its payer, oldest first, while it holds too much.
@@ -219,6 +135,11 @@ class SessionManager:
             )
             each.close(CloseReason.QUEUE_FULL, now, _full_error())
 
+    def forget(self, session: Session) -> None:
+        """Keep a session no more: it has ended, or its connection is another's."""
+        self.sessions.discard(session)
+        self.timers.cancel(session)
+
     def note_detached(self, session: Session, reason: CloseReason) -> None:
         """Count and log that a session hibernates."""
         self.detached[reason] += 1
@@ -229,19 +150,10 @@ class SessionManager:
         self, session: Session, reason: CloseReason, error: StreamError | None = None
     ) -> None:
         """Forget a session that ended, but for the last ``h`` of one that expired."""
-        self.sessions.discard(session)
-        self.timers.cancel(session)
+        self.forget(session)
         self.closed[reason] += 1
         self.traces.closed(session, reason)
-        sm_id = "" if session.management is None else session.management.id
-        if sm_id:
-            selector = sm_id[:_SELECTOR_LENGTH]
-            if self._resumable.get(selector) is session:
-                del self._resumable[selector]
-            if reason in _REMEMBERED:
-                self._expired[selector] = (sm_id, session.link.account, session.inbound)
-                while len(self._expired) > self.config.remember_expired:
-                    self._expired.popitem(last=False)
+        self._negotiation.closed(session, reason)
         if logger.isEnabledFor(logging.INFO):
             logger.info(
                 "%s closed: %s%s",
@@ -317,7 +229,7 @@ class SessionManager:
 
         self._each(speak_up)
         self.sessions.clear()
-        self._resumable.clear()
+        self._negotiation.clear()
         if self.recording is not None:
             self.recording.end_turn()
 
@@ -330,7 +242,7 @@ class SessionManager:
         if self.recording is not None:
             session.gate = self.recording.adopt(session, frozen.head)
         self.sessions.add(session)
-        self._resumable[frozen.head.id[:_SELECTOR_LENGTH]] = session
+        self._negotiation.keep(session, frozen.head.id)
         self.timers.schedule(session, session.next_deadline())
         logger.info(
             "%s goes on hibernating, as it did as session %s",
@@ -351,10 +263,6 @@ class SessionManager:
                 end(session)
             except Exception:
                 logger.exception("%s: its end failed", session.link.jid, extra=session.logged)
-
-
-def _same(known: str, given: str) -> bool:
-    return hmac.compare_digest(known.encode(), given.encode("utf-8", "surrogatepass"))
 
 
 def _full_error() -> StreamError:

@@ -18,16 +18,14 @@ from andiron.sm.errands import Errand
 from andiron.sm.flow import Bounds, Flow
 from andiron.sm.link import Channel, CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
-from andiron.sm.management import Asked, Management, QueueFullError
+from andiron.sm.management import Management, QueueFullError
 from andiron.sm.payers import Payer, Payers
-from andiron.sm.queue import UnackedQueue
 from andiron.sm.recording import Answer, Gate, Promise
 from andiron.sm.tally import Tally
 from andiron.sm.timers import Timers
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import (
     SmError,
-    StanzaCondition,
     StreamCondition,
     StreamError,
 )
@@ -55,7 +53,6 @@ class Keeper(Bounds, Protocol):
     timers: Timers
     payers: Payers
     tally: Tally
-    first_count: int
     run: str
     """What tells its sessions from those before it in logs."""
 
@@ -65,14 +62,12 @@ class Keeper(Bounds, Protocol):
     def wall(self, now: float) -> float:
         """Return the Unix time of a monotonic instant."""
 
-    def new_sm_id(self, session: "Session") -> str:
-        """Return an unguessable id under which ``session`` can be resumed."""
+    def negotiate(self, session: "Session", element: Element, now: float) -> None:
+        """Enable stream management, or have a session resumed, as ``session``'s client asks.
 
-    def record(self, session: "Session") -> Gate | None:
-        """Return the gate of a session that can be resumed, where such are written down."""
-
-    def resume(self, asking: "Session", element: Element, now: float) -> None:
-        """Hand the connection of ``asking`` to the session that ``<resume/>`` names."""
+        Raises :class:`SmError` when it cannot be, and :class:`StreamError` for a count beyond
+        what was sent.
+        """
 
     def relieve(self, session: "Session", now: float) -> None:
         """End hibernating sessions of its payer, oldest first, while it holds too much.
@@ -546,7 +541,7 @@ class Session:
                     self._request_awaited(management, now)
             case "enable" | "resume" | "r" | "a":
                 try:
-                    self._negotiate_sm(element, now)
+                    self.keeper.negotiate(self, element, now)
                 except SmError as error:
                     who = self.link.account or self.channel.address
                     logger.info(
@@ -555,35 +550,6 @@ class Session:
                     self.send(error.to_xml(element.namespace))
             case name:
                 raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{name}/>")
-
-    def _negotiate_sm(self, element: Element, now: float) -> None:
-        if not self.config.active:
-            raise SmError(StanzaCondition.FEATURE_NOT_IMPLEMENTED, "stream management is off")
-        if element.name == "resume":
-            self.keeper.resume(self, element, now)
-            return
-        if element.name != "enable":
-            raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "not enabled")
-        if self.state is not State.BOUND:
-            raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "bind a resource first")
-        if self.management is not None:
-            raise SmError(StanzaCondition.UNEXPECTED_REQUEST, "already enabled")
-        first = self.keeper.first_count
-        self.inbound.begin(first)
-        self.management = management = Management(
-            Asked.by(element, self.config.max),
-            self.inbound,
-            self.life,
-            self.config,
-            UnackedQueue(first, self.payer),
-            self.transport,
-        )
-        if management.resumable:
-            management.id = self.keeper.new_sm_id(self)
-            self.gate = gate = self.keeper.record(self)
-            if gate is not None:
-                management.writer = gate
-        self.send(management.enabled())
 
     def _acknowledge_progress(self, management: Management) -> None:
         if management.acks.due():
@@ -598,7 +564,7 @@ class Session:
         self.send(management.request(now))
         self._wake_by(self.life.request_by)
 
-    # Resumption; the manager has validated it whole
+    # Resumption; the keeper has validated it whole
 
     def give_up_transport(self) -> Transport:
         """Take this stream's connection away, for the session it asked to resume."""

@@ -79,6 +79,11 @@ class Crowd:
             place = Place(mate if mate < traffic.sessions else None, room, company)
         return Session(self, number, connect, place)
 
+    @property
+    def begun_anew(self) -> collections.Counter[str]:
+        """Why sessions could not be resumed, and how often."""
+        return sum((each.anew for each in self.sessions), start=collections.Counter())
+
     async def sleep(self) -> None:
         """Lose the connections, and do not come back."""
         self.leaving = True

@@ -8,13 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from load.figures import percentile
-
 from soaking.crowd import Crowd, Traffic
+from soaking.ends import ENDS, back_after, rage, tell
 from soaking.meeting import Meeting, OwnRedis, SocketFile
 from soaking.nginx import Nginx
-from soaking.process import verdict
-from soaking.restarts import BREATH, ENDS, PATIENCE, STEP, Server
+from soaking.server import PATIENCE, STEP, Server
+from soaking.verdict import verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,9 @@ class End:
     """Until each session was resumed that was lost."""
 
     def __str__(self) -> str:
-        back = [percentile(self.back, share) for share in (50, 99, 100)] if self.back else []
         return (
             f"{self.how.name:7} {'home' if self.was_home else 'door'}, exit {self.exit:.2f} s,"
-            f" a home after {self.home:.2f} s; resumed {len(self.back)}; back after (p50, p99, all)"
-            f" {', '.join(f'{each:.2f}' for each in back)} s"
+            f" a home after {self.home:.2f} s; resumed {len(self.back)}; {back_after(self.back)}"
         )
 
 
@@ -84,6 +81,12 @@ class Fellows:
         back = [each.resumed_at - began for each in crowd.sessions if each.resumed_at > began]
         return End(how, number % 2 == 0, ended - began, found - began, back)
 
+    async def disturb(self) -> None:
+        """Start again what they meet by, where there is such a thing."""
+        began = time.monotonic()
+        if await self.meeting.disturb():
+            print(f"Redis was away for {time.monotonic() - began:.2f} s", flush=True)
+
     async def end(self) -> None:
         """End all of them."""
         for server in self.servers:
@@ -101,38 +104,22 @@ class Fellows:
             print(self._nginx.end()[-4000:], end="")
 
 
-async def _rage(fellows: Fellows, crowd: Crowd, options: argparse.Namespace) -> list[End]:
-    """Let everybody write while one process after the other ends."""
-    writing = asyncio.create_task(crowd.rage())
-    begun = time.monotonic()
-    ends: list[End] = []
-    disturbed = False
-    due = begun + options.restart
-    while due < begun + options.seconds if not options.times else len(ends) < options.times:
-        await asyncio.sleep(due - time.monotonic())
-        end = await fellows.end_one(len(ends), crowd)
-        print(end, flush=True)
-        ends.append(end)
-        if not disturbed and end.was_home:
-            disturbed = True
-            began = time.monotonic()
-            if await fellows.meeting.disturb():
-                print(f"Redis was away for {time.monotonic() - began:.2f} s", flush=True)
-        due = max(due + options.restart, time.monotonic() + BREATH)
-    await asyncio.sleep(BREATH)
-    writing.cancel()
-    await asyncio.wait([writing])
-    return ends
-
-
 async def soak(options: argparse.Namespace, directory: Path) -> bool:
     """Run the soak; return whether all checks held."""
     fellows = Fellows(directory, options)
     crowd = Crowd(fellows.addresses, Traffic.of(options))
+
+    async def end_one(number: int) -> End:
+        end = await fellows.end_one(number, crowd)
+        print(end, flush=True)
+        if number == 0:
+            await fellows.disturb()
+        return end
+
     try:
         await fellows.start()
         await crowd.come()
-        ends = await _rage(fellows, crowd, options)
+        ends = await rage(crowd, options, end_one)
         await crowd.all_there(PATIENCE)
         await crowd.all_said()
         await crowd.leave()
@@ -141,32 +128,23 @@ async def soak(options: argparse.Namespace, directory: Path) -> bool:
     finally:
         fellows.kill()
         await fellows.meeting.end()
-    log = fellows.meeting.faults(fellows.servers[0].log.read_text())
 
-    anew = sum((each.anew for each in crowd.sessions), start=type(crowd.faults)())
     behind = " behind nginx" if options.nginx else ""
     print(f"{options.processes} processes{behind}, {options.sessions} sessions")
     print(f"{len(ends)} ends of one, seed {options.seed}")
-    print(f"signed in after {crowd.signed_in_after:.1f} s")
-    print(f"owed: {crowd.owed}, came: {crowd.arrived}")
-    print(f"resumed: {sum(len(each.back) for each in ends)}; begun anew: {dict(anew)}")
-    print(f"refused meanwhile: {dict(crowd.refusals)}; left in the journal: {left}")
-    for fault, times in crowd.faults.most_common(10):
-        print(f"FAULT {times} x {fault}")
-    if log:
-        print(f"LOG\n{log[-4000:]}")
+    tell(crowd, sum(len(each.back) for each in ends))
+    print(f"left in the journal: {left[0]} sessions, {left[1]} others")
     all_lost = [end for end in ends if end.was_home]
     return verdict(
+        crowd,
+        fellows.meeting.faults(fellows.servers[0].log.read_text()),
         {
-            "everything came": crowd.arrived == crowd.owed,
-            "once, in order, and nothing else went wrong": not crowd.faults,
             "the home and others ended in each way": len({(e.how, e.was_home) for e in ends})
             == min(4, len(ends)),
             "all sessions were resumed when the home ended": all(
                 len(end.back) == options.sessions for end in all_lost
             )
-            and not anew,
+            and not crowd.begun_anew,
             "nothing is left in the journal": left == (0, 0),
-            "the servers' log is clean": not log,
-        }
+        },
     )

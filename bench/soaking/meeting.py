@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from andiron.sm.journal import lines
-from soaking.restarts import PATIENCE, STEP, Server, counted, free_port
+from soaking.server import PATIENCE, STEP, Server, counted, free_port
 
 DOMAIN = "localhost"
 LEASE = f"andiron:{{{DOMAIN}}}:lease:home"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from soaking.link import Addresses
-from soaking.restarts import PATIENCE, STEP, free_port
+from soaking.server import PATIENCE, STEP, free_port
 
 SAMPLE = Path(__file__).parents[2] / "deploy/nginx.conf"
 AROUND = """

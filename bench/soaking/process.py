@@ -40,10 +40,3 @@ def resident(pid: int) -> float:
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found[1]) / 1024
-
-
-def verdict(checks: Mapping[str, bool]) -> bool:
-    """Print what held and what did not; return whether all did."""
-    for check, held in checks.items():
-        print("ok  " if held else "FAIL", check)
-    return all(checks.values())

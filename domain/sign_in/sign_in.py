@@ -6,9 +6,8 @@ session, since hashing and the database take their time.
 
 import logging
 from collections import deque
-from collections.abc import Coroutine
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from andiron.domain.accounts.registration import Registration, SignUp
 from andiron.domain.accounts.removal import Removal
@@ -16,7 +15,10 @@ from andiron.domain.client import Owner
 from andiron.domain.config import DomainConfig
 from andiron.domain.owners import NoSuchAccount, Owners
 from andiron.domain.person import Person
-from andiron.domain.sign_in.sasl import Authenticator, Exchange, Step
+from andiron.domain.sign_in.exchange import Exchange
+from andiron.domain.sign_in.sasl import Authenticator
+from andiron.domain.sign_in.steps import Step
+from andiron.domain.tasks import Tasks
 from andiron.sm.link import CloseReason
 from andiron.sm.payers import size_of
 from andiron.sm.session import Session
@@ -45,18 +47,10 @@ class Host(Protocol):
     registration: Registration
     removal: Removal
     owners: Owners
+    tasks: Tasks
 
     async def welcome(self, owner: Owner, person: Person | None) -> None:
         """Take in what the site says of an account whose owner signs in."""
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        """Run a coroutine beside the sessions; it is cancelled when the domain stops."""
-
-    def begin(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        """Run a coroutine, at once as far as it has nothing to wait for, then beside the sessions.
-
-        It is cancelled when the domain stops.
-        """
 
 
 class Newcomer(Protocol):
@@ -95,7 +89,7 @@ class SignIn:
         if self._waiting is None:
             self._waiting = deque()
             # Most have nothing to wait for.
-            self._domain.begin(self._newcomer.session.errand(self._work(element)))
+            self._domain.tasks.begin(self._newcomer.session.errand(self._work(element)))
         elif (
             len(self._waiting) < self._domain.config.sasl_queue
             and sum(size_of(each.text) for each in (*self._waiting, element)) <= _MOST_WAITING
@@ -142,7 +136,7 @@ class SignIn:
     async def _authenticate(self, element: Element, session: Session) -> None:
         if self._exchange is None:
             self._exchange = self._domain.authenticator.exchange(session.channel)
-        disabled = self._domain.authenticator.disabled
+        disabled = self._domain.authenticator.admission.disabled
         try:
             step = await self._exchange.step(element, session.clock())
             owner = await self._owner(step, disabled) if step.done else None
@@ -190,7 +184,7 @@ class SignIn:
         So it does where the account was disabled since ``looked``, a count of those: the site
         may have taken its time, and nobody has ended a session that was not there.
         """
-        owners, authenticator = self._domain.owners, self._domain.authenticator
+        owners, admission = self._domain.owners, self._domain.authenticator.admission
         assert step.username is not None
         account = f"{step.username}@{self._domain.name}"
         if step.anonymous:
@@ -206,9 +200,9 @@ class SignIn:
         if step.born is not None and owner.born != step.born:
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         await self._domain.welcome(owner, step.person)
-        while looked != authenticator.disabled:
-            looked = authenticator.disabled
-            await authenticator.refuse_disabled(step.username)
+        while looked != admission.disabled:
+            looked = admission.disabled
+            await admission.refuse_disabled(step.username)
         if owners.get(account) is not owner:  # It was removed meanwhile.
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         return owner

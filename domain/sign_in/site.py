@@ -55,6 +55,12 @@ class Site:
         """Whether one may sign in by a token."""
         return self.signed is not None or self.verify_token is not None
 
+    def scram(self, own: tuple[str, ...]) -> tuple[str, ...]:
+        """Return which of SCRAM's mechanisms may be used, ``own`` being those of accounts."""
+        if self.authenticate is not None:
+            return ()
+        return (SITE_SCRAM,) if self.scram_keys is not None else own
+
     async def is_right(self, username: str, password: str) -> bool | Person:
         """Ask the site, if it can be asked; it may say who that is.
 

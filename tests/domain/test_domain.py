@@ -181,38 +181,3 @@ def test_names_that_no_domain_has(name):
 
 def test_the_domains_name_is_prepared():
     assert Domain(DomainConfig(domain="Example.ORG"), Guard()).name == "example.org"
-
-
-async def test_a_task_that_fails_is_logged(path, caplog):
-    house = House(path)
-
-    async def fail():
-        raise ZeroDivisionError
-
-    house.domain.spawn(fail())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert "ZeroDivisionError" in caplog.text
-    await house.stop()
-
-
-async def test_what_begins_at_once_is_in_a_task(tmp_path):
-    """Timeouts need one, and with them what waits for a connection to a database."""
-    domain = House(tmp_path).domain
-    told = []
-
-    async def work(event):
-        async with asyncio.timeout(60):
-            told.append("begun")
-            await event.wait()
-        told.append("over")
-
-    event = asyncio.Event()
-    event.set()
-    domain.begin(work(event))
-    await until(lambda: told == ["begun", "over"])
-    event.clear()
-    domain.begin(work(event))
-    await until(lambda: told[2:] == ["begun"])
-    event.set()
-    await until(lambda: told[2:] == ["begun", "over"])

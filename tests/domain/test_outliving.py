@@ -90,7 +90,10 @@ class Street:
         """Let the process be killed, have something done, and start another."""
         domain = self.house.domain
         writers = (domain.archive._account_writer, domain.archive._room_writer)
-        doomed = {*domain._stores, *(each._task for each in writers if each._task is not None)}
+        doomed = {
+            *domain.tasks._storing,
+            *(each._task for each in writers if each._task is not None),
+        }
         for task in doomed:
             task.cancel()
         await asyncio.gather(*doomed, return_exceptions=True)
@@ -472,7 +475,7 @@ async def test_what_was_held_comes_once_where_it_had_gone_out_before_the_kill(st
     await heard(juliet)
     await street.be_killed()
     back = await street.back(juliet, "juliet", h=1)
-    await until(lambda: not street.house.domain._stores)
+    await until(lambda: not street.house.domain.tasks._storing)
     assert words(await heard(back)) == ["one"]
 
 

@@ -239,8 +239,8 @@ class AnyEvents(RuleBasedStateMachine):
                 assert session.transport is None
         assert {
             s for s in manager.sessions if s.management is not None and s.management.resumable
-        } == set(manager._resumable.values())
-        assert len(manager._expired) <= CONFIG.remember_expired
+        } == set(manager._negotiation._resumable.values())
+        assert len(manager._negotiation._expired) <= CONFIG.remember_expired
         assert len(manager.timers) <= 4 * len(manager.sessions) + 70
 
     def teardown(self) -> None:
@@ -250,7 +250,7 @@ class AnyEvents(RuleBasedStateMachine):
         self.world.pass_time(101)
         self.every_stanza_is_in_one_place()
         assert not self.world.manager.sessions
-        assert not self.world.manager._resumable
+        assert not self.world.manager._negotiation._resumable
         super().teardown()
 
 

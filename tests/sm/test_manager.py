@@ -41,46 +41,6 @@ def test_the_error_that_ended_a_session_is_told(caplog):
     assert "closed: stream-error (undefined-condition: you acknowledged 7 stanzas" in caplog.text
 
 
-def test_ids_are_not_logged(caplog):
-    caplog.set_level(logging.DEBUG)
-    juliet = resumable()
-    juliet.world.lose(juliet.transport)
-    again(juliet).talk("""
-        C: <resume previd='{sm}' h='0'/>
-        S: <resumed previd='{sm}' h='0'/>
-    """)
-    assert "resumed over websocket" in caplog.text
-    assert juliet.known["sm"][:12] not in caplog.text
-
-
-def test_a_session_is_resumed_over_another_kind_of_transport():
-    juliet = resumable()
-    world = juliet.world
-    world.lose(juliet.transport)
-    bosh = world.sign_in(kind="bosh")
-    world.receive(bosh, f"<resume xmlns='urn:xmpp:sm:3' previd='{juliet.known['sm']}' h='0'/>")
-    assert bosh.session is juliet.transport.session
-    assert bosh.session.channel.kind == "bosh"
-
-
-def test_what_expired_is_remembered_within_a_bound():
-    world = World(SmConfig(remember_expired=3))
-    gone = [resumable(world=world) for _ in range(5)]
-    for juliet in gone:
-        world.lose(juliet.transport)
-        world.pass_time(1)
-    world.pass_time(600)
-    told = []
-    for juliet in gone:
-        back = again(juliet)
-        world.receive(
-            back.transport,
-            f"<resume xmlns='urn:xmpp:sm:3' previd='{juliet.known['sm']}' h='0'/>",
-        )
-        told.append("h='0'" in back.transport.take()[0])
-    assert told == [False, False, True, True, True]
-
-
 @pytest.mark.parametrize("end", ["close", "lose", "resume", "kick", "expire"])
 def test_nothing_is_left_of_sessions_that_ended(end):
     world = World(SmConfig(max=1, remember_expired=0))
@@ -101,8 +61,8 @@ def test_nothing_is_left_of_sessions_that_ended(end):
         manager.kick("juliet@localhost", world.now)
         assert len(manager.timers) < 80, "the time of those that ended never comes"
     assert not manager.sessions
-    assert not manager._resumable
-    assert not manager._expired
+    assert not manager._negotiation._resumable
+    assert not manager._negotiation._expired
 
 
 def test_timers_stay_bounded_while_sessions_live():
@@ -202,7 +162,7 @@ def test_shutdown_ends_every_session_and_each_new_one():
     assert late.closed.condition == "system-shutdown"
     assert world.manager.closed == {CloseReason.SHUTDOWN: 4}
     assert not world.manager.sessions
-    assert not world.manager._resumable
+    assert not world.manager._negotiation._resumable
 
 
 def fails(*_given):

@@ -5,6 +5,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Coroutine, Sequence
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element as Tree
 from xml.etree.ElementTree import fromstring
@@ -16,8 +17,8 @@ from andiron.domain.config import DomainConfig
 from andiron.domain.domain import Domain
 from andiron.domain.link import DomainLink
 from andiron.domain.messages.offline_store import OfflineFull, Page, StoredMessage, Waiting
-from andiron.domain.sign_in.sasl import Step
 from andiron.domain.sign_in.site import Site
+from andiron.domain.sign_in.steps import Step
 from andiron.sm.config import SmConfig
 from andiron.sm.link import Channel, StreamOpen
 from andiron.sm.manager import SessionManager
@@ -138,7 +139,7 @@ class MemoryAuthenticator:
     """
 
     mechanism = "PLAIN"
-    disabled = 0
+    admission = SimpleNamespace(disabled=0)
 
     def __init__(self, accounts: Collection[str]) -> None:
         self.accounts = accounts

@@ -14,7 +14,8 @@ from support.waiting import until
 from andiron.domain.accounts.credentials import verify_password
 from andiron.domain.config import RegistrationConfig
 from andiron.domain.database.database import DatabaseError
-from andiron.domain.sign_in.sasl import Authenticator, SaslConfig
+from andiron.domain.sign_in.exchange import SaslConfig
+from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.turns import Turns
 from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns

@@ -13,8 +13,10 @@ from scramp import ScramClient
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.credentials import Credentials, ScramKeys, decoy, derive
 from andiron.domain.config import ThrottleConfig
-from andiron.domain.sign_in.sasl import Authenticator, Exchange, SaslConfig, Step
+from andiron.domain.sign_in.exchange import Exchange, SaslConfig
+from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.site import Site
+from andiron.domain.sign_in.steps import Step
 from andiron.domain.sign_in.turns import Turns
 from andiron.sm.link import Channel
 from andiron.xmpp import namespaces as ns

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from andiron.domain.accounts.accounts import Accounts, InvalidName
 from andiron.domain.accounts.credentials import Credentials, decoy, derive
 from andiron.domain.config import ThrottleConfig
-from andiron.domain.sign_in.sasl import Authenticator, SaslConfig, Step
+from andiron.domain.sign_in.exchange import SaslConfig
+from andiron.domain.sign_in.sasl import Authenticator
 from andiron.domain.sign_in.site import Site
+from andiron.domain.sign_in.steps import Step
 from andiron.domain.sign_in.tokens import Grant, UnfitToken
 from andiron.domain.sign_in.turns import Turns
 from andiron.sm.link import Channel
