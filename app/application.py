@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
@@ -37,6 +37,7 @@ from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
 from andiron.people import People, runs_here
+from andiron.processes import Processes, introduced
 from andiron.refusals import (
     DATABASE_LOST,
     FAILED,
@@ -46,7 +47,7 @@ from andiron.refusals import (
     STOPPED,
     refuse,
 )
-from andiron.routes import Served, served, visitors_of
+from andiron.routes import Served, readiness_of, served, visitors_of
 from andiron.settings import Settings, SettingsError
 from andiron.settings.live import LIVE, OF_THE_LOG, changes
 from andiron.settings.words import shown_value
@@ -55,6 +56,7 @@ from andiron.sm.driver import Driver
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
 from andiron.tokens.configured import signed_tokens
+from andiron.vitals import Vitals, measured
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.proxy import Proxies
@@ -152,6 +154,8 @@ class Andiron:
 
     _home_lost: bool
     """Whether another process may be home since, and this one is not any more."""
+    _vitals: Vitals
+    """How this process does, while it runs."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -255,10 +259,15 @@ class Andiron:
                 await _serve_http(router, scope, receive, send)
 
     async def _serve_relayed(
-        self, scope: Scope, receive: Receive, send: Send, told: MutableMapping[str, Any]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        told: MutableMapping[str, Any],
+        door: str,
     ) -> None:
         """Serve what another process passes on, which has looked at its host."""
-        known_here(scope, told)
+        known_here(scope, told, door)
         await self._serve(scope, receive, send)
 
     def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:
@@ -338,7 +347,7 @@ class Andiron:
         self.running = True
         self._refusal = STOPPED
         try:
-            with told_briefly():
+            with told_briefly(), measured() as self._vitals:
                 async with self._together() if self.settings.cluster else self._at_home():
                     yield
         finally:
@@ -365,7 +374,7 @@ class Andiron:
             )
         )
         self._fellows = fellows = Fellows(
-            self.settings, doorway, self._serve_relayed, self._lose_home
+            self.settings, doorway, self._serve_relayed, self._lose_home, self._vitals
         )
         self._access.elsewhere = True
 
@@ -407,14 +416,14 @@ class Andiron:
         await domain.start(self._lose_database, None if fellows is None else fellows.tenure())
         try:
             hooked = attached(self.hooks, domain, settings.hook_timeout, settings.hook_queue)
-            async with (
-                hooked as tell_started,
-                self._sessions(domain, guard) as manager,
-                AsyncExitStack() as on,
-            ):
+            async with hooked as tell_started, self._sessions(domain, guard) as manager:
                 loop = asyncio.get_running_loop()
                 self._serving = manager, loop
-                self._access.open(Parts(self, domain, manager))
+                processes = self._processes()
+                self._access.open(Parts(self, domain, manager, processes))
+                readiness = readiness_of(domain, manager)
+                if fellows is not None:
+                    fellows.trouble = readiness.glance
                 parts = Served(
                     settings,
                     self._proxies,
@@ -429,9 +438,11 @@ class Andiron:
                     manager,
                     guard,
                     self._connections.one,
-                    None if fellows is None else fellows.relayed,
+                    readiness,
+                    processes,
+                    self._vitals,
                 )
-                routes, self._bosh, self._websocket = on.enter_context(served(parts))
+                routes, self._bosh, self._websocket = served(parts)
                 if self.database_lost:
                     raise DatabaseError(self.database_lost)
                 tell_started()
@@ -439,7 +450,16 @@ class Andiron:
         finally:
             self._serving = None
             self._access.close()
+            if fellows is not None:
+                fellows.trouble = str
             await domain.stop()
+
+    def _processes(self) -> Processes:
+        """Return the processes of this chat, of which this one is home."""
+        fellows = self._fellows
+        if fellows is None:
+            return Processes(introduced(self.settings.domain, {}, 0), self._vitals, None)
+        return Processes(fellows.own, self._vitals, lambda: fellows.doors)
 
     @asynccontextmanager
     async def _sessions(self, domain: Domain, guard: Guard) -> AsyncIterator[SessionManager]:

@@ -15,12 +15,15 @@ from andiron.http_api.operations import PREFIX
 from andiron.refusals import LEAVING, refuse
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS
 from andiron.web.pages import healthy
-from andiron.web.told import OPERATOR, VISITOR, read_visitor, written_visitor
+from andiron.web.told import OPERATOR, VIA, VISITOR, read_visitor, written_visitor
 from andiron.web.visitors import Visitors
 from andiron.websocket.endpoint import refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 
-__all__ = ["Asked", "Doorway", "known_here"]
+__all__ = ["TROUBLE", "Asked", "Doorway", "known_here"]
+
+TROUBLE: Final = "trouble"
+"""The name of what a home tells of why it is not ready; an empty text where it is."""
 
 _PATIENCE: Final = 10.0
 """Seconds that a request waits for a home."""
@@ -73,9 +76,12 @@ def _path(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
-def known_here(scope: MutableMapping[str, Any], told: MutableMapping[str, Any]) -> None:
-    """Put into a scope that was relayed what its door was told. Raises KeyError for what is not."""
-    known: dict[str, Any] = {"alone": True}
+def known_here(scope: MutableMapping[str, Any], told: MutableMapping[str, Any], door: str) -> None:
+    """Put into a scope that was relayed what its door was told, and what operators call the door.
+
+    Raises KeyError for what is no such thing.
+    """
+    known: dict[str, Any] = {"alone": True, VIA: door}
     if VISITOR in told:
         known[VISITOR] = read_visitor(told[VISITOR])
     if OPERATOR in told:
@@ -86,8 +92,8 @@ def known_here(scope: MutableMapping[str, Any], told: MutableMapping[str, Any]) 
 class Doorway:
     """Serves what comes to this process, wherever the home is; requests wait while there is none.
 
-    That is ``/healthz``, which is about this process alone, and ``/readyz``, which answers 200
-    while there is a home that is not known to stand still.
+    That is ``/healthz``, which is about this process alone, and ``/readyz``, which answers what
+    the home's did last, and 503 while there is none, or it is known to stand still.
     """
 
     def __init__(self, asked: Ask) -> None:
@@ -129,6 +135,8 @@ class Doorway:
             trouble = "no home"
         elif isinstance(way, HomeLink) and way.silent > _SILENCE:
             trouble = "the home does not answer"
+        elif isinstance(way, HomeLink):
+            trouble = str(way.news.get(TROUBLE, ""))
         if self._leaving:
             trouble = "ending"
         return PlainTextResponse(

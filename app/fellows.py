@@ -3,10 +3,7 @@
 import asyncio
 import contextlib
 import logging
-import os
 import random
-import socket
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -14,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.types import ASGIApp
 
 from andiron.cluster.door import HomeLink
-from andiron.cluster.hello import Hello
 from andiron.cluster.home import DoorLink, Home, Serve
 from andiron.cluster.place import PlaceError
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.holders import Tenure
-from andiron.doorway import Doorway
+from andiron.doorway import TROUBLE, Doorway
 from andiron.meeting import failed, files_of, journal_of, place_of, tenure_of
+from andiron.processes import introduced, told
 from andiron.settings import Settings
 from andiron.sm.timers import Timers
+from andiron.vitals import Vitals
 
 if TYPE_CHECKING:
     from andiron.cluster.redis.journal import RedisJournal
@@ -49,6 +47,7 @@ class Fellows:
 
     ``serve`` serves, at home, what others relay. ``lost`` is called when another process may be
     home: all connections are to be closed, and nothing more is to be promised or served here.
+    ``vitals`` is how this process does, which a home is told.
     Raises :class:`DatabaseError` where what it needs is not installed.
     """
 
@@ -58,6 +57,7 @@ class Fellows:
         doorway: Doorway,
         serve: Serve,
         lost: Callable[[], object],
+        vitals: Vitals,
     ) -> None:
         self._settings = settings
         self._place = place_of(settings, self._lose)
@@ -65,13 +65,11 @@ class Fellows:
         self._serve = serve
         self._lost = lost
         self._limit = 4 * settings.max_stanza_size + _MARGIN
-        self._own = Hello(
-            settings.domain,
-            os.getpid(),
-            files_of(settings),
-            self._limit,
-            machine=socket.gethostname(),
-        )
+        self._vitals = vitals
+        self.own: Final = introduced(settings.domain, files_of(settings), self._limit)
+        """Who this process is, for the others."""
+        self.trouble: Callable[[], str] = str
+        """Returns, at home, why clients should not be sent to this chat now; empty: they may be."""
         self._link: HomeLink | None = None
         self._home: Home | None = None
         self._leaving = False
@@ -96,26 +94,11 @@ class Fellows:
         """The connections of the other processes; none but at home."""
         return [] if self._home is None else list(self._home.links)
 
-    def relayed(self) -> dict[str, int]:
-        """Return, at home, how many requests and WebSockets each other process relays.
-
-        It is called by its number, and its machine where that is another.
-        """
-        relayed: Counter[str] = Counter()
-        for each in self.doors:
-            if each.other is not None:  # In containers several may have one name.
-                relayed[self._name(each.other)] += each.calls
-        return relayed
-
-    def _name(self, other: Hello) -> str:
-        here = other.machine == self._own.machine
-        return str(other.process) if here else f"{other.process}@{other.machine}"
-
     @property
     def home(self) -> int:
         """The process that is home; 0 where there is none."""
         if self._home is not None:
-            return self._own.process
+            return self.own.process
         other = None if self._link is None else self._link.other
         return 0 if other is None else other.process
 
@@ -251,7 +234,7 @@ class Fellows:
     async def _be_home(self, be_home: BeHome) -> None:
         self._stop.clear()
         async with AsyncExitStack() as stack:
-            home = Home(self._serve, self._own, self._limit)
+            home = Home(self._serve, self.own, self._limit, lambda: {TROUBLE: self.trouble()})
             stack.push_async_callback(home.close)
             stack.push_async_callback(self._place.close)
             application = await stack.enter_async_context(be_home())
@@ -280,7 +263,9 @@ class Fellows:
 
     async def _be_door(self) -> bool:
         """Relay to the home until it ends; return whether there was one."""
-        link = HomeLink(self._own, self._limit, lambda: self._heard(link))
+        link = HomeLink(
+            self.own, self._limit, lambda: self._heard(link), lambda: told(self._vitals)
+        )
         if not await self._place.reach(lambda: link):
             return False
         self._link = link

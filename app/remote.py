@@ -153,6 +153,7 @@ class AsyncChat:
     disabled_accounts = _awaited(Api.disabled_accounts)
     disable_account = _awaited(Api.disable_account)
     enable_account = _awaited(Api.enable_account)
+    processes = _awaited(Api.processes)
     settings = _awaited(Api.settings)
     change_setting = _awaited(Api.change_setting)
 

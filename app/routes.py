@@ -1,8 +1,8 @@
 """What answers at which path of a running application."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,9 +15,11 @@ from andiron.domain.domain import Domain
 from andiron.http_api.admission import Admission, Operators
 from andiron.http_api.endpoint import api_routes
 from andiron.http_api.tokens import Doorkeeper
+from andiron.processes import Processes
 from andiron.settings import Settings
 from andiron.sm.manager import SessionManager
 from andiron.sm.strangers import Newcomers, Strangers
+from andiron.vitals import Vitals
 from andiron.web.discovery import discovery_routes
 from andiron.web.operator import operator_routes
 from andiron.web.pages import demo_routes, healthy
@@ -29,7 +31,7 @@ from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint
 from andiron.xmpp.xml import Guard
 
-__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served", "served", "visitors_of"]
+__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served", "readiness_of", "served", "visitors_of"]
 
 BOSH_PATHS: Final = ("/http-bind", "/http-bind/")
 WEBSOCKET_PATHS: Final = ("/ws", "/ws/")
@@ -55,13 +57,13 @@ class Served:
     guard: Guard
     serving: Callable[[], AbstractContextManager[None]]
     """A context for as long as a connection lasts that outlives its request."""
-    doors: Callable[[], Mapping[str, int]] | None
-    """Tells of each other process of this chat what it relays; None where it is served by one."""
+    readiness: Readiness
+    processes: Processes
+    vitals: Vitals
 
 
-@contextmanager
-def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint, WebSocketEndpoint]]:
-    """Give the routes, for as long as the application runs, and which are the transports'."""
+def served(parts: Served) -> tuple[list[BaseRoute], BoshEndpoint, WebSocketEndpoint]:
+    """Return the routes, and which are the transports'."""
     settings, domain = parts.settings, parts.domain
     registry = BoshRegistry(
         parts.manager,
@@ -79,7 +81,7 @@ def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint, WebSo
         *(Route(path, websocket) for path in WEBSOCKET_PATHS),
         *(WebSocketRoute(path, websocket) for path in WEBSOCKET_PATHS),
         Route("/healthz", healthy),
-        Route("/readyz", _readiness(parts).answer),
+        Route("/readyz", parts.readiness.answer),
         *discovery_routes(parts.proxies, public_url=settings.public_url, at=""),
         *upload_routes(domain.uploads, settings.websocket_origins + settings.bosh_origins),
     ]
@@ -94,14 +96,15 @@ def served(parts: Served) -> Iterator[tuple[list[BaseRoute], BoshEndpoint, WebSo
         routes += widget_routes(domain)
     if settings.demo and domain.database is not None:
         routes += demo_routes(domain.name, domain.database)
-    if not parts.metrics_tokens:
-        yield routes, bosh, websocket
-        return
-    from andiron.metrics.endpoint import Source, serving  # noqa: PLC0415 - an extra
+    if parts.metrics_tokens:
+        from andiron.metrics.endpoint import Source, metrics_route  # noqa: PLC0415 - an extra
 
-    source = Source(parts.manager, domain, registry, parts.strangers, parts.doors)
-    with serving(source, _doorkeeper(parts, "metrics_token", parts.metrics_tokens)) as metrics:
-        yield [*routes, metrics], bosh, websocket
+        source = Source(
+            parts.manager, domain, registry, parts.strangers, parts.processes, parts.vitals
+        )
+        doorkeeper = _doorkeeper(parts, "metrics_token", parts.metrics_tokens)
+        routes.append(metrics_route(source, doorkeeper))
+    return routes, bosh, websocket
 
 
 def _bosh(parts: Served, registry: BoshRegistry, visitors: Visitors | None) -> BoshEndpoint:
@@ -137,8 +140,9 @@ def visitors_of(settings: Settings, identify: Identify | None) -> Visitors | Non
     return Visitors(identify, origins, settings.site_timeout)
 
 
-def _readiness(parts: Served) -> Readiness:
-    database, manager = parts.domain.database, parts.manager
+def readiness_of(domain: Domain, manager: SessionManager) -> Readiness:
+    """Return what tells whether clients should be sent to a running application."""
+    database = domain.database
     assert database is not None
     return Readiness(
         lambda: database.get_meta(""),

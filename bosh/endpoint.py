@@ -119,7 +119,7 @@ class BoshEndpoint:
         return DirectPost(self, scope, cors, self._compress_from(headers))
 
     def take(
-        self, data: bytes, call: Call, scope: Scope, visitor: Visitor = STRANGER
+        self, data: bytes, call: Call, scope: Scope, visitor: Visitor = STRANGER, via: str = ""
     ) -> BoshConnection | None:
         """Take a request's body; the session it belongs to is returned, where it has one."""
         return self._registry.receive(
@@ -128,6 +128,7 @@ class BoshEndpoint:
             lambda: self._channel_of(scope),
             lambda: self._secure(scope),
             visitor=visitor,
+            via=via,
         )
 
     def _compress_from(self, headers: RequestHeaders) -> int:
@@ -180,8 +181,9 @@ class BoshEndpoint:
         middleware that gets none takes that for a fault, and complains at length.
         """
         visitor = STRANGER if self._visitors is None else await self._visitors.find(scope)
-        connection = self.take(data, call, scope, visitor)
-        if call.text is None and scope.get("extensions", {}).get("andiron", {}).get("alone"):
+        known = scope.get("extensions", {}).get("andiron", {})
+        connection = self.take(data, call, scope, visitor, known.get("via", ""))
+        if call.text is None and known.get("alone"):
             # It may be held for long, and its head is as large as a stranger made it.
             scope["headers"].clear()
         try:

@@ -5,6 +5,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from andiron.bosh import body as wire
@@ -75,12 +76,14 @@ class BoshRegistry:
         secure: Callable[[], bool],
         *,
         visitor: Visitor = STRANGER,
+        via: str = "",
     ) -> BoshConnection | None:
         """Take a request's body; the session it belongs to is returned, where it has one.
 
         ``channel`` tells the way it came, which need not be found out for
         every request, ``secure`` only whether passwords may pass, ``visitor``
-        who the site says makes the request. The call is answered at once or later, but always.
+        who the site says makes the request, ``via`` what passed it on, as the channel does.
+        The call is answered at once or later, but always.
         """
         began = self.clock()
         try:
@@ -101,6 +104,8 @@ class BoshRegistry:
             self.broken[error.condition] += 1
             call.reply(wire.terminal(BoshCondition(error.condition)), 200, TEXT_XML)
             return None
+        if connection.channel.via != via:
+            connection.channel = replace(connection.channel, via=via)
         connection.session.spent(began)
         connection.receive(body, call)
         return connection

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from andiron.cluster.frames import FrameError, Kind
 from andiron.cluster.hello import Hello
-from andiron.cluster.link import COST, WINDOW, Link
+from andiron.cluster.link import COST, WINDOW, Link, Tell
 from andiron.cluster.messages import (
     Message,
     Scope,
@@ -58,8 +58,14 @@ class HomeLink(Link):
     stand still or goes on, when it keeps up again, and at the end.
     """
 
-    def __init__(self, own: Hello, limit: int, changed: Callable[[], object]) -> None:
-        super().__init__(own, _LARGEST)
+    def __init__(
+        self,
+        own: Hello,
+        limit: int,
+        changed: Callable[[], object],
+        tell: Tell = dict,
+    ) -> None:
+        super().__init__(own, _LARGEST, tell)
         self.limit = limit
         self._changed = changed
         self._calls: dict[int, _Relayed] = {}

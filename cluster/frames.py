@@ -26,7 +26,7 @@ class Kind(IntEnum):
     HELLO = 1
     """Who it is that speaks, in JSON; the first on every connection, in both directions."""
     PULSE = 2
-    """That one is there."""
+    """That one is there; in JSON, how it does."""
     LEAVING = 3
     """The home's: no new calls."""
     CALL = 4

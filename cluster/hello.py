@@ -11,6 +11,10 @@ __all__ = ["VERSION", "Hello"]
 
 VERSION: Final = 1
 """Of what passes between them."""
+_LONGEST: Final = 255
+"""Characters of a name that is shown."""
+_LAST: Final = 253_402_300_800
+"""The first Unix time of the year 10000, which no date has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,15 @@ class Hello:
     version: int = VERSION
     machine: str = ""
     """The name of the one it runs on: processes of two may have the same number."""
+    began: float = 0.0
+    """The Unix time when it began, by its own clock."""
+    release: str = ""
+    """Which version of the package runs there."""
+
+    @property
+    def label(self) -> str:
+        """What operators call it."""
+        return f"{self.machine}:{self.process}"
 
     def written(self) -> bytes:
         """Return it as bytes."""
@@ -38,6 +51,8 @@ class Hello:
                 "machine": self.machine,
                 "files": dict(self.files),
                 "most": self.most,
+                "began": self.began,
+                "release": self.release,
             }
         )
 
@@ -47,7 +62,8 @@ class Hello:
         told = read_object(payload)
         version, name, process = told.get("version"), told.get("name"), told.get("process")
         files, most = told.get("files", {}), told.get("most", 0)
-        machine = told.get("machine", "")
+        machine, began = told.get("machine", ""), told.get("began", 0.0)
+        release = told.get("release", "")
         if not (isinstance(version, int) and isinstance(name, str) and isinstance(process, int)):
             raise FrameError("a greeting that is none")
         return cls(
@@ -56,7 +72,9 @@ class Hello:
             files if isinstance(files, dict) else {},
             most if isinstance(most, int) else 0,
             version,
-            machine if isinstance(machine, str) else "",
+            machine[:_LONGEST] if isinstance(machine, str) else "",
+            began if isinstance(began, float) and 0 <= began < _LAST else 0.0,
+            release[:_LONGEST] if isinstance(release, str) else "",
         )
 
     def why_not(self, other: "Hello") -> str:

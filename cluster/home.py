@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from andiron.cluster.frames import FrameError, Kind
 from andiron.cluster.hello import Hello
-from andiron.cluster.link import COST, WINDOW, Link
+from andiron.cluster.link import COST, WINDOW, Link, Tell
 from andiron.cluster.messages import (
     Message,
     read_message,
@@ -25,8 +25,8 @@ logger = logging.getLogger("andiron")
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Scope = MutableMapping[str, Any]
-Serve = Callable[[Scope, Receive, Send, MutableMapping[str, Any]], Awaitable[None]]
-"""An ASGI application that takes besides what the door was told of who asks."""
+Serve = Callable[[Scope, Receive, Send, MutableMapping[str, Any], str], Awaitable[None]]
+"""An ASGI application that takes besides what the door was told of who asks, and its label."""
 
 _SILENCE: Final = 30
 """Pulses after which a door is given up from which nothing came: its clients come back."""
@@ -145,8 +145,10 @@ class DoorLink(Link):
     """The connection of one door."""
 
     def __init__(self, home: "Home", limit: int) -> None:
-        super().__init__(home.own, limit)
+        super().__init__(home.own, limit, home.tell)
         self._home = home
+        self.label = ""
+        """What operators call the door, and no other that is linked."""
         self._calls: dict[int, Call] = {}
 
     @property
@@ -203,7 +205,7 @@ class DoorLink(Link):
     ) -> None:
         failed = True
         try:
-            await self._home.serve(scope, call.receive, call.send, told)
+            await self._home.serve(scope, call.receive, call.send, told, self.label)
             failed = False
         except Exception:
             logger.exception("A request that was relayed failed")
@@ -229,12 +231,14 @@ class DoorLink(Link):
 class Home:
     """What serves the calls of all doors by ``serve``.
 
-    ``limit`` is how many bytes a message of a door's client may have.
+    ``limit`` is how many bytes a message of a door's client may have, and ``tell`` returns what
+    doors are to know of how the home does.
     """
 
-    def __init__(self, serve: Serve, own: Hello, limit: int) -> None:
+    def __init__(self, serve: Serve, own: Hello, limit: int, tell: Tell = dict) -> None:
         self.serve = serve
         self.own = own
+        self.tell = tell
         self._limit = limit
         self.connected: set[DoorLink] = set()
         self.links: set[DoorLink] = set()
@@ -250,9 +254,20 @@ class Home:
 
     def take_in(self, link: DoorLink) -> None:
         """Take a door of this chat, which has said who it is."""
+        assert link.other is not None
+        link.label = self._label(link.other)
         self.links.add(link)
         if self._leaving:
             link.write(Kind.LEAVING, 0)
+
+    def _label(self, door: Hello) -> str:
+        """Return what no other process is called: containers may have one name and one number."""
+        known = {self.own.label: self.own} | {each.label: each.other for each in self.links}
+        label, number = door.label, 1
+        while known.get(label, door) != door:
+            number += 1
+            label = f"{door.label}#{number}"
+        return label
 
     def spawn(self, work: Any) -> None:
         """Serve a call."""

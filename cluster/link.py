@@ -7,14 +7,18 @@ ends do, by windows (:data:`WINDOW`).
 
 import asyncio
 import logging
-from typing import Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 from andiron.cluster.frames import HEAD, FrameError, Frames, Kind, head
 from andiron.cluster.hello import Hello
+from andiron.cluster.messages import read_object, write_object
 
-__all__ = ["COST", "WINDOW", "Link"]
+__all__ = ["COST", "WINDOW", "Link", "Tell"]
 
 logger = logging.getLogger("andiron")
+
+Tell = Callable[[], Mapping[str, Any]]
 
 WINDOW: Final = 65_536
 """Bytes of a call's messages in one direction that may be on their way, or wait there to be taken;
@@ -27,19 +31,25 @@ _BATCH: Final = 65_536
 """Bytes of frames that go out at once, that it may be known whether the other end keeps up."""
 _PULSE: Final = 1.0
 """Seconds between two signs of life."""
+_NEWS: Final = 4096
+"""Bytes that one of them may carry."""
 
 
 class Link(asyncio.Protocol):
     """A connection to another process; a subclass says what frames of calls mean.
 
-    ``limit`` is how many bytes a frame of the other end's may carry.
+    ``limit`` is how many bytes a frame of the other end's may carry, and ``tell`` returns what it
+    is to know of how this end does, as JSON has it.
     """
 
-    def __init__(self, own: Hello, limit: int) -> None:
+    def __init__(self, own: Hello, limit: int, tell: Tell = dict) -> None:
         self.own = own
+        self._own_news = tell
         self.other: Hello | None = None
         """Who is at the other end, once that has said so."""
         self._loop = asyncio.get_running_loop()
+        self.news: Mapping[str, Any] = {}
+        """What the other end has told last of how it does."""
         self.transport: asyncio.Transport | None = None
         self._frames = Frames(limit)
         self._out: list[bytes] = []
@@ -80,6 +90,7 @@ class Link(asyncio.Protocol):
         """Say who this is."""
         self.transport = cast("asyncio.Transport", transport)
         self.write(Kind.HELLO, 0, self.own.written())
+        self._tell()
         self._timer = self._loop.call_later(_PULSE, self._pulse)
 
     def data_received(self, data: bytes) -> None:
@@ -120,6 +131,10 @@ class Link(asyncio.Protocol):
             self.greeted()
         elif kind is not Kind.PULSE:
             self.heard(kind, call, payload)
+        elif payload:
+            if len(payload) > _NEWS:
+                raise FrameError(f"a pulse of {len(payload)} bytes, where {_NEWS} are the most")
+            self.news = read_object(payload)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
         """Let those who wait know."""
@@ -186,6 +201,10 @@ class Link(asyncio.Protocol):
 
     def _pulse(self) -> None:
         self.silent += 1
-        self.write(Kind.PULSE, 0)
+        self._tell()
         self._timer = self._loop.call_later(_PULSE, self._pulse)
         self.beat()
+
+    def _tell(self) -> None:
+        news = self._own_news()
+        self.write(Kind.PULSE, 0, write_object(news) if news else b"")

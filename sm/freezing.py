@@ -72,7 +72,8 @@ def thaw(keeper: Keeper, frozen: Frozen, connect: Connect, now: float) -> Sessio
     One that had a connection waits for its client from now on.
     """
     head = frozen.head
-    session = Session(keeper, None, Channel(head.address, head.secure, head.kind), now)
+    channel = Channel(head.address, head.secure, head.kind, via=None)
+    session = Session(keeper, None, channel, now)
     offset = now - keeper.wall(now)  # from Unix times to those of the clock
     session.domain = head.domain
     session.since = head.began + offset

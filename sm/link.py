@@ -51,6 +51,8 @@ class Channel:
     """The name of who the site says it is, as the site has it; empty: nobody."""
     told: object = field(default=None, kw_only=True)
     """What else the site says of them, for the backend, which knows what to make of it."""
+    via: str | None = field(default="", kw_only=True)
+    """What passed it on to here, as operators call that; empty: nothing did; None: not known."""
 
     def of(self, visitor: "Visitor") -> "Channel":
         """Return the way by which ``visitor`` came."""
@@ -159,8 +161,11 @@ class Transport(Protocol):
     these methods may call the session back before returning.
     """
 
-    channel: Channel
     session: Carried
+
+    @property
+    def channel(self) -> Channel:
+        """The way by which its client came last."""
 
     @property
     def congested(self) -> bool:

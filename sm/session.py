@@ -160,6 +160,11 @@ class Session:
         return {"session": self.id}
 
     @property
+    def via(self) -> str | None:
+        """What passed its client's last connection or request on, as :attr:`.Channel.via` says."""
+        return (self.channel if self.transport is None else self.transport.channel).via
+
+    @property
     def payer(self) -> Payer:
         """Who pays for it: its network, from sign-in on its account."""
         return self.flow.payer
@@ -706,7 +711,9 @@ class Session:
         transport.abort()
 
     def _unbind_transport(self) -> None:
-        self.transport = None
+        if self.transport is not None:
+            self.channel = self.transport.channel
+            self.transport = None
         if self.gate is not None:
             self.gate.drop()
         if self.management is not None:

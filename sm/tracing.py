@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, Literal, TypeVar
 
-from andiron.sm.link import Carried, CloseReason, StreamHeader, StreamOpen, Transport
+from andiron.sm.link import Carried, Channel, CloseReason, StreamHeader, StreamOpen, Transport
 from andiron.sm.session import Session, State
 from andiron.xmpp.errors import StreamError
 from andiron.xmpp.outline import outline
@@ -165,12 +165,15 @@ def _untap(session: Session) -> None:
 class _Outgoing:
     """Stands for a connection before its session."""
 
-    __slots__ = ("_trace", "channel", "inner")
+    __slots__ = ("_trace", "inner")
 
     def __init__(self, inner: Transport, trace: Trace) -> None:
         self.inner = inner
         self._trace = trace
-        self.channel = inner.channel
+
+    @property
+    def channel(self) -> Channel:
+        return self.inner.channel
 
     @property
     def session(self) -> Carried:

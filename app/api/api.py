@@ -10,6 +10,7 @@ from andiron.api.values import (
     Member,
     MessageKind,
     Presence,
+    Process,
     RoomInfo,
     RoomPage,
     RoomPerson,
@@ -282,8 +283,8 @@ class Api:
         """Return some of the sessions that are signed in, sorted, and what all amount to.
 
         They are those with ``text`` in the address, the ip, the transport, the state or the id,
-        from the one with the number ``start`` on, up to 1,000. However many there are, the event
-        loop is not held.
+        and of several processes in the process's name, from the one with the number ``start`` on,
+        up to 1,000. However many there are, the event loop is not held.
         """
         with self._access.entered() as chat:
             return await chat.sessions.page(
@@ -351,6 +352,16 @@ class Api:
         """Let the owner of an account sign in again."""
         with self._access.entered() as chat:
             await chat.accounts.enable(account)
+
+    # Processes
+
+    async def processes(self) -> tuple[Process, ...]:
+        """Return the processes that serve the chat, the one first that is home.
+
+        Without the setting ``cluster`` that is the only one.
+        """
+        with self._access.entered() as chat:
+            return chat.processes.all()
 
     # Settings
 

@@ -14,6 +14,7 @@ from andiron.api.people import People
 from andiron.api.values import Presence, Resource, Session, SessionColumn, SessionPage
 from andiron.domain.client import Client
 from andiron.domain.router import Router
+from andiron.processes import Processes
 from andiron.sm.link import CloseReason
 from andiron.sm.manager import SessionManager
 from andiron.sm.queue import UnackedQueue
@@ -43,10 +44,13 @@ _Place = tuple[Any, int, Stream]
 class SessionsApi:
     """The streams of accounts, and what they say of the people."""
 
-    def __init__(self, people: People, router: Router, manager: SessionManager) -> None:
+    def __init__(
+        self, people: People, router: Router, manager: SessionManager, processes: Processes
+    ) -> None:
         self._people = people
         self._router = router
         self._manager = manager
+        self._processes = processes
 
     async def list(self, account: str) -> tuple[Session, ...]:
         """Return the sessions of an account, or of all, oldest first."""
@@ -60,7 +64,7 @@ class SessionsApi:
         found: list[Session] = []
         while some := list(islice(merged, _SLICE)):
             now = self._manager.clock()
-            found += [_described(each, now) for each in some if each.state is not State.CLOSED]
+            found += [self._described(each, now) for each in some if _is_there(each)]
             await asyncio.sleep(0)
         return tuple(found)
 
@@ -71,16 +75,19 @@ class SessionsApi:
         text_of(text, "The text to look for", MAX_ADDRESS)
         count_of(start, "The start of a page", 0, MAX_START)
         count_of(size, "The size of a page", 1, MAX_PAGE)
-        key = _KEYS.get(sort)
+        keys = {**_KEYS, "process": lambda stream, _: self._processes.of(stream.via)}
+        key = keys.get(sort)
         if key is None:
-            raise InvalidError(f"Sessions can be sorted by {', '.join(_KEYS)}.")
+            raise InvalidError(f"Sessions can be sorted by {', '.join(keys)}.")
         wanted = text.casefold()
-        overview, runs = _Overview(), list[list[_Place]]()
+        overview, runs = _Overview(self._processes), list[list[_Place]]()
         async for part in _sliced(self._manager):
             now = self._manager.clock()
             for each in part:
                 overview.add(each)
-            found = [(key(each, now), each.number, each) for each in part if _has(each, wanted)]
+            found = [
+                (key(each, now), each.number, each) for each in part if self._has(each, wanted)
+            ]
             found.sort(reverse=descending)
             runs.append(found)
         shown: list[Stream] = []
@@ -89,14 +96,12 @@ class SessionsApi:
             shown += [stream for _, _, stream in some]
             await asyncio.sleep(0)
         now = self._manager.clock()
-        sessions = [
-            _described(each, now) for each in shown[start:] if each.state is not State.CLOSED
-        ]
+        sessions = [self._described(each, now) for each in shown[start:] if _is_there(each)]
         return overview.page(sessions, sum(map(len, runs)))
 
     def one(self, session: str) -> Session:
         """Return a session by its id."""
-        return _described(self.find(session), self._manager.clock())
+        return self._described(self.find(session), self._manager.clock())
 
     def find(self, session: str) -> Stream:
         """Return the stream of a session by its id."""
@@ -143,16 +148,55 @@ class SessionsApi:
         )
 
 
+    def _has(self, stream: Stream, text: str) -> bool:
+        """Tell whether a text is in what is shown of a session."""
+        if not text:
+            return True
+        link, channel = stream.link, stream.channel
+        shown = f"{link.jid or link.account} {channel.address} {channel.kind} {stream.state}"
+        if self._processes.several:
+            shown = f"{shown} {self._processes.of(stream.via)}"
+        return text in shown.casefold() or text in stream.id
+
+    def _described(self, stream: Stream, now: float) -> Session:
+        link, channel, management = stream.link, stream.channel, stream.management
+        queue = None if management is None else management.queue
+        left = stream.hibernates_until - now
+        return Session(
+            address=link.jid or link.account,
+            account=link.account,
+            resource=link.jid.partition("/")[2],
+            transport=cast("Literal['websocket', 'bosh', 'in-process']", channel.kind),
+            ip=channel.address,
+            state=cast("Literal['negotiating', 'bound', 'detached']", stream.state.value),
+            since=written(stream.wall(stream.since)),
+            id=stream.id,
+            managed=queue is not None,
+            handled=stream.inbound.h,
+            acknowledged=0 if queue is None else queue.acked,
+            unacknowledged=0 if queue is None else len(queue),
+            unacknowledged_bytes=0 if queue is None else queue.bytes,
+            idle=round(stream.idle(now), 3),
+            resumable_for=None if left == inf else round(max(0.0, left), 3),
+            process=self._processes.of(stream.via),
+            home=self._processes.home,
+        )
+
+
 class _Overview:
     """What all sessions amount to."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self._by: Counter[str] = Counter()
         self._transports: Counter[str] = Counter()
         self._detached = self._stanzas = self._bytes = 0
 
     def add(self, stream: Stream) -> None:
         """Count one more."""
         self._transports[stream.channel.kind] += 1
+        if stream.transport is not None:
+            self._by[self._processes.of(stream.via)] += 1
         self._detached += stream.state is State.DETACHED
         if stream.management is not None:
             self._stanzas += len(stream.management.queue)
@@ -168,6 +212,7 @@ class _Overview:
             detached=self._detached,
             unacknowledged=self._stanzas,
             unacknowledged_bytes=self._bytes,
+            processes={each.name: self._by[each.name] for each in self._processes.all()},
         )
 
 
@@ -204,36 +249,8 @@ async def _sliced(manager: SessionManager) -> AsyncIterator[list[Stream]]:
         yield [each for each in there[at : at + _SLICE] if each.link.account]
 
 
-def _has(stream: Stream, text: str) -> bool:
-    """Tell whether a text is in what is shown of a session."""
-    if not text:
-        return True
-    link, channel = stream.link, stream.channel
-    shown = f"{link.jid or link.account} {channel.address} {channel.kind} {stream.state}"
-    return text in shown.casefold() or text in stream.id
-
-
-def _described(stream: Stream, now: float) -> Session:
-    link, channel, management = stream.link, stream.channel, stream.management
-    queue = None if management is None else management.queue
-    left = stream.hibernates_until - now
-    return Session(
-        address=link.jid or link.account,
-        account=link.account,
-        resource=link.jid.partition("/")[2],
-        transport=cast("Literal['websocket', 'bosh', 'in-process']", channel.kind),
-        ip=channel.address,
-        state=cast("Literal['negotiating', 'bound', 'detached']", stream.state.value),
-        since=written(stream.wall(stream.since)),
-        id=stream.id,
-        managed=queue is not None,
-        handled=stream.inbound.h,
-        acknowledged=0 if queue is None else queue.acked,
-        unacknowledged=0 if queue is None else len(queue),
-        unacknowledged_bytes=0 if queue is None else queue.bytes,
-        idle=round(stream.idle(now), 3),
-        resumable_for=None if left == inf else round(max(0.0, left), 3),
-    )
+def _is_there(stream: Stream) -> bool:
+    return stream.state is not State.CLOSED
 
 
 def _resource(client: Client) -> Resource:

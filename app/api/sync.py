@@ -67,6 +67,7 @@ class Waiting:
     disabled_accounts = _waiting(Api.disabled_accounts)
     disable_account = _waiting(Api.disable_account)
     enable_account = _waiting(Api.enable_account)
+    processes = _waiting(Api.processes)
     settings = _waiting(Api.settings)
     change_setting = _waiting(Api.change_setting)
 

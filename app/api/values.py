@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from andiron.processes import Process
+
 __all__ = [
     "Affiliation",
     "ArchivePage",
@@ -11,6 +13,7 @@ __all__ = [
     "Member",
     "MessageKind",
     "Presence",
+    "Process",
     "Resource",
     "RoomInfo",
     "RoomPage",
@@ -41,6 +44,7 @@ SessionColumn = Literal[
     "unacknowledged_bytes",
     "idle",
     "resumable_for",
+    "process",
 ]
 """What sessions can be sorted by: attributes of :class:`Session`."""
 SettingValue = bool | int | float | str | tuple[str, ...]
@@ -173,6 +177,11 @@ class Session:
     """For how many seconds nothing has come of the client, or its connection has been lost."""
     resumable_for: float | None
     """For how many seconds more a ``detached`` one waits to be resumed; None for others."""
+    process: str
+    """By which process its client came last, by :attr:`Process.name`; empty where that is not
+    known, as of one that was taken up from a process that ended."""
+    home: str
+    """Which process the session itself is in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +201,8 @@ class SessionPage:
     """How many stanzas wait for all of them."""
     unacknowledged_bytes: int
     """The memory that those take."""
+    processes: dict[str, int]
+    """How many of all have their connection by each process, by :attr:`Process.name`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from andiron.commands.account_file import AccountFileError, read_accounts
 from andiron.commands.check import check_database
 from andiron.commands.groups import group
 from andiron.commands.health import health
-from andiron.commands.operating import announce, kick, rooms, sessions
+from andiron.commands.operating import announce, kick, processes, rooms, sessions
 from andiron.commands.portability import export_users, import_users, run
 from andiron.commands.progress import Progress
 from andiron.commands.token import make_token
@@ -290,7 +290,7 @@ def import_database(url: str) -> None:
     click.echo(f"Rows copied: {copied}")
 
 
-for each in (announce, group, health, kick, make_token, rooms, sessions, top):
+for each in (announce, group, health, kick, make_token, processes, rooms, sessions, top):
     main.add_command(each)
 database.add_command(check_database)
 user.add_command(export_users)

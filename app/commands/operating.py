@@ -1,4 +1,4 @@
-"""``andiron sessions``, ``rooms``, ``kick``, ``announce``: a look at the server, and acts."""
+"""``andiron sessions``, ``rooms``, ``processes``, ``kick``, ``announce``: a look, and acts."""
 
 import sys
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from pydantic import TypeAdapter
 
 from andiron.api.api import Api
 from andiron.api.values import RoomInfo
-from andiron.commands.columns import SESSIONS
+from andiron.commands.columns import PROCESSES, SESSIONS, SESSIONS_OF_SEVERAL, counted
 from andiron.commands.table import Column, laid_out
 from andiron.commands.there import There, at_url
 from andiron.http_api.operations import operation_of
 from andiron.settings import Settings
 
-__all__ = ["announce", "kick", "rooms", "sessions"]
+__all__ = ["announce", "kick", "processes", "rooms", "sessions"]
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 
@@ -30,15 +30,35 @@ def sessions(account: str, as_json: bool, url: str) -> None:
     H-IN is how many stanzas of the client were handled and H-OUT how many it
     has acknowledged, the h of stream management in both directions; UNACKED and
     BYTES are what it has not. IDLE is since it was last heard of, LEFT for how
-    long one without a connection waits to be resumed. SESSION is what the log
-    knows it by.
+    long one without a connection waits to be resumed. PROCESS, where several
+    serve the chat, is by which it came last, and SESSION what the log knows it by.
     """
     found = There(Settings(), url).ask(Api.sessions, account)
     if as_json:
         _print_json(operation_of(Api.sessions).result, found)
     else:
-        _print(laid_out(SESSIONS, found))
+        several = any(each.process not in ("", each.home) for each in found)
+        _print(laid_out(SESSIONS_OF_SEVERAL if several else SESSIONS, found))
         click.echo(f"Sessions: {len(found)}", err=True)
+
+
+@click.command("processes")
+@_as_json
+@at_url
+def processes(as_json: bool, url: str) -> None:
+    """Print the processes that serve the chat, the one first that is home.
+
+    RELAYED is how many requests and WebSockets a door relays to the home now,
+    LAG how late its event loop was at worst in the last ten seconds, SILENT
+    since when it has given no sign of life.
+    """
+    there = There(Settings(), url)
+    found = there.ask(Api.processes)
+    if as_json:
+        _print_json(operation_of(Api.processes).result, found)
+    else:
+        sessions = there.ask(Api.session_page, size=1).processes
+        _print(laid_out(PROCESSES, counted(found, sessions)))
 
 
 @click.command("kick")

@@ -5,16 +5,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from andiron.api.api import Api
-from andiron.api.values import Session
-from andiron.commands.columns import SESSIONS
-from andiron.commands.table import cut, laid_out, printable, size
+from andiron.api.values import Process, Session
+from andiron.commands.columns import PROCESSES, SESSIONS, SESSIONS_OF_SEVERAL, counted
+from andiron.commands.table import Column, cut, laid_out, printable, size
 from andiron.commands.there import There, at_url
 from andiron.settings import Settings
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "Seen", "Style", "View", "Watch", "top"]
 
+Ask = Callable[[], tuple[Sequence[Session], Sequence[Process]]]
+
 _KEYS: Final = "←→ sort  r reverse  / filter  ↑↓ PgUp PgDn scroll  q quit"
 _TICK: Final = 100
 """Milliseconds that a key is waited for before it is looked whether there is news."""
 _ABOVE: Final = 3
 _BELOW: Final = 1
-"""Lines around those of sessions."""
+"""Lines around those of sessions and processes."""
+_PART: Final = 3
+"""Of how many lines of the screen one may be about processes."""
 
 
 class Style(StrEnum):
@@ -57,6 +61,12 @@ class Seen:
     """When that was, by the clock of this machine."""
     fault: str = ""
     """Why nothing newer is known; empty where all is well."""
+    processes: tuple[Process, ...] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether several processes serve the chat."""
+        return len(self.processes) > 1
 
 
 class View:
@@ -64,7 +74,8 @@ class View:
 
     def __init__(self, place: str) -> None:
         self._place = place
-        self._column = next(at for at, each in enumerate(SESSIONS) if each.title == "UNACKED")
+        self._columns: Sequence[Column[Session]] = SESSIONS
+        self._sorted = "UNACKED"
         self._reversed = False
         self._filter = ""
         self._typing = False
@@ -80,9 +91,9 @@ class View:
             case "q" | "Q":
                 return False
             case "KEY_LEFT" | "<":
-                self._sort_by(self._column - 1)
+                self._sort_beside(-1)
             case "KEY_RIGHT" | ">":
-                self._sort_by(self._column + 1)
+                self._sort_beside(1)
             case "r" | "R":
                 self._reversed = not self._reversed
             case "/":
@@ -95,17 +106,20 @@ class View:
 
     def lines(self, seen: Seen, height: int, width: int) -> list[Line]:
         """Return what fills a screen of this size."""
+        self._columns = SESSIONS_OF_SEVERAL if seen.several else SESSIONS
         found = [each for each in seen.sessions or () if self._shows(each)]
-        column = SESSIONS[self._column]
+        column = self._columns[self._column()]
         found.sort(key=column.key, reverse=column.number is not self._reversed)
-        self._page = max(1, height - _ABOVE - _BELOW)
+        processes = _processes(seen, height // _PART) if seen.several else []
+        self._page = max(1, height - _ABOVE - len(processes) - _BELOW)
         self._first = max(0, min(self._first, len(found) - self._page))
         shown = found[self._first : self._first + self._page]
-        head, *rows = laid_out(SESSIONS, shown)
+        head, *rows = laid_out(self._columns, shown)
         arrow = "↓" if column.number is not self._reversed else "↑"
         lines = [
             Line(f"{self._place}  {seen.at}  sorted by {column.title} {arrow}"),
             Line(seen.fault, Style.FAULT) if seen.fault else Line(_summary(seen.sessions)),
+            *processes,
             Line(head, Style.HEAD),
             *map(Line, rows),
         ]
@@ -113,8 +127,14 @@ class View:
         lines = [*lines[: max(0, height - _BELOW)], Line(self._foot(len(found)), Style.HEAD)]
         return [Line(cut(each.text, width), each.style) for each in lines]
 
-    def _sort_by(self, column: int) -> None:
-        self._column = column % len(SESSIONS)
+    def _column(self) -> int:
+        """Return by which column sessions are sorted; that of processes may be gone."""
+        titles = [each.title for each in self._columns]
+        return titles.index(self._sorted) if self._sorted in titles else 0
+
+    def _sort_beside(self, step: int) -> None:
+        column = (self._column() + step) % len(self._columns)
+        self._sorted = self._columns[column].title
         self._reversed = False
 
     def _type(self, key: str) -> None:
@@ -141,7 +161,9 @@ class View:
 
     def _shows(self, session: Session) -> bool:
         wanted = self._filter.casefold()
-        return not wanted or any(wanted in each.text(session).casefold() for each in SESSIONS)
+        return not wanted or any(
+            wanted in each.text(session).casefold() for each in self._columns
+        )
 
     def _foot(self, found: int) -> str:
         if self._typing:
@@ -154,7 +176,7 @@ class View:
 class Watch:
     """Asks the server again and again, beside the terminal, which answers keys meanwhile."""
 
-    def __init__(self, ask: Callable[[], Sequence[Session]], interval: float) -> None:
+    def __init__(self, ask: Ask, interval: float) -> None:
         self._ask = ask
         self._interval = interval
         self._ended = threading.Event()
@@ -172,11 +194,12 @@ class Watch:
     def look(self) -> None:
         """Ask once. What goes wrong is told on the screen, where the server may come back."""
         try:
-            sessions = tuple(self._ask())
+            sessions, processes = self._ask()
         except click.ClickException as error:
-            self.seen = Seen(self.seen.sessions, self.seen.at, error.message)
+            self.seen = replace(self.seen, fault=error.message)
         else:
-            self.seen = Seen(sessions, time.strftime("%H:%M:%S"))
+            at = time.strftime("%H:%M:%S")
+            self.seen = Seen(tuple(sessions), at, processes=tuple(processes))
 
     def _run(self) -> None:
         while not self._ended.wait(self._interval):
@@ -196,8 +219,10 @@ class Watch:
 def top(interval: float, url: str) -> None:
     """Show the sessions live, those with most unacknowledged first; q quits.
 
-    The columns are those of 'andiron sessions'. Left and right choose by which
-    they are sorted, r turns that round, / filters by whatever stands in a line.
+    The columns are those of 'andiron sessions'; where several processes serve
+    the chat, what 'andiron processes' tells stands above. Left and right choose
+    by which sessions are sorted, r turns that round, / filters by whatever
+    stands in a line.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.ClickException("This needs a terminal; 'andiron sessions' prints them once.")
@@ -206,7 +231,7 @@ def top(interval: float, url: str) -> None:
     except ModuleNotFoundError:
         raise click.ClickException("This needs curses, which this Python lacks.") from None
     there = There(Settings(), url)
-    watch = Watch(lambda: there.ask(Api.sessions), interval)
+    watch = Watch(lambda: (there.ask(Api.sessions), there.ask(Api.processes)), interval)
     # What is wrong from the beginning is said as by any command.
     watch.look()
     if watch.seen.fault:
@@ -265,6 +290,16 @@ def _key(window: "curses.window") -> str:
     except curses.error:
         return ""
     return key if isinstance(key, str) else curses.keyname(key).decode()
+
+
+def _processes(seen: Seen, most: int) -> list[Line]:
+    """Return the lines about processes, no more than ``most``."""
+    there = (each.process for each in seen.sessions or () if each.state != "detached")
+    shown = seen.processes if len(seen.processes) < most else seen.processes[: max(0, most - 2)]
+    head, *lines = laid_out(PROCESSES, counted(shown, Counter(there)))
+    left = len(seen.processes) - len(shown)
+    lines += [f"and {left} more: andiron processes"] if left else []
+    return [Line(head, Style.HEAD), *map(Line, lines)][:most]
 
 
 def _summary(sessions: Sequence[Session] | None) -> str:

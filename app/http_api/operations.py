@@ -145,6 +145,7 @@ OPERATIONS: Final = (
     Operation("disabled_accounts", "GET", "/disabled-accounts"),
     Operation("disable_account", "PUT", "/disabled-accounts/{account}"),
     Operation("enable_account", "DELETE", "/disabled-accounts/{account}", 204),
+    Operation("processes", "GET", "/processes"),
     Operation("settings", "GET", "/settings"),
     Operation("change_setting", "PUT", "/settings/{setting}"),
 )

@@ -4,7 +4,7 @@ Nobody's address or name is in a label, and what may be in one is bounded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -20,11 +20,13 @@ from prometheus_client.registry import Collector
 
 from andiron.bosh.registry import BoshRegistry
 from andiron.domain.domain import Domain
+from andiron.processes import Process, Processes
 from andiron.sm.manager import SessionManager
 from andiron.sm.session import State
 from andiron.sm.strangers import Strangers
 from andiron.sm.tally import Distribution
 from andiron.version import __version__
+from andiron.vitals import Vitals
 
 __all__ = ["Collected", "Source"]
 
@@ -39,17 +41,16 @@ class Source:
     domain: Domain
     bosh: BoshRegistry
     strangers: Strangers
-    doors: Callable[[], Mapping[str, int]] | None = None
-    """Tells of each other process what it relays here; None where there are to be none."""
+    processes: Processes
+    vitals: Vitals
+    """How this process does."""
 
 
 class Collected(Collector):
     """All metrics of one application, made anew each time they are asked for."""
 
-    def __init__(self, source: Source, lag: Distribution) -> None:
-        """``lag`` is how late the event loop was."""
+    def __init__(self, source: Source) -> None:
         self._source = source
-        self._lag = lag
 
     def collect(self) -> Iterator[Metric]:
         """Return the metrics as they are now."""
@@ -60,16 +61,53 @@ class Collected(Collector):
         yield from self._traffic()
         yield from self._loop()
         yield from self._database()
-        yield from self._doors()
+        if self._source.processes.several:
+            yield from self._processes(self._source.processes.all())
 
-    def _doors(self) -> Iterator[Metric]:
-        if self._source.doors is not None:
-            relayed = GaugeMetricFamily(
+    def _processes(self, processes: Sequence[Process]) -> Iterator[Metric]:
+        there = Counter(
+            self._source.processes.of(session.via)
+            for session in self._source.manager.sessions
+            if session.transport is not None
+        )
+        roles = GaugeMetricFamily(
+            "andiron_process",
+            "The processes of this chat: the one that is home, and the doors that relay to it.",
+            labels=("process", "role", "version"),
+        )
+        for each in processes:
+            roles.add_metric([each.name, "home" if each.home else "door", each.version], 1)
+        yield roles
+        for name, what, values in (
+            (
                 "andiron_relayed",
-                "Requests and WebSockets that other processes of this chat relay, by process.",
-                labels=("process",),
-            )
-            yield _filled(relayed, {(process,): n for process, n in self._source.doors().items()})
+                "Requests and WebSockets that a door relays.",
+                {each.name: each.relayed for each in processes if not each.home},
+            ),
+            (
+                "andiron_process_sessions",
+                "Sessions whose connection is by a process.",
+                {each.name: there[each.name] for each in processes},
+            ),
+            (
+                "andiron_process_memory_bytes",
+                "The memory that a process has.",
+                {each.name: each.memory for each in processes},
+            ),
+            (
+                "andiron_process_lag_seconds",
+                "How late the event loop of a process was at worst in the last ten seconds.",
+                {each.name: each.lag for each in processes},
+            ),
+            (
+                "andiron_process_silent_seconds",
+                "For how long, about, a process has given no sign of life.",
+                {each.name: each.silent for each in processes},
+            ),
+        ):
+            family = GaugeMetricFamily(name, what, labels=("process",))
+            known = {(name,): value for name, value in values.items() if value is not None}
+            yield _filled(family, known)
 
     def _sessions(self) -> Iterator[Metric]:
         manager, tally = self._source.manager, self._source.manager.tally
@@ -173,7 +211,7 @@ class Collected(Collector):
         yield _histogram(
             "andiron_event_loop_lag_seconds",
             "How late the event loop ran a timer, twice a second.",
-            self._lag,
+            self._source.vitals.lags,
         )
         yield GaugeMetricFamily(
             "andiron_waiting_for_turns",
@@ -227,7 +265,7 @@ def _counters(
 
 
 def _filled(
-    family: CounterMetricFamily | GaugeMetricFamily, counts: Mapping[tuple[str, ...], int]
+    family: CounterMetricFamily | GaugeMetricFamily, counts: Mapping[tuple[str, ...], float]
 ) -> Metric:
     for values, count in counts.items():
         family.add_metric(list(values), count)

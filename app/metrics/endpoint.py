@@ -1,7 +1,6 @@
 """``/metrics``: for Prometheus, which brings a token (RFC 6750)."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -11,9 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from andiron.metrics.collector import Collected, Source
-from andiron.metrics.lag import measured
 
-__all__ = ["Source", "serving"]
+__all__ = ["Source", "metrics_route"]
 
 
 class Doorkeeper(Protocol):
@@ -23,13 +21,11 @@ class Doorkeeper(Protocol):
         """Return the answer to a request that may not pass."""
 
 
-@contextmanager
-def serving(source: Source, doorkeeper: Doorkeeper) -> Iterator[Route]:
-    """Give the route of ``/metrics``, and measure the event loop's lag while it is served."""
-    with measured() as lag:
-        registry = CollectorRegistry()
-        registry.register(Collected(source, lag))
-        yield Route("/metrics", _answering(registry, doorkeeper))
+def metrics_route(source: Source, doorkeeper: Doorkeeper) -> Route:
+    """Return the route of ``/metrics``."""
+    registry = CollectorRegistry()
+    registry.register(Collected(source))
+    return Route("/metrics", _answering(registry, doorkeeper))
 
 
 def _answering(

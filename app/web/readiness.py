@@ -42,23 +42,38 @@ class Readiness:
 
     async def answer(self, _request: Request) -> Response:
         """Answer one request."""
-        if self._ending():
-            trouble = _ENDING
-        else:
-            trouble = await self._of_database() or (_UNWRITTEN if self._failing() else "")
+        if not self._ending():
+            await self._of_database()
+        trouble = self._known()
         return PlainTextResponse(
             f"{trouble or 'ready'}\n",
             status_code=503 if trouble else 200,
             headers={"Cache-Control": "no-store"},
         )
 
-    async def _of_database(self) -> str:
-        """Return what is wrong with the database; all who ask meanwhile wait for one answer."""
-        if self._asking is None and asyncio.get_running_loop().time() >= self._until:
-            self._asking = asyncio.create_task(self._look())
+    def glance(self) -> str:
+        """Return the reason that :meth:`answer` would give, without waiting; empty for none.
+
+        Of the database that is what was found last; it is asked again meanwhile.
+        """
+        if not self._ending():
+            self._ask_again()
+        return self._known()
+
+    def _known(self) -> str:
+        if self._ending():
+            return _ENDING
+        return self._trouble or (_UNWRITTEN if self._failing() else "")
+
+    async def _of_database(self) -> None:
+        """Find out what is wrong with the database; all who ask meanwhile wait for one answer."""
+        self._ask_again()
         if self._asking is not None:
             await asyncio.shield(self._asking)
-        return self._trouble
+
+    def _ask_again(self) -> None:
+        if self._asking is None and asyncio.get_running_loop().time() >= self._until:
+            self._asking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
         try:

@@ -11,16 +11,18 @@ from typing import Any
 from andiron.domain.person import Person
 from andiron.sm.link import Visitor
 
-__all__ = ["OPERATOR", "VISITOR", "read_visitor", "told", "written_visitor"]
+__all__ = ["OPERATOR", "VIA", "VISITOR", "read_visitor", "told", "written_visitor"]
 
 VISITOR = "visitor"
 """The name of what ``identify=`` said."""
 OPERATOR = "operator"
 """The name of what ``operators=`` said."""
+VIA = "via"
+"""The name of what that process is called by operators."""
 
 
 def told(scope: Mapping[str, Any], name: str) -> Any:
-    """Return what is known of who makes a request; None where the site is yet to be asked."""
+    """Return what is known of who makes a request; None where that is yet to be found out."""
     return (scope.get("extensions") or {}).get("andiron", {}).get(name)
 
 

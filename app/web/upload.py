@@ -23,6 +23,7 @@ from andiron.sm.link import Channel
 from andiron.sm.origin import origin_allowed, read_origin
 from andiron.web.discovery import base_url
 from andiron.web.proxy import Proxies, way
+from andiron.web.told import VIA, told
 
 __all__ = ["site_channel_of", "upload_routes"]
 
@@ -72,7 +73,8 @@ def site_channel_of(proxies: Proxies) -> Callable[[Mapping[str, Any]], Channel]:
     """Return the function that tells the channel of a scope, and where its client is."""
 
     def of(scope: Mapping[str, Any]) -> Channel:
-        return SiteChannel(*way(scope, proxies), base_url(scope, proxies) or "")
+        url, via = base_url(scope, proxies) or "", told(scope, VIA) or ""
+        return SiteChannel(*way(scope, proxies), url, via=via)
 
     return of
 

@@ -22,6 +22,8 @@ const FACTS = [
   ['h out (acknowledged)', ({ managed, acknowledged }) => (managed ? count(acknowledged) : '–')],
   ['Unacknowledged', ({ managed, unacknowledged, unacknowledged_bytes: size }) => (managed ? `${count(unacknowledged)} (${bytes(size)})` : '–')],
   ['In the log', ({ id }) => id],
+  ['Process', ({ process }) => process || '–', 'process'],
+  ['Home', ({ home }) => home, 'process'],
 ];
 
 export class Detail {
@@ -81,7 +83,7 @@ export class Detail {
 
   #tell(session) {
     keep(this.#parts.facts, FACTS, ([name]) => name,
-      ([name]) => make('div', {}, make('dt', {}, name), make('dd')),
+      ([name, , kind = '']) => make('div', { className: kind }, make('dt', {}, name), make('dd')),
       (fact, [, text]) => write(fact.lastElementChild, text(session)));
   }
 

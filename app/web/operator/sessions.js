@@ -1,6 +1,7 @@
 /** The list of sessions: filtered, sorted and paged by the server. */
 
 import { byId, bytes, count, counted, keep, make, seconds, write } from './dom.js';
+import { Processes } from './processes.js';
 
 const SIZE = 50;
 const none = '–';
@@ -17,6 +18,7 @@ const COLUMNS = [
   { title: 'Queue', sort: 'unacknowledged_bytes', kind: 'number', about: 'The memory that those take', text: ({ managed, unacknowledged_bytes: size }) => (managed ? bytes(size) : none) },
   { title: 'Idle', sort: 'idle', kind: 'number', about: 'Since it was last heard of', text: ({ idle }) => seconds(idle) },
   { title: 'Left', sort: 'resumable_for', kind: 'number left', about: 'For how long it waits to be resumed', text: ({ resumable_for: left }) => (left === null ? none : seconds(left)) },
+  { title: 'Process', sort: 'process', kind: 'mono process', about: 'By which it came last', text: ({ process }) => process || none },
 ];
 
 export class Sessions {
@@ -28,6 +30,7 @@ export class Sessions {
   #start = 0;
   #text = '';
   #table = byId('table');
+  #processes = new Processes();
   #typing = 0;
 
   /** `open` is called with a session to show, `changed` when another list is wanted. */
@@ -45,6 +48,7 @@ export class Sessions {
       ...COLUMNS.map(({ title, sort }) => make('option', { value: sort }, title)),
       make('option', { value: 'since' }, 'Since'),
     );
+    this.#tellOfSeveral(false);
     byId('sort').addEventListener('change', () => this.#sortBy(byId('sort').value, this.#descending));
     byId('direction').addEventListener('click', () => this.#sortBy(this.#sort));
     byId('filter').addEventListener('input', () => {
@@ -70,6 +74,7 @@ export class Sessions {
       return;
     }
     this.#tell(page);
+    await this.#tellProcesses(page);
     keep(this.#table.tBodies[0], page.sessions, ({ id }) => id, () => this.#row(), (row, one) => this.#update(row, one));
   }
 
@@ -93,6 +98,20 @@ export class Sessions {
     byId('previous').disabled = this.#start === 0;
     byId('next').disabled = this.#start + SIZE >= found;
     for (const id of ['previous', 'next']) byId(id).hidden = found <= SIZE;
+  }
+
+  /** Show the processes, where the chat is served by several. */
+  async #tellProcesses({ processes: sessions }) {
+    const several = Object.keys(sessions).length > 1;
+    this.#tellOfSeveral(several);
+    this.#processes.tell(several ? await this.#api.get('/processes') : [], sessions);
+  }
+
+  #tellOfSeveral(several) {
+    byId('sessions').classList.toggle('several', several);
+    byId('detail').classList.toggle('several', several);
+    const option = byId('sort').querySelector('[value=process]');
+    option.hidden = option.disabled = !several;
   }
 
   #row() {
