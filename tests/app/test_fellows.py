@@ -11,6 +11,7 @@ import signal
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
@@ -26,6 +27,8 @@ from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.doorway import Asked, Doorway
 from andiron.settings import SettingsError
+from andiron.version import __version__
+from andiron.web import readiness
 from tests.app.test_application import WebSocket
 from tests.app.test_continuity import SAY, failure, make_people, online, resume
 
@@ -472,21 +475,132 @@ async def test_hooks_are_told_where_the_home_is(made):
             await until(lambda: told == [home, door])
 
 
-async def test_metrics_tell_what_doors_relay(made, monkeypatch):
-    token = "0123456789" * 4
-    home, door, other = (made(metrics_token=token) for _ in range(3))
+def by_account(sessions):
+    """Return which process each session came last by."""
+    return {each.account.partition("@")[0]: each.process for each in sessions}
+
+
+async def test_the_home_tells_of_all_processes_and_by_which_a_session_came_last(made):
+    home, door, other = made(), made(), made()
     async with running(home, door, other):
-        found = await ask(door, "/metrics", headers={"authorization": f"Bearer {token}"})
-        assert f'andiron_relayed{{process="{os.getpid()}"}} 1.0\n' in found.text
-    async with running(home):
-        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+        await make_people(home, "alice", "bob", "carol")
+        await until(lambda: len(home._fellows.doors) == 2)
+        await online(home, "alice")
+        bob = await online(door, "bob")
+        own = home._fellows.own.label
+        by_door, by_other = f"{own}#2", f"{own}#3"  # They are all of this process.
+        found = await home.api.processes()
+        assert [each.name for each in found] == [own, by_door, by_other]
+        assert [each.home for each in found] == [True, False, False]
+        assert [each.relayed for each in found] == [0, 1, 0]
+        assert by_account(await home.api.sessions()) == {"alice": own, "bob": by_door}
+        assert {each.home for each in await home.api.sessions()} == {own}
+        page = await home.api.session_page(text="#2", sort="process")
+        assert (by_account(page.sessions), page.total) == ({"bob": by_door}, 2)
+        assert page.processes == {own: 1, by_door: 1, by_other: 0}
+        await bob.leave()
+        await until(lambda: home._fellows.doors[0].calls + home._fellows.doors[1].calls == 0)
+        page = await home.api.session_page()
+        assert (page.processes, page.detached) == ({own: 1, by_door: 0, by_other: 0}, 1)
+        assert by_account(page.sessions)["bob"] == by_door
+        await resume(other, "bob", bob)
+        carol = Bosh(door)
+        await carol.online("carol")
+        assert by_account(await home.api.sessions()) == {
+            "alice": own,
+            "bob": by_other,
+            "carol": by_door,
+        }
+        for chat, name in ((other, by_other), (home, own)):
+            carol.chats = itertools.cycle([chat])
+            await carol.say("<presence xmlns='jabber:client'/>")
+            assert by_account(await home.api.sessions("carol")) == {"carol": name}
+        await carol.say("", " type='terminate'")
+
+
+async def test_of_a_session_that_was_taken_up_it_is_not_known_where_its_client_was(made):
+    home, door = made(), made()
+    async with contextlib.AsyncExitStack() as first:
+        await first.enter_async_context(home.lifespan())
         async with running(door):
-            found = await ask(door, "/metrics", headers={"authorization": f"Bearer {token}"})
-            assert f'andiron_relayed{{process="{os.getpid()}@elsewhere"}} 1.0\n' in found.text
+            await make_people(home, "alice")
+            alice = await online(door, "alice")
+            await first.aclose()
+            await until(lambda: door.at_home)
+            (one,) = await door.api.sessions()
+            assert (one.process, one.home) == ("", door._fellows.own.label)
+            assert (await door.api.session_page()).processes == {one.home: 0}
+            assert (await resume(door, "alice", alice))[1].startswith("<resumed")
+            (one,) = await door.api.sessions()
+            assert one.process == one.home
+
+
+async def test_a_door_is_as_ready_as_its_home(made, monkeypatch):
+    monkeypatch.setattr(link, "_PULSE", 0.001)
+    monkeypatch.setattr(readiness, "_LIFETIME", 0.0)
+
+    async def away(_key):
+        raise DatabaseError("It is away.")
+
+    async def answers(chat, answer):
+        async with asyncio.timeout(60):
+            while (found := await ask(chat, "/readyz")).text != answer:
+                await asyncio.sleep(0)
+        return found.status_code
+
+    home, door = made(), made()
+    async with running(home, door):
+        with monkeypatch.context() as patch:
+            patch.setattr(home.domain.database, "get_meta", away)
+            assert await answers(door, "the database cannot be reached\n") == 503
+            late = made()
+            async with running(late):
+                assert await answers(late, "the database cannot be reached\n") == 503
+        assert await answers(door, "ready\n") == 200
+
+
+async def test_metrics_tell_of_all_processes_whichever_is_asked(made, monkeypatch):
+    token = "0123456789" * 4
+
+    async def numbers(chat):
+        found = await ask(chat, "/metrics", headers={"authorization": f"Bearer {token}"})
+        samples = [
+            (sample.name, *sorted(sample.labels.items()), sample.value)
+            for family in text_string_to_metric_families(found.text)
+            for sample in family.samples
+        ]
+        assert len({sample[:-1] for sample in samples}) == len(samples), "each is there once"
+        return {
+            (name, *(value for _, value in labels)): value
+            for name, *labels, value in samples
+            if name.startswith(("andiron_process", "andiron_relayed"))
+        }
+
+    home, door, other = (made(metrics_token=token) for _ in range(3))
+    async with running(home, other):
+        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+        own = home._fellows.own.label
+        here, there = f"{own}#2", f"elsewhere:{os.getpid()}"
+        async with running(door):
+            await until(lambda: len(home._fellows.doors) == 2)
+            await make_people(home, "alice")
+            await online(other, "alice")
+            found = await numbers(door)
+            assert found["andiron_process", own, "home", __version__] == 1
+            assert found["andiron_process", here, "door", __version__] == 1
+            assert found["andiron_process", there, "door", __version__] == 1
+            assert found["andiron_relayed", here] == 1
+            assert found["andiron_relayed", there] == 1  # this question
+            assert ("andiron_relayed", own) not in found
+            sessions = [found["andiron_process_sessions", name] for name in (own, here, there)]
+            assert sessions == [0, 1, 0]
+            for name in ("lag_seconds", "silent_seconds"):
+                assert (f"andiron_process_{name}", there) in found
+        await until(lambda: len(home._fellows.doors) == 1)
+        assert not any(there in each for each in await numbers(home))
     alone = made(metrics_token=token, cluster="")
     async with running(alone):
-        found = await ask(alone, "/metrics", headers={"authorization": f"Bearer {token}"})
-        assert "andiron_relayed" not in found.text
+        assert await numbers(alone) == {}
 
 
 async def test_within_a_site_it_is_served_below_its_path(made):

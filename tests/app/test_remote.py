@@ -57,6 +57,8 @@ async def test_all_comes_back_as_it_does_in_the_process(both):
     (old,) = (await remote.archive("bob", end=noon)).messages
     assert (old.id, old.time) == (identity, noon)
     assert await remote.sessions() == ()
+    (process,), (own,) = await remote.processes(), await app.api.processes()
+    assert (process.name, process.since, process.home) == (own.name, own.since, True)
     assert await remote.end_sessions("bob") == 0
     assert await remote.presence("bob") == await app.api.presence("bob")
 

@@ -4,6 +4,7 @@ import pytest
 from support.bosh import EMPTY, OPEN, BoshWorld, RecordedCall, message, terminal
 
 from andiron.sm.config import SmConfig
+from andiron.sm.session import State
 
 
 def test_two_thousand_held_requests_each_have_their_time():
@@ -169,3 +170,22 @@ def test_calls_are_answered_once_each():
     client.terminate()
     assert [call.replies for call in calls] == [1] * 5
     assert RecordedCall().waits
+
+
+def test_a_session_came_last_by_what_passed_its_last_request_on():
+    world = BoshWorld()
+    juliet = world.bound(sm=True)
+    session = world.link().session
+    assert session.via == ""
+    for via in ("web:2", "web:3", "", "web:2"):
+        world.post(juliet.body(), via=via)
+        assert session.via == via
+    world.manager.traces.start(session, 60)
+    world.post(juliet.body(), via="web:3")
+    assert session.via == "web:3"
+    assert session.transport.channel.address == "192.0.2.1"
+    world.post(f"{OPEN} rid='1' sid='{juliet.sid[:12]}x'/>", via="web:9")
+    assert session.via == "web:3", "another's request"
+    world.pass_time(300)
+    assert session.state is State.DETACHED
+    assert session.via == "web:3"

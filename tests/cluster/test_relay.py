@@ -35,21 +35,25 @@ HTTP = {
 
 
 @contextlib.asynccontextmanager
-async def connected(tmp_path, app, *, own=OWN, other=OTHER, changed=lambda: None):
+async def connected(
+    tmp_path, app, *, own=OWN, other=OTHER, changed=lambda: None, home_tells=dict, door_tells=dict
+):
     """Serve an ASGI application at home; give it, and what relays to it."""
+    labels = []
 
-    async def serve(scope, receive, send, told):
+    async def serve(scope, receive, send, told, label):
+        labels.append(label)
         await app(scope, receive, send)
 
     place = UnixPlace(str(tmp_path / "chat.sock"))
-    home = Home(serve, own, LIMIT)
+    home = Home(serve, own, LIMIT, home_tells)
     assert await place.take()
     await place.listen(home.accept)
-    link = HomeLink(other, LIMIT, changed)
+    link = HomeLink(other, LIMIT, changed, door_tells)
     assert await place.reach(lambda: link)
     await asyncio.wait([link.met])
     try:
-        yield SimpleNamespace(home=home, link=link, place=place)
+        yield SimpleNamespace(home=home, link=link, place=place, labels=labels)
     finally:
         link.close()
         await asyncio.wait([link.over])
@@ -448,6 +452,56 @@ async def test_a_door_that_leaves_ends_what_is_held(tmp_path):
         await nothing_left(both)
 
 
+async def test_both_ends_tell_how_they_do_at_once_and_by_their_pulses(tmp_path, monkeypatch):
+    monkeypatch.setattr(link_module, "_PULSE", 0.001)
+    at_home, at_door = {"trouble": "none"}, {"memory": 1}
+    telling = {"home_tells": lambda: at_home, "door_tells": lambda: at_door}
+    async with connected(tmp_path, echo, **telling) as both:
+        await until(lambda: both.link.news and both.home.links)
+        (door,) = both.home.links
+        await until(lambda: door.news)
+        assert (both.link.news, door.news) == (at_home, at_door)
+        at_home["trouble"], at_door["memory"] = "much", 2
+        await until(lambda: (both.link.news, door.news) == (at_home, at_door))
+
+
+async def test_what_is_known_of_a_process_is_known_when_it_has_said_who_it_is(tmp_path):
+    telling = {"home_tells": lambda: {"trouble": "much"}}
+    async with connected(tmp_path, echo, **telling) as both:
+        await until(lambda: both.link.news)  # and no pulse has been waited for
+        assert both.link.silent == 0
+
+
+async def test_no_two_processes_are_called_the_same(tmp_path):
+    def named(process, began, machine="web"):
+        return Hello("localhost", process, FILES, machine=machine, began=began)
+
+    async with connected(tmp_path, echo, own=named(1, 1.0), other=named(1, 2.0)) as both:
+        others = [named(1, 2.0), named(1, 3.0), named(2, 4.0), named(1, 5.0, "x" * 300)]
+        links = [HomeLink(each, LIMIT, lambda: None) for each in others]
+        for number, link in enumerate(links, 1):
+            await until(lambda number=number: len(both.home.links) == number)
+            await both.place.reach(lambda link=link: link)
+        await until(lambda: len(both.home.links) == 5)
+        labels = sorted(each.label for each in both.home.links)
+        # The first has connected twice.
+        assert labels == ["web:1#2", "web:1#2", "web:1#3", "web:2", "x" * 255 + ":1"]
+        assert await Request(both.link, b"").answer() == (201, b"")
+        assert both.labels == ["web:1#2"]
+        for link in links:
+            link.close()
+            await asyncio.wait([link.over])
+
+
+def test_a_greeting_is_read_as_it_was_written_and_what_it_may_lack():
+    told = Hello("localhost", 1, FILES, 9, machine="web", began=1.5, release="1.0")
+    assert Hello.read(told.written()) == told
+    assert told.label == "web:1"
+    for odd in ('"began":"x"', '"began":1e999', '"began":-1.0', '"machine":1,"release":2'):
+        read = Hello.read(b'{"version":1,"name":"localhost","process":1,%s}' % odd.encode())
+        assert (read.began, read.machine, read.release) == (0.0, "", "")
+
+
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
@@ -474,6 +528,8 @@ async def test_processes_that_do_not_belong_together_say_so(tmp_path, other, rea
         head(Kind.END, 1, 0),
         head(Kind.TEXT, 9, 1) + b"\xff",
         head(Kind.TAKEN, 9, LIMIT + 1),
+        head(Kind.PULSE, 0, 2) + b"[]",
+        head(Kind.PULSE, 0, 5000) + b'{"memory": 1}'.ljust(5000),
     ],
 )
 async def test_a_process_that_is_not_understood_is_left(tmp_path, garbage, caplog):
@@ -502,7 +558,7 @@ async def test_one_that_does_not_greet_is_left(tmp_path):
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / "chat.sock"))
         writer.write(head(Kind.PULSE, 0, 0))
         with contextlib.suppress(ConnectionResetError):
-            assert (await reader.read()).endswith(both.home.own.written())
+            assert both.home.own.written() in await reader.read()
         writer.close()
 
 

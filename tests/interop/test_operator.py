@@ -3,15 +3,16 @@
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.interop import server as servers
 from tests.interop.conftest import ROOT
-from tests.interop.steps import take
+from tests.interop.steps import screenshots, take
 from tests.interop.test_pictures import folder
+from tests.servers.clients import PASSWORD, WebSocketClient
 
 pytestmark = pytest.mark.peer
 
@@ -64,3 +65,25 @@ async def test_the_operators_page(node: str, chromium: str, tmp_path: Path) -> N
         "change_setting setting='stream_management_active': done",
     ]
     assert TOKEN not in log.read_text()
+
+
+async def test_the_page_of_several_processes(node: str, chromium: str, tmp_path: Path) -> None:
+    environment = servers.andiron_environment(tmp_path) | {
+        "ANDIRON_API_TOKEN": TOKEN,
+        "ANDIRON_CLUSTER": f"unix:{tmp_path / 'chat.sock'}",
+    }
+    names, ports, pids = ("alice", "bob"), list[int](), list[str]()
+    servers.make_accounts(environment, names, PASSWORD)
+    async with AsyncExitStack() as stack:
+        for name in names:
+            ports.append(servers.free_port())
+            command = [servers.andiron_command(), "serve", "--port", str(ports[-1])]
+            log = tmp_path / f"{name}.log"
+            started = servers.running(command, ports[-1], log, environment=environment)
+            pids.append(str(stack.enter_context(started).pid))
+        for name, port in zip(names, ports, strict=True):
+            client = await stack.enter_async_context(WebSocketClient(f"127.0.0.1:{port}"))
+            await client.bind(name)
+        command = [node, "several.mjs", f"http://127.0.0.1:{ports[1]}/", TOKEN, *pids]
+        steps = await take(HERE, *command, screenshots(tmp_path), chromium=chromium)
+    assert len(steps) == 3

@@ -12,6 +12,8 @@ import websockets
 from tests.servers.clients import CLIENTS, MESSAGE, RESUME, Client, WebSocketClient
 from tests.servers.conftest import Running, serving, settle_in
 
+TOKEN = "0123456789abcdef0123456789abcdef"
+
 
 def uvicorn(port: int) -> list[str]:
     return ["uvicorn", "andiron:app", "--workers", "3", "--port", str(port)]
@@ -37,6 +39,20 @@ async def home_of(lock: Path, *, other_than: int = 0) -> int:
                 if found and int(process) not in (0, other_than):
                     return int(process)
             await asyncio.sleep(0.05)
+
+
+async def processes(base: str) -> set[int]:
+    """Return which are home of three processes, once all are known."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(base_url=f"http://{base}", headers=headers) as http:
+        async with asyncio.timeout(60):
+            while len(found := (await http.get("/api/v1/processes")).json()) < 3:
+                await asyncio.sleep(0.05)
+        sessions = (await http.get("/api/v1/sessions")).json()
+    assert len({each["pid"] for each in found}) == 3
+    assert all(each["memory"] > 2**20 for each in found)
+    assert {each["process"] for each in sessions} <= {each["name"] for each in found}
+    return {each["pid"] for each in found if each["home"]}
 
 
 async def back(server: Running, client: type[Client], name: str, former: Client) -> Client:
@@ -70,7 +86,10 @@ async def back(server: Running, client: type[Client], name: str, former: Client)
 async def test_workers_serve_one_chat_whichever_ends(tmp_path, people, command, transport, how):
     client = CLIENTS[transport]
     place = tmp_path / "chat.sock"
-    environment = settle_in(tmp_path, people) | {"ANDIRON_CLUSTER": f"unix:{place}"}
+    environment = settle_in(tmp_path, people) | {
+        "ANDIRON_API_TOKEN": TOKEN,
+        "ANDIRON_CLUSTER": f"unix:{place}",
+    }
     with serving(command, tmp_path, environment) as server:
         async with client(server.base) as alice, WebSocketClient(server.base) as bob:
             await alice.bind("alice", resumable=True)
@@ -78,6 +97,7 @@ async def test_workers_serve_one_chat_whichever_ends(tmp_path, people, command, 
             await bob.send(MESSAGE.format("alice", "before"))
             await alice.until("before")
             home = await home_of(place.with_name("chat.sock.lock"))
+            assert await processes(server.base) == {home}
             os.kill(home, how)
             await bob.rest()
         async with (

@@ -25,3 +25,4 @@ def test_the_seconds_to_come_back_count_from_the_loss_and_are_never_more(
     frozen = Frozen(head("a", lost_at=wall + lost if lost else 0.0, max=600), 0, 0)
     session = thaw(manager, frozen, lambda session, *_: MemoryLink(backend, session), now)
     assert session.hibernates_until - now == pytest.approx(left, abs=1)
+    assert session.via is None, "by what its client came there is not written down"

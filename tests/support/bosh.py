@@ -98,13 +98,18 @@ class BoshWorld(World):
             self.pending.popleft()()
 
     def post(
-        self, text: str | bytes, *, secure: bool = True, address: str = "192.0.2.1"
+        self,
+        text: str | bytes,
+        *,
+        secure: bool = True,
+        address: str = "192.0.2.1",
+        via: str = "",
     ) -> RecordedCall:
         """Send one request and let it take effect."""
         call = RecordedCall()
         data = text.encode() if isinstance(text, str) else text
-        channel = Channel(address, secure=secure, kind="bosh")
-        self.registry.receive(data, call, lambda: channel, lambda: channel.secure)
+        channel = Channel(address, secure=secure, kind="bosh", via=via)
+        self.registry.receive(data, call, lambda: channel, lambda: channel.secure, via=via)
         self.settle()
         return call
 

@@ -203,3 +203,20 @@ async def test_a_reason_breaks_no_line_of_the_log(chat, caplog, end):
         await alice.receive()
     assert [line for line in caplog.messages if "closed: kicked" in line]
     assert all(line.isprintable() for line in caplog.messages)
+
+
+async def test_of_one_process_all_are_there_and_nothing_else_is_found(chat):
+    alice = await chat.client_of("alice")
+    (process,) = await chat.api.processes()
+    assert process.home
+    (one,) = await chat.api.sessions()
+    assert (one.process, one.home) == (process.name, process.name)
+    page = await chat.api.session_page(sort="process")
+    assert page.processes == {process.name: 1}
+    assert [each.address for each in page.sessions] == [alice.jid]
+    assert (await chat.api.session_page(text=process.name)).found == 0
+    await managed(alice)
+    alice.cut()
+    assert (await chat.api.session_page()).processes == {process.name: 0}
+    (one,) = await chat.api.sessions()
+    assert (one.state, one.process) == ("detached", process.name)

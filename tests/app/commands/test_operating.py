@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from dataclasses import replace
 
 import pytest
 from support.certificates import certify
@@ -32,6 +33,26 @@ async def test_sessions_are_printed(served):
     assert told["LEFT"].startswith(("9m", "10m"))
 
 
+async def test_processes_are_printed(served):
+    await served.client_of("alice")
+    result = await served.run("processes")
+    head, line = result.stdout.splitlines()
+    told = dict(zip(head.split(), line.split(), strict=False))
+    (process,) = await served.api.processes()
+    assert (told["PROCESS"], told["ROLE"], told["SESSIONS"]) == (process.name, "home", "1")
+    (one,) = json.loads((await served.run("processes", "--json")).stdout)
+    assert (one["name"], one["home"], one["relayed"]) == (process.name, True, 0)
+
+
+async def test_where_there_are_several_sessions_tell_their_process(served):
+    alice = await served.client_of("alice")
+    (stream,) = served._serving[0].sessions
+    stream.transport.channel = replace(stream.transport.channel, via="web-2:7")
+    head, line = (await served.run("sessions")).stdout.splitlines()
+    told = dict(zip(head.split(), line.split(), strict=True))
+    assert (told["ADDRESS"], told["PROCESS"]) == (alice.jid, "web-2:7")
+
+
 async def test_sessions_of_one_account_as_json(served):
     alice = await served.client_of("alice")
     await served.client_of("bob")
@@ -39,7 +60,7 @@ async def test_sessions_of_one_account_as_json(served):
     assert (one["address"], one["account"]) == (alice.jid, "alice@example.org")
     assert one.keys() >= {
         "transport", "state", "handled", "acknowledged", "unacknowledged", "unacknowledged_bytes",
-        "idle", "resumable_for", "id", "since",
+        "idle", "resumable_for", "id", "since", "process", "home",
     }  # fmt: skip
     assert json.loads((await served.run("sessions", "nobody", "--json")).stdout) == []
 
@@ -94,7 +115,8 @@ async def test_what_is_wrong_is_said_in_a_sentence(served, monkeypatch):
     assert "needs a token" in (await served.run("announce", "x")).output
     monkeypatch.setenv("ANDIRON_API_TOKEN", "x" * 40)
     monkeypatch.setenv("ANDIRON_PORT", "1")
-    for command in (["sessions"], ["rooms"], ["kick", "alice"], ["announce", "x"]):
+    asking = (["sessions"], ["processes"], ["rooms"], ["kick", "alice"], ["announce", "x"])
+    for command in asking:
         result = await served.run(*command)
         assert result.exit_code == 1
         assert result.output.startswith("Error: Nobody answers at 127.0.0.1 port 1 (")

@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
 import pytest
 
-from andiron.api.values import Session
+from andiron.api.values import Process, Session
 from andiron.commands.top import Seen, Style, View, Watch
 
 
@@ -32,8 +33,27 @@ def session(name, **given):
         "unacknowledged_bytes": 0,
         "idle": 1.0,
         "resumable_for": None,
+        "process": "web-1:1",
+        "home": "web-1:1",
     }
     return Session(**(defaults | given))
+
+
+def process(name, **given):
+    machine, _, pid = name.partition(":")
+    defaults = {
+        "name": name,
+        "machine": machine,
+        "pid": int(pid),
+        "home": False,
+        "since": datetime(2026, 1, 1, tzinfo=UTC),
+        "version": "0.1.0",
+        "relayed": 0,
+        "memory": 50 * 2**20,
+        "lag": 0.002,
+        "silent": 0,
+    }
+    return Process(**(defaults | given))
 
 
 SEEN = Seen(
@@ -114,7 +134,7 @@ def test_it_fits_any_screen(height, width):
 
 
 def test_what_goes_wrong_is_shown_beside_what_was_known():
-    answers = iter([SEEN.sessions, click.ClickException("Nobody answers.")])
+    answers = iter([(SEEN.sessions, ()), click.ClickException("Nobody answers.")])
 
     def ask():
         answer = next(answers)
@@ -128,6 +148,64 @@ def test_what_goes_wrong_is_shown_beside_what_was_known():
     watch.look()
     assert (watch.seen.sessions, watch.seen.fault) == (SEEN.sessions, "Nobody answers.")
     assert View("here").lines(watch.seen, 20, 200)[1].text == "Nobody answers."
+
+
+def of_several(*doors):
+    home = process("web-1:1", home=True, memory=None, lag=None)
+    return replace(SEEN, processes=(home, *doors))
+
+
+def test_of_several_processes_each_has_a_line():
+    sessions = (
+        session("alice", unacknowledged=1),
+        session("bob", process="web-2:7"),
+        session("carol", process="web-2:7", state="detached", resumable_for=90.0),
+        session("dora", process=""),
+    )
+    seen = replace(of_several(process("web-2:7", relayed=2, silent=12)), sessions=sessions)
+    view = View("here")
+    _, _, head, home, door, columns, *rows = view.lines(seen, 20, 200)
+    assert (head.style, columns.style) == (Style.HEAD, Style.HEAD)
+    assert head.text.split()[:7] == [
+        *("PROCESS", "ROLE", "SESSIONS", "RELAYED", "MEMORY", "LAG", "SILENT"),
+    ]
+    assert home.text.split()[:7] == ["web-1:1", "home", "2", "-", "-", "-", "0s"]
+    assert door.text.split()[:7] == ["web-2:7", "door", "1", "2", "50.0M", "2ms", "12s"]
+    assert columns.text.split()[-3:] == ["PROCESS", "FROM", "SESSION"]
+    assert [row.text.split()[-3] for row in rows[:4]] == ["web-1:1", "web-2:7", "web-2:7", "-"]
+    press(view, *"/web-2", "\n")
+    assert "1-2 of 2  filter: web-2" in view.lines(seen, 20, 200)[-1].text
+    press(view, "\x1b", *["<"] * 6)
+    assert "sorted by PROCESS ↑" in view.lines(seen, 20, 200)[0].text
+
+
+def test_of_one_process_there_is_no_word_of_it():
+    lines = View("here").lines(of_several(), 20, 200)
+    assert not any("PROCESS" in line.text or "web-1" in line.text for line in lines)
+
+
+def test_one_sorts_by_something_else_when_the_others_are_gone():
+    view = View("here")
+    seen = of_several(process("web-2:7"))
+    view.lines(seen, 20, 200)
+    press(view, *["<"] * 6)
+    assert "sorted by PROCESS" in view.lines(seen, 20, 200)[0].text
+    assert "sorted by ADDRESS" in view.lines(SEEN, 20, 200)[0].text
+    press(view, ">")
+    assert "sorted by TRANSPORT" in view.lines(SEEN, 20, 200)[0].text
+
+
+@pytest.mark.parametrize("height", [1, 4, 9, 12, 24, 80])
+def test_many_processes_leave_room_for_sessions(height):
+    doors = [process(f"web-{number}:1") for number in range(2, 22)]
+    lines = View("here").lines(of_several(*doors), height, 200)
+    assert len(lines) == height
+    told = [line.text for line in lines if line.text.startswith(("web-", "and "))]
+    assert len(told) <= height // 3
+    if height == 24:
+        assert told[-1] == "and 15 more: andiron processes"
+    if height == 80:
+        assert len(told) == 21
 
 
 async def test_it_needs_a_terminal(served):

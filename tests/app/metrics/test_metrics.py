@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.waiting import until
 
 from andiron.application import Andiron, create_app
-from andiron.metrics.lag import measured
 from andiron.settings import SettingsError
 from andiron.testing.running import SignIn, running
 from andiron.version import __version__
@@ -75,15 +73,6 @@ async def test_what_does_not_go_well_is_counted(chat: Andiron, sign_in: SignIn) 
     answer = await alice.ask("<query xmlns='urn:example:nothing'/>", to="localhost")
     assert answer.kind == "error"
     assert (await numbers(chat))["andiron_stanzas_refused_total condition=service-unavailable"] == 1
-
-
-async def test_the_event_loop_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("andiron.metrics.lag._EVERY", 0.001)
-    with measured() as lag:
-        await until(lambda: sum(lag.counts) > 2)
-    seen = sum(lag.counts)
-    await asyncio.sleep(0.01)
-    assert sum(lag.counts) == seen
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x"])

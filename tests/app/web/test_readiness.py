@@ -7,6 +7,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 from support.postgres import programs, running
+from support.waiting import until
 
 from andiron.application import Andiron, create_app
 from andiron.domain.database.database import DatabaseError
@@ -85,6 +86,28 @@ async def test_while_it_ends_nobody_is_to_come() -> None:
     asked = Asked()
     assert await answer(Readiness(asked.ask, lambda: True, lambda: False)) == (503, "ending\n")
     assert asked.count == 0
+
+
+async def test_a_glance_tells_what_was_found_last_and_has_it_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("andiron.web.readiness._LIFETIME", 0.0)
+    asked = Asked()
+    ending, failing = [False], [False]
+    readiness = Readiness(asked.ask, lambda: ending[0], lambda: failing[0])
+    asked.error = DatabaseError("gone")
+    assert readiness.glance() == ""
+    await until(lambda: readiness.glance() == "the database cannot be reached")
+    asked.error = None
+    await until(lambda: readiness.glance() == "")
+    failing[0] = True
+    assert readiness.glance() == "sessions cannot be written down"
+    ending[0] = True
+    await until(lambda: readiness._asking is None)
+    count = asked.count
+    assert readiness.glance() == "ending"
+    await asyncio.sleep(0)
+    assert asked.count == count
 
 
 async def test_in_an_application(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ await step('nobody gets in without the token', async () => {
   await operator.see(rows);
   await operator.see('[data-live=live]');
   assert.equal(operator.page.url().includes(token), false);
+  assert.deepEqual(await operator.page.$$eval('.process, #processes', (all) => all.filter((one) => one.checkVisibility())), [], 'one process need not be told of');
 });
 
 await step('sessions are filtered, sorted and paged', async () => {
