@@ -169,7 +169,7 @@ def test_of_several_processes_each_has_a_line():
     assert head.text.split()[:7] == [
         *("PROCESS", "ROLE", "SESSIONS", "RELAYED", "MEMORY", "LAG", "SILENT"),
     ]
-    assert home.text.split()[:7] == ["web-1:1", "home", "2", "-", "-", "-", "0s"]
+    assert home.text.split()[:7] == ["web-1:1", "home", "1", "-", "-", "-", "0s"]
     assert door.text.split()[:7] == ["web-2:7", "door", "1", "2", "50.0M", "2ms", "12s"]
     assert columns.text.split()[-3:] == ["PROCESS", "FROM", "SESSION"]
     assert [row.text.split()[-3] for row in rows[:4]] == ["web-1:1", "web-2:7", "web-2:7", "-"]

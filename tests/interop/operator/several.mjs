@@ -70,4 +70,4 @@ await step('all of it is there on a phone', async () => {
 });
 
 await browser.close();
-process.exit(hasFailed() ? 1 : 0);
+process.exitCode = hasFailed() ? 1 : 0;
