@@ -147,7 +147,6 @@ class SessionsApi:
             resources=resources,
         )
 
-
     def _has(self, stream: Stream, text: str) -> bool:
         """Tell whether a text is in what is shown of a session."""
         if not text:

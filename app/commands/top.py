@@ -161,9 +161,7 @@ class View:
 
     def _shows(self, session: Session) -> bool:
         wanted = self._filter.casefold()
-        return not wanted or any(
-            wanted in each.text(session).casefold() for each in self._columns
-        )
+        return not wanted or any(wanted in each.text(session).casefold() for each in self._columns)
 
     def _foot(self, found: int) -> str:
         if self._typing:

@@ -36,7 +36,7 @@ def test_one_that_is_alone():
 
 
 def test_the_home_is_first_and_the_others_stand_by_their_names():
-    found = processes(door(3, calls=7, silent=2, memory=1000, lag=0.12345), door(2))
+    found = processes(door(3, calls=7, silent=2, memory=1000, lag=0.12341), door(2))
     assert found.several
     home, second, third = found.all()
     assert [each.name for each in (home, second, third)] == ["web-1:1", "web-2:2", "web-2:3"]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -46,8 +47,9 @@ async def processes(base: str) -> set[int]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(base_url=f"http://{base}", headers=headers) as http:
         async with asyncio.timeout(60):
-            while len(found := (await http.get("/api/v1/processes")).json()) < 3:
-                await asyncio.sleep(0.05)
+            found: list[dict[str, Any]] = []
+            while len(found) < 3:
+                found = (await http.get("/api/v1/processes")).json()
         sessions = (await http.get("/api/v1/sessions")).json()
     assert len({each["pid"] for each in found}) == 3
     assert all(each["memory"] > 2**20 for each in found)
