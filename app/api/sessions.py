@@ -75,10 +75,9 @@ class SessionsApi:
         text_of(text, "The text to look for", MAX_ADDRESS)
         count_of(start, "The start of a page", 0, MAX_START)
         count_of(size, "The size of a page", 1, MAX_PAGE)
-        keys = {**_KEYS, "process": lambda stream, _: self._processes.of(stream.via)}
-        key = keys.get(sort)
+        key = self._by_process if sort == "process" else _KEYS.get(sort)
         if key is None:
-            raise InvalidError(f"Sessions can be sorted by {', '.join(keys)}.")
+            raise InvalidError(f"Sessions can be sorted by {', '.join((*_KEYS, 'process'))}.")
         wanted = text.casefold()
         overview, runs = _Overview(self._processes), list[list[_Place]]()
         async for part in _sliced(self._manager):
@@ -146,6 +145,9 @@ class SessionsApi:
             status=first.status if first else "",
             resources=resources,
         )
+
+    def _by_process(self, stream: Stream, _now: float) -> str:
+        return self._processes.of(stream.via)
 
     def _has(self, stream: Stream, text: str) -> bool:
         """Tell whether a text is in what is shown of a session."""

@@ -4,7 +4,7 @@ Nobody's address or name is in a label, and what may be in one is bounded.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -31,6 +31,25 @@ from andiron.vitals import Vitals
 __all__ = ["Collected", "Source"]
 
 _KINDS: Final = {"m": "message", "p": "presence", "i": "iq"}
+_OF_PROCESSES: Final[tuple[tuple[str, str, Callable[[Process], float | None]], ...]] = (
+    (
+        "andiron_relayed",
+        "Requests and WebSockets that a door relays.",
+        lambda one: None if one.home else one.relayed,
+    ),
+    ("andiron_process_memory_bytes", "The memory that a process has.", lambda one: one.memory),
+    (
+        "andiron_process_lag_seconds",
+        "How late the event loop of a process was at worst in the last ten seconds.",
+        lambda one: one.lag,
+    ),
+    (
+        "andiron_process_silent_seconds",
+        "For how long, about, a process has given no sign of life.",
+        lambda one: one.silent,
+    ),
+)
+"""What is told of each process; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +84,6 @@ class Collected(Collector):
             yield from self._processes(self._source.processes.all())
 
     def _processes(self, processes: Sequence[Process]) -> Iterator[Metric]:
-        there = Counter(
-            self._source.processes.of(session.via)
-            for session in self._source.manager.sessions
-            if session.transport is not None
-        )
         roles = GaugeMetricFamily(
             "andiron_process",
             "The processes of this chat: the one that is home, and the doors that relay to it.",
@@ -78,36 +92,24 @@ class Collected(Collector):
         for each in processes:
             roles.add_metric([each.name, "home" if each.home else "door", each.version], 1)
         yield roles
-        for name, what, values in (
-            (
-                "andiron_relayed",
-                "Requests and WebSockets that a door relays.",
-                {each.name: each.relayed for each in processes if not each.home},
-            ),
-            (
-                "andiron_process_sessions",
-                "Sessions whose connection is by a process.",
-                {each.name: there[each.name] for each in processes},
-            ),
-            (
-                "andiron_process_memory_bytes",
-                "The memory that a process has.",
-                {each.name: each.memory for each in processes},
-            ),
-            (
-                "andiron_process_lag_seconds",
-                "How late the event loop of a process was at worst in the last ten seconds.",
-                {each.name: each.lag for each in processes},
-            ),
-            (
-                "andiron_process_silent_seconds",
-                "For how long, about, a process has given no sign of life.",
-                {each.name: each.silent for each in processes},
-            ),
-        ):
+        there = Counter(
+            self._source.processes.of(session.via)
+            for session in self._source.manager.sessions
+            if session.transport is not None
+        )
+        sessions = GaugeMetricFamily(
+            "andiron_process_sessions",
+            "Sessions that have their connection by a process.",
+            labels=("process",),
+        )
+        yield _filled(sessions, {(each.name,): there[each.name] for each in processes})
+        for name, what, read in _OF_PROCESSES:
             family = GaugeMetricFamily(name, what, labels=("process",))
-            known = {(name,): value for name, value in values.items() if value is not None}
-            yield _filled(family, known)
+            for each in processes:
+                value = read(each)
+                if value is not None:
+                    family.add_metric([each.name], value)
+            yield family
 
     def _sessions(self) -> Iterator[Metric]:
         manager, tally = self._source.manager, self._source.manager.tally
@@ -265,7 +267,7 @@ def _counters(
 
 
 def _filled(
-    family: CounterMetricFamily | GaugeMetricFamily, counts: Mapping[tuple[str, ...], float]
+    family: CounterMetricFamily | GaugeMetricFamily, counts: Mapping[tuple[str, ...], int]
 ) -> Metric:
     for values, count in counts.items():
         family.add_metric(list(values), count)
