@@ -68,13 +68,16 @@ export class Sessions {
   async refresh() {
     const asked = { text: this.#text, sort: this.#sort, descending: this.#descending, start: this.#start, size: SIZE };
     const page = await this.#api.get('/sessions/page', asked);
+    const several = Object.keys(page.processes).length > 1;
+    const processes = several ? await this.#api.get('/processes') : [];
     if (asked.text !== this.#text || asked.start !== this.#start) return;
     if (!page.sessions.length && this.#start > 0 && page.found <= this.#start) {
       this.#turn(Math.max(0, Math.floor((page.found - 1) / SIZE) * SIZE));
       return;
     }
     this.#tell(page);
-    await this.#tellProcesses(page);
+    this.#tellOfSeveral(several);
+    this.#processes.tell(processes, page.processes);
     keep(this.#table.tBodies[0], page.sessions, ({ id }) => id, () => this.#row(), (row, one) => this.#update(row, one));
   }
 
@@ -98,13 +101,6 @@ export class Sessions {
     byId('previous').disabled = this.#start === 0;
     byId('next').disabled = this.#start + SIZE >= found;
     for (const id of ['previous', 'next']) byId(id).hidden = found <= SIZE;
-  }
-
-  /** Show the processes, where the chat is served by several. */
-  async #tellProcesses({ processes: sessions }) {
-    const several = Object.keys(sessions).length > 1;
-    this.#tellOfSeveral(several);
-    this.#processes.tell(several ? await this.#api.get('/processes') : [], sessions);
   }
 
   #tellOfSeveral(several) {
