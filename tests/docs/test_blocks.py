@@ -80,6 +80,7 @@ SHOWN = {
     ("docs/architecture.md", "romeo's browser"): "a drawing",
     ("docs/changelog.md", ""): "no code: the site's own way to show the changelog",
     ("docs/cli.md", "ADDRESS"): "tests/app/commands/test_operating.py prints such a table",
+    ("docs/cli.md", "PROCESS "): "tests/app/commands/test_operating.py prints such a table",
     ("docs/deployment.md", "2026-01-31"): "tests/app/serving/test_logs.py writes such lines",
     ("docs/database.md", "andiron: The database"): "tests/domain/database/test_holders.py",
     ("docs/database.md", "CREATE SCHEMA"): "tests/domain/database/test_postgres.py has its like",
