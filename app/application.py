@@ -259,15 +259,10 @@ class Andiron:
                 await _serve_http(router, scope, receive, send)
 
     async def _serve_relayed(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        told: MutableMapping[str, Any],
-        door: str,
+        self, scope: Scope, receive: Receive, send: Send, told: MutableMapping[str, Any]
     ) -> None:
         """Serve what another process passes on, which has looked at its host."""
-        known_here(scope, told, door)
+        known_here(scope, told)
         await self._serve(scope, receive, send)
 
     def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:

@@ -10,6 +10,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from andiron.cluster.door import HomeLink, HomeLostError, TooLargeError
+from andiron.cluster.home import DOOR
 from andiron.http_api.admission import HEADER, AskOperators
 from andiron.http_api.operations import PREFIX
 from andiron.refusals import LEAVING, refuse
@@ -76,12 +77,9 @@ def _path(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
-def known_here(scope: MutableMapping[str, Any], told: MutableMapping[str, Any], door: str) -> None:
-    """Put into a scope that was relayed what its door was told, and what operators call the door.
-
-    Raises KeyError for what is no such thing.
-    """
-    known: dict[str, Any] = {"alone": True, VIA: door}
+def known_here(scope: MutableMapping[str, Any], told: MutableMapping[str, Any]) -> None:
+    """Put into a scope that was relayed what its door was told. Raises KeyError for what is not."""
+    known: dict[str, Any] = {"alone": True, VIA: told[DOOR]}
     if VISITOR in told:
         known[VISITOR] = read_visitor(told[VISITOR])
     if OPERATOR in told:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -119,7 +119,7 @@ class BoshEndpoint:
         return DirectPost(self, scope, cors, self._compress_from(headers))
 
     def take(
-        self, data: bytes, call: Call, scope: Scope, visitor: Visitor = STRANGER, via: str = ""
+        self, data: bytes, call: Call, scope: Scope, visitor: Visitor = STRANGER
     ) -> BoshConnection | None:
         """Take a request's body; the session it belongs to is returned, where it has one."""
         return self._registry.receive(
@@ -128,7 +128,7 @@ class BoshEndpoint:
             lambda: self._channel_of(scope),
             lambda: self._secure(scope),
             visitor=visitor,
-            via=via,
+            via=_known(scope).get("via", ""),
         )
 
     def _compress_from(self, headers: RequestHeaders) -> int:
@@ -181,9 +181,8 @@ class BoshEndpoint:
         middleware that gets none takes that for a fault, and complains at length.
         """
         visitor = STRANGER if self._visitors is None else await self._visitors.find(scope)
-        known = scope.get("extensions", {}).get("andiron", {})
-        connection = self.take(data, call, scope, visitor, known.get("via", ""))
-        if call.text is None and known.get("alone"):
+        connection = self.take(data, call, scope, visitor)
+        if call.text is None and _known(scope).get("alone"):
             # It may be held for long, and its head is as large as a stranger made it.
             scope["headers"].clear()
         try:
@@ -250,6 +249,12 @@ class BoshEndpoint:
 
 class _Gone(Exception):  # noqa: N818
     """The connection was lost before the request had come in."""
+
+
+def _known(scope: Scope) -> Mapping[str, Any]:
+    """Return what the server, or whatever passed a request on, says of it."""
+    known: Mapping[str, Any] = scope.get("extensions", {}).get("andiron", {})
+    return known
 
 
 async def _respond(send: Send, status: int, body: bytes, headers: Headers) -> None:

@@ -18,15 +18,17 @@ from andiron.cluster.messages import (
     write_message,
 )
 
-__all__ = ["Call", "Home", "Serve"]
+__all__ = ["DOOR", "Call", "Home", "Serve"]
 
 logger = logging.getLogger("andiron")
 
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Scope = MutableMapping[str, Any]
-Serve = Callable[[Scope, Receive, Send, MutableMapping[str, Any], str], Awaitable[None]]
-"""An ASGI application that takes besides what the door was told of who asks, and its label."""
+Serve = Callable[[Scope, Receive, Send, MutableMapping[str, Any]], Awaitable[None]]
+"""An ASGI application that takes besides what the door was told of who asks."""
+DOOR: Final = "door"
+"""The name, in what the door was told, of what operators call the door."""
 
 _SILENCE: Final = 30
 """Pulses after which a door is given up from which nothing came: its clients come back."""
@@ -196,6 +198,7 @@ class DoorLink(Link):
         if self._home.closing:
             return  # The door has it served elsewhere when this connection has ended.
         scope, told = read_scope(payload)
+        told[DOOR] = self.label
         call = Call(self, number, websocket=scope["type"] == "websocket")
         self._calls[number] = call
         self._home.spawn(self._serve(number, call, scope, told))
@@ -205,7 +208,7 @@ class DoorLink(Link):
     ) -> None:
         failed = True
         try:
-            await self._home.serve(scope, call.receive, call.send, told, self.label)
+            await self._home.serve(scope, call.receive, call.send, told)
             failed = False
         except Exception:
             logger.exception("A request that was relayed failed")

@@ -111,7 +111,7 @@ def read_scope(payload: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a scope, and what its door was told. Raises :class:`FrameError`."""
     scope = read_object(payload)
     try:
-        told: dict[str, Any] = scope.pop("told")
+        told: dict[str, Any] = dict(scope.pop("told"))
         answers = scope.pop("answers")
         for name in _SCOPE_BYTES:
             if name in scope:

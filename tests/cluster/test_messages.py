@@ -95,6 +95,7 @@ NOT_RELAYED = {"extensions", "state", "session"}
     [
         b"",
         b"[]",
+        scope_with(told="x"),
         b"{",
         b"\xff",
         b"{}",

@@ -15,7 +15,7 @@ from andiron.cluster import link as link_module
 from andiron.cluster.door import HomeLink, HomeLostError, TooLargeError
 from andiron.cluster.frames import Kind, head
 from andiron.cluster.hello import Hello
-from andiron.cluster.home import Home
+from andiron.cluster.home import DOOR, Home
 from andiron.cluster.link import COST, WINDOW
 from andiron.cluster.unix_place import UnixPlace
 
@@ -41,8 +41,8 @@ async def connected(
     """Serve an ASGI application at home; give it, and what relays to it."""
     labels = []
 
-    async def serve(scope, receive, send, told, label):
-        labels.append(label)
+    async def serve(scope, receive, send, told):
+        labels.append(told[DOOR])
         await app(scope, receive, send)
 
     place = UnixPlace(str(tmp_path / "chat.sock"))

@@ -292,7 +292,7 @@ async def test_requests_are_relayed_by_it(make: Make) -> None:
     """What a door and a home say to each other goes this way as by a socket file."""
     own = Hello("chat.example", 1)
 
-    async def serve(scope, receive, send, told, _label):  # type: ignore[no-untyped-def]
+    async def serve(scope, receive, send, told):  # type: ignore[no-untyped-def]
         message = await receive()
         body = json.dumps([scope["path"], message["body"].decode(), dict(told)]).encode()
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -318,6 +318,6 @@ async def test_requests_are_relayed_by_it(make: Make) -> None:
         sent.append(message)
 
     await link.relay(scope, {}, receive, send, held=False)
-    assert json.loads(sent[1]["body"]) == ["/x", "question", {}]
+    assert json.loads(sent[1]["body"]) == ["/x", "question", {"door": ":2"}]
     link.close()
     await home.close()
