@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from andiron.api.access import ELSEWHERE, Access
+from andiron.anywhere import AnywhereApi, AnywherePeople, people_route
+from andiron.api.access import Access
 from andiron.api.api import Api
 from andiron.api.errors import UnavailableError
 from andiron.api.parts import Parts
@@ -36,6 +37,7 @@ from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.inprocess.entrance import Entrance
 from andiron.ldap.configured import ldap_authenticate
 from andiron.outermost import Outermost
+from andiron.own_code import NOT_HOME, AskHome, own_code
 from andiron.people import People, runs_here
 from andiron.processes import Processes, introduced
 from andiron.refusals import (
@@ -47,7 +49,7 @@ from andiron.refusals import (
     STOPPED,
     refuse,
 )
-from andiron.routes import Served, readiness_of, served, visitors_of
+from andiron.routes import Served, most_of, readiness_of, served, visitors_of
 from andiron.settings import Settings, SettingsError
 from andiron.settings.live import LIVE, OF_THE_LOG, changes
 from andiron.settings.words import shown_value
@@ -60,6 +62,7 @@ from andiron.vitals import Vitals, measured
 from andiron.web.discovery import discovery_routes, mount_path
 from andiron.web.hosts import Hosts
 from andiron.web.proxy import Proxies
+from andiron.web.told import OWN
 from andiron.web.visitors import Identify
 from andiron.websocket.endpoint import Admitted, WebSocketEndpoint, refuse_http
 from andiron.xmpp.jid import account_jid
@@ -75,6 +78,18 @@ _LETTING_GO: Final = 1.0
 """Seconds that connections have to end where another process may be home."""
 _STORING: Final = 1.0
 """Seconds that storing what clients are owed may take where nobody waits for the lifespan."""
+_SIGNED_OUT: Final = "signed out"
+
+
+class _ElsewhereError(UnavailableError, RuntimeError):
+    """Clients in the process are to be made in another."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process of this chat is home, and bots are made there: in the hook started,"
+            " which is called in whichever process becomes home (the setting cluster, chat.at_home;"
+            " see docs/scaling.md). To send a message, await chat.api.send(…), in any process."
+        )
 
 
 def create_app(  # noqa: PLR0913
@@ -156,6 +171,8 @@ class Andiron:
     """Whether another process may be home since, and this one is not any more."""
     _vitals: Vitals
     """How this process does, while it runs."""
+    _own_code: ASGIApp | None = None
+    """Answers, at home, what the site's code asks in other processes."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -214,7 +231,10 @@ class Andiron:
         self._connections = Connections()
         self._entrance: Entrance | None = None
         self._access = Access()
-        self.api = Api(self._access)
+        self._ask_home = AskHome(self._access, self._connections.one)
+        self.api = (
+            AnywhereApi(self._access, self._ask_home) if settings.cluster else Api(self._access)
+        )
         """What the site's own code may do, in async code."""
         self.sync = SyncApi(self.api, self._access)
         """The same for sync code, in other threads."""
@@ -262,8 +282,18 @@ class Andiron:
         self, scope: Scope, receive: Receive, send: Send, told: MutableMapping[str, Any]
     ) -> None:
         """Serve what another process passes on, which has looked at its host."""
+        if OWN in told:
+            await self._answer_own(scope, receive, send)
+            return
         known_here(scope, told)
         await self._serve(scope, receive, send)
+
+    async def _answer_own(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._own_code is None:
+            await refuse(NOT_HOME, scope, receive, send)
+            return
+        with self._connections.one():
+            await _serve_http(self._own_code, scope, receive, send)
 
     def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:
         """Return what takes a POST to one of :data:`~andiron.routes.BOSH_PATHS` without ASGI.
@@ -340,6 +370,7 @@ class Andiron:
         if self.running:
             raise RuntimeError("this Andiron runs already: start its lifespan in one place only")
         self.running = True
+        self._access.begin()
         self._refusal = STOPPED
         try:
             with told_briefly(), measured() as self._vitals:
@@ -348,6 +379,7 @@ class Andiron:
         finally:
             self._fellows = None
             self._serve_nothing()
+            self._access.end()
             self.running = False
 
     @asynccontextmanager
@@ -371,7 +403,7 @@ class Andiron:
         self._fellows = fellows = Fellows(
             self.settings, doorway, self._serve_relayed, self._lose_home, self._vitals
         )
-        self._access.elsewhere = True
+        self._ask_home.through(doorway)
 
         @asynccontextmanager
         async def at_home() -> AsyncIterator[ASGIApp]:
@@ -398,7 +430,7 @@ class Andiron:
                         if not fellows.at_home:
                             await self._connections.ended(patience)
         finally:
-            self._access.elsewhere = False
+            self._ask_home.through(None)
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[Router]:
@@ -419,11 +451,13 @@ class Andiron:
                 readiness = readiness_of(domain, manager)
                 if fellows is not None:
                     fellows.trouble = readiness.glance
+                self._access.open(Parts(self, domain, manager))
+                api = Api(self._access)
                 parts = Served(
                     settings,
                     self._proxies,
                     self._identify,
-                    self.api,
+                    api,
                     self._api_tokens,
                     self._operators,
                     self._metrics_tokens,
@@ -440,6 +474,9 @@ class Andiron:
                 routes, self._bosh, self._websocket = served(parts)
                 if self.database_lost:
                     raise DatabaseError(self.database_lost)
+                if fellows is not None:
+                    route = people_route(self._people_here)
+                    self._own_code = own_code(api, [route], most_of(settings))
                 tell_started()
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:
@@ -511,7 +548,7 @@ class Andiron:
 
     def _serve_nothing(self) -> None:
         """Refuse whatever is asked from now on, on every way in."""
-        self._router = self._bosh = self._websocket = None
+        self._router = self._bosh = self._websocket = self._own_code = None
 
     def _lose_database(self, sentence: str) -> None:
         """Serve nothing from now on: what would be stored would be lost, or another's."""
@@ -531,6 +568,8 @@ class Andiron:
         self._home_lost = True
         self._refusal = LEAVING
         self._serve_nothing()
+        self._serving = None
+        self._access.close()
         if self._shutdown is not None:
             self._shutdown()
 
@@ -538,15 +577,11 @@ class Andiron:
     def at_home(self) -> bool:
         """Whether this process serves by itself; else another is home, or none is (``cluster``).
 
-        Only at home :attr:`api`, :attr:`sync`, :attr:`people`, :meth:`client` and
-        :meth:`end_sessions` do anything; elsewhere they raise
-        :class:`~andiron.api.errors.UnavailableError`.
+        Hooks are called at home, and only there :meth:`client` makes bots: elsewhere it raises
+        :class:`~andiron.api.errors.UnavailableError`. :attr:`api`, :attr:`sync`, :attr:`people`
+        and :meth:`end_sessions` have the home do what is asked of them in any process.
         """
         return self._serving is not None
-
-    def _require_home(self) -> None:
-        if self._fellows is not None and self._serving is None:
-            raise UnavailableError(ELSEWHERE)
 
     def end_sessions(self, name: str) -> int:
         """End all streams of an account, by the name the site has for it; return how many.
@@ -558,24 +593,41 @@ class Andiron:
         no account can have; while the application does not run there are none to end.
         From another thread it raises :class:`~andiron.api.errors.UnavailableError`
         where the event loop does not answer in 30 seconds.
+
+        Where another process is home (``cluster``), that one ends them. On the event loop, which
+        must not wait, this returns 0 then, and the log tells where it failed:
+        ``await chat.api.end_sessions(name)`` waits, and tells how many.
         """
-        self._require_home()
         account = account_jid(name, self.settings.domain).bare
         if self._serving is None:
-            return 0
+            return self._end_elsewhere(account)
         manager, loop = self._serving
         if runs_here(loop):
-            return manager.kick(account, manager.clock(), "signed out")
+            return manager.kick(account, manager.clock(), _SIGNED_OUT)
 
         async def end() -> int:
-            return manager.kick(account, manager.clock(), "signed out")
+            return manager.kick(account, manager.clock(), _SIGNED_OUT)
 
         return self._access.wait(end())
+
+    def _end_elsewhere(self, account: str) -> int:
+        if self._fellows is None:
+            return 0
+        here = runs_here(self._access.loop)
+        end = self.api.end_sessions(account, reason=_SIGNED_OUT)
+        if here:
+            self._ask_home.begin(end, "chat.end_sessions")
+            return 0
+        return self._access.wait(end)
 
     @property
     def people(self) -> People:
         """The accounts as the site sees them: who is disabled, who may contact whom."""
-        self._require_home()
+        if self._fellows is None:
+            return self._people_here()
+        return AnywherePeople(self.settings.domain, self._people_here, self._access, self._ask_home)
+
+    def _people_here(self) -> People:
         serving = self._serving
         return People(self.settings.domain, (self.domain, *serving) if serving else None)
 
@@ -586,7 +638,8 @@ class Andiron:
         address: it signs in here, in memory, without a password. Who has no account gets
         one (the setting ``provision``). To be called while the application runs, on
         its event loop. Raises :class:`RuntimeError` otherwise, and ValueError for a name that
-        no account can have.
+        no account can have. Of several processes (``cluster``) that is the one that is home:
+        elsewhere an error is raised that is an :class:`~andiron.api.errors.UnavailableError` too.
         """
         self.entrance()
         from andiron.inprocess.bot import Bot  # noqa: PLC0415 - sites without bots need no slixmpp
@@ -596,9 +649,11 @@ class Andiron:
     def entrance(self) -> Entrance:
         """Return where clients of this process come in.
 
-        Raises :class:`RuntimeError` while the application does not run, or on another loop.
+        Raises :class:`RuntimeError` while the application does not run, or on another loop, and
+        one that is an :class:`~andiron.api.errors.UnavailableError` too where it is not home.
         """
-        self._require_home()
+        if self._fellows is not None and self._serving is None:
+            raise _ElsewhereError
         if self._entrance is None or self._serving is None:
             raise RuntimeError(
                 "this Andiron does not run: clients in the process can be made within its lifespan"

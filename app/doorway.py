@@ -145,10 +145,10 @@ class Doorway:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         told: dict[str, Any] = {}
-        way = await self._found(scope)
+        way = await self._served_by(scope)
         if isinstance(way, HomeLink):
             told = await self._asked(scope)
-            way = await self._found(scope)  # That may have taken a while.
+            way = await self._served_by(scope)  # That may have taken a while.
         if isinstance(way, Refusal):
             await refuse(way, scope, receive, send)
         elif isinstance(way, HomeLink):
@@ -170,18 +170,33 @@ class Doorway:
             else:
                 await refuse_http(refusal, send)
 
-    async def _found(self, scope: Scope) -> HomeLink | ASGIApp | Refusal:
+    async def _served_by(self, scope: Scope) -> HomeLink | ASGIApp | Refusal:
         """Return by whom a request is to be served, or what it is to be answered."""
         found = self._look()
         if found is not None:
             return found
-        size = _COST + sum(len(name) + len(value) for name, value in scope["headers"])
+        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        return await self._found(size, self._look)
+
+    async def answered_by(self, size: int) -> HomeLink | ASGIApp | Refusal:
+        """Return by whom is to be answered what the site's own code asks, in ``size`` bytes.
+
+        While this process is about to end that is still the home, as long as there is one.
+        """
+        found = self._look_inside()
+        return await self._found(size, self._look_inside) if found is None else found
+
+    async def _found(
+        self, size: int, look: Callable[[], HomeLink | ASGIApp | Refusal | None]
+    ) -> HomeLink | ASGIApp | Refusal:
+        """Wait until there is something to be found by a look."""
+        size += _COST
         if self._waiting + size > _MOST_WAITING:
             return NO_HOME
         self._waiting += size
         try:
             async with asyncio.timeout(_PATIENCE):
-                while (found := self._look()) is None:
+                while (found := look()) is None:
                     await self._changed.wait()
         except TimeoutError:
             return NO_HOME
@@ -190,8 +205,12 @@ class Doorway:
         return found
 
     def _look(self) -> HomeLink | ASGIApp | Refusal | None:
-        if self._leaving:
-            return LEAVING
+        return LEAVING if self._leaving else self._led()
+
+    def _look_inside(self) -> HomeLink | ASGIApp | Refusal | None:
+        return LEAVING if self._leaving and self._way is None else self._led()
+
+    def _led(self) -> HomeLink | ASGIApp | Refusal | None:
         if not isinstance(self._way, HomeLink):
             return self._way
         if self._way.silent > _SILENCE:

@@ -174,6 +174,7 @@ class Fellows:
         """Be home no longer, at once: another process may be."""
         if self._starting or self._serving:
             self.step_down()
+            self._doorway.lead(None)
             self._lost()
             if self._home is not None:
                 self._home.drop()

@@ -112,14 +112,18 @@ class People:
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what one of these coroutines returns, in a thread that has no event loop."""
-        if self._serving is None:
+        try:
+            loop = self._loop()
+        except BaseException:
             work.close()
-            raise _not_running()
-        loop = self._serving[2]
+            raise
         if runs_here(loop):
             work.close()
             raise RuntimeError("await it: this thread runs the application")
         return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return self._served()[2]
 
     def _served(self) -> tuple[Domain, SessionManager, asyncio.AbstractEventLoop]:
         if self._serving is None:

@@ -31,7 +31,8 @@ from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint
 from andiron.xmpp.xml import Guard
 
-__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served", "readiness_of", "served", "visitors_of"]
+__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served"]
+__all__ += ["most_of", "readiness_of", "served", "visitors_of"]
 
 BOSH_PATHS: Final = ("/http-bind", "/http-bind/")
 WEBSOCKET_PATHS: Final = ("/ws", "/ws/")
@@ -88,7 +89,7 @@ def served(parts: Served) -> tuple[list[BaseRoute], BoshEndpoint, WebSocketEndpo
     if parts.api_tokens or parts.operators is not None:
         doorkeeper = _doorkeeper(parts, "api_token", parts.api_tokens)
         admission = Admission(doorkeeper, parts.operators, settings.site_timeout)
-        routes += api_routes(parts.api, admission, _BODY * settings.max_stanza_size)
+        routes += api_routes(parts.api, admission, most_of(settings))
         routes += operator_routes(
             domain.name, by_token=bool(parts.api_tokens), by_site=parts.operators is not None
         )
@@ -130,6 +131,11 @@ def _websocket(parts: Served, visitors: Visitors | None) -> WebSocketEndpoint:
         visitor_of=None if visitors is None else visitors.find,
         serving=parts.serving,
     )
+
+
+def most_of(settings: Settings) -> int:
+    """Return how many bytes a request of the API may have."""
+    return _BODY * settings.max_stanza_size
 
 
 def visitors_of(settings: Settings, identify: Identify | None) -> Visitors | None:

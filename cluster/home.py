@@ -32,6 +32,8 @@ DOOR: Final = "door"
 
 _SILENCE: Final = 30
 """Pulses after which a door is given up from which nothing came: its clients come back."""
+_PIECE: Final = 32_768
+"""Bytes of an answer's body that go in one frame."""
 _MOST_MESSAGES: Final = WINDOW // COST + 1
 """Messages of a call that a door may have sent and the application not taken."""
 
@@ -88,6 +90,16 @@ class Call:
 
     async def send(self, message: Message) -> None:
         """Send to the client. Raises OSError when a WebSocket has ended."""
+        body = message.get("body") if message["type"] == "http.response.body" else None
+        if body is None or len(body) <= _PIECE:
+            await self._send(message)
+            return
+        for start in range(0, len(body), _PIECE):
+            end = start + _PIECE
+            more = end < len(body) or message.get("more_body", False)
+            await self._send({**message, "body": body[start:end], "more_body": more})
+
+    async def _send(self, message: Message) -> None:
         while self._on_way >= WINDOW and self._gone is None:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()

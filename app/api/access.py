@@ -12,15 +12,10 @@ from andiron.api.errors import ApiError, UnavailableError
 if TYPE_CHECKING:
     from andiron.api.parts import Parts
 
-__all__ = ["ELSEWHERE", "Access"]
+__all__ = ["Access"]
 
 T = TypeVar("T")
 
-ELSEWHERE: Final = (
-    "Another process of this chat is home, and only there its API, bots and accounts are to be had"
-    " (the setting cluster, chat.at_home). Here use andiron.remote."
-)
-"""What is said where the application runs as one of several processes, and not at home."""
 _PATIENCE: Final = 30.0
 """Seconds that synchronous code waits for an answer."""
 
@@ -29,30 +24,61 @@ class Access:
     """Gives the parts of an application to its API while the application runs."""
 
     def __init__(self) -> None:
-        self._there: tuple[Parts, asyncio.AbstractEventLoop] | None = None
-        self.elsewhere = False
-        """Whether it runs as one of several processes, of which another may be home."""
+        self._parts: Parts | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """On which the application runs, whether it is home or not."""
         self._process = 0
         """Where it runs: a process that was forked from it has a copy that nothing drives."""
 
-    def open(self, parts: "Parts") -> None:
-        """Serve by these from now on, on the event loop that runs."""
-        self._there = parts, asyncio.get_running_loop()
+    def begin(self) -> None:
+        """Run on this event loop from now on."""
+        self._loop = asyncio.get_running_loop()
         self._process = getpid()
+
+    def end(self) -> None:
+        """Run no more."""
+        self._loop = None
+
+    def open(self, parts: "Parts") -> None:
+        """Serve by these from now on."""
+        self._parts = parts
 
     def close(self) -> None:
         """Serve no more."""
-        self._there = None
+        self._parts = None
 
-    @contextmanager
-    def entered(self) -> Iterator["Parts"]:
-        """Give the parts, and raise what goes wrong with them as :class:`ApiError`."""
-        parts, loop = self._opened()
-        if asyncio.get_running_loop() is not loop:
+    @property
+    def at_home(self) -> bool:
+        """Whether the application serves here."""
+        return self._parts is not None
+
+    @property
+    def running(self) -> bool:
+        """Whether the application runs, at home or not."""
+        return self._loop is not None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which it runs. Raises UnavailableError where it does not run."""
+        if self._loop is None or self._process != getpid():
+            raise _not_running()
+        return self._loop
+
+    def check_loop(self) -> None:
+        """Raise :class:`RuntimeError` on any other event loop, and as :attr:`loop` does."""
+        if asyncio.get_running_loop() is not self.loop:
             raise RuntimeError(
                 "this Andiron runs on another event loop: use its sync interface, as"
                 " chat.sync.send(…) from a thread, see docs/api.md"
             )
+
+    @contextmanager
+    def entered(self) -> Iterator["Parts"]:
+        """Give the parts, and raise what goes wrong with them as :class:`ApiError`."""
+        self.check_loop()
+        parts = self._parts
+        if parts is None:
+            raise _not_running()
         try:
             yield parts
         except ApiError:
@@ -75,7 +101,7 @@ class Access:
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Do as :meth:`run` from any other thread than that of the application's loop."""
         try:
-            _, loop = self._opened()
+            loop = self.loop
         except BaseException:
             work.close()
             raise
@@ -95,15 +121,12 @@ class Access:
                 " What was asked may be done all the same."
             ) from None
 
-    def _opened(self) -> tuple["Parts", asyncio.AbstractEventLoop]:
-        if self._there is None and self.elsewhere:
-            raise UnavailableError(ELSEWHERE)
-        if self._there is None or self._process != getpid():
-            raise UnavailableError(
-                "This Andiron does not run in this process: its API is there within its lifespan"
-                " (async with chat.lifespan(): …). Other processes use andiron.remote."
-            )
-        return self._there
+
+def _not_running() -> UnavailableError:
+    return UnavailableError(
+        "This Andiron does not run in this process: its API is there within its lifespan"
+        " (async with chat.lifespan(): …). Other processes use andiron.remote."
+    )
 
 
 def _check_thread() -> None:

@@ -34,6 +34,10 @@ class Api:
     ``NotFoundError``, ``RefusedError``, ``BusyError``, and ``UnavailableError`` while the
     application does not run or its database cannot be reached; and :class:`RuntimeError`
     on another event loop than the application's.
+
+    With several processes (``cluster``) it is the same in each of them. ``UnavailableError`` says
+    there, too, that no process is home, or that the one that was ended meanwhile, or has not
+    answered in 30 seconds, and whether what was asked may be done all the same.
     """
 
     def __init__(self, access: Access) -> None:

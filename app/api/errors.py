@@ -52,6 +52,8 @@ class BusyError(ApiError):
 class UnavailableError(ApiError):
     """The application does not run, its database cannot be reached, or it did not answer.
 
+    With several processes (``cluster``): none is home, or the one that was has ended.
+
     Where it did not answer, what was asked may be done all the same.
     """
 

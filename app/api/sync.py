@@ -90,4 +90,5 @@ class SyncApi(Waiting):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        return self._access.run(method(self._api, *args, **kwargs))
+        work: Coroutine[Any, Any, T] = getattr(self._api, method.__name__)(*args, **kwargs)
+        return self._access.run(work)

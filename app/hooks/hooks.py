@@ -35,7 +35,8 @@ def is_async(function: Any) -> bool:
 class Hooks:
     """Async functions of the site, by what they are asked or told; to be given before the start.
 
-    Each method is a decorator, and may be used for any number of functions.
+    Each method is a decorator, and may be used for any number of functions. Of several processes
+    (``cluster``) they are called in the one that is home, and in no other.
     """
 
     messages: list[MessageHook] = field(default_factory=list)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from andiron.sm.notices import Complaints
 from andiron.sm.origin import origin_allowed, read_origin
 from andiron.web.told import OPERATOR, told
 
-__all__ = ["HEADER", "Admission", "AskOperators", "Caller", "Operators"]
+__all__ = ["HEADER", "Admission", "Admits", "AskOperators", "Caller", "Operators"]
 
 logger = logging.getLogger("andiron")
 
@@ -62,6 +62,15 @@ class Caller:
     name: str
     """For the log: the operator, or which token."""
     address: str
+    audited: bool = True
+    """Whether the log is to have what it changes."""
+
+
+class Admits(Protocol):
+    """Says who is let in."""
+
+    async def admit(self, request: Request) -> Caller | Response:
+        """Return who asks, or the answer to who may not."""
 
 
 class Admission:

@@ -1,6 +1,7 @@
 """The routes of the API: who asks is looked at, then what is asked, then it is done.
 
-Whatever changes something, or was to, leaves one line of the logger ``andiron.audit``.
+Whatever changes something, or was to, leaves one line of the logger ``andiron.audit``, unless it
+is the site's own code that asks, which leaves none where it asks in the same process.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from andiron.api.api import Api
 from andiron.api.errors import ApiError, InvalidError
-from andiron.http_api.admission import Admission, Caller
+from andiron.http_api.admission import Admits, Caller
 from andiron.http_api.description import described
 from andiron.http_api.operations import OPERATIONS, PREFIX, Operation
 from andiron.http_api.problems import code_of, problem, problem_of
@@ -35,7 +36,7 @@ _SLICE: Final = 500
 """Values of a long list that are written before others have their turn."""
 
 
-def api_routes(api: Api, admission: Admission, most: int) -> list[Route]:
+def api_routes(api: Api, admission: Admits, most: int) -> list[Route]:
     """Return the routes; a body may have ``most`` bytes."""
     paths: dict[str, list[Operation]] = {}
     for operation in OPERATIONS:
@@ -58,7 +59,7 @@ def api_routes(api: Api, admission: Admission, most: int) -> list[Route]:
 class _Guarded:
     """Answers those who are let in, and refuses others before all else."""
 
-    def __init__(self, admission: Admission, path: str) -> None:
+    def __init__(self, admission: Admits, path: str) -> None:
         """Take, as ``path``, what stands in a trace for the paths that it answers at."""
         self._admission = admission
         self._path = path
@@ -99,7 +100,7 @@ class _Endpoint(_Guarded):
     def __init__(
         self,
         api: Api,
-        admission: Admission,
+        admission: Admits,
         most: int,
         there: Iterable[Operation],
         path: str,
@@ -115,7 +116,7 @@ class _Endpoint(_Guarded):
             return _not_allowed(request, list(self._there))
         # A host that mounts this may have parameters of its own in the path.
         asked = {name: request.path_params[name] for name in operation.in_path}
-        if not operation.changes:
+        if not (operation.changes and caller.audited):
             return await self._done(operation, request, asked)
         result = "failed"
         try:

@@ -11,12 +11,14 @@ from typing import Any
 from andiron.domain.person import Person
 from andiron.sm.link import Visitor
 
-__all__ = ["OPERATOR", "VIA", "VISITOR", "read_visitor", "told", "written_visitor"]
+__all__ = ["OPERATOR", "OWN", "VIA", "VISITOR", "read_visitor", "told", "written_visitor"]
 
 VISITOR = "visitor"
 """The name of what ``identify=`` said."""
 OPERATOR = "operator"
 """The name of what ``operators=`` said."""
+OWN = "own"
+"""What is told of a call that the site's own code makes: it is no request of anybody's."""
 VIA = "via"
 """The name of what that process is called by operators."""
 

@@ -19,7 +19,6 @@ from support.asgi import AsgiClient
 from support.waiting import until
 
 from andiron import Person, doorway, fellows, meeting
-from andiron.api.errors import UnavailableError
 from andiron.application import create_app
 from andiron.cluster import link
 from andiron.cluster.unix_place import UnixPlace
@@ -434,27 +433,6 @@ async def test_operators_are_asked_for_at_the_door(made):
         assert (await ask(door, "/api/v1/sessions", headers=headers)).status_code == 401
         assert (await ask(door, "/api/v1/sessions")).status_code == 403
         assert len(asked) == 2
-
-
-async def test_what_the_sites_code_asks_of_a_door_is_refused_with_a_word(made):
-    home, door = made(), made()
-    async with running(home, door):
-        await make_people(home, "alice")
-        with pytest.raises(UnavailableError, match="Another process of this chat is home"):
-            await door.api.sessions()
-        with pytest.raises(UnavailableError, match=r"chat\.at_home"):
-            await asyncio.to_thread(door.sync.sessions)
-        for ask_for in (
-            lambda: door.people,
-            lambda: door.client("alice"),
-            lambda: door.end_sessions("alice"),
-        ):
-            with pytest.raises(UnavailableError):
-                ask_for()
-        assert home.end_sessions("alice") == 0
-    with pytest.raises(UnavailableError, match="does not run in this process"):
-        await door.api.sessions()
-    assert door.end_sessions("alice") == 0
 
 
 async def test_hooks_are_told_where_the_home_is(made):

@@ -140,6 +140,20 @@ async def test_a_request_and_its_answer_whatever_their_size(tmp_path):
         await nothing_left(both)
 
 
+async def test_an_answer_that_is_larger_than_a_frame_may_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(door_module, "_LARGEST", 100_000)
+
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a" * 300_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b"b" * 300_000})
+
+    async with connected(tmp_path, app) as both:
+        answer = await Request(both.link, b"").answer()
+        assert answer == (200, b"a" * 300_000 + b"b" * 300_000)
+        assert both.link.open
+
+
 async def test_a_websocket_from_beginning_to_end(tmp_path):
     async with connected(tmp_path, echo) as both:
         client = await AsgiClient(relayed(both.link)).connected()
