@@ -30,6 +30,7 @@ from andiron.domain.sign_in.tokens import VerifyToken
 from andiron.doorway import Asked, Doorway, known_here
 from andiron.faults import told_briefly
 from andiron.fellows import Fellows
+from andiron.following import Following
 from andiron.hooks.attached import attached
 from andiron.hooks.hooks import Hooks, is_async
 from andiron.http_api.admission import AskOperators, Operators
@@ -173,6 +174,8 @@ class Andiron:
     """How this process does, while it runs."""
     _own_code: ASGIApp | None = None
     """Answers, at home, what the site's code asks in other processes."""
+    _following: Following | None = None
+    """What the processes of this chat know of each other's settings, while it runs as several."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -321,11 +324,15 @@ class Andiron:
 
         Returns their names, and those of others that differ: they need a restart, and stay as
         they are. Each that takes effect leaves a line in the log. To be called on the event loop
-        on which the application runs; before it runs, nothing needs this.
+        on which the application runs; before it runs, nothing needs this. Of several processes
+        (``cluster``) those that run take over what takes effect at home; elsewhere it does in
+        this process alone, and ``await chat.api.change_setting(…)`` in all.
         """
         former = self.settings
         live, others = changes(former, settings)
         if live:
+            if self._following is not None:
+                self._following.note(live)
             self.settings = former.replaced(**{name: getattr(settings, name) for name in live})
         for name in live:
             audit.info(
@@ -377,7 +384,7 @@ class Andiron:
                 async with self._together() if self.settings.cluster else self._at_home():
                     yield
         finally:
-            self._fellows = None
+            self._fellows = self._following = None
             self._serve_nothing()
             self._access.end()
             self.running = False
@@ -404,6 +411,8 @@ class Andiron:
             self.settings, doorway, self._serve_relayed, self._lose_home, self._vitals
         )
         self._ask_home.through(doorway)
+        self._following = following = Following(self, self._ask_home)
+        fellows.tell, fellows.hear = following.tell, following.hear
 
         @asynccontextmanager
         async def at_home() -> AsyncIterator[ASGIApp]:
@@ -451,7 +460,6 @@ class Andiron:
                 readiness = readiness_of(domain, manager)
                 if fellows is not None:
                     fellows.trouble = readiness.glance
-                self._access.open(Parts(self, domain, manager))
                 api = Api(self._access)
                 parts = Served(
                     settings,
@@ -474,9 +482,9 @@ class Andiron:
                 routes, self._bosh, self._websocket = served(parts)
                 if self.database_lost:
                     raise DatabaseError(self.database_lost)
-                if fellows is not None:
-                    route = people_route(self._people_here)
-                    self._own_code = own_code(api, [route], most_of(settings))
+                if self._following is not None:
+                    also = people_route(self._people_here), self._following.route()
+                    self._own_code = own_code(api, also, most_of(settings))
                 tell_started()
                 yield Router(routes, default=_not_found, redirect_slashes=False)
         finally:

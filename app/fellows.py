@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp
 
 from andiron.cluster.door import HomeLink
+from andiron.cluster.hello import Hello
 from andiron.cluster.home import DoorLink, Home, Serve
 from andiron.cluster.place import PlaceError
 from andiron.domain.database.database import DatabaseError
@@ -70,6 +71,10 @@ class Fellows:
         """Who this process is, for the others."""
         self.trouble: Callable[[], str] = str
         """Returns, at home, why clients should not be sent to this chat now; empty: they may be."""
+        self.tell: Callable[[], Mapping[str, Any]] = dict
+        """Returns what, at home, the others are told besides."""
+        self.hear: Callable[[Hello, Mapping[str, Any]], object] = _hear_nothing
+        """Called, elsewhere, with who is home and what that tells."""
         self._link: HomeLink | None = None
         self._home: Home | None = None
         self._leaving = False
@@ -235,7 +240,7 @@ class Fellows:
     async def _be_home(self, be_home: BeHome) -> None:
         self._stop.clear()
         async with AsyncExitStack() as stack:
-            home = Home(self._serve, self.own, self._limit, lambda: {TROUBLE: self.trouble()})
+            home = Home(self._serve, self.own, self._limit, self._news)
             stack.push_async_callback(home.close)
             stack.push_async_callback(self._place.close)
             application = await stack.enter_async_context(be_home())
@@ -253,6 +258,9 @@ class Fellows:
             self._ready.set()
             if not self._leaving:
                 await self._stop.wait()
+
+    def _news(self) -> dict[str, Any]:
+        return {TROUBLE: self.trouble(), **self.tell()}
 
     def _greet(self) -> None:
         """Forget what kept others from finding a home: there is one."""
@@ -290,4 +298,10 @@ class Fellows:
         if link.silent > self._place.patience:
             logger.warning("The process that is home does not answer any more: is another?")
             link.drop()
+        elif link.other is not None:
+            self.hear(link.other, link.news)
         self._doorway.look()
+
+
+def _hear_nothing(_home: Hello, _told: Mapping[str, Any]) -> None:
+    return

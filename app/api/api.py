@@ -377,7 +377,8 @@ class Api:
     async def change_setting(self, setting: str, value: SettingValue) -> Setting:
         """Let a setting be another, until the application ends or its settings are read anew.
 
-        Those of sessions hold for sessions that begin from then on.
+        Those of sessions hold for sessions that begin from then on. With several processes
+        (``cluster``) it holds within two seconds in all that run, in each until that ends.
         """
         with self._access.entered() as chat:
             return chat.settings.change(setting, value)
