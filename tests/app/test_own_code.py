@@ -230,7 +230,6 @@ async def test_one_that_has_lost_its_place_asks_the_next(made):
 
 
 async def test_an_answer_of_any_size_is_taken(made, monkeypatch):
-    monkeypatch.setattr(door_module, "_LARGEST", 100_000)
     names = tuple(f"name{number}" for number in range(30_000))
 
     async def disabled(_api):
