@@ -17,7 +17,7 @@ ALICE, BOB = "alice@localhost", "bob@localhost"
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    monkeypatch.setattr(link, "_PULSE", 0.01)
+    monkeypatch.setattr(link, "_PULSE", 0.05)
 
 
 async def heard(*doors):
