@@ -4,19 +4,20 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp
 
 from andiron.cluster.door import HomeLink
-from andiron.cluster.home import DoorLink, Home, Serve
+from andiron.cluster.home import Direct, DoorLink, Home, Serve
 from andiron.cluster.place import PlaceError
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.holders import Tenure
 from andiron.doorway import TROUBLE, Doorway
 from andiron.meeting import failed, files_of, journal_of, place_of, tenure_of
+from andiron.passing import PassedPost
 from andiron.processes import introduced, told
 from andiron.settings import Settings
 from andiron.sm.timers import Timers
@@ -45,8 +46,9 @@ _MARGIN: Final = 65_536
 class Fellows:
     """One of the processes of a chat, while :meth:`running`.
 
-    ``serve`` serves, at home, what others relay. ``lost`` is called when another process may be
-    home: all connections are to be closed, and nothing more is to be promised or served here.
+    ``serve`` serves, at home, what others relay, and ``direct`` what it can of that without ASGI.
+    ``lost`` is called when another process may be home: all connections are to be closed, and
+    nothing more is to be promised or served here.
     ``vitals`` is how this process does, which a home is told.
     Raises :class:`DatabaseError` where what it needs is not installed.
     """
@@ -56,6 +58,7 @@ class Fellows:
         settings: Settings,
         doorway: Doorway,
         serve: Serve,
+        direct: Direct,
         lost: Callable[[], object],
         vitals: Vitals,
     ) -> None:
@@ -63,6 +66,7 @@ class Fellows:
         self._place = place_of(settings, self._lose)
         self._doorway = doorway
         self._serve = serve
+        self._direct = direct
         self._lost = lost
         self._limit = 4 * settings.max_stanza_size + _MARGIN
         self._vitals = vitals
@@ -141,6 +145,10 @@ class Fellows:
         self._ready.set()
         if living.done():
             living.result()
+
+    def direct(self, scope: MutableMapping[str, Any]) -> PassedPost | None:
+        """Return what takes a POST of BOSH without ASGI, while another process is home."""
+        return self._doorway.direct(scope)
 
     def leave(self) -> None:
         """Begin to end: this process becomes home no more, and clients are to come back elsewhere.
@@ -234,7 +242,13 @@ class Fellows:
     async def _be_home(self, be_home: BeHome) -> None:
         self._stop.clear()
         async with AsyncExitStack() as stack:
-            home = Home(self._serve, self.own, self._limit, lambda: {TROUBLE: self.trouble()})
+            home = Home(
+                self._serve,
+                self.own,
+                self._limit,
+                lambda: {TROUBLE: self.trouble()},
+                self._direct,
+            )
             stack.push_async_callback(home.close)
             stack.push_async_callback(self._place.close)
             application = await stack.enter_async_context(be_home())

@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from support.asgi import AsgiClient
+from support.direct import DirectTransport
+from support.taken import TakenClient
 from support.waiting import until
 
 from andiron import Person, doorway, fellows, meeting
@@ -29,6 +31,7 @@ from andiron.doorway import Asked, Doorway
 from andiron.settings import SettingsError
 from andiron.version import __version__
 from andiron.web import readiness
+from andiron.websocket.config import WebSocketConfig
 from tests.app.test_application import WebSocket
 from tests.app.test_continuity import SAY, failure, make_people, online, resume
 
@@ -60,11 +63,12 @@ async def running(*chats):
         yield
 
 
-async def ask(chat, path, **options):
-    transport = httpx.ASGITransport(chat)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+async def ask(chat, path, *, direct=False, **options):
+    """Return what a request is answered; ``direct``: by a server that can do without ASGI."""
+    transport = DirectTransport(chat) if direct else httpx.ASGITransport(chat)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
         method = "POST" if "content" in options else "GET"
-        return await client.request(method, path, **options)
+        return await asking.request(method, path, **options)
 
 
 async def test_the_first_is_home_and_the_others_relay_to_it(made):
@@ -130,8 +134,9 @@ async def test_when_the_home_ends_a_door_takes_up_all_there_is(made):
 class Bosh:
     """A BOSH session whose requests go to several applications by turns."""
 
-    def __init__(self, *chats):
+    def __init__(self, *chats, direct=False):
         self.chats = itertools.cycle(chats)
+        self.direct = direct
         self.rid = random.randrange(2**32)
         self.sid = ""
 
@@ -141,6 +146,7 @@ class Bosh:
         answer = await ask(
             next(self.chats),
             "/http-bind",
+            direct=self.direct,
             content=f"<body xmlns='{HTTPBIND}' rid='{self.rid}'{sid}{attributes}>{payload}</body>",
         )
         assert answer.status_code == 200, answer.text
@@ -166,11 +172,12 @@ class Bosh:
         return answer
 
 
-async def test_requests_of_one_bosh_session_go_to_any(made):
+@pytest.mark.parametrize("direct", [False, True])
+async def test_requests_of_one_bosh_session_go_to_any(made, direct):
     home, door, other = made(), made(), made()
     async with running(home, door, other):
         await make_people(home, "alice", "bob")
-        alice = Bosh(door, home, other)
+        alice = Bosh(door, home, other, direct=direct)
         await alice.online("alice")
         bob = await online(other, "bob")
         for number in range(6):
@@ -180,6 +187,72 @@ async def test_requests_of_one_bosh_session_go_to_any(made):
         await alice.say(alice_says)
         await bob.until("heard")
         await alice.say("", " type='terminate'")
+
+
+class Taken(TakenClient):
+    """A client of a server that takes WebSockets over, with nobody around it."""
+
+    ends_at_once = True
+
+
+async def test_what_doors_relay_needs_no_task_at_home(made):
+    home, door = made(), made()
+    async with running(home, door):
+        await make_people(home, "alice", "bob")
+        alice = await online(door, "alice")
+        bob = Taken(door)
+        await bob.opened()
+        secret = base64.b64encode(b"\0bob\0secret").decode()
+        bob.send(
+            f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>"
+        )
+        assert "<success" in await bob.text()
+        assert bob.carrier is not None
+        carol = Bosh(door, direct=True)
+        await carol.online("alice")
+        alice.send("<iq xmlns='jabber:client' type='get' id='still'><x/></iq>")
+        await alice.until("still")
+        (link,) = home._fellows.doors
+        assert link.calls == 2
+        assert not home._fellows._home._tasks
+        assert door._connections._count == 2
+        await bob.cut()
+        await until(lambda: link.calls == 1)
+
+
+async def test_a_websocket_that_a_door_has_taken_over_ends_with_either(made):
+    home, door = made(), made()
+    async with running(home):
+        await make_people(home, "alice")
+        async with running(door):
+            client = Taken(door)
+            await client.opened()
+            assert client.carrier is not None
+            door._fellows.leave()
+            await client.task
+            assert client.code == 1012
+        async with running(door):
+            client = Taken(door)
+            await client.opened()
+            home._lose_database("The database is another server's.")
+            await client.task
+            assert client.code == 1012
+
+
+async def test_a_post_that_a_door_has_taken_is_answered_when_it_leaves(made):
+    home, door = made(), made()
+    async with running(home):
+        await make_people(home, "alice")
+        async with running(door):
+            alice = Bosh(home)
+            await alice.online("alice")
+            alice.rid += 1
+            body = f"<body xmlns='{HTTPBIND}' rid='{alice.rid}' sid='{alice.sid}'/>"
+            held = asyncio.create_task(ask(door, "/http-bind", direct=True, content=body))
+            await until(lambda: home._fellows.doors[0].calls == 1)
+            door._fellows.leave()
+            answer = await held
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
 async def test_a_request_that_is_held_through_a_door_that_leaves_is_answered(made):
@@ -361,7 +434,7 @@ async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
 
 async def test_requests_wait_for_a_home_within_bounds(made, monkeypatch):
     monkeypatch.setattr(doorway, "_PATIENCE", 0.02)
-    way = Doorway(Asked(None, None, 0))
+    way = Doorway(Asked(None, None, 0), WebSocketConfig())
     assert (await ask(way.router, "/nowhere")).status_code == 503
     assert (await ask(way.router, "/readyz")).text == "no home\n"
     monkeypatch.setattr(doorway, "_PATIENCE", 60)
@@ -403,6 +476,7 @@ async def test_the_site_is_asked_at_the_door_where_its_middleware_has_been(made)
         assert asked == ["/ws"]
         assert (await ask(site(door), "/http-bind", content="<body/>")).text
         assert asked == ["/ws", "/http-bind"]
+        assert door.direct({"headers": [(b"host", b"localhost")]}) is None, "the site is asked"
 
 
 async def test_a_picture_that_is_too_large_costs_nobody_his_sign_in(made):
