@@ -20,6 +20,7 @@ from andiron.cluster.messages import (
     read_text,
     write_object,
 )
+from andiron.sm.owned import disown, own
 
 __all__ = ["COST", "LARGEST", "CallEnd", "Ended", "Link", "Said", "Tell", "TooLargeError"]
 __all__ += ["Waiting"]
@@ -97,6 +98,7 @@ class Link(asyncio.Protocol):
         self.news: Mapping[str, Any] = {}
         """What the other end has told last of how it does."""
         self.transport: asyncio.Transport | None = None
+        self._socket = -1
         self.open_calls: dict[int, CallEnd] = {}
         """The calls of which this end knows."""
         self._frames = Frames(takes)
@@ -143,6 +145,8 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who this is."""
         self.transport = cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket").fileno()
+        own(self._socket)
         self.write(Kind.HELLO, 0, self.own.written())
         self._tell()
         self._timer = self._loop.call_later(_PULSE, self._pulse)
@@ -202,6 +206,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
         """Let those who wait know."""
+        disown(self._socket)
         self.transport = None
         self._out.clear()
         self._size = 0

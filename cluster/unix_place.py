@@ -1,7 +1,7 @@
 """A place on one machine: a socket file, and a lock beside it that the kernel keeps.
 
-The lock (flock(2)) ends with its process, however that ends, and those that were forked from it,
-and with nothing else. Its file stays, since another process may be about to lock it.
+The lock (flock(2)) ends with its process, however that ends, and with nothing else: children that
+are forked do not have it. Its file stays, since another process may be about to lock it.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import sys
 from typing import Final, cast
 
 from andiron.cluster.place import Connect, PlaceError
+from andiron.sm.owned import disown, own
 
 if sys.platform != "win32":
     import fcntl
@@ -90,6 +91,7 @@ class UnixPlace:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Between the opening and the lock it may have been removed, and made anew.
                 if _is_at(path, os.fstat(file)):
+                    own(file)
                     return file
             except BlockingIOError:
                 os.close(file)
@@ -129,6 +131,7 @@ class UnixPlace:
         listener = self._listen()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Doorbell(connect), sock=listener)
+        own(listener.fileno())
 
     def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX)
@@ -178,11 +181,14 @@ class UnixPlace:
             return
         # Who was quicker has no database to serve, and lets go of it again.
         if anew is not None:
+            disown(self._lock)
             os.close(self._lock)
             self._lock = anew
 
     def _close(self) -> None:
         if self._server is not None:
+            for listener in self._server.sockets:
+                disown(listener.fileno())
             self._server.close()
             self._server = None
 
@@ -203,7 +209,8 @@ class UnixPlace:
         """Be home no more."""
         await self.close()
         if self._lock is not None:
-            # A child that was forked meanwhile has the file, too: closing it here is not enough.
+            disown(self._lock)
+            # A child may have been forked this moment: closing it here is not enough.
             if sys.platform != "win32":
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)

@@ -15,6 +15,7 @@ from andiron.cluster.redis.belief import Timing
 from andiron.cluster.redis.connecting import FAILURES, check, client, close, why
 from andiron.cluster.redis.lease import Lease
 from andiron.cluster.redis.proof import SECRET, Asked, Asking
+from andiron.sm.owned import disown, own
 
 __all__ = ["RedisPlace", "Where"]
 
@@ -117,24 +118,28 @@ class RedisPlace:
         """As home, take the connections of others."""
         secret = secrets.token_bytes(SECRET)
         host, port = self._listen_on
-        own = await self._own_address()
+        here = await self._own_address()
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: self._ask(secret, connect), host or own, port
+                lambda: self._ask(secret, connect), host or here, port
             )
         except OSError as error:
             raise self._error(
-                f"nothing can listen on {host or own}, port {port} ({error.strerror or error})"
+                f"nothing can listen on {host or here}, port {port} ({error.strerror or error})"
             ) from None
+        for listener in self._server.sockets:
+            own(listener.fileno())
         bound = self._server.sockets[0].getsockname()
         everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - as the operator says
-        where = Where(own if everywhere or not host else host, bound[1], secret)
+        where = Where(here if everywhere or not host else host, bound[1], secret)
         await self.lease.publish(where.written())
 
     async def close(self) -> None:
         """Take no more connections; the home stays this process."""
         server, self._server = self._server, None
         if server is not None:
+            for listener in server.sockets:
+                disown(listener.fileno())
             server.close()
         for stranger in list(self._strangers):
             stranger.drop()
