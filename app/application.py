@@ -369,6 +369,7 @@ class Andiron:
                 None if operators is None else AskOperators(operators, timeout),
                 2 * self.settings.max_stanza_size,  # In Base64 it is within what can be relayed.
             ),
+            self._proxies,
             self.settings.websocket_config(),
             self._connections.one,
         )

@@ -17,7 +17,10 @@ from andiron.http_api.operations import PREFIX
 from andiron.passing import NO_HOME, TOO_LARGE, PassedPost, PassedWebSocket
 from andiron.refusals import LEAVING, refuse
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, path_of
+from andiron.sm.strangers import is_local, network_of
+from andiron.waiting_room import WaitingRoom
 from andiron.web.pages import healthy
+from andiron.web.proxy import Proxies, channel
 from andiron.web.told import OPERATOR, VISITOR, written_visitor
 from andiron.web.visitors import Visitors
 from andiron.websocket.config import WebSocketConfig
@@ -34,6 +37,8 @@ _PATIENCE: Final = 10.0
 """Seconds that a request waits for a home."""
 _MOST_WAITING: Final = 134_217_728
 """Bytes that requests may take which wait so."""
+_MOST_OF_ONE: Final = _MOST_WAITING // 8
+"""Bytes of those that are of one network."""
 _COST: Final = 8192
 """Bytes that one takes besides its head."""
 _SILENCE: Final = 10
@@ -73,21 +78,24 @@ class Doorway:
     That is ``/healthz``, which is about this process alone, and ``/readyz``, which answers what
     the home's did last, and 503 while there is none, or it is known to stand still.
 
-    ``serving`` is a context for as long as a WebSocket lasts that outlives its scope.
+    ``proxies`` are believed whom they forward. ``serving`` is a context for as long as a
+    WebSocket lasts that outlives its scope.
     """
 
     def __init__(
         self,
         asked: Asked,
+        proxies: Proxies,
         websocket: WebSocketConfig,
         serving: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._asked = asked
+        self._proxies = proxies
         self._websocket = websocket
         self._serving = serving
         self._way: HomeLink | ASGIApp | None = None
         self._leaving = False
-        self._waiting = 0
+        self._room = WaitingRoom(_MOST_WAITING, _MOST_OF_ONE)
         self.trouble = ""
         """Why there may be no home for longer, as far as this process knows."""
         self._changed = asyncio.Event()
@@ -183,9 +191,9 @@ class Doorway:
         if found is not None:
             return found
         size = _COST + sum(len(name) + len(value) for name, value in scope["headers"])
-        if self._waiting + size > _MOST_WAITING:
+        network = self._network(scope)
+        if not self._room.enter(network, size):
             return NO_HOME
-        self._waiting += size
         try:
             async with asyncio.timeout(_PATIENCE):
                 while (found := self._look()) is None:
@@ -193,8 +201,14 @@ class Doorway:
         except TimeoutError:
             return NO_HOME
         finally:
-            self._waiting -= size
+            self._room.leave(network, size)
         return found
+
+    def _network(self, scope: Scope) -> str:
+        """Return by what a request is counted; nothing where it may be anybody's."""
+        address = channel(scope, self._proxies).address
+        unknown = is_local(address) or self._proxies.trust_named(address)
+        return "" if unknown else network_of(address)
 
     def _look(self) -> HomeLink | ASGIApp | Refusal | None:
         if self._leaving:

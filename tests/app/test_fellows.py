@@ -31,6 +31,7 @@ from andiron.doorway import Asked, Doorway
 from andiron.settings import SettingsError
 from andiron.version import __version__
 from andiron.web import readiness
+from andiron.web.proxy import Proxies
 from andiron.websocket.config import WebSocketConfig
 from tests.app.test_application import WebSocket
 from tests.app.test_continuity import SAY, failure, make_people, online, resume
@@ -63,9 +64,11 @@ async def running(*chats):
         yield
 
 
-async def ask(chat, path, *, direct=False, **options):
+async def ask(chat, path, *, direct=False, client="127.0.0.1", **options):
     """Return what a request is answered; ``direct``: by a server that can do without ASGI."""
-    transport = DirectTransport(chat) if direct else httpx.ASGITransport(chat)
+    transport = httpx.ASGITransport(chat, client=(client, 1))
+    if direct:
+        transport = DirectTransport(chat)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
         method = "POST" if "content" in options else "GET"
         return await asking.request(method, path, **options)
@@ -422,7 +425,7 @@ async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
         link.transport.pause_reading()
         header = {"x": "x" * 60_000}
         asking = [asyncio.create_task(ask(door, "/nowhere", headers=header)) for _ in range(100)]
-        await until(lambda: way.congested and door._fellows._doorway._waiting)
+        await until(lambda: way.congested and door._fellows._doorway._room.taken)
         for _ in range(100):
             await asyncio.sleep(0)
         # What the kernel has taken aside: it keeps some hundreds of KiB.
@@ -434,18 +437,42 @@ async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
 
 async def test_requests_wait_for_a_home_within_bounds(made, monkeypatch):
     monkeypatch.setattr(doorway, "_PATIENCE", 0.02)
-    way = Doorway(Asked(None, None, 0), WebSocketConfig())
+    way = Doorway(Asked(None, None, 0), Proxies(()), WebSocketConfig())
     assert (await ask(way.router, "/nowhere")).status_code == 503
     assert (await ask(way.router, "/readyz")).text == "no home\n"
     monkeypatch.setattr(doorway, "_PATIENCE", 60)
     waiting = asyncio.create_task(ask(way.router, "/nowhere"))
-    await until(lambda: way._waiting)
-    monkeypatch.setattr(doorway, "_MOST_WAITING", 3 * way._waiting)
-    large = {"x": "x" * 2 * way._waiting}
+    await until(lambda: way._room.taken)
+    size = way._room.taken
+    way._room._most = 4 * size
+    large = {"x": "x" * 3 * size}
     assert (await ask(way.router, "/nowhere", headers=large)).status_code == 503
     way.lead(PlainTextResponse("here"))
     assert (await waiting).text == "here"
-    assert not way._waiting
+    assert not way._room.taken
+
+
+async def test_one_client_does_not_take_all_the_room_in_which_requests_wait(monkeypatch):
+    monkeypatch.setattr(doorway, "_PATIENCE", 60)
+    monkeypatch.setattr(doorway, "_MOST_OF_ONE", 20_000)
+    way = Doorway(Asked(None, None, 0), Proxies.of(["10.0.0.0/8"]), WebSocketConfig())
+
+    def wait(client, **headers):
+        return asyncio.create_task(ask(way.router, "/nowhere", client=client, headers=headers))
+
+    greedy = [wait(f"2001:db8::{number}") for number in range(3)]
+    await until(lambda: any(task.done() for task in greedy))
+    assert sorted(task.done() for task in greedy) == [False, False, True]
+    # A proxy is taken for whom it forwards, and one that says no more for anybody.
+    others = [wait("10.0.0.1", **{"x-forwarded-for": f"192.0.2.{number}"}) for number in range(3)]
+    others += [wait("10.0.0.1") for _ in range(4)]
+    others += [wait("127.0.0.1") for _ in range(4)]
+    taken = way._room.taken
+    await until(lambda: way._room.taken > taken + 11 * 8192)
+    assert not any(task.done() for task in others)
+    way.lead(PlainTextResponse("here"))
+    assert [(await task).text for task in others] == ["here"] * 11
+    await asyncio.gather(*greedy)
 
 
 # What the site says
