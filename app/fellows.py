@@ -33,8 +33,6 @@ logger = logging.getLogger("andiron")
 BeHome = Callable[[], AbstractAsyncContextManager[ASGIApp]]
 """Serves the chat in this process while the block runs."""
 
-_LOOK: Final = 0.1
-"""Seconds between two looks for a home, while there is none that answers."""
 _GREETING: Final = 10.0
 """Seconds in which a home says who it is, and a start waits for one."""
 _PAUSES: Final = (1.0, 10.0)
@@ -208,7 +206,7 @@ class Fellows:
                         await self._place.release()
                     pause = _PAUSES[0]
                 elif not await self._be_door():
-                    await asyncio.sleep(_LOOK)
+                    await self._place.wait()
                     continue
                 else:
                     pause = _PAUSES[0]

@@ -37,6 +37,10 @@ class Place(Protocol):
         """
         ...
 
+    async def wait(self) -> None:
+        """Return when another :meth:`take` or :meth:`reach` may be worth it, within a second."""
+        ...
+
     async def reach(self, connect: Connect) -> bool:
         """Connect to the home; tell whether one answers. Raises :class:`PlaceError`."""
         ...

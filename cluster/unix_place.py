@@ -30,6 +30,8 @@ LONGEST: Final = 107
 """Bytes of a socket's path: the kernel takes no more."""
 _SUFFIX: Final = ".lock"
 _BACKLOG: Final = 128
+_LOOK: Final = 0.1
+"""Seconds between two looks whether there is a home: a lock tells nobody that it is free."""
 _PULSE: Final = 5.0
 """Seconds between two looks whether the lock and the socket file are still there."""
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -101,6 +103,10 @@ class UnixPlace:
                 raise
             os.close(file)
 
+    async def wait(self) -> None:
+        """Wait a moment."""
+        await asyncio.sleep(_LOOK)
+
     async def reach(self, connect: Connect) -> bool:
         """Connect to the home; tell whether one answers."""
         if sys.platform == "win32":
@@ -130,7 +136,12 @@ class UnixPlace:
     async def _open(self, connect: Connect) -> None:
         listener = self._listen()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Doorbell(connect), sock=listener)
+        try:
+            made = await loop.create_unix_server(lambda: _Doorbell(connect), sock=listener)
+        except OSError as error:
+            listener.close()
+            raise self._error(f"{self._path}: {error.strerror or error}") from None
+        self._server = made
         own(listener.fileno())
 
     def _listen(self) -> socket.socket:
@@ -159,14 +170,19 @@ class UnixPlace:
         while True:
             await asyncio.sleep(_PULSE)
             self._keep_lock()
-            if self._file is not None and _is_at(self._path, self._file):
-                continue
-            logger.warning("%s was removed; it is made anew", self._path)
-            self._close()
-            try:
-                await self._open(connect)
-            except PlaceError as error:
-                logger.error("%s", error)  # noqa: TRY400 - it is a sentence for the operator
+            await self._keep_file(connect)
+
+    async def _keep_file(self, connect: Connect) -> None:
+        """Listen where others would connect."""
+        if self._file is not None and _is_at(self._path, self._file):
+            return
+        logger.warning("%s was removed; it is made anew", self._path)
+        self._close()
+        try:
+            await self._open(connect)
+        except PlaceError as error:
+            self._file = None
+            logger.error("%s", error)  # noqa: TRY400 - it is a sentence for the operator
 
     def _keep_lock(self) -> None:
         """Lock the file that others would: it may be another, where somebody has removed it."""
@@ -195,9 +211,11 @@ class UnixPlace:
     async def close(self) -> None:
         """Take no more connections; the place stays this process's."""
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
-            self._watching = None
+            watching, self._watching = self._watching, None
+            watching.cancel()
+            await asyncio.wait([watching])
+            if not watching.cancelled() and watching.exception() is not None:
+                logger.error("%s was not looked after", self._path, exc_info=watching.exception())
         self._close()
         if self._file is not None:
             with contextlib.suppress(OSError):

@@ -24,6 +24,8 @@ logger = logging.getLogger("andiron.cluster")
 _HOME: Final = "home"
 _STRANGERS: Final = 64
 """Connections that have proven nothing yet; more are closed at once."""
+_LOOK: Final = 1.0
+"""Seconds between two looks for a home that nothing was heard of."""
 _CONNECTING: Final = 5.0
 """Seconds that a connection to the home may take, with its proof."""
 _LONGEST: Final = 1000
@@ -83,6 +85,7 @@ class RedisPlace:
         self._listen_on = listen_on
         self._redis = client(address, timing.patience)
         self.lease: Final = Lease(self._redis, Keys(domain), _HOME, lost, timing=timing)
+        self._doorbell = self.lease.doorbell()
         self._server: asyncio.Server | None = None
         self._strangers: set[Asked] = set()
 
@@ -92,6 +95,7 @@ class RedisPlace:
             await check(self.address)
         except RedisError as error:
             raise PlaceError(str(error).removesuffix(f" ({SETTING}).")) from None
+        self._doorbell.begin()
 
     async def take(self) -> bool:
         """Become home, where nobody is."""
@@ -99,6 +103,10 @@ class RedisPlace:
         if not held and self.lease.failing:
             raise self._error(self.lease.failing)
         return held
+
+    async def wait(self) -> None:
+        """Return when the lease may be free, or its holder is somewhere else."""
+        await self._doorbell.wait(min(self.lease.free_in(), _LOOK))
 
     async def reach(self, connect: Connect) -> bool:
         """Connect to the home; tell whether one answers, and knows the secret as well."""
@@ -152,6 +160,7 @@ class RedisPlace:
     async def end(self) -> None:
         """Release it, and close the connections to Redis."""
         await self.release()
+        await self._doorbell.end()
         await close(self._redis)
 
     def _ask(self, secret: bytes, connect: Connect) -> asyncio.Protocol:

@@ -229,6 +229,18 @@ async def test_a_socket_file_that_is_removed_is_made_anew(path, made, monkeypatc
     await place.release()
 
 
+async def test_what_keeps_it_from_being_looked_after_is_said(path, monkeypatch, caplog):
+    monkeypatch.setattr(unix_place, "_PULSE", 0.001)
+    place = UnixPlace(path)
+    await place.take()
+    monkeypatch.setattr(place, "_keep_lock", lambda: 1 / 0)
+    await place.listen(Counting)
+    await until(place._watching.done)
+    await place.release()
+    assert "was not looked after" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_who_is_another_users_is_neither_let_in_nor_believed(path, monkeypatch, caplog):
     place = UnixPlace(path)
     await place.take()

@@ -97,16 +97,19 @@ async def test_it_is_renewed(make: Make) -> None:
 async def test_others_hear_of_it(make: Make) -> None:
     one, other = make(), make()
     await one.lease.take()
-    async with other.lease.doorbell() as bell:
-        await bell.wait(30)  # It has begun to listen.
-        ringing = asyncio.create_task(bell.wait(60))
-        await one.lease.publish(b"here")
-        async with asyncio.timeout(30):
-            await ringing
-        await one.lease.release()
-        async with asyncio.timeout(30):
-            await bell.wait(60)
-        assert await other.lease.take()
+    bell = other.lease.doorbell()
+    await bell.end()
+    bell.begin()
+    await bell.wait(30)  # It has begun to listen.
+    ringing = asyncio.create_task(bell.wait(60))
+    await one.lease.publish(b"here")
+    async with asyncio.timeout(30):
+        await ringing
+    await one.lease.release()
+    async with asyncio.timeout(30):
+        await bell.wait(60)
+    assert await other.lease.take()
+    await bell.end()
 
 
 async def test_who_lost_it_is_told_and_lets_go_before_he_asks_again(
