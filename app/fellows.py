@@ -137,7 +137,7 @@ class Fellows:
             done, _ = await asyncio.wait(
                 [ready, living], timeout=_GREETING, return_when=asyncio.FIRST_COMPLETED
             )
-            if not done and not self._starting:
+            if not (done or self._starting or self._place.early):
                 logger.warning("The process that is home does not answer")
                 break
         self._ready.set()

@@ -25,6 +25,11 @@ class Place(Protocol):
         """
         ...
 
+    @property
+    def early(self) -> bool:
+        """Whether nobody can be home yet, which is over within seconds."""
+        ...
+
     async def begin(self) -> None:
         """Find out whether it can be used, before anything else. Raises :class:`PlaceError`."""
         ...

@@ -44,6 +44,7 @@ class UnixPlace:
 
     patience: Final = math.inf
     """The kernel gives the lock of a process that lives to nobody else."""
+    early: Final = False
 
     def __init__(self, path: str) -> None:
         self._path = path

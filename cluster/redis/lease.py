@@ -57,6 +57,8 @@ class Lease:
         """The holder's number, higher than that of each one before."""
         self.failing = ""
         """Why Redis could not be asked the last time; empty when it could."""
+        self.early = False
+        """Whether nobody can have it yet: Redis was started a moment ago, and may have lost it."""
         self._fences = keys.key("fence", name)
         self._channel = keys.key("bell", name)
         self._client = client
@@ -188,7 +190,16 @@ class Lease:
         granted, value = answer
         now = self._clock()
         released = token != self.token
-        if not granted:
+        early, self.early = self.early, granted < 0
+        if self.early and not early:
+            logger.warning(
+                "Redis was started %g seconds ago and knows of no lease %s, which it may have lost:"
+                " nobody can have it for another %g seconds",
+                self._timing.ttl - value / 1000,
+                self.key,
+                value / 1000,
+            )
+        if granted <= 0:
             if not released:
                 self._belief.refused()
             self._free_at = now + value / 1000

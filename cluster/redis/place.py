@@ -97,6 +97,11 @@ class RedisPlace:
             raise PlaceError(str(error).removesuffix(f" ({SETTING}).")) from None
         self._doorbell.begin()
 
+    @property
+    def early(self) -> bool:
+        """Whether nobody can be home yet, for Redis was started a moment ago."""
+        return self.lease.early
+
     async def take(self) -> bool:
         """Become home, where nobody is."""
         held = await self.lease.take()

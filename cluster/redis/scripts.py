@@ -29,7 +29,7 @@ else
     local up = string.match(redis.call('info', 'server'), 'uptime_in_seconds:(%d+)')
     local early = ttl - up * 1000
     if early > 0 then
-      return {0, early}
+      return {-1, early}
     end
   end
   if mine == '' then
@@ -56,7 +56,8 @@ if where ~= '' and where ~= former then
 end
 return {1, fence}
 """
-"""Take or renew a lease: ``{1, fence}``, or ``{0, milliseconds}`` until it may be free.
+"""Take or renew a lease: ``{1, fence}``, or ``{0, milliseconds}`` until it may be free; -1 in place
+of 0: the server has not run for long enough.
 
 Whoever has it renews it also where the server's memory is full, for which nothing may be set.
 ``mine`` is the fence of who renews, empty for who takes. Who renews what the server has lost gets

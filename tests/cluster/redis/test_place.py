@@ -130,6 +130,7 @@ async def test_who_waits_hears_of_it_at_once(
         await one.release()
         await waiting
         assert await other.take()
+    assert not other.early
 
 
 async def test_where_it_listens(make: Make, redis: Redis, ends: Ends) -> None:
