@@ -38,7 +38,8 @@ AND classid::bigint = $1 AND objid::bigint = $2
 """
 _OUST: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE $1 AND application_name <> $2
+WHERE datname = current_database()
+AND application_name LIKE ANY ($1::text[]) AND application_name <> $2
 """
 _OUSTING: Final = 10.0
 """Seconds in which connections of former turns end."""

@@ -112,6 +112,36 @@ async def test_others_hear_of_it(make: Make) -> None:
     await bell.end()
 
 
+async def test_who_asks_for_it_is_known_by_one_name(make: Make, redis: Redis, keys: Keys) -> None:
+    one, other = make(), make()
+    own = other.lease.groups[0]
+    await one.take()
+    await other.lease.take()
+    group = one.lease.groups[0]
+    assert other.lease.groups == [group, own]
+    await one.lease.release()
+    await redis.delete(keys.key("group", "home"))
+    third = make()
+    await other.take()
+    await third.lease.take()
+    assert third.lease.groups[0] == group, "who knows it tells the others"
+    assert await redis.get(keys.key("group", "home")) == group.encode()
+
+
+async def test_what_was_its_name_is_not_forgotten(make: Make, redis: Redis, keys: Keys) -> None:
+    one, other = make(), make()
+    await one.take()
+    former = one.lease.groups[0]
+    await one.lease.release()
+    await redis.delete(keys.key("group", "home"))
+    await other.take()
+    assert not await one.lease.take()
+    assert one.lease.groups == [other.lease.groups[0], former]
+    for number in range(20):
+        one.lease._belong_to(str(number))
+    assert len(one.lease.groups) == 8
+
+
 async def test_who_lost_it_is_told_and_lets_go_before_he_asks_again(
     make: Make, redis: Redis
 ) -> None:
@@ -232,7 +262,7 @@ async def test_what_is_kept_has_an_end(make: Make, redis: Redis, keys: Keys) -> 
     await one.lease.take()
     await one.lease.publish(b"here")
     found = await redis.keys(keys.key("*").replace("[", "\\["))
-    assert len(found) == 2
+    assert len(found) == 3
     for key in found:
         assert await redis.pttl(key) > 0
 
