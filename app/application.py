@@ -17,7 +17,7 @@ from andiron.api.api import Api
 from andiron.api.errors import UnavailableError
 from andiron.api.parts import Parts
 from andiron.api.sync import SyncApi
-from andiron.bosh.direct import DirectPost
+from andiron.bosh.direct import Post
 from andiron.bosh.endpoint import BoshEndpoint
 from andiron.connections import Connections
 from andiron.continuity import continuing
@@ -27,7 +27,7 @@ from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.domain.sign_in.site import AskKeys, Authenticate, Site
 from andiron.domain.sign_in.tokens import VerifyToken
-from andiron.doorway import Asked, Doorway, known_here
+from andiron.doorway import Asked, Doorway
 from andiron.faults import told_briefly
 from andiron.fellows import Fellows
 from andiron.following import Following
@@ -50,6 +50,7 @@ from andiron.refusals import (
     STOPPED,
     refuse,
 )
+from andiron.relayed import Relays, known_here
 from andiron.routes import Served, most_of, readiness_of, served, visitors_of
 from andiron.settings import Settings, SettingsError
 from andiron.settings.live import LIVE, OF_THE_LOG, changes
@@ -298,16 +299,17 @@ class Andiron:
         with self._connections.one():
             await _serve_http(self._own_code, scope, receive, send)
 
-    def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:
+    def direct(self, scope: MutableMapping[str, Any]) -> Post | None:
         """Return what takes a POST to one of :data:`~andiron.routes.BOSH_PATHS` without ASGI.
 
         For a server that serves this application alone, once the head has come. None: it is
         to be called as an ASGI application. The end does not wait for what is taken so: the
         server does, which has the connection.
         """
-        if self._bosh is None or (self._hosts is not None and self._hosts.refusal(scope)):
+        taking = self._fellows if self._bosh is None else self._bosh
+        if taking is None or (self._hosts is not None and self._hosts.refusal(scope)):
             return None
-        return self._bosh.direct(scope)
+        return taking.direct(scope)
 
     def admit(self, scope: Mapping[str, Any]) -> Admitted | None:
         """Return the connection of a WebSocket to one of :data:`~andiron.routes.WEBSOCKET_PATHS`.
@@ -405,10 +407,18 @@ class Andiron:
                 visitors_of(self.settings, self._identify),
                 None if operators is None else AskOperators(operators, timeout),
                 2 * self.settings.max_stanza_size,  # In Base64 it is within what can be relayed.
-            )
+            ),
+            self._proxies,
+            self.settings.websocket_config(),
+            self._connections.one,
         )
         self._fellows = fellows = Fellows(
-            self.settings, doorway, self._serve_relayed, self._lose_home, self._vitals
+            self.settings,
+            doorway,
+            self._serve_relayed,
+            Relays(lambda: (self._bosh, self._websocket)),
+            self._lose_home,
+            self._vitals,
         )
         self._ask_home.through(doorway)
         self._following = following = Following(self, self._ask_home)

@@ -1,7 +1,8 @@
 """What a process does with requests while another is home: it has them served there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -9,19 +10,25 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from andiron.cluster.door import HomeLink, HomeLostError, TooLargeError
-from andiron.cluster.home import DOOR
+from andiron.cluster.door import HandOver, HomeLink, HomeLostError, Line, TooLargeError
+from andiron.cluster.messages import Message
 from andiron.http_api.admission import HEADER, AskOperators
 from andiron.http_api.operations import PREFIX
+from andiron.passing import NO_HOME, TOO_LARGE, PassedPost, PassedWebSocket
 from andiron.refusals import LEAVING, refuse
-from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS
+from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, path_of
+from andiron.sm.strangers import is_local, network_of
+from andiron.waiting_room import WaitingRoom
 from andiron.web.pages import healthy
-from andiron.web.told import OPERATOR, VIA, VISITOR, read_visitor, written_visitor
+from andiron.web.proxy import Proxies, channel
+from andiron.web.told import OPERATOR, VISITOR, written_visitor
 from andiron.web.visitors import Visitors
-from andiron.websocket.endpoint import refuse_http, refuse_websocket
+from andiron.websocket.config import WebSocketConfig
+from andiron.websocket.endpoint import TakeOver, refuse_http, refuse_websocket, take_over_of
 from andiron.websocket.handshake import Refusal
+from andiron.websocket.writer import needs_no_task
 
-__all__ = ["TROUBLE", "Asked", "Doorway", "known_here"]
+__all__ = ["TROUBLE", "Asked", "Doorway"]
 
 TROUBLE: Final = "trouble"
 """The name of what a home tells of why it is not ready; an empty text where it is."""
@@ -30,19 +37,12 @@ _PATIENCE: Final = 10.0
 """Seconds that a request waits for a home."""
 _MOST_WAITING: Final = 134_217_728
 """Bytes that requests may take which wait so."""
+_MOST_OF_ONE: Final = _MOST_WAITING // 8
+"""Bytes of those that are of one network."""
 _COST: Final = 8192
 """Bytes that one takes besides its head."""
 _SILENCE: Final = 10
 """Pulses of a home that stands still after which nobody waits for it."""
-_RETRY: Final = ((b"cache-control", b"no-store"), (b"retry-after", b"1"))
-NO_HOME: Final = Refusal(
-    503, "No process serves this chat at the moment, or it does not answer; try again.\n", _RETRY
-)
-TOO_LARGE: Final = Refusal(431, "The head of this request is too large to be passed on.\n")
-
-
-Ask = Callable[[MutableMapping[str, Any]], Awaitable[dict[str, Any]]]
-"""Asks the site about a request, as :class:`Asked` does."""
 
 
 class Asked:
@@ -54,13 +54,15 @@ class Asked:
     def __init__(
         self, visitors: Visitors | None, operators: AskOperators | None, most: int
     ) -> None:
+        self.by_visitor = visitors is not None
+        """Whether it is asked about every request of BOSH."""
         self._visitors = visitors
         self._operators = operators
         self._most = most
 
     async def __call__(self, scope: MutableMapping[str, Any]) -> dict[str, Any]:
         """Return what it said, as JSON has it; nothing where it need not be asked."""
-        path = _path(scope)
+        path = path_of(scope)
         if self._visitors is not None and path in BOSH_PATHS + WEBSOCKET_PATHS:
             return {VISITOR: written_visitor(await self._visitors.find(scope), self._most)}
         if self._operators is not None and path.startswith(PREFIX):
@@ -70,35 +72,30 @@ class Asked:
         return {}
 
 
-def _path(scope: Scope) -> str:
-    """Return the path of a request below where this application is mounted."""
-    path: str = scope["path"]
-    root = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(f"{root}/") else path
-
-
-def known_here(scope: MutableMapping[str, Any], told: MutableMapping[str, Any]) -> None:
-    """Put into a scope that was relayed what its door was told. Raises KeyError for what is not."""
-    known: dict[str, Any] = {"alone": True, VIA: told[DOOR]}
-    if VISITOR in told:
-        known[VISITOR] = read_visitor(told[VISITOR])
-    if OPERATOR in told:
-        known[OPERATOR] = told[OPERATOR]
-    scope["extensions"]["andiron"] = known
-
-
 class Doorway:
     """Serves what comes to this process, wherever the home is; requests wait while there is none.
 
     That is ``/healthz``, which is about this process alone, and ``/readyz``, which answers what
     the home's did last, and 503 while there is none, or it is known to stand still.
+
+    ``proxies`` are believed whom they forward. ``serving`` is a context for as long as a
+    WebSocket lasts that outlives its scope.
     """
 
-    def __init__(self, asked: Ask) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        proxies: Proxies,
+        websocket: WebSocketConfig,
+        serving: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._asked = asked
+        self._proxies = proxies
+        self._websocket = websocket
+        self._serving = serving
         self._way: HomeLink | ASGIApp | None = None
         self._leaving = False
-        self._waiting = 0
+        self._room = WaitingRoom(_MOST_WAITING, _MOST_OF_ONE)
         self.trouble = ""
         """Why there may be no home for longer, as far as this process knows."""
         self._changed = asyncio.Event()
@@ -125,6 +122,11 @@ class Doorway:
         if isinstance(self._way, HomeLink):
             self._way.end_held()
         self.look()
+
+    def direct(self, scope: MutableMapping[str, Any]) -> PassedPost | None:
+        """Return what takes a POST of BOSH without ASGI, as :meth:`andiron.Andiron.direct` does."""
+        way = None if self._asked.by_visitor else self._look()
+        return PassedPost(way, scope) if isinstance(way, HomeLink) else None
 
     async def _ready(self, _request: Request) -> Response:
         way = self._way
@@ -159,9 +161,14 @@ class Doorway:
     async def _relay(
         self, home: HomeLink, scope: Scope, told: dict[str, Any], receive: Receive, send: Send
     ) -> None:
-        held = _path(scope) in BOSH_PATHS
+        held = path_of(scope) in BOSH_PATHS
+        take_over = take_over_of(scope) if scope["type"] == "websocket" else None
+        hand_over = None
+        # Middleware that stands around the server's ``send`` is to see every frame.
+        if take_over is not None and needs_no_task(send):
+            hand_over = self._handing_over(take_over)
         try:
-            await home.relay(scope, told, receive, send, held=held)
+            await home.relay(scope, told, receive, send, held=held, hand_over=hand_over)
         except (HomeLostError, TooLargeError) as error:
             refusal = TOO_LARGE if isinstance(error, TooLargeError) else NO_HOME
             # What the server says first, that a WebSocket is asked for, has been heard.
@@ -170,13 +177,21 @@ class Doorway:
             else:
                 await refuse_http(refusal, send)
 
+    def _handing_over(self, take_over: TakeOver) -> HandOver:
+        async def hand_over(line: Line, accept: Message) -> None:
+            passed = PassedWebSocket(line, self._serving())
+            await take_over(passed, self._websocket, accept["subprotocol"])
+            passed.begin()
+
+        return hand_over
+
     async def _served_by(self, scope: Scope) -> HomeLink | ASGIApp | Refusal:
         """Return by whom a request is to be served, or what it is to be answered."""
         found = self._look()
         if found is not None:
             return found
         size = sum(len(name) + len(value) for name, value in scope["headers"])
-        return await self._found(size, self._look)
+        return await self._found(size, self._network(scope), self._look)
 
     async def answered_by(self, size: int) -> HomeLink | ASGIApp | Refusal:
         """Return by whom is to be answered what the site's own code asks, in ``size`` bytes.
@@ -184,16 +199,15 @@ class Doorway:
         While this process is about to end that is still the home, as long as there is one.
         """
         found = self._look_inside()
-        return await self._found(size, self._look_inside) if found is None else found
+        return await self._found(size, "", self._look_inside) if found is None else found
 
     async def _found(
-        self, size: int, look: Callable[[], HomeLink | ASGIApp | Refusal | None]
+        self, size: int, network: str, look: Callable[[], HomeLink | ASGIApp | Refusal | None]
     ) -> HomeLink | ASGIApp | Refusal:
         """Wait until there is something to be found by a look."""
         size += _COST
-        if self._waiting + size > _MOST_WAITING:
+        if not self._room.enter(network, size):
             return NO_HOME
-        self._waiting += size
         try:
             async with asyncio.timeout(_PATIENCE):
                 while (found := look()) is None:
@@ -201,8 +215,14 @@ class Doorway:
         except TimeoutError:
             return NO_HOME
         finally:
-            self._waiting -= size
+            self._room.leave(network, size)
         return found
+
+    def _network(self, scope: Scope) -> str:
+        """Return by what a request is counted; nothing where it may be anybody's."""
+        address = channel(scope, self._proxies).address
+        unknown = is_local(address) or self._proxies.trust_named(address)
+        return "" if unknown else network_of(address)
 
     def _look(self) -> HomeLink | ASGIApp | Refusal | None:
         return LEAVING if self._leaving else self._led()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +12,13 @@ from starlette.types import ASGIApp
 
 from andiron.cluster.door import HomeLink
 from andiron.cluster.hello import Hello
-from andiron.cluster.home import DoorLink, Home, Serve
+from andiron.cluster.home import Direct, DoorLink, Home, Serve
 from andiron.cluster.place import PlaceError
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.holders import Tenure
 from andiron.doorway import TROUBLE, Doorway
 from andiron.meeting import failed, files_of, journal_of, place_of, tenure_of
+from andiron.passing import PassedPost
 from andiron.processes import introduced, told
 from andiron.settings import Settings
 from andiron.sm.timers import Timers
@@ -33,8 +34,6 @@ logger = logging.getLogger("andiron")
 BeHome = Callable[[], AbstractAsyncContextManager[ASGIApp]]
 """Serves the chat in this process while the block runs."""
 
-_LOOK: Final = 0.1
-"""Seconds between two looks for a home, while there is none that answers."""
 _GREETING: Final = 10.0
 """Seconds in which a home says who it is, and a start waits for one."""
 _PAUSES: Final = (1.0, 10.0)
@@ -46,8 +45,9 @@ _MARGIN: Final = 65_536
 class Fellows:
     """One of the processes of a chat, while :meth:`running`.
 
-    ``serve`` serves, at home, what others relay. ``lost`` is called when another process may be
-    home: all connections are to be closed, and nothing more is to be promised or served here.
+    ``serve`` serves, at home, what others relay, and ``direct`` what it can of that without ASGI.
+    ``lost`` is called when another process may be home: all connections are to be closed, and
+    nothing more is to be promised or served here.
     ``vitals`` is how this process does, which a home is told.
     Raises :class:`DatabaseError` where what it needs is not installed.
     """
@@ -57,6 +57,7 @@ class Fellows:
         settings: Settings,
         doorway: Doorway,
         serve: Serve,
+        direct: Direct,
         lost: Callable[[], object],
         vitals: Vitals,
     ) -> None:
@@ -64,6 +65,7 @@ class Fellows:
         self._place = place_of(settings, self._lose)
         self._doorway = doorway
         self._serve = serve
+        self._direct = direct
         self._lost = lost
         self._limit = 4 * settings.max_stanza_size + _MARGIN
         self._vitals = vitals
@@ -140,12 +142,16 @@ class Fellows:
             done, _ = await asyncio.wait(
                 [ready, living], timeout=_GREETING, return_when=asyncio.FIRST_COMPLETED
             )
-            if not done and not self._starting:
+            if not (done or self._starting or self._place.early):
                 logger.warning("The process that is home does not answer")
                 break
         self._ready.set()
         if living.done():
             living.result()
+
+    def direct(self, scope: MutableMapping[str, Any]) -> PassedPost | None:
+        """Return what takes a POST of BOSH without ASGI, while another process is home."""
+        return self._doorway.direct(scope)
 
     def leave(self) -> None:
         """Begin to end: this process becomes home no more, and clients are to come back elsewhere.
@@ -206,7 +212,7 @@ class Fellows:
                         await self._place.release()
                     pause = _PAUSES[0]
                 elif not await self._be_door():
-                    await asyncio.sleep(_LOOK)
+                    await self._place.wait()
                     continue
                 else:
                     pause = _PAUSES[0]
@@ -240,7 +246,7 @@ class Fellows:
     async def _be_home(self, be_home: BeHome) -> None:
         self._stop.clear()
         async with AsyncExitStack() as stack:
-            home = Home(self._serve, self.own, self._limit, self._news)
+            home = Home(self._serve, self.own, self._limit, self._news, self._direct)
             stack.push_async_callback(home.close)
             stack.push_async_callback(self._place.close)
             application = await stack.enter_async_context(be_home())

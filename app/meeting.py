@@ -51,11 +51,12 @@ def place_of(settings: Settings, lost: Lost) -> Place:
 
 
 def tenure_of(place: Place) -> Tenure | None:
-    """Return this process's turn at the database; None where its claim alone decides."""
+    """Return this home's turn at the database; None where its claim alone decides."""
     if isinstance(place, UnixPlace):
         return None
     found = cast("RedisPlace", place)
-    return Tenure(f"{found.address} {found.domain}", lambda: found.lease.held)
+    turns = [f"{group} {found.domain}" for group in found.lease.groups]
+    return Tenure(turns[0], lambda: found.lease.held, turns[1:])
 
 
 def journal_of(

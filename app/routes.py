@@ -1,10 +1,10 @@
 """What answers at which path of a running application."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -31,13 +31,20 @@ from andiron.web.widget import widget_routes
 from andiron.websocket.endpoint import WebSocketEndpoint
 from andiron.xmpp.xml import Guard
 
-__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served"]
-__all__ += ["most_of", "readiness_of", "served", "visitors_of"]
+__all__ = ["BOSH_PATHS", "WEBSOCKET_PATHS", "Served", "most_of", "path_of", "readiness_of"]
+__all__ += ["served", "visitors_of"]
 
 BOSH_PATHS: Final = ("/http-bind", "/http-bind/")
 WEBSOCKET_PATHS: Final = ("/ws", "/ws/")
 _BODY: Final = 4
 """How many times as large as a stanza a request of the API may be."""
+
+
+def path_of(scope: Mapping[str, Any]) -> str:
+    """Return the path of a request below where this application is mounted."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ make one dearer says why.
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import os
 import platform
@@ -21,8 +22,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
@@ -33,7 +34,7 @@ os.environ["CROWD"] = "50000"  # All is slow in valgrind, and waited for as long
 
 from load.sasl import Client
 
-from tests.hostile.conftest import PASSWORD, Victim, andiron_serve, maltreated
+from tests.hostile.conftest import PASSWORD, Serve, Victim, andiron_serve, maltreated
 from tests.hostile.wire import FAREWELL, OPEN, SASL, Wire, plain
 from tests.interop import server
 
@@ -81,6 +82,8 @@ class Kind:
     """How many instructions it may take."""
     parts: int = 1
     """How many of what is counted are done at once."""
+    relayed: bool = False
+    """Whether it is the home that counts, to which another process relays."""
 
 
 async def managed(wire: Wire) -> str:
@@ -343,6 +346,8 @@ KINDS = {
     "resumption": Kind(resumption, 20, 1_980_000),
     "BOSH message": Kind(bosh_message, 50, 385_000),
     "BOSH ANONYMOUS": Kind(bosh_anonymous, 20, 2_160_000),
+    "relayed of many": Kind(messages, 20, 103_000, AT_ONCE, relayed=True),
+    "relayed BOSH": Kind(bosh_message, 50, 415_000, relayed=True),
 }
 PYTHON = (3, 13)
 MACHINE = "x86_64"
@@ -386,7 +391,7 @@ async def measure(victim: Victim, kind: Kind, directory: Path) -> int:
     return min(least) // (kind.times * kind.parts)
 
 
-async def measure_all(names: list[str], directory: Path) -> dict[str, int]:
+def measure_all(names: list[str], directory: Path) -> dict[str, int]:
     def serve(port: int) -> list[str]:
         out = f"--callgrind-out-file={directory / 'callgrind.%p'}"
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", out]
@@ -394,8 +399,28 @@ async def measure_all(names: list[str], directory: Path) -> dict[str, int]:
 
     os.environ["PYTHONHASHSEED"] = "0"
     server.START_PATIENCE = 600
-    with maltreated(directory, serve, started="", **SETTINGS) as victim:
-        return {name: await measure(victim, KINDS[name], directory) for name in names}
+    took = {}
+    for relayed in (False, True):
+        if some := [name for name in names if KINDS[name].relayed is relayed]:
+            folder = directory / f"relayed-{relayed}"
+            folder.mkdir()
+            with (relaying if relayed else maltreated)(
+                folder, serve, started="", **SETTINGS
+            ) as victim:
+                for name in some:
+                    took[name] = asyncio.run(measure(victim, KINDS[name], directory))
+    return took
+
+
+@contextlib.contextmanager
+def relaying(directory: Path, *serve: Serve, **settings: str) -> Iterator[Victim]:
+    """Run a home and a door; clients come to the door, and the home is looked at."""
+    settings |= {"CLUSTER": f"unix:{directory / 'chat'}"}
+    with (
+        maltreated(directory, *serve, **settings) as home,
+        maltreated(directory, again=True, **settings) as door,
+    ):
+        yield replace(door, pid=home.pid)
 
 
 def main() -> int:
@@ -409,7 +434,7 @@ def main() -> int:
         return int("CI" in os.environ)
     bound = sys.version_info[:2] == PYTHON and platform.machine() == MACHINE
     with tempfile.TemporaryDirectory(prefix="andiron-bench-") as directory:
-        took = asyncio.run(measure_all(names, Path(directory)))
+        took = measure_all(names, Path(directory))
     failed = False
     for name, number in took.items():
         allowed = KINDS[name].allowed

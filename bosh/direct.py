@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 from andiron.bosh.connection import BoshConnection, Call
 from andiron.bosh.http import Headers, Scope, answer
+from andiron.sm.link import Visitor
 
-__all__ = ["DirectPost", "Taker", "Write"]
+__all__ = ["DirectPost", "Post", "Taker", "Write"]
 
 Write = Callable[[int, Headers, bytes], None]
 """Answers a request, with a status, headers and a body, whose length no header says yet."""
@@ -15,25 +16,42 @@ Write = Callable[[int, Headers, bytes], None]
 class Taker(Protocol):
     """The endpoint, as far as it matters here."""
 
-    def take(self, data: bytes, call: Call, scope: Scope, /) -> BoshConnection | None:
+    def take(
+        self, data: bytes, call: Call, scope: Scope, visitor: Visitor, /
+    ) -> BoshConnection | None:
         """Take a request's body; the session it belongs to is returned, where it has one."""
 
 
+class Post(Protocol):
+    """A POST whose head has come, as its server knows it."""
+
+    def begin(self, data: bytes, write: Write, /) -> None:
+        """Take the body, once it is whole; ``write`` is called with the answer, now or later, once.
+
+        Nothing is written after :meth:`lost`.
+        """
+
+    def lost(self) -> None:
+        """Hear that the connection has ended before the answer."""
+
+
 class DirectPost:
-    """The :class:`~andiron.bosh.connection.Call` of a request whose head has come.
+    """A :class:`Post`, and the :class:`~andiron.bosh.connection.Call` of its session."""
 
-    The server calls :meth:`begin` when its body has come whole, and :meth:`lost` when
-    the connection ends before the answer.
-    """
-
-    __slots__ = ("_compress_from", "_connection", "_cors", "_scope", "_taker", "_write")
+    __slots__ = ("_compress_from", "_connection", "_cors", "_scope", "_taker", "_visitor", "_write")
 
     def __init__(
-        self, taker: Taker, scope: MutableMapping[str, Any], cors: Headers, compress_from: int
+        self,
+        taker: Taker,
+        scope: MutableMapping[str, Any],
+        visitor: Visitor,
+        cors: Headers,
+        compress_from: int,
     ) -> None:
         """``scope`` is this request's alone: nothing is left in it once the body has come."""
         self._taker = taker
         self._scope = scope
+        self._visitor = visitor
         self._cors = cors
         self._compress_from = compress_from
         self._write: Write | None = None
@@ -42,7 +60,7 @@ class DirectPost:
     def begin(self, data: bytes, write: Write) -> None:
         """Take the body; ``write`` is called with the answer, now or later, once at most."""
         self._write = write
-        connection = self._taker.take(data, self, self._scope)
+        connection = self._taker.take(data, self, self._scope, self._visitor)
         # It may be held for long, and its head is as large as a stranger made it.
         self._scope["headers"].clear()
         self._scope.clear()

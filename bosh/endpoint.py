@@ -84,9 +84,7 @@ class BoshEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         headers = RequestHeaders(scope)
-        cors = headers.cors(self._config.origins)
-        if cors and self._visitors is not None and self._visitors.trusted(scope):
-            cors.append(_CREDENTIALS)
+        cors = self._cors(headers, scope)
         if cors is None:
             self._log_wrong_origin(headers)
             await _respond(send, 403, _WRONG_ORIGIN, [(b"content-type", _TEXT)])
@@ -104,19 +102,31 @@ class BoshEndpoint:
             content = b"" if method == "HEAD" else _EXPLANATION
             await _respond(send, 200, content, [(b"content-type", _TEXT), *cors])
 
-    def direct(self, scope: MutableMapping[str, Any]) -> DirectPost | None:
+    def direct(
+        self, scope: MutableMapping[str, Any], visitor: Visitor | None = None
+    ) -> DirectPost | None:
         """Return what takes a POST by its head, and answers it without ASGI.
 
-        None: it is to be served as ever, as one that is refused, or the site is asked about.
+        None: it is to be served as ever, as one that is refused, or the site is asked about,
+        unless it has said already that it is ``visitor``'s.
         Whoever has one calls nothing else here for that request.
         """
-        if self._visitors is not None:
+        if self._visitors is None:
+            visitor = STRANGER
+        elif visitor is None:
             return None
         headers = RequestHeaders(scope)
-        cors = headers.cors(self._config.origins)
+        cors = self._cors(headers, scope)
         if cors is None or headers.encoded or headers.length > self._config.max_body_size:
             return None
-        return DirectPost(self, scope, cors, self._compress_from(headers))
+        return DirectPost(self, scope, visitor, cors, self._compress_from(headers))
+
+    def _cors(self, headers: RequestHeaders, scope: Scope) -> Headers | None:
+        """Return the headers that let the page read the answer; None: it may not ask at all."""
+        cors = headers.cors(self._config.origins)
+        if cors and self._visitors is not None and self._visitors.trusted(scope):
+            cors.append(_CREDENTIALS)
+        return cors
 
     def take(
         self, data: bytes, call: Call, scope: Scope, visitor: Visitor = STRANGER

@@ -9,7 +9,7 @@ from andiron.cluster.messages import read_object, write_object
 
 __all__ = ["VERSION", "Hello"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what passes between them."""
 _LONGEST: Final = 255
 """Characters of a name that is shown."""

@@ -3,172 +3,74 @@
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from andiron.cluster.call import Call
 from andiron.cluster.frames import FrameError, Kind
 from andiron.cluster.hello import Hello
-from andiron.cluster.link import COST, WINDOW, Link, Tell
+from andiron.cluster.line import Line, Taker
+from andiron.cluster.link import COST, LARGEST, Link, Said, Tell
 from andiron.cluster.messages import (
+    Headers,
     Message,
-    read_message,
-    read_scope,
-    read_text,
+    pieces,
+    read_request,
+    write_answer,
     write_message,
 )
+from andiron.cluster.window import WINDOW
 
-__all__ = ["DOOR", "Call", "Home", "Serve"]
+__all__ = ["DOOR", "Answer", "Direct", "DoorLink", "Home", "Serve"]
 
 logger = logging.getLogger("andiron")
 
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Scope = MutableMapping[str, Any]
-Serve = Callable[[Scope, Receive, Send, MutableMapping[str, Any]], Awaitable[None]]
+Told = MutableMapping[str, Any]
+Serve = Callable[[Scope, Receive, Send, Told], Awaitable[None]]
 """An ASGI application that takes besides what the door was told of who asks."""
 DOOR: Final = "door"
 """The name, in what the door was told, of what operators call the door."""
+Answer = Callable[[int, Headers, bytes], None]
+"""Answers a request, with a status, headers and a body."""
 
 _SILENCE: Final = 30
 """Pulses after which a door is given up from which nothing came: its clients come back."""
-_PIECE: Final = 32_768
-"""Bytes of an answer's body that go in one frame."""
-_MOST_MESSAGES: Final = WINDOW // COST + 1
-"""Messages of a call that a door may have sent and the application not taken."""
 
 
-class ClientGone(OSError):  # noqa: N818
-    """The WebSocket has ended, and nobody takes what is sent on it."""
+class Direct(Protocol):
+    """What serves calls without ASGI, where it can: nothing waits for them but what it keeps."""
 
+    def carry(self, scope: Scope, told: Told, line: Line, /) -> Taker | None:
+        """Return what takes a WebSocket, as ``line.taker``; None: it is to be served by ASGI."""
 
-class Call:
-    """One call of a door, as the application has it: ``receive`` and ``send`` are ASGI's."""
+    def ask(
+        self, scope: Scope, told: Told, body: bytes, answer: Answer, /
+    ) -> Callable[[], object] | None:
+        """Take a request that has come whole; None: it is to be served by ASGI.
 
-    __slots__ = (
-        "_gone",
-        "_incoming",
-        "_link",
-        "_number",
-        "_on_way",
-        "_room",
-        "_taken",
-        "_waiter",
-        "_websocket",
-    )
-
-    ends_at_once = True
-    """``send`` needs no task unless it is pushed back."""
-
-    def __init__(self, link: "DoorLink", number: int, *, websocket: bool) -> None:
-        self._link = link
-        self._number = number
-        self._websocket = websocket
-        self._incoming: deque[tuple[Message, int]] = deque()
-        self._gone: Message | None = None
-        """What the application is told once the client has gone, as often as it asks."""
-        self._waiter: asyncio.Future[None] | None = None
-        self._taken = 0
-        """Bytes taken by the application of which the door does not know yet."""
-        self._on_way = 0
-        """Bytes sent of which the door has not said that its client took them."""
-        self._room: asyncio.Future[None] | None = None
-
-    async def receive(self) -> Message:
-        """Return what the client says next."""
-        while not self._incoming:
-            if self._gone is not None:
-                return self._gone
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        message, size = self._incoming.popleft()
-        self._taken += size
-        if self._taken >= WINDOW // 2:
-            self._link.write(Kind.TAKEN, self._number, self._taken.to_bytes(4, "big"))
-            self._taken = 0
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Send to the client. Raises OSError when a WebSocket has ended."""
-        body = message.get("body") if message["type"] == "http.response.body" else None
-        if body is None or len(body) <= _PIECE:
-            await self._send(message)
-            return
-        for start in range(0, len(body), _PIECE):
-            end = start + _PIECE
-            more = end < len(body) or message.get("more_body", False)
-            await self._send({**message, "body": body[start:end], "more_body": more})
-
-    async def _send(self, message: Message) -> None:
-        while self._on_way >= WINDOW and self._gone is None:
-            if self._room is None:
-                self._room = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._room)
-        if self._link.congested:
-            await self._link.room()
-        if self._gone is not None:
-            if self._websocket:
-                raise ClientGone
-            return
-        text = message.get("text") if message["type"] == "websocket.send" else None
-        kind = Kind.MESSAGE if text is None else Kind.TEXT
-        payload = write_message(message) if text is None else text.encode()
-        self._on_way += len(payload) + COST
-        self._link.write(kind, self._number, payload)
-
-    # From the door
-
-    def hear(self, message: Message, size: int) -> None:
-        """Take what the client says. Raises FrameError for more than it may."""
-        if len(self._incoming) >= _MOST_MESSAGES:
-            raise FrameError("more messages than there is room for")
-        if message["type"] in {"http.disconnect", "websocket.disconnect"}:
-            self.lost(message)
-        elif self._gone is None:
-            self._incoming.append((message, size + COST))
-            self._wake()
-
-    def take(self, size: int) -> None:
-        """Hear that the client has taken so many bytes."""
-        self._on_way -= size
-        if self._on_way < WINDOW:
-            self._let_go()
-
-    def lost(self, message: Message | None = None) -> None:
-        """Hear that the client is gone, or its door."""
-        if self._gone is None:
-            lost: Message = {"type": "http.disconnect"}
-            if self._websocket:
-                lost = {"type": "websocket.disconnect", "code": 1006}
-            self._gone = lost if message is None else message
-            self._wake()
-            self._let_go()
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def _let_go(self) -> None:
-        room, self._room = self._room, None
-        if room is not None:
-            room.set_result(None)
+        Else ``answer`` is called, now or later, once at most. Returns what is to be called when
+        the client leaves before that.
+        """
 
 
 class DoorLink(Link):
     """The connection of one door."""
 
-    def __init__(self, home: "Home", limit: int) -> None:
-        super().__init__(home.own, limit, home.tell)
+    def __init__(self, home: "Home", takes: int) -> None:
+        super().__init__(home.own, takes, LARGEST, home.tell)
         self._home = home
         self.label = ""
         """What operators call the door, and no other that is linked."""
-        self._calls: dict[int, Call] = {}
+        self._belongs = False
+        """Whether it is a door of this chat."""
 
     @property
     def calls(self) -> int:
         """How many calls it relays."""
-        return len(self._calls)
+        return len(self.open_calls)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who this is."""
@@ -183,41 +85,85 @@ class DoorLink(Link):
             logger.error("A process cannot join this chat: %s", reason)
             self.close()
         else:
+            self._belongs = True
             self._home.take_in(self)
 
     def heard(self, kind: Kind, call: int, payload: bytes) -> None:
-        """Take a frame of a call."""
-        if self not in self._home.links:
-            return
-        if kind is Kind.CALL:
-            self._begin(call, payload)
-            return
-        found = self._calls.get(call)
-        if found is None:
-            return  # The application has done with it, and the door does not know yet.
-        if kind is Kind.TEXT:
-            found.hear({"type": "websocket.receive", "text": read_text(payload)}, len(payload))
-        elif kind is Kind.MESSAGE:
-            found.hear(read_message(payload), len(payload))
-        elif kind is Kind.TAKEN:
-            found.take(int.from_bytes(payload, "big"))
-        else:
+        """Begin a call."""
+        if kind is not Kind.CALL and kind is not Kind.REQUEST:
             raise FrameError(f"a door does not say {kind.name}")
-
-    def _begin(self, number: int, payload: bytes) -> None:
-        if number in self._calls:
+        if call in self.open_calls:
             raise FrameError("a call that has begun already")
-        if self._home.closing:
-            return  # The door has it served elsewhere when this connection has ended.
-        scope, told = read_scope(payload)
-        told[DOOR] = self.label
-        call = Call(self, number, websocket=scope["type"] == "websocket")
-        self._calls[number] = call
-        self._home.spawn(self._serve(number, call, scope, told))
+        self._begin(kind, call, payload)
 
-    async def _serve(
-        self, number: int, call: Call, scope: dict[str, Any], told: dict[str, Any]
-    ) -> None:
+    def done(self, call: int, *, failed: bool) -> None:
+        """Have done with a call."""
+        if self.open_calls.pop(call, None) is not None:
+            self.write(Kind.END, call, bytes([failed]))
+
+    def answer(self, number: int, status: int, headers: Headers, body: bytes) -> None:
+        """Answer a request, with which this end has done then."""
+        if len(body) <= WINDOW:
+            self.open_calls.pop(number, None)
+            self.write(Kind.ANSWER, number, write_answer(status, headers, body))
+            return
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        for message in (start, *pieces({"type": "http.response.body", "body": body})):
+            self.write(Kind.MESSAGE, number, write_message(message))
+        self.done(number, failed=False)
+
+    def _begin(self, kind: Kind, number: int, payload: bytes) -> None:
+        if not self._belongs or self._home.closing:
+            return  # The door has it served elsewhere when this connection has ended.
+        scope, told, body = read_request(payload)
+        told[DOOR] = self.label
+        if kind is Kind.REQUEST:
+            self._ask(number, scope, told, body)
+            return
+        if scope["type"] == "websocket" and self._carry(number, scope, told):
+            return
+        self._serve(number, scope, told)
+
+    def _carry(self, number: int, scope: Scope, told: Told) -> bool:
+        if self._home.direct is None:
+            return False
+        line = self.open_calls[number] = Line(self, number)
+        try:
+            taker = self._home.direct.carry(scope, told, line)
+        except Exception:
+            logger.exception("A WebSocket that is relayed failed")
+            line.close(failed=True)
+            return True
+        if taker is None:
+            del self.open_calls[number]
+            return False
+        if number in self.open_calls:
+            line.taker = taker
+        return True
+
+    def _ask(self, number: int, scope: Scope, told: Told, body: bytes) -> None:
+        if self._home.direct is not None:
+            asked = self.open_calls[number] = _Asked(self, number)
+            try:
+                asked.lost = self._home.direct.ask(scope, told, body, asked.answer)
+            except Exception:
+                logger.exception("A request that is relayed failed")
+                self.done(number, failed=True)
+                return
+            if asked.lost is not None:
+                return
+            del self.open_calls[number]
+        call = self._serve(number, scope, told)
+        whole = {"type": "http.request", "body": body, "more_body": False}
+        call.hear(whole, len(body) + COST)
+
+    def _serve(self, number: int, scope: Scope, told: Told) -> Call:
+        call = Call(self, number, websocket=scope["type"] == "websocket")
+        self.open_calls[number] = call
+        self._home.spawn(self._run(number, call, scope, told))
+        return call
+
+    async def _run(self, number: int, call: Call, scope: Scope, told: Told) -> None:
         failed = True
         try:
             await self._home.serve(scope, call.receive, call.send, told)
@@ -225,8 +171,7 @@ class DoorLink(Link):
         except Exception:
             logger.exception("A request that was relayed failed")
         finally:
-            del self._calls[number]
-            self.write(Kind.END, number, bytes([failed]))
+            self.done(number, failed=failed)
 
     def beat(self) -> None:
         """Give up a door that stands still."""
@@ -236,25 +181,61 @@ class DoorLink(Link):
             self.drop()
 
     def ended(self) -> None:
-        """Let the calls end: who made them is gone."""
+        """Count it no more."""
         self._home.connected.discard(self)
         self._home.links.discard(self)
-        for call in list(self._calls.values()):
-            call.lost()
+
+
+class _Asked:
+    """A request that is served without ASGI, until it is answered or its client leaves."""
+
+    __slots__ = ("_link", "_number", "lost")
+
+    def __init__(self, link: DoorLink, number: int) -> None:
+        self._link: DoorLink | None = link
+        self._number = number
+        self.lost: Callable[[], object] | None = None
+        """Tells who is asked that nobody waits for the answer."""
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answer it."""
+        link, self._link, self.lost = self._link, None, None
+        if link is not None:
+            link.answer(self._number, status, headers, body)
+
+    def hear(self, _what: Said, _size: int) -> None:
+        """Take what the door says: that nobody waits any more."""
+        link, self._link = self._link, None
+        lost, self.lost = self.lost, None
+        if link is not None:
+            link.done(self._number, failed=False)
+        if lost is not None:
+            lost()
+
+    def given_back(self, _size: int) -> None:
+        """Take what nobody has been sent."""
 
 
 class Home:
-    """What serves the calls of all doors by ``serve``.
+    """What serves the calls of all doors by ``serve``, and without ASGI where ``direct`` can.
 
-    ``limit`` is how many bytes a message of a door's client may have, and ``tell`` returns what
+    ``takes`` is how many bytes a message of a door's client may have, and ``tell`` returns what
     doors are to know of how the home does.
     """
 
-    def __init__(self, serve: Serve, own: Hello, limit: int, tell: Tell = dict) -> None:
+    def __init__(
+        self,
+        serve: Serve,
+        own: Hello,
+        takes: int,
+        tell: Tell = dict,
+        direct: Direct | None = None,
+    ) -> None:
         self.serve = serve
         self.own = own
         self.tell = tell
-        self._limit = limit
+        self.direct = direct
+        self._takes = takes
         self.connected: set[DoorLink] = set()
         self.links: set[DoorLink] = set()
         """The connections of doors that belong to this chat: they have said who they are."""
@@ -265,7 +246,7 @@ class Home:
 
     def accept(self) -> DoorLink:
         """Return what takes the connection of another process."""
-        return DoorLink(self, self._limit)
+        return DoorLink(self, self._takes)
 
     def take_in(self, link: DoorLink) -> None:
         """Take a door of this chat, which has said who it is."""

@@ -2,29 +2,37 @@
 
 What is written during a turn of the event loop goes out together, and no more frames are read in
 one step than do not hold up the others. Nothing here bounds what a call has on its way: its two
-ends do, by windows (:data:`WINDOW`).
+ends do (:mod:`andiron.cluster.window`).
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
 
 from andiron.cluster.frames import HEAD, FrameError, Frames, Kind, head
 from andiron.cluster.hello import Hello
-from andiron.cluster.messages import read_object, write_object
+from andiron.cluster.messages import (
+    Message,
+    read_message,
+    read_object,
+    read_text,
+    write_object,
+)
+from andiron.sm.owned import disown, own
 
-__all__ = ["COST", "WINDOW", "Link", "Tell"]
+__all__ = ["COST", "LARGEST", "CallEnd", "Ended", "Link", "Said", "Tell", "TooLargeError"]
+__all__ += ["Waiting"]
 
 logger = logging.getLogger("andiron")
 
 Tell = Callable[[], Mapping[str, Any]]
 
-WINDOW: Final = 65_536
-"""Bytes of a call's messages in one direction that may be on their way, or wait there to be taken;
-the last of them may exceed it."""
 COST: Final = 128
-"""Bytes that a message counts for besides its own."""
+"""Bytes that a message of a call counts for besides its own."""
+LARGEST: Final = 67_108_864
+"""Bytes that a frame of the home's may carry."""
 _SLICE: Final = 64
 """Frames that are read in one step."""
 _BATCH: Final = 65_536
@@ -35,27 +43,71 @@ _NEWS: Final = 4096
 """Bytes that one of them may carry."""
 
 
+class TooLargeError(Exception):
+    """What was to be sent is larger than the other end takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """That the far end has done with a call; None: it cannot be reached."""
+
+    failed: bool | None
+
+
+_GONE: Final = Ended(None)
+Said = str | Message | Ended
+"""What a far end says: the text of a WebSocket's message, another message, or its last."""
+
+
+class CallEnd(Protocol):
+    """One end of a call."""
+
+    def hear(self, what: Said, size: int, /) -> None:
+        """Take what the far end says, which counts for ``size`` bytes.
+
+        Raises :class:`FrameError` for more than it may.
+        """
+
+    def given_back(self, size: int, /) -> None:
+        """Hear that the far end has taken so many bytes."""
+
+
+class Waiting(Protocol):
+    """One that would write, and waits until the other process keeps up."""
+
+    def go_on(self) -> None:
+        """Hear that it does, for now."""
+
+
 class Link(asyncio.Protocol):
     """A connection to another process; a subclass says what frames of calls mean.
 
-    ``limit`` is how many bytes a frame of the other end's may carry, and ``tell`` returns what it
-    is to know of how this end does, as JSON has it.
+    ``takes`` is how many bytes a frame of the other end's may carry, ``limit`` one of this end's,
+    and ``tell`` returns what the other is to know of how this end does, as JSON has it.
     """
 
-    def __init__(self, own: Hello, limit: int, tell: Tell = dict) -> None:
+    def __init__(self, own: Hello, takes: int, limit: int, tell: Tell = dict) -> None:
         self.own = own
+        self.limit = limit
         self._own_news = tell
+        self.leaving = False
+        """Whether the home is about to end, and nothing new is to begin."""
         self.other: Hello | None = None
         """Who is at the other end, once that has said so."""
         self._loop = asyncio.get_running_loop()
         self.news: Mapping[str, Any] = {}
         """What the other end has told last of how it does."""
         self.transport: asyncio.Transport | None = None
-        self._frames = Frames(limit)
+        self._socket = -1
+        self.open_calls: dict[int, CallEnd] = {}
+        """The calls of which this end knows."""
+        self._frames = Frames(takes)
         self._out: list[bytes] = []
         self._size = 0
         self._reading = False
-        self._writable: asyncio.Future[None] | None = None
+        self.congested = False
+        """Whether the other process does not keep up."""
+        self._waiting: dict[Waiting, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.silent = 0
         """For how many pulses of this end nothing has come from the other.
@@ -74,7 +126,11 @@ class Link(asyncio.Protocol):
         raise NotImplementedError
 
     def heard(self, kind: Kind, call: int, payload: bytes) -> None:
-        """Take a frame. Raises :class:`FrameError`, which ends the connection."""
+        """Take a frame that is not of every call. Raises :class:`FrameError`, which ends it all."""
+        raise NotImplementedError
+
+    def done(self, call: int, *, failed: bool) -> None:
+        """Know a call no more, with which this end has done."""
         raise NotImplementedError
 
     def beat(self) -> None:
@@ -89,6 +145,8 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who this is."""
         self.transport = cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket").fileno()
+        own(self._socket)
         self.write(Kind.HELLO, 0, self.own.written())
         self._tell()
         self._timer = self._loop.call_later(_PULSE, self._pulse)
@@ -129,6 +187,16 @@ class Link(asyncio.Protocol):
             self.other = Hello.read(payload)
             self.met.set_result(None)
             self.greeted()
+        elif kind is Kind.TEXT or kind is Kind.MESSAGE or kind is Kind.TAKEN:
+            found = self.open_calls.get(call)
+            if found is None:
+                return  # This end has done with it, and the other does not know yet.
+            if kind is Kind.TEXT:
+                found.hear(read_text(payload), len(payload) + COST)
+            elif kind is Kind.MESSAGE:
+                found.hear(read_message(payload), len(payload) + COST)
+            else:
+                found.given_back(int.from_bytes(payload, "big"))
         elif kind is not Kind.PULSE:
             self.heard(kind, call, payload)
         elif payload:
@@ -138,8 +206,10 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
         """Let those who wait know."""
+        disown(self._socket)
         self.transport = None
         self._out.clear()
+        self._size = 0
         if self._timer is not None:
             self._timer.cancel()
         self.resume_writing()
@@ -147,6 +217,8 @@ class Link(asyncio.Protocol):
             self.met.set_result(None)
         self.over.set_result(None)
         self.ended()
+        for call in list(self.open_calls.values()):
+            call.hear(_GONE, 0)
 
     def drop(self) -> None:
         """End the connection."""
@@ -167,9 +239,9 @@ class Link(asyncio.Protocol):
             return
         if not self._out:
             self._loop.call_soon(self._flush)
-        self._out.append(head(kind, call, len(payload)))
-        self._out.append(payload)
-        self._size += HEAD + len(payload)
+        size = len(payload)
+        self._out += (head(kind, call, size), payload)
+        self._size += HEAD + size
         if self._size >= _BATCH:
             self._flush()
 
@@ -180,24 +252,23 @@ class Link(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Let those who would write much wait."""
-        if self._writable is None:
-            self._writable = self._loop.create_future()
+        self.congested = True
 
     def resume_writing(self) -> None:
-        """Let them go on."""
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
+        """Let them go on, as long as there is room."""
+        self.congested = False
+        while self._waiting and not self.congested:
+            first = next(iter(self._waiting))
+            del self._waiting[first]
+            first.go_on()
 
-    @property
-    def congested(self) -> bool:
-        """Whether the other process does not keep up."""
-        return self._writable is not None
+    def wait(self, waiting: Waiting) -> None:
+        """Have one told, once, when there is room again, or the connection has ended."""
+        self._waiting[waiting] = None
 
-    async def room(self) -> None:
-        """Return when there is room for more, or the connection has ended."""
-        while self._writable is not None:
-            await asyncio.shield(self._writable)
+    def forget(self, waiting: Waiting) -> None:
+        """Have one told no more that waited, if it did."""
+        self._waiting.pop(waiting, None)
 
     def _pulse(self) -> None:
         self.silent += 1

@@ -25,6 +25,11 @@ class Place(Protocol):
         """
         ...
 
+    @property
+    def early(self) -> bool:
+        """Whether nobody can be home yet, which is over within seconds."""
+        ...
+
     async def begin(self) -> None:
         """Find out whether it can be used, before anything else. Raises :class:`PlaceError`."""
         ...
@@ -35,6 +40,10 @@ class Place(Protocol):
         Whoever is keeps it until :meth:`release`, or its end, however that comes.
         Raises :class:`PlaceError`.
         """
+        ...
+
+    async def wait(self) -> None:
+        """Return when another :meth:`take` or :meth:`reach` may be worth it, within a second."""
         ...
 
     async def reach(self, connect: Connect) -> bool:

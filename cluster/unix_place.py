@@ -1,7 +1,7 @@
 """A place on one machine: a socket file, and a lock beside it that the kernel keeps.
 
-The lock (flock(2)) ends with its process, however that ends, and those that were forked from it,
-and with nothing else. Its file stays, since another process may be about to lock it.
+The lock (flock(2)) ends with its process, however that ends, and with nothing else: children that
+are forked do not have it. Its file stays, since another process may be about to lock it.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import sys
 from typing import Final, cast
 
 from andiron.cluster.place import Connect, PlaceError
+from andiron.sm.owned import disown, own
 
 if sys.platform != "win32":
     import fcntl
@@ -29,6 +30,8 @@ LONGEST: Final = 107
 """Bytes of a socket's path: the kernel takes no more."""
 _SUFFIX: Final = ".lock"
 _BACKLOG: Final = 128
+_LOOK: Final = 0.1
+"""Seconds between two looks whether there is a home: a lock tells nobody that it is free."""
 _PULSE: Final = 5.0
 """Seconds between two looks whether the lock and the socket file are still there."""
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -41,6 +44,7 @@ class UnixPlace:
 
     patience: Final = math.inf
     """The kernel gives the lock of a process that lives to nobody else."""
+    early: Final = False
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -90,6 +94,7 @@ class UnixPlace:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Between the opening and the lock it may have been removed, and made anew.
                 if _is_at(path, os.fstat(file)):
+                    own(file)
                     return file
             except BlockingIOError:
                 os.close(file)
@@ -98,6 +103,10 @@ class UnixPlace:
                 os.close(file)
                 raise
             os.close(file)
+
+    async def wait(self) -> None:
+        """Wait a moment."""
+        await asyncio.sleep(_LOOK)
 
     async def reach(self, connect: Connect) -> bool:
         """Connect to the home; tell whether one answers."""
@@ -128,7 +137,13 @@ class UnixPlace:
     async def _open(self, connect: Connect) -> None:
         listener = self._listen()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Doorbell(connect), sock=listener)
+        try:
+            made = await loop.create_unix_server(lambda: _Doorbell(connect), sock=listener)
+        except OSError as error:
+            listener.close()
+            raise self._error(f"{self._path}: {error.strerror or error}") from None
+        self._server = made
+        own(listener.fileno())
 
     def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX)
@@ -156,14 +171,19 @@ class UnixPlace:
         while True:
             await asyncio.sleep(_PULSE)
             self._keep_lock()
-            if self._file is not None and _is_at(self._path, self._file):
-                continue
-            logger.warning("%s was removed; it is made anew", self._path)
-            self._close()
-            try:
-                await self._open(connect)
-            except PlaceError as error:
-                logger.error("%s", error)  # noqa: TRY400 - it is a sentence for the operator
+            await self._keep_file(connect)
+
+    async def _keep_file(self, connect: Connect) -> None:
+        """Listen where others would connect."""
+        if self._file is not None and _is_at(self._path, self._file):
+            return
+        logger.warning("%s was removed; it is made anew", self._path)
+        self._close()
+        try:
+            await self._open(connect)
+        except PlaceError as error:
+            self._file = None
+            logger.error("%s", error)  # noqa: TRY400 - it is a sentence for the operator
 
     def _keep_lock(self) -> None:
         """Lock the file that others would: it may be another, where somebody has removed it."""
@@ -178,20 +198,25 @@ class UnixPlace:
             return
         # Who was quicker has no database to serve, and lets go of it again.
         if anew is not None:
+            disown(self._lock)
             os.close(self._lock)
             self._lock = anew
 
     def _close(self) -> None:
         if self._server is not None:
+            for listener in self._server.sockets:
+                disown(listener.fileno())
             self._server.close()
             self._server = None
 
     async def close(self) -> None:
         """Take no more connections; the place stays this process's."""
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
-            self._watching = None
+            watching, self._watching = self._watching, None
+            watching.cancel()
+            await asyncio.wait([watching])
+            if not watching.cancelled() and watching.exception() is not None:
+                logger.error("%s was not looked after", self._path, exc_info=watching.exception())
         self._close()
         if self._file is not None:
             with contextlib.suppress(OSError):
@@ -203,7 +228,8 @@ class UnixPlace:
         """Be home no more."""
         await self.close()
         if self._lock is not None:
-            # A child that was forked meanwhile has the file, too: closing it here is not enough.
+            disown(self._lock)
+            # A child may have been forked this moment: closing it here is not enough.
             if sys.platform != "win32":
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)

@@ -79,6 +79,31 @@ class Wire(Protocol):
         """Drop the connection."""
 
 
+class Connection(Protocol):
+    """Whose frames a wire carries, and who is told what it hears: the client's end, or a relay."""
+
+    def carried_by(self, wire: Wire) -> None:
+        """Have a wire, before anything else."""
+
+    def hear(self, text: str) -> None:
+        """Take a message."""
+
+    def hear_bytes(self) -> None:
+        """Take a message that is no text."""
+
+    def ended(self, code: int | None) -> None:
+        """Take the WebSocket's end, which :meth:`lost` follows."""
+
+    def lost(self) -> None:
+        """Take the end of it all: the wire carries nothing any more."""
+
+    def drained(self) -> None:
+        """Go on: the network has taken what waited."""
+
+    def failed(self, error: Exception | None) -> None:
+        """Drop it: the client does not read, or the network does not write for that ``error``."""
+
+
 class WebSocketConnection:
     """The :class:`~andiron.sm.link.Transport` of one WebSocket.
 

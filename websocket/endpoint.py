@@ -14,7 +14,7 @@ from andiron.sm.origin import read_origin, why_refused
 from andiron.sm.strangers import Strangers
 from andiron.websocket.asgi import AsgiWire, Receive
 from andiron.websocket.config import WebSocketConfig
-from andiron.websocket.connection import WebSocketConnection
+from andiron.websocket.connection import Connection, WebSocketConnection
 from andiron.websocket.handshake import (
     NOT_A_WEBSOCKET,
     SUBPROTOCOL,
@@ -30,11 +30,10 @@ logger = logging.getLogger("andiron.websocket")
 
 Scope = Mapping[str, Any]
 Reply = Callable[[Message], Awaitable[None]]
-TakeOver = Callable[[WebSocketConnection, WebSocketConfig, str], Awaitable[None]]
+TakeOver = Callable[[Connection, WebSocketConfig, str], Awaitable[None]]
 """Accepts a WebSocket with that subprotocol and carries the connection, whose scope ends then.
 
-``scope["extensions"]["andiron"]["take_over"]`` is one, of a server that can; it raises OSError
-where the client has left.
+It raises OSError where the client has left.
 """
 
 
@@ -101,7 +100,7 @@ class WebSocketEndpoint:
         try:
             if self._visitor_of is not None:
                 channel = channel.of(await self._visitor_of(scope))
-            take_over = scope.get("extensions", {}).get("andiron", {}).get("take_over")
+            take_over = take_over_of(scope)
             # Middleware that stands around the server's ``send`` is to see every frame.
             if take_over is not None and self._by_hand(send):
                 await self._hand_over(take_over, channel, stranger)
@@ -113,17 +112,21 @@ class WebSocketEndpoint:
             stranger()
             raise
 
-    def admit(self, scope: Scope) -> Admitted | None:
+    def admit(self, scope: Scope, visitor: Visitor | None = None) -> Admitted | None:
         """Return the connection of a client that may connect, for a server to carry without ASGI.
 
-        None: it is to be served as ever, as one that is refused, or the site is asked about. The
-        server accepts it at once, with the subprotocol ``xmpp``.
+        None: it is to be served as ever, as one that is refused, or the site is asked about,
+        unless it has said already that it is ``visitor``. The server accepts it at once, with the
+        subprotocol ``xmpp``.
         """
-        if self._visitor_of is not None or check_handshake(scope, self._config.origins):
+        asks = self._visitor_of is not None
+        if (asks and visitor is None) or check_handshake(scope, self._config.origins):
             return None
         channel = self._channel_of(scope)
         if not self.strangers.has_room(channel.address):
             return None
+        if asks and visitor is not None:
+            channel = channel.of(visitor)
         self.strangers.admit(channel.address)
         return self._admitted(channel, _Once(lambda: self.strangers.release(channel.address)))
 
@@ -178,6 +181,12 @@ class WebSocketEndpoint:
 
     def _header(self) -> StreamHeader:
         return StreamHeader(self._domain, secrets.token_urlsafe(12))
+
+
+def take_over_of(scope: Scope) -> TakeOver | None:
+    """Return what takes a WebSocket over, of a server that can."""
+    found: TakeOver | None = (scope.get("extensions") or {}).get("andiron", {}).get("take_over")
+    return found
 
 
 class _Once:

@@ -11,12 +11,11 @@ server may return an awaitable that is no coroutine.
 import asyncio
 import contextvars
 import sys
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from typing import Any, Final, Protocol
 
 from andiron.sm.byhand import continued
-from andiron.xmpp.xml import utf8_length
+from andiron.websocket.backlog import Backlog
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -54,7 +53,7 @@ class Writer:
     """
 
     __slots__ = (
-        "_bytes",
+        "_backlog",
         "_code",
         "_context",
         "_failed",
@@ -62,7 +61,6 @@ class Writer:
         "_owner",
         "_send",
         "_task",
-        "_texts",
     )
 
     def __init__(self, send: Send, limit: int, owner: Owner, *, by_hand: bool) -> None:
@@ -70,8 +68,8 @@ class Writer:
         self._limit = limit
         self._owner = owner
         self._context = None if by_hand else contextvars.copy_context()
-        self._texts: deque[str] | None = None
-        self._bytes = 0
+        self._backlog: Backlog | None = None
+        """What waits, once something has."""
         self._code: int | None = None
         self._failed = False
         self._task: asyncio.Task[None] | None = None
@@ -84,8 +82,9 @@ class Writer:
     @property
     def congested(self) -> bool:
         """Whether the network pushes back, so that what is sent now has to wait."""
+        waiting = 0 if self._backlog is None else self._backlog.bytes
         allowance = 0 if self._context is None else min(_ALLOWANCE, self._limit // 2)
-        return self._task is not None and self._bytes >= allowance
+        return self._task is not None and waiting >= allowance
 
     def send(self, text: str) -> None:
         """Send one frame, behind those that wait."""
@@ -125,10 +124,7 @@ class Writer:
         """
         if not (lost or self.congested):
             return []
-        taken = list(self._texts or ())
-        self._texts = None
-        self._bytes = 0
-        return taken
+        return [] if self._backlog is None else self._backlog.take()
 
     def cancel(self) -> None:
         """Send nothing more."""
@@ -137,11 +133,10 @@ class Writer:
 
     def _keep(self, text: str) -> None:
         congested = self.congested
-        if self._texts is None:
-            self._texts = deque()
-        self._texts.append(text)
-        self._bytes += utf8_length(text)
-        if congested and self._bytes > self._limit:
+        if self._backlog is None:
+            self._backlog = Backlog()
+        self._backlog.put(text)
+        if congested and self._backlog.bytes > self._limit:
             self._fail(None)
 
     def _start(self, writing: Coroutine[Any, Any, None]) -> None:
@@ -162,9 +157,8 @@ class Writer:
                 begun = self._send({"type": "websocket.send", "text": first})
             if begun is not None:
                 await begun
-            while self._texts:
-                text = self._texts.popleft()
-                self._bytes -= utf8_length(text)
+            while self._backlog:
+                text = self._backlog.pop()
                 await self._send({"type": "websocket.send", "text": text})
             if self._code is not None:
                 await self._send({"type": "websocket.close", "code": self._code})

@@ -1,6 +1,6 @@
 """A request that is served without ASGI, as uvicorn sees it."""
 
-from andiron.bosh.direct import DirectPost
+from andiron.bosh.direct import Post
 
 __all__ = ["DirectCycle"]
 
@@ -29,7 +29,7 @@ class DirectCycle:
 
     message_event = _Nobody()
 
-    def __init__(self, post: DirectPost, keep_alive: bool) -> None:
+    def __init__(self, post: Post, keep_alive: bool) -> None:
         self.post = post
         self.keep_alive = keep_alive
         self.body = b""

@@ -29,7 +29,7 @@ from andiron.serving.outbox import Outbox, Turn
 from andiron.serving.pieces import PIECE
 from andiron.sm.payers import WIDE
 from andiron.websocket.config import WebSocketConfig
-from andiron.websocket.connection import WebSocketConnection
+from andiron.websocket.connection import Connection
 
 __all__ = ["OpenWebSocket", "Server"]
 
@@ -89,7 +89,7 @@ class OpenWebSocket(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        connection: WebSocketConnection,
+        connection: Connection,
         config: WebSocketConfig,
         transport: asyncio.Transport,
         server: Server,

@@ -6,12 +6,11 @@ long, and those that follow it in that turn together at its end.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic  # the loop's own stands still for as long as a turn lasts
 from typing import Final
 
-from andiron.xmpp.xml import utf8_length
+from andiron.websocket.backlog import Backlog
 
 __all__ = ["Outbox", "Turn"]
 
@@ -70,7 +69,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_bytes",
+        "_backlog",
         "_encode",
         "_failed",
         "_frames",
@@ -78,7 +77,6 @@ class Outbox:
         "_over",
         "_since",
         "_size",
-        "_texts",
         "_transport",
         "_turn",
         "_wrote_in",
@@ -106,10 +104,8 @@ class Outbox:
         """What is to be written by the end of this one, and"""
         self._size = 0
         """how many bytes that is."""
-        self._texts: deque[str] | None = None
-        """What waits for the network, and"""
-        self._bytes = 0
-        """how many bytes that is."""
+        self._backlog: Backlog | None = None
+        """What waits for the network."""
         self._over = False
         self.writable = True
         """Whether the network does not push back; set by whom it tells that."""
@@ -177,27 +173,23 @@ class Outbox:
 
     def send_on(self) -> bool:
         """Send what waited for the network; return whether that took it all."""
-        while self._texts and self.writable:
-            text = self._texts.popleft()
-            self._bytes -= utf8_length(text)
-            self.send(text)
-        if self._texts or not self.writable:
+        while self._backlog and self.writable:
+            self.send(self._backlog.pop())
+        if self._backlog or not self.writable:
             return False
-        self._texts = None
+        self._backlog = None
         return True
 
     def take_back(self) -> list[str]:
         """Return the texts that wait, which are then not sent."""
-        taken = list(self._texts or ())
-        self._texts = None
-        self._bytes = 0
-        return taken
+        backlog, self._backlog = self._backlog, None
+        return [] if backlog is None else backlog.take()
 
     def let_go(self) -> None:
         """Keep nothing, and tell nobody of anything."""
         self._over = True
         self._failed = None
-        self._texts = None
+        self._backlog = None
 
     def _put_out(self, data: bytes) -> None:
         if self._transport.is_closing():
@@ -208,11 +200,10 @@ class Outbox:
             self._fail(error)
 
     def _keep(self, text: str) -> None:
-        if self._texts is None:
-            self._texts = deque()
-        self._texts.append(text)
-        self._bytes += utf8_length(text)
-        if self._bytes > self._limit:
+        if self._backlog is None:
+            self._backlog = Backlog()
+        self._backlog.put(text)
+        if self._backlog.bytes > self._limit:
             self._fail(None)
 
     def _fail(self, error: Exception | None) -> None:

@@ -20,7 +20,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.extensions import Extension
 from websockets.http11 import Request
 
-from andiron.bosh.direct import DirectPost
+from andiron.bosh.direct import Post
 from andiron.bosh.http import Headers, Scope
 from andiron.refusals import FAILED
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS
@@ -31,7 +31,7 @@ from andiron.serving.pieces import PIECE, Pieces
 from andiron.serving.silent import Silent
 from andiron.serving.upgrade import accepting, asked
 from andiron.websocket.config import WebSocketConfig
-from andiron.websocket.connection import WebSocketConnection
+from andiron.websocket.connection import Connection
 from andiron.websocket.endpoint import Admitted
 from andiron.websocket.handshake import SUBPROTOCOL, Refusal
 
@@ -95,7 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
         *args: Any,
         silent: Silent,
         max_head: int,
-        direct: Callable[[MutableMapping[str, Any]], DirectPost | None],
+        direct: Callable[[MutableMapping[str, Any]], Post | None],
         admit: Callable[[Scope], Admitted | None],
         turn: Turn,
         **kwargs: Any,
@@ -445,7 +445,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                     self.transport.resume_reading()
 
     async def take_over(
-        self, connection: WebSocketConnection, config: WebSocketConfig, subprotocol: str
+        self, connection: Connection, config: WebSocketConfig, subprotocol: str
     ) -> None:
         """Accept the WebSocket and leave it to one who carries ``connection``."""
         early, self._early = self._early or b"", None
@@ -466,7 +466,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def carried(
-    connection: WebSocketConnection,
+    connection: Connection,
     config: WebSocketConfig,
     transport: asyncio.Transport,
     server: Server,

@@ -7,7 +7,7 @@ to time all the same.
 import asyncio
 import contextlib
 import logging
-from typing import Self
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -18,14 +18,14 @@ __all__ = ["Doorbell"]
 
 logger = logging.getLogger("andiron.cluster")
 
-_LISTENING = 30.0
+_LISTENING: Final = 30.0
 """Seconds after which listening begins anew, if nothing comes."""
-_PAUSE = 1.0
+_PAUSE: Final = 1.0
 """Seconds until it is tried again after a failure."""
 
 
 class Doorbell:
-    """Listens to one channel while the ``async with`` block runs."""
+    """Listens to one channel from :meth:`begin` to :meth:`end`."""
 
     def __init__(self, client: Redis, channel: str) -> None:
         self._client = client
@@ -33,17 +33,17 @@ class Doorbell:
         self._rung = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
+    def begin(self) -> None:
         """Begin, without waiting for the server."""
-        self._task = asyncio.create_task(self._listen())
-        return self
+        if self._task is None:
+            self._task = asyncio.create_task(self._listen())
 
-    async def __aexit__(self, *_error: object) -> None:
-        """End."""
-        assert self._task is not None
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+    async def end(self) -> None:
+        """End; nothing where it has not begun."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def wait(self, most: float) -> None:
         """Wait for the next ring, ``most`` seconds; one since the last call counts."""
@@ -62,10 +62,10 @@ class Doorbell:
                 await self._hear(listening)
             except FAILURES as error:
                 logger.debug("The channel %s is not heard: %s", self._channel, why(error))
-                await asyncio.sleep(_PAUSE)
             finally:
                 with contextlib.suppress(*FAILURES):
                     await listening.aclose()  # type: ignore[no-untyped-call]
+            await asyncio.sleep(_PAUSE)
 
     async def _hear(self, listening: PubSub) -> None:
         while True:

@@ -7,7 +7,6 @@ is what the next one finds.
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from math import inf
@@ -29,6 +28,7 @@ from andiron.cluster.redis.store import (
 from andiron.sm.journal import lines
 from andiron.sm.journal.config import JournalConfig
 from andiron.sm.journal.journal import Journal
+from andiron.sm.journal.promises import BREATH, Promises
 from andiron.sm.journal.records import Record
 from andiron.sm.journal.state import State
 from andiron.sm.journal.trouble import Trouble
@@ -43,18 +43,15 @@ _UNDER_WAY: Final = 4
 """Operations; what comes meanwhile goes together with the next."""
 _CALL: Final = 1 << 20
 """Bytes of lines in one operation."""
-_BREATH: Final = 0.001
-"""Seconds between two slices, for everybody else."""
 _REST: Final = 1.0
 """Seconds between two rewritings."""
 
 
-class RedisJournal:
-    """Writes a :class:`Journal`, and lives by ``timers``, as sessions do.
+class RedisJournal(Promises):
+    """A :class:`Journal` in Redis: what may be promised is what that has.
 
-    Whoever ends a turn of the event loop calls :meth:`flush` before the turn's stanzas and
-    acknowledgements go out. All of it is called on the event loop. Everything of ``config`` holds
-    but its ``durability``: whether Redis has it on a disk is for Redis to be told.
+    Everything of ``config`` holds but its ``durability``: whether Redis has it on a disk is for
+    Redis to be told.
     """
 
     alone: Final = False
@@ -78,12 +75,10 @@ class RedisJournal:
         ``name`` is what the log calls it. Every ``touch`` seconds it is used at least, so that
         Redis keeps it. ``clock`` gives the ``now`` that is passed in elsewhere.
         """
+        super().__init__(Journal(state), timers)
         self.name: Final = name
-        self.journal = Journal(state)
-        self.wake_at = inf
         self.on_lost: Callable[[], object] = _nothing
         """Told once when another process has it: nothing is promised any more, for ever."""
-        self._timers = timers
         self._store = store
         self._clock = clock
         self._touch = touch
@@ -94,10 +89,6 @@ class RedisJournal:
         self._copy: Copy | None = None
         self._abandoned = ""
         """The name of a copy that was not gone on with, or of which that is not known yet."""
-        self._taken = self._safe = 0
-        """How many batches there were, and may be promised."""
-        self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
-        """Who is to be told when so many are safe."""
         self._line = 0
         """The number of the connection: answers of another concern nobody."""
         self._joining = self._joined = False
@@ -106,7 +97,7 @@ class RedisJournal:
         self._base = 0
         """The list's size when it was written anew last."""
         self._rewrite_at = self._slice_at = self._touch_at = -inf
-        self._lost = self._closed = False
+        self._lost = False
 
     @property
     def lost(self) -> bool:
@@ -123,48 +114,21 @@ class RedisJournal:
         """How many bytes the list has."""
         return 0 if self._current is None else self._current.size
 
-    def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
-        """Send what was recorded; tell whether it may be promised, and all that was before it.
-
-        Where not, nothing may go out that rests on it (``h``, a stanza, an answer) until ``done``
-        is called, on the event loop, in the order of the calls.
-        """
-        records = self.journal.take()
-        if self._lost or self._closed:
-            return False
-        if records:
-            self._take(records, now)
-        self._work(now)
-        if self._safe >= self._taken:
-            return True
-        if done is not None:
-            self._waiting.append((self._taken, done))
-        return False
-
-    def on_timer(self, now: float) -> None:
-        """Try again what failed, and go on with what takes long."""
-        if self.journal.pending:
-            # This turn's end will do it; a batch is not to be written in parts.
-            self._timers.schedule(self, now + _BREATH)
-        else:
-            self._work(now)
-
     def abandon(self) -> None:
         """Promise nothing any more: another process may have it, or be about to."""
-        self._lost = True
+        self._lost = self._over = True
         self._timers.cancel(self)
         self._waiting.clear()
         self._current = self._copy = None
 
     def close(self) -> None:
         """Send nothing more, and promise nothing; who wants all to be safe waits for it before."""
-        self._closed = True
+        self._over = True
         self._timers.cancel(self)
 
     # Batches
 
     def _take(self, records: list[Record], now: float) -> None:
-        self._taken += 1
         body = lines.body(records)
         current, copy = self._current, self._copy
         if current is not None:
@@ -191,8 +155,8 @@ class RedisJournal:
     # What is due
 
     def _work(self, now: float) -> None:
-        """Do it; nothing is recorded that was not taken."""
-        if self._lost or self._closed:
+        """Do it."""
+        if self._over:
             return
         if self._joined:
             self._send_current(now)
@@ -213,12 +177,7 @@ class RedisJournal:
         if at == inf:
             self._timers.cancel(self)
         elif at != self.wake_at:
-            self._timers.schedule(self, max(at, now + _BREATH))
-
-    def _tell(self) -> None:
-        waiting = self._waiting
-        while waiting and waiting[0][0] <= self._safe:
-            waiting.popleft()[1]()
+            self._timers.schedule(self, max(at, now + BREATH))
 
     # Operations
 
@@ -229,7 +188,7 @@ class RedisJournal:
     def _answered(
         self, line: int, answered: Callable[[Answer, float], object], answer: Answer
     ) -> None:
-        if line != self._line or self._lost or self._closed:
+        if line != self._line or self._over:
             return
         now = self._clock()
         self._calls -= 1
@@ -332,7 +291,7 @@ class RedisJournal:
                 return
             copy = self._copy = Copy(self.journal.state)
         if self._wants_slice(copy) and now >= self._slice_at:
-            self._slice_at = now + _BREATH
+            self._slice_at = now + BREATH
             copy.go_on(self._config.slice)
         if copy.segment.size > self._config.maximum:
             self._break(f"it is full, with {copy.segment.size} bytes of what is live", now)

@@ -22,6 +22,8 @@ logger = logging.getLogger("andiron.cluster")
 
 _KEPT: Final = 7 * 86400
 """Seconds for which the number of the last holder is kept."""
+_GROUPS: Final = 8
+"""How many of what may stand for those who ask are remembered."""
 _DEFAULT: Final = Timing()
 
 
@@ -57,7 +59,14 @@ class Lease:
         """The holder's number, higher than that of each one before."""
         self.failing = ""
         """Why Redis could not be asked the last time; empty when it could."""
+        self.early = False
+        """Whether nobody can have it yet: Redis was started a moment ago, and may have lost it."""
+        self.groups = [secrets.token_hex(16)]
+        """What stands for all who ask for it, by whatever name they call the server, and for nobody
+        else: the first, once it is held. The others were, as far as this process knows, for a
+        server that has lost all gets another unless who asks first knows which it was."""
         self._fences = keys.key("fence", name)
+        self._group_key = keys.key("group", name)
         self._channel = keys.key("bell", name)
         self._client = client
         self._claim = client.register_script(CLAIM)
@@ -163,19 +172,24 @@ class Lease:
 
     async def _ask(self, patience: float) -> bool:
         """Take or renew it; tell whether it is held."""
-        keys = [self.key, self._fences, self._channel]
+        keys = [self.key, self._fences, self._channel, self._group_key]
         ttl, kept = round(self._timing.ttl * 1000), _KEPT * 1000
         async with self._asking:
             token, sent = self.token, self._clock()
             try:
                 async with asyncio.timeout(patience):
                     answer: Any = await self._claim(
-                        keys=keys, args=[token, ttl, self.fence, self._where, kept]
+                        keys=keys,
+                        args=[token, ttl, self.fence, self._where, kept, self.groups[0]],
                     )
             except FAILURES as error:
                 self._unanswered(why(error))
                 return False
             return await self._answered(token, sent, answer)
+
+    def _belong_to(self, group: str) -> None:
+        if group != self.groups[0]:
+            self.groups = [group, *(each for each in self.groups if each != group)][:_GROUPS]
 
     def _unanswered(self, reason: str) -> None:
         if not self.failing:
@@ -185,10 +199,20 @@ class Lease:
 
     async def _answered(self, token: str, sent: float, answer: Any) -> bool:
         self.failing = ""
-        granted, value = answer
+        granted, value, group = answer
+        self._belong_to(group.decode())
         now = self._clock()
         released = token != self.token
-        if not granted:
+        early, self.early = self.early, granted < 0
+        if self.early and not early:
+            logger.warning(
+                "Redis was started %g seconds ago and knows of no lease %s, which it may have lost:"
+                " nobody can have it for another %g seconds",
+                self._timing.ttl - value / 1000,
+                self.key,
+                value / 1000,
+            )
+        if granted <= 0:
             if not released:
                 self._belief.refused()
             self._free_at = now + value / 1000

@@ -15,6 +15,7 @@ from andiron.cluster.redis.belief import Timing
 from andiron.cluster.redis.connecting import FAILURES, check, client, close, why
 from andiron.cluster.redis.lease import Lease
 from andiron.cluster.redis.proof import SECRET, Asked, Asking
+from andiron.sm.owned import disown, own
 
 __all__ = ["RedisPlace", "Where"]
 
@@ -23,6 +24,8 @@ logger = logging.getLogger("andiron.cluster")
 _HOME: Final = "home"
 _STRANGERS: Final = 64
 """Connections that have proven nothing yet; more are closed at once."""
+_LOOK: Final = 1.0
+"""Seconds between two looks for a home that nothing was heard of."""
 _CONNECTING: Final = 5.0
 """Seconds that a connection to the home may take, with its proof."""
 _LONGEST: Final = 1000
@@ -82,6 +85,7 @@ class RedisPlace:
         self._listen_on = listen_on
         self._redis = client(address, timing.patience)
         self.lease: Final = Lease(self._redis, Keys(domain), _HOME, lost, timing=timing)
+        self._doorbell = self.lease.doorbell()
         self._server: asyncio.Server | None = None
         self._strangers: set[Asked] = set()
 
@@ -91,6 +95,12 @@ class RedisPlace:
             await check(self.address)
         except RedisError as error:
             raise PlaceError(str(error).removesuffix(f" ({SETTING}).")) from None
+        self._doorbell.begin()
+
+    @property
+    def early(self) -> bool:
+        """Whether nobody can be home yet, for Redis was started a moment ago."""
+        return self.lease.early
 
     async def take(self) -> bool:
         """Become home, where nobody is."""
@@ -98,6 +108,10 @@ class RedisPlace:
         if not held and self.lease.failing:
             raise self._error(self.lease.failing)
         return held
+
+    async def wait(self) -> None:
+        """Return when the lease may be free, or its holder is somewhere else."""
+        await self._doorbell.wait(min(self.lease.free_in(), _LOOK))
 
     async def reach(self, connect: Connect) -> bool:
         """Connect to the home; tell whether one answers, and knows the secret as well."""
@@ -117,24 +131,28 @@ class RedisPlace:
         """As home, take the connections of others."""
         secret = secrets.token_bytes(SECRET)
         host, port = self._listen_on
-        own = await self._own_address()
+        here = await self._own_address()
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: self._ask(secret, connect), host or own, port
+                lambda: self._ask(secret, connect), host or here, port
             )
         except OSError as error:
             raise self._error(
-                f"nothing can listen on {host or own}, port {port} ({error.strerror or error})"
+                f"nothing can listen on {host or here}, port {port} ({error.strerror or error})"
             ) from None
+        for listener in self._server.sockets:
+            own(listener.fileno())
         bound = self._server.sockets[0].getsockname()
         everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - as the operator says
-        where = Where(own if everywhere or not host else host, bound[1], secret)
+        where = Where(here if everywhere or not host else host, bound[1], secret)
         await self.lease.publish(where.written())
 
     async def close(self) -> None:
         """Take no more connections; the home stays this process."""
         server, self._server = self._server, None
         if server is not None:
+            for listener in server.sockets:
+                disown(listener.fileno())
             server.close()
         for stranger in list(self._strangers):
             stranger.drop()
@@ -147,6 +165,7 @@ class RedisPlace:
     async def end(self) -> None:
         """Release it, and close the connections to Redis."""
         await self.release()
+        await self._doorbell.end()
         await close(self._redis)
 
     def _ask(self, secret: bytes, connect: Connect) -> asyncio.Protocol:

@@ -3,7 +3,8 @@
 A lease is a hash: ``token``, which its holder alone knows, ``fence``, a number that rises from
 holder to holder, and ``where``, what the holder says of itself. The number that was given last is
 kept longer than any lease. It is the server's clock in milliseconds, or one more than the last, so
-that it rises also over a server that has lost what it had.
+that it rises also over a server that has lost what it had. Which chat it is that all who take it
+are of is told by a random name beside it, made by the first.
 
 The journal is a hash, too: ``current``, the name of the list that has its lines, and ``writer``,
 the connection that may append to it. What an earlier connection still had under way when it
@@ -15,21 +16,22 @@ from typing import Final
 __all__ = ["APPEND", "ASIDE", "CLAIM", "JOIN", "RELEASE", "SWITCH"]
 
 CLAIM: Final = """
-local lease, fences, bell = KEYS[1], KEYS[2], KEYS[3]
+local lease, fences, bell, names = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local token, ttl, mine, where, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local holder = redis.call('hget', lease, 'token')
+local name = redis.call('get', names) or ARGV[6]
 local fence
 if holder == token then
   fence = redis.call('hget', lease, 'fence')
 elseif holder then
-  return {0, redis.call('pttl', lease)}
+  return {0, redis.call('pttl', lease), name}
 else
   local last = redis.call('get', fences)
   if mine == '' and not last then
     local up = string.match(redis.call('info', 'server'), 'uptime_in_seconds:(%d+)')
     local early = ttl - up * 1000
     if early > 0 then
-      return {0, early}
+      return {-1, early, name}
     end
   end
   if mine == '' then
@@ -37,7 +39,7 @@ else
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     fence = string.format('%.0f', math.max(now, (tonumber(last) or 0) + 1))
   elseif last and last ~= mine then
-    return {0, 0}
+    return {0, 0, name}
   else
     fence = mine
   end
@@ -50,18 +52,23 @@ redis.call('pexpire', lease, ttl)
 if holder ~= token or redis.call('pexpire', fences, keep) == 0 then
   redis.call('set', fences, fence, 'px', keep)
 end
+if redis.call('pexpire', names, keep) == 0 then
+  redis.call('set', names, name, 'px', keep)
+end
 if where ~= '' and where ~= former then
   redis.call('hset', lease, 'where', where)
   redis.call('publish', bell, 'here')
 end
-return {1, fence}
+return {1, fence, name}
 """
-"""Take or renew a lease: ``{1, fence}``, or ``{0, milliseconds}`` until it may be free.
+"""Take or renew a lease: ``{1, fence, name}``, or ``{0, milliseconds, name}`` until it may be free;
+-1 in place of 0: the server has not run for long enough.
 
 Whoever has it renews it also where the server's memory is full, for which nothing may be set.
 ``mine`` is the fence of who renews, empty for who takes. Who renews what the server has lost gets
 it again, if nobody had it since. Where no number is known the server may have been started without
-what it had: nobody takes it before the time is over for which others may believe to hold it.
+what it had: nobody takes it before the time is over for which others may believe to hold it. The
+name is what the server has, or what who asks knows it to be.
 """
 
 RELEASE: Final = """

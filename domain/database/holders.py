@@ -7,7 +7,7 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,20 +78,23 @@ class Tenure:
     """A process's turn at a database that several take by turns, for as long as it is ``held``.
 
     Something else gives the turns, and to one at a time. ``turns`` says what: the same for all
-    that take turns, and for no others.
+    that take turns, and for no others. ``formerly`` are what was so before.
     """
 
-    def __init__(self, turns: str, held: Callable[[], bool]) -> None:
+    def __init__(self, turns: str, held: Callable[[], bool], formerly: Iterable[str] = ()) -> None:
         self.held: Final = held
-        group = hashlib.sha256(turns.encode()).hexdigest()[:6]
-        self.name: Final = Holder.own().text(group + secrets.token_hex(3))
+        self.name: Final = Holder.own().text(_mark(turns) + secrets.token_hex(3))
         """What this turn's connections are called."""
-        self.names: Final = f"andiron %#{group}%"
-        """A pattern, as SQL has them, of what those of all turns are called."""
+        self.names: Final = [f"andiron %#{_mark(each)}%" for each in (turns, *formerly)]
+        """Patterns, as SQL has them, of what those of all turns are called."""
 
 
 UNKNOWN: Final = Holder(0, 0, "")
 """A process that told nothing of itself."""
+
+
+def _mark(turns: str) -> str:
+    return hashlib.sha256(turns.encode()).hexdigest()[:6]
 
 
 def _is_worker() -> bool:

@@ -1,6 +1,7 @@
 """The right to serve a database of PostgreSQL: an advisory lock on a connection of its own.
 
-The server releases the lock with the connection, however that ends. So the
+The server releases the lock with the connection, however that ends: with the
+process, too, since no child that is forked has it. So the
 connection has a pulse, and where it is lost the lock is taken again on a new
 one, unless another server was quicker.
 
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from andiron.domain.database.engines import DatabaseError
 from andiron.domain.database.holders import Holder, Tenure
+from andiron.sm.owned import disown, own
 
 __all__ = ["ConnectionClaim"]
 
@@ -36,7 +38,8 @@ AND classid::bigint = $1 AND objid::bigint = $2
 """
 _OUST: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE $1 AND application_name <> $2
+WHERE datname = current_database()
+AND application_name LIKE ANY ($1::text[]) AND application_name <> $2
 """
 _OUSTING: Final = 10.0
 """Seconds in which connections of former turns end."""
@@ -67,6 +70,7 @@ class ConnectionClaim:
         self._lost = lost
         self._tenure = tenure
         self._connection: Any = None
+        self._let_go: Callable[[], None] = _nothing
         self._gone = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -86,7 +90,13 @@ class ConnectionClaim:
         if self._connection is None:
             self._connection = connection = await self._connect()
             self._gone = gone = asyncio.Event()
-            connection.add_termination_listener(lambda _connection: gone.set())
+            self._let_go = let_go = _owned(connection)
+
+            def ended(_connection: object) -> None:
+                let_go()
+                gone.set()
+
+            connection.add_termination_listener(ended)
         try:
             if self._tenure is not None:
                 await self._oust(self._tenure)
@@ -136,6 +146,7 @@ class ConnectionClaim:
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._let_go()
             # The server lets go of the lock at once, not when it has noticed the end.
             with contextlib.suppress(Exception):
                 await connection.execute("SELECT pg_advisory_unlock_all()", timeout=_FAREWELL)
@@ -179,3 +190,25 @@ class ConnectionClaim:
                 if holder != Holder.own():
                     return holder
             await asyncio.sleep(_PAUSE)
+
+
+def _nothing() -> None:
+    """Have no connection to let go of."""
+
+
+def _owned(connection: Any) -> Callable[[], None]:
+    """Have no child keep a connection; return what is to be called before it is closed, or after.
+
+    Asyncpg shows its socket to nobody.
+    """
+    transport = getattr(connection, "_transport", None)
+    if transport is None:
+        return _nothing
+    files = [transport.get_extra_info("socket").fileno()]
+    own(files[0])
+
+    def let_go() -> None:
+        while files:
+            disown(files.pop())
+
+    return let_go

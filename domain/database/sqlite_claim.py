@@ -9,8 +9,9 @@ do not meet, nor does it end when something else closes the file, and which
 works wherever SQLite's own do. flock(2) would not: on network file systems and
 on BSD it is one with the locks of SQLite, which could take none beside it.
 
-The kernel releases both with the process that holds them, however that ends.
-The file stays, since another process may be about to lock it.
+The kernel releases both with the process that holds them, however that ends,
+and children that are forked do not have them. The file stays, since another
+process may be about to lock it.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from typing import Final
 
 from andiron.domain.database.engines import SETTING, DatabaseError
 from andiron.domain.database.holders import UNKNOWN, Holder, has_fellows
+from andiron.sm.owned import disown, own
 
 if sys.platform != "win32":
     import fcntl
@@ -93,6 +95,7 @@ class FileClaim:
             await asyncio.wait([self._keeper])
             self._keeper = None
         if self._within is not None:
+            disown(self._within)
             _set_lock_within(self._within, locked=False)
             _close_gently(self._within)
             self._within = None
@@ -115,6 +118,7 @@ class FileClaim:
             os.close(number)
             raise self._failure(error) from None
         self._file = number
+        own(number)
         with contextlib.suppress(OSError):  # a full disk, which is told where it matters
             os.ftruncate(number, 0)
             os.write(number, Holder.own().text().encode())
@@ -122,7 +126,8 @@ class FileClaim:
 
     def _unlock(self) -> None:
         if self._file is not None:
-            # A child that was forked meanwhile has the file, too: closing it here is not enough.
+            disown(self._file)
+            # A child may have been forked this moment: closing it here is not enough.
             if sys.platform != "win32":
                 fcntl.flock(self._file, fcntl.LOCK_UN)
             os.close(self._file)
@@ -147,6 +152,7 @@ class FileClaim:
             _close_gently(number)
             return True
         self._within = number
+        own(number)
         return True
 
     async def _keep(self, served: os.stat_result) -> None:

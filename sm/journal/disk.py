@@ -7,6 +7,8 @@ import stat
 import sys
 from collections.abc import Iterable
 
+from andiron.sm.owned import disown, own
+
 if sys.platform != "win32":
     import fcntl
 
@@ -112,7 +114,8 @@ class Disk:
 
     def close(self, file: int) -> None:
         """Close it and let others have it."""
-        # A child that was forked meanwhile has the file, too: closing it here is not enough.
+        disown(file)
+        # A child may have been forked this moment: closing it here is not enough.
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_UN)
         os.close(file)
@@ -129,6 +132,7 @@ class Disk:
         except BaseException:
             os.close(file)
             raise
+        own(file)
         return file
 
 

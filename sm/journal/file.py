@@ -8,7 +8,6 @@ import contextlib
 import errno
 import logging
 import os
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -19,6 +18,7 @@ from andiron.sm.journal.config import Durability, JournalConfig
 from andiron.sm.journal.disk import Disk, TakenError
 from andiron.sm.journal.journal import Journal
 from andiron.sm.journal.opening import open_journal, why
+from andiron.sm.journal.promises import BREATH, Promises
 from andiron.sm.journal.records import Record
 from andiron.sm.journal.segment import Copy, Segment, temporary, write_anew
 from andiron.sm.journal.syncing import Syncing
@@ -32,8 +32,6 @@ logger = logging.getLogger("andiron.sm")
 _DEFAULTS: Final = JournalConfig()
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Failures that end when there is room again; after others the file is not written to again."""
-_BREATH: Final = 0.001
-"""Seconds between two slices, for everybody else."""
 _REST: Final = 1.0
 """Seconds between two rewritings: with little room each frees little."""
 _LATER: Final = 60.0
@@ -51,11 +49,10 @@ class _Job:
     copy: Copy | None
 
 
-class JournalFile:
-    """Writes a :class:`Journal`, and lives by ``timers``, as sessions do; made by :meth:`open`.
+class JournalFile(Promises):
+    """A :class:`Journal` in a file; made by :meth:`open`, and :meth:`close` is the clean stop.
 
-    Whoever ends a turn of the event loop calls :meth:`flush` before the turn's stanzas and
-    acknowledgements go out; :meth:`close` is the clean stop. All of it is called on the event loop.
+    What may be promised is what the disk has, or the kernel, as the ``config`` says.
     """
 
     alone: Final = True
@@ -72,11 +69,9 @@ class JournalFile:
         config: JournalConfig,
         disk: Disk,
     ) -> None:
+        super().__init__(journal, timers)
         self.path = path
-        self.journal = journal
-        self.wake_at = inf
         self._segment = segment
-        self._timers = timers
         self._syncing = syncing
         self._clock = clock
         self._config = config
@@ -86,10 +81,8 @@ class JournalFile:
         self._held: list[bytes] = []
         """Batches that the file has not got."""
         self._held_bytes = 0
-        self._taken = self._written = self._safe = 0
-        """How many batches there were, are in the file, and may be promised."""
-        self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
-        """Who is to be told when so many are safe."""
+        self._written = 0
+        """How many batches are in the file."""
         self._full = False
         self._stale = False
         """Whether the file lacks batches that are no longer held, and must be written anew."""
@@ -102,7 +95,6 @@ class JournalFile:
         """Whether the file's name is on the disk."""
         self._discarded: list[int] = []
         """Files to be closed when no thread waits for them."""
-        self._closed = False
 
     @classmethod
     def open(
@@ -137,46 +129,20 @@ class JournalFile:
         """How many bytes the file has."""
         return self._segment.size
 
-    def flush(self, now: float, done: Callable[[], object] | None = None) -> bool:
-        """Write what was recorded; tell whether it may be promised, and all that was before it.
-
-        Where not, nothing may go out that rests on it (``h``, a stanza, an answer) until ``done``
-        is called, on the event loop, in the order of the calls: when the disk has it, or when
-        :attr:`failing` is over.
-        """
-        records = self.journal.take()
-        if self._closed:
-            return False
-        if records:
-            self._take(records, now)
-        self._work(now)
-        if self._safe >= self._taken:
-            return True
-        if done is not None:
-            self._waiting.append((self._taken, done))
-        return False
-
-    def on_timer(self, now: float) -> None:
-        """Try again what failed, and go on with what takes long."""
-        if self.journal.pending:
-            # This turn's end will do it; a batch is not to be written in parts.
-            self._timers.schedule(self, now + _BREATH)
-        else:
-            self._work(now)
-
     def close(self) -> None:
         """Write the live state anew, on the disk, and let go of the file; waits for that.
 
         Where it cannot be, which is logged, the file says what was promised. Nothing is promised
         from then on.
         """
-        self._closed = True
+        self._over = True
         self._timers.cancel(self)
         self._syncing.end()
         self._job = None
         now = self._clock()
         records = self.journal.take()
         if records:
+            self._taken += 1
             self._take(records, now)
         if self._held:
             self._append(now)
@@ -197,7 +163,6 @@ class JournalFile:
     # Batches
 
     def _take(self, records: list[Record], now: float) -> None:
-        self._taken += 1
         body = lines.body(records)
         if not self._stale:
             self._held.append(body)
@@ -248,7 +213,7 @@ class JournalFile:
             self._trouble.end()
 
     def _work(self, now: float) -> None:
-        """Do what is due; nothing is recorded that was not taken."""
+        """Do what is due."""
         if self._held and now >= self._trouble.over_at:
             self._append(now)
         if self._copy is not None:
@@ -260,11 +225,6 @@ class JournalFile:
             self._sync()
         self._wake(now)
         self._tell()
-
-    def _tell(self) -> None:
-        waiting = self._waiting
-        while waiting and waiting[0][0] <= self._safe:
-            waiting.popleft()[1]()
 
     def _wake(self, now: float) -> None:
         at = inf
@@ -278,7 +238,7 @@ class JournalFile:
         if at == inf:
             self._timers.cancel(self)
         elif at != self.wake_at:
-            self._timers.schedule(self, max(at, now + _BREATH))
+            self._timers.schedule(self, max(at, now + BREATH))
 
     # Writing anew
 
@@ -289,7 +249,7 @@ class JournalFile:
         return size > min(max(config.floor, config.factor * base), (base + config.maximum) // 2)
 
     def _begin_copy(self, now: float) -> None:
-        self._slice_at = now + _BREATH
+        self._slice_at = now + BREATH
         try:
             file = self._disk.create(temporary(self.path))
         except (OSError, TakenError) as error:
@@ -303,7 +263,7 @@ class JournalFile:
 
     def _go_on(self, now: float) -> None:
         assert self._copy is not None
-        self._slice_at = now + _BREATH
+        self._slice_at = now + BREATH
         try:
             self._copy.go_on(self._config.slice)
         except OSError as error:
@@ -379,7 +339,7 @@ class JournalFile:
         self._syncing.start(wait, self._synced)
 
     def _synced(self, error: OSError | None) -> None:
-        if self._closed:
+        if self._over:
             return
         job, self._job = self._job, None
         assert job is not None

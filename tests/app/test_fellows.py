@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from support.asgi import AsgiClient
+from support.direct import DirectTransport
+from support.taken import TakenClient
 from support.waiting import until
 
 from andiron import Person, doorway, fellows, meeting
@@ -28,6 +30,8 @@ from andiron.doorway import Asked, Doorway
 from andiron.settings import SettingsError
 from andiron.version import __version__
 from andiron.web import readiness
+from andiron.web.proxy import Proxies
+from andiron.websocket.config import WebSocketConfig
 from tests.app.test_application import WebSocket
 from tests.app.test_continuity import SAY, failure, make_people, online, resume
 
@@ -59,11 +63,14 @@ async def running(*chats):
         yield
 
 
-async def ask(chat, path, **options):
-    transport = httpx.ASGITransport(chat)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+async def ask(chat, path, *, direct=False, client="127.0.0.1", **options):
+    """Return what a request is answered; ``direct``: by a server that can do without ASGI."""
+    transport = httpx.ASGITransport(chat, client=(client, 1))
+    if direct:
+        transport = DirectTransport(chat)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
         method = "POST" if "content" in options else "GET"
-        return await client.request(method, path, **options)
+        return await asking.request(method, path, **options)
 
 
 async def test_the_first_is_home_and_the_others_relay_to_it(made):
@@ -129,8 +136,9 @@ async def test_when_the_home_ends_a_door_takes_up_all_there_is(made):
 class Bosh:
     """A BOSH session whose requests go to several applications by turns."""
 
-    def __init__(self, *chats):
+    def __init__(self, *chats, direct=False):
         self.chats = itertools.cycle(chats)
+        self.direct = direct
         self.rid = random.randrange(2**32)
         self.sid = ""
 
@@ -140,6 +148,7 @@ class Bosh:
         answer = await ask(
             next(self.chats),
             "/http-bind",
+            direct=self.direct,
             content=f"<body xmlns='{HTTPBIND}' rid='{self.rid}'{sid}{attributes}>{payload}</body>",
         )
         assert answer.status_code == 200, answer.text
@@ -165,11 +174,12 @@ class Bosh:
         return answer
 
 
-async def test_requests_of_one_bosh_session_go_to_any(made):
+@pytest.mark.parametrize("direct", [False, True])
+async def test_requests_of_one_bosh_session_go_to_any(made, direct):
     home, door, other = made(), made(), made()
     async with running(home, door, other):
         await make_people(home, "alice", "bob")
-        alice = Bosh(door, home, other)
+        alice = Bosh(door, home, other, direct=direct)
         await alice.online("alice")
         bob = await online(other, "bob")
         for number in range(6):
@@ -179,6 +189,72 @@ async def test_requests_of_one_bosh_session_go_to_any(made):
         await alice.say(alice_says)
         await bob.until("heard")
         await alice.say("", " type='terminate'")
+
+
+class Taken(TakenClient):
+    """A client of a server that takes WebSockets over, with nobody around it."""
+
+    ends_at_once = True
+
+
+async def test_what_doors_relay_needs_no_task_at_home(made):
+    home, door = made(), made()
+    async with running(home, door):
+        await make_people(home, "alice", "bob")
+        alice = await online(door, "alice")
+        bob = Taken(door)
+        await bob.opened()
+        secret = base64.b64encode(b"\0bob\0secret").decode()
+        bob.send(
+            f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>"
+        )
+        assert "<success" in await bob.text()
+        assert bob.carrier is not None
+        carol = Bosh(door, direct=True)
+        await carol.online("alice")
+        alice.send("<iq xmlns='jabber:client' type='get' id='still'><x/></iq>")
+        await alice.until("still")
+        (link,) = home._fellows.doors
+        assert link.calls == 2
+        assert not home._fellows._home._tasks
+        assert door._connections._count == 2
+        await bob.cut()
+        await until(lambda: link.calls == 1)
+
+
+async def test_a_websocket_that_a_door_has_taken_over_ends_with_either(made):
+    home, door = made(), made()
+    async with running(home):
+        await make_people(home, "alice")
+        async with running(door):
+            client = Taken(door)
+            await client.opened()
+            assert client.carrier is not None
+            door._fellows.leave()
+            await client.task
+            assert client.code == 1012
+        async with running(door):
+            client = Taken(door)
+            await client.opened()
+            home._lose_database("The database is another server's.")
+            await client.task
+            assert client.code == 1012
+
+
+async def test_a_post_that_a_door_has_taken_is_answered_when_it_leaves(made):
+    home, door = made(), made()
+    async with running(home):
+        await make_people(home, "alice")
+        async with running(door):
+            alice = Bosh(home)
+            await alice.online("alice")
+            alice.rid += 1
+            body = f"<body xmlns='{HTTPBIND}' rid='{alice.rid}' sid='{alice.sid}'/>"
+            held = asyncio.create_task(ask(door, "/http-bind", direct=True, content=body))
+            await until(lambda: home._fellows.doors[0].calls == 1)
+            door._fellows.leave()
+            answer = await held
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
 async def test_a_request_that_is_held_through_a_door_that_leaves_is_answered(made):
@@ -348,7 +424,7 @@ async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
         link.transport.pause_reading()
         header = {"x": "x" * 60_000}
         asking = [asyncio.create_task(ask(door, "/nowhere", headers=header)) for _ in range(100)]
-        await until(lambda: way.congested and door._fellows._doorway._waiting)
+        await until(lambda: way.congested and door._fellows._doorway._room.taken)
         for _ in range(100):
             await asyncio.sleep(0)
         # What the kernel has taken aside: it keeps some hundreds of KiB.
@@ -360,18 +436,42 @@ async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
 
 async def test_requests_wait_for_a_home_within_bounds(made, monkeypatch):
     monkeypatch.setattr(doorway, "_PATIENCE", 0.02)
-    way = Doorway(Asked(None, None, 0))
+    way = Doorway(Asked(None, None, 0), Proxies(()), WebSocketConfig())
     assert (await ask(way.router, "/nowhere")).status_code == 503
     assert (await ask(way.router, "/readyz")).text == "no home\n"
     monkeypatch.setattr(doorway, "_PATIENCE", 60)
     waiting = asyncio.create_task(ask(way.router, "/nowhere"))
-    await until(lambda: way._waiting)
-    monkeypatch.setattr(doorway, "_MOST_WAITING", 3 * way._waiting)
-    large = {"x": "x" * 2 * way._waiting}
+    await until(lambda: way._room.taken)
+    size = way._room.taken
+    way._room._most = 4 * size
+    large = {"x": "x" * 3 * size}
     assert (await ask(way.router, "/nowhere", headers=large)).status_code == 503
     way.lead(PlainTextResponse("here"))
     assert (await waiting).text == "here"
-    assert not way._waiting
+    assert not way._room.taken
+
+
+async def test_one_client_does_not_take_all_the_room_in_which_requests_wait(monkeypatch):
+    monkeypatch.setattr(doorway, "_PATIENCE", 60)
+    monkeypatch.setattr(doorway, "_MOST_OF_ONE", 20_000)
+    way = Doorway(Asked(None, None, 0), Proxies.of(["10.0.0.0/8"]), WebSocketConfig())
+
+    def wait(client, **headers):
+        return asyncio.create_task(ask(way.router, "/nowhere", client=client, headers=headers))
+
+    greedy = [wait(f"2001:db8::{number}") for number in range(3)]
+    await until(lambda: any(task.done() for task in greedy))
+    assert sorted(task.done() for task in greedy) == [False, False, True]
+    # A proxy is taken for whom it forwards, and one that says no more for anybody.
+    others = [wait("10.0.0.1", **{"x-forwarded-for": f"192.0.2.{number}"}) for number in range(3)]
+    others += [wait("10.0.0.1") for _ in range(4)]
+    others += [wait("127.0.0.1") for _ in range(4)]
+    taken = way._room.taken
+    await until(lambda: way._room.taken > taken + 11 * 8192)
+    assert not any(task.done() for task in others)
+    way.lead(PlainTextResponse("here"))
+    assert [(await task).text for task in others] == ["here"] * 11
+    await asyncio.gather(*greedy)
 
 
 # What the site says
@@ -402,6 +502,7 @@ async def test_the_site_is_asked_at_the_door_where_its_middleware_has_been(made)
         assert asked == ["/ws"]
         assert (await ask(site(door), "/http-bind", content="<body/>")).text
         assert asked == ["/ws", "/http-bind"]
+        assert door.direct({"headers": [(b"host", b"localhost")]}) is None, "the site is asked"
 
 
 async def test_a_picture_that_is_too_large_costs_nobody_his_sign_in(made):

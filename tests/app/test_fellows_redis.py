@@ -201,6 +201,33 @@ async def test_a_home_that_hangs_is_replaced(made, short, monkeypatch):
         await until(lambda: door.at_home)
 
 
+async def test_processes_that_call_one_redis_by_two_names_are_of_one_chat(made, server):
+    home, door = made(), made(cluster=f"redis://localhost:{server.port}/0")
+    async with contextlib.AsyncExitStack() as first:
+        await first.enter_async_context(home.lifespan())
+        former = home._fellows.tenure()
+        async with running(door):
+            assert (await ask(door, "/readyz")).text == "ready\n"
+            await first.aclose()
+            await until(lambda: door.at_home)
+            assert door._fellows.tenure().names[0] == former.names[0]
+            assert door._fellows.tenure().name != former.name
+
+
+async def test_the_first_start_on_a_new_redis_says_for_what_it_waits(
+    made, server, redis, short, monkeypatch, caplog
+):
+    monkeypatch.setattr(fellows, "_GREETING", 0.05)
+    await redis.flushall()
+    server.kill()
+    server.start()
+    chat = made()
+    async with chat.lifespan():
+        assert chat.at_home, "it is waited for"
+    assert "knows of no lease andiron:{localhost}:lease:home, which it may have lost" in caplog.text
+    assert "does not answer" not in caplog.text
+
+
 async def test_settings_of_redis_that_cannot_be(made, server, monkeypatch, tmp_path):
     server.kill()
     message = await failure(made())

@@ -3,6 +3,7 @@
 import pytest
 
 from andiron.bosh.direct import DirectPost
+from andiron.sm.link import STRANGER
 
 XML = "text/xml; charset=utf-8"
 HELD = "<body xmlns='http://jabber.org/protocol/httpbind'/>"
@@ -17,7 +18,7 @@ class Endpoint:
         self.taken = []
         self.lost = []
 
-    def take(self, data, call, scope):
+    def take(self, data, call, scope, visitor):
         self.taken.append((data, len(scope["headers"])))
         if self.answer is not None:
             call.reply(self.answer, 200, XML)
@@ -44,7 +45,7 @@ class Server:
 
 def test_one_that_is_answered_at_once(scope):
     endpoint, server = Endpoint(HELD), Server()
-    post = DirectPost(endpoint, scope, [(b"vary", b"Origin")], 0)
+    post = DirectPost(endpoint, scope, STRANGER, [(b"vary", b"Origin")], 0)
     post.begin(b"<body/>", server.write)
     ((status, headers, body),) = server.written
     assert endpoint.taken == [(b"<body/>", 1)]
@@ -58,7 +59,7 @@ def test_one_that_is_answered_at_once(scope):
 
 def test_one_that_is_held_is_answered_once(scope):
     endpoint, server = Endpoint(), Server()
-    post = DirectPost(endpoint, scope, [], 0)
+    post = DirectPost(endpoint, scope, STRANGER, [], 0)
     post.begin(b"<body/>", server.write)
     assert not server.written
     post.reply(HELD, 404, XML)
@@ -68,14 +69,14 @@ def test_one_that_is_held_is_answered_once(scope):
 
 def test_the_head_of_one_that_is_held_is_let_go(scope):
     headers = scope["headers"]
-    DirectPost(Endpoint(), scope, [], 0).begin(b"<body/>", Server().write)
+    DirectPost(Endpoint(), scope, STRANGER, [], 0).begin(b"<body/>", Server().write)
     assert (headers, scope) == ([], {})
 
 
 @pytest.mark.parametrize("has_session", [True, False])
 def test_one_that_is_lost_is_not_answered(scope, has_session):
     endpoint, server = Endpoint(has_session=has_session), Server()
-    post = DirectPost(endpoint, scope, [], 0)
+    post = DirectPost(endpoint, scope, STRANGER, [], 0)
     post.begin(b"<body/>", server.write)
     post.lost()
     post.lost()
@@ -86,5 +87,5 @@ def test_one_that_is_lost_is_not_answered(scope, has_session):
 
 def test_one_that_is_lost_before_its_body_came(scope):
     endpoint = Endpoint()
-    DirectPost(endpoint, scope, [], 0).lost()
+    DirectPost(endpoint, scope, STRANGER, [], 0).lost()
     assert not endpoint.lost

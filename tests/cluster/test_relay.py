@@ -12,12 +12,14 @@ from support.waiting import until
 from andiron.cluster import door as door_module
 from andiron.cluster import home as home_module
 from andiron.cluster import link as link_module
+from andiron.cluster import relayed as relayed_module
 from andiron.cluster.door import HomeLink, HomeLostError, TooLargeError
 from andiron.cluster.frames import Kind, head
 from andiron.cluster.hello import Hello
 from andiron.cluster.home import DOOR, Home
-from andiron.cluster.link import COST, WINDOW
+from andiron.cluster.link import COST
 from andiron.cluster.unix_place import UnixPlace
+from andiron.cluster.window import WINDOW
 
 LIMIT = 100_000
 FILES = {"ANDIRON_UPLOAD_DIR": "1:1/x"}
@@ -36,9 +38,17 @@ HTTP = {
 
 @contextlib.asynccontextmanager
 async def connected(
-    tmp_path, app, *, own=OWN, other=OTHER, changed=lambda: None, home_tells=dict, door_tells=dict
+    tmp_path,
+    app,
+    *,
+    own=OWN,
+    other=OTHER,
+    changed=lambda: None,
+    home_tells=dict,
+    door_tells=dict,
+    direct=None,
 ):
-    """Serve an ASGI application at home; give it, and what relays to it."""
+    """Serve an ASGI application at home, or without ASGI; give it, and what relays to it."""
     labels = []
 
     async def serve(scope, receive, send, told):
@@ -46,7 +56,7 @@ async def connected(
         await app(scope, receive, send)
 
     place = UnixPlace(str(tmp_path / "chat.sock"))
-    home = Home(serve, own, LIMIT, home_tells)
+    home = Home(serve, own, LIMIT, home_tells, direct)
     assert await place.take()
     await place.listen(home.accept)
     link = HomeLink(other, LIMIT, changed, door_tells)
@@ -110,7 +120,7 @@ async def nothing_left(both):
     """Wait until both ends have forgotten all calls."""
     await until(
         lambda: (
-            not both.link._calls
+            not both.link.open_calls
             and not both.home._tasks
             and not any(each.calls for each in both.home.connected)
         )
@@ -140,20 +150,6 @@ async def test_a_request_and_its_answer_whatever_their_size(tmp_path):
         await nothing_left(both)
 
 
-async def test_an_answer_that_is_larger_than_a_frame_may_be(tmp_path, monkeypatch):
-    monkeypatch.setattr(door_module, "_LARGEST", 100_000)
-
-    async def app(_scope, _receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"a" * 300_000, "more_body": True})
-        await send({"type": "http.response.body", "body": b"b" * 300_000})
-
-    async with connected(tmp_path, app) as both:
-        answer = await Request(both.link, b"").answer()
-        assert answer == (200, b"a" * 300_000 + b"b" * 300_000)
-        assert both.link.open
-
-
 async def test_a_websocket_from_beginning_to_end(tmp_path):
     async with connected(tmp_path, echo) as both:
         client = await AsgiClient(relayed(both.link)).connected()
@@ -177,6 +173,35 @@ async def test_a_handshake_that_is_refused_is_answered_by_http(tmp_path):
 
     async with connected(tmp_path, refuse) as both:
         assert await AsgiClient(relayed(both.link)).refusal() == (403, "no")
+
+
+async def test_an_answer_of_any_size_goes_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(door_module, "LARGEST", 100_000)
+    body = bytes(range(256)) * 2000
+
+    async def large(scope, receive, send):
+        await answering(send, body)
+
+    async with connected(tmp_path, large) as both:
+        assert await Request(both.link, b"").answer() == (200, body)
+        assert both.link.open
+
+
+async def test_a_request_that_is_there_goes_with_its_scope(tmp_path):
+    kinds = []
+
+    async with connected(tmp_path, echo) as both:
+        write = both.link.write
+        both.link.write = lambda kind, *rest: kinds.append(kind) or write(kind, *rest)
+        assert await Request(both.link, b"all").answer() == (201, b"all")
+        assert Kind.REQUEST in kinds
+        assert Kind.CALL not in kinds
+        kinds.clear()
+        slow = Request(both.link)
+        await until(lambda: Kind.CALL in kinds)  # Home hears of it, and can count it.
+        slow.incoming.put_nowait({"type": "http.request", "body": b"late", "more_body": False})
+        assert await slow.answer() == (201, b"late")
+        assert Kind.REQUEST not in kinds
 
 
 async def test_an_answer_comes_as_it_is_made(tmp_path):
@@ -327,7 +352,7 @@ async def test_a_slow_client_holds_up_nobody_but_its_own_call(tmp_path):
 async def test_a_client_that_takes_nothing_is_let_go_when_its_call_has_ended(
     tmp_path, monkeypatch, gone
 ):
-    monkeypatch.setattr(door_module, "_LINGER", 0.01)
+    monkeypatch.setattr(relayed_module, "_LINGER", 0.01)
     end = asyncio.Event()
 
     async def drop(scope, receive, send):
@@ -583,7 +608,7 @@ async def test_more_messages_than_there_is_room_for_are_too_many(tmp_path):
     async with connected(tmp_path, wait) as both:
         client = AsgiClient(relayed(both.link))
         await until(lambda: both.home._tasks)
-        (number,) = both.link._calls
+        (number,) = both.link.open_calls
         for _ in range(WINDOW // COST + 2):
             both.link.write(Kind.TEXT, number, b"")
         await asyncio.wait([both.link.over])
@@ -616,7 +641,7 @@ async def test_a_flood_of_frames_is_read_in_slices(tmp_path, monkeypatch):
     async with connected(tmp_path, count) as both:
         client = AsgiClient(relayed(both.link))
         await client.event()
-        (number,) = both.link._calls
+        (number,) = both.link.open_calls
         for each in range(100):
             both.link.write(Kind.TEXT, number, b"%d" % each)
 

@@ -13,6 +13,8 @@ import pytest
 from support.waiting import until
 
 from andiron.cluster import unix_place
+from andiron.cluster.door import HomeLink
+from andiron.cluster.hello import Hello
 from andiron.cluster.place import PlaceError
 from andiron.cluster.unix_place import UnixPlace
 
@@ -31,14 +33,40 @@ asyncio.run(hold())
 """
 
 
+FORK = """
+import asyncio, os, sys
+from andiron.cluster.hello import Hello
+from andiron.cluster.home import Home
+from andiron.cluster.unix_place import UnixPlace
+
+async def hold():
+    place, home = UnixPlace(sys.argv[1]), Home(None, Hello("localhost", 1), 1000)
+    assert await place.take()
+    await place.listen(home.accept)
+    print("held", flush=True)
+    while not home.links:
+        await asyncio.sleep(0.01)
+    if not os.fork():
+        os.read(0, 1)
+        os._exit(0)
+    print("forked", flush=True)
+    await asyncio.sleep(1000)
+
+asyncio.run(hold())
+"""
+"""It forks a child when another has joined; that lives for as long as it may read."""
+
+
 @pytest.fixture
 def path(tmp_path):
     return str(tmp_path / "chat.sock")
 
 
-def held_by_another(path):
+def held_by_another(path, script=HOLD):
     """Return a process that has the place."""
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert holder.stdout.readline() == b"held\n"
     return holder
 
@@ -116,6 +144,21 @@ async def test_it_is_free_when_its_process_is_killed(path, made):
     assert not await UnixPlace(path).reach(Counting)
 
 
+async def test_a_child_of_a_home_that_is_killed_keeps_nothing_of_it(path):
+    with held_by_another(path, FORK) as holder:
+        place = UnixPlace(path)
+        link = HomeLink(Hello("localhost", 2), 1000, lambda: None)
+        assert await place.reach(lambda: link)
+        assert await asyncio.to_thread(holder.stdout.readline) == b"forked\n"
+        assert not await place.take()
+        holder.send_signal(signal.SIGKILL)
+        await asyncio.wait([link.over])
+        holder.wait()
+        assert not await place.reach(Counting)
+        assert await place.take()
+        await place.release()
+
+
 async def test_while_it_is_closed_it_is_still_taken(path):
     place, other = UnixPlace(path), UnixPlace(path)
     await place.take()
@@ -184,6 +227,18 @@ async def test_a_socket_file_that_is_removed_is_made_anew(path, made, monkeypatc
     await until(lambda: len(made) == 2)
     await closed(made)
     await place.release()
+
+
+async def test_what_keeps_it_from_being_looked_after_is_said(path, monkeypatch, caplog):
+    monkeypatch.setattr(unix_place, "_PULSE", 0.001)
+    place = UnixPlace(path)
+    await place.take()
+    monkeypatch.setattr(place, "_keep_lock", lambda: 1 / 0)
+    await place.listen(Counting)
+    await until(place._watching.done)
+    await place.release()
+    assert "was not looked after" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_who_is_another_users_is_neither_let_in_nor_believed(path, monkeypatch, caplog):

@@ -97,16 +97,49 @@ async def test_it_is_renewed(make: Make) -> None:
 async def test_others_hear_of_it(make: Make) -> None:
     one, other = make(), make()
     await one.lease.take()
-    async with other.lease.doorbell() as bell:
-        await bell.wait(30)  # It has begun to listen.
-        ringing = asyncio.create_task(bell.wait(60))
-        await one.lease.publish(b"here")
-        async with asyncio.timeout(30):
-            await ringing
-        await one.lease.release()
-        async with asyncio.timeout(30):
-            await bell.wait(60)
-        assert await other.lease.take()
+    bell = other.lease.doorbell()
+    await bell.end()
+    bell.begin()
+    await bell.wait(30)  # It has begun to listen.
+    ringing = asyncio.create_task(bell.wait(60))
+    await one.lease.publish(b"here")
+    async with asyncio.timeout(30):
+        await ringing
+    await one.lease.release()
+    async with asyncio.timeout(30):
+        await bell.wait(60)
+    assert await other.lease.take()
+    await bell.end()
+
+
+async def test_who_asks_for_it_is_known_by_one_name(make: Make, redis: Redis, keys: Keys) -> None:
+    one, other = make(), make()
+    own = other.lease.groups[0]
+    await one.take()
+    await other.lease.take()
+    group = one.lease.groups[0]
+    assert other.lease.groups == [group, own]
+    await one.lease.release()
+    await redis.delete(keys.key("group", "home"))
+    third = make()
+    await other.take()
+    await third.lease.take()
+    assert third.lease.groups[0] == group, "who knows it tells the others"
+    assert await redis.get(keys.key("group", "home")) == group.encode()
+
+
+async def test_what_was_its_name_is_not_forgotten(make: Make, redis: Redis, keys: Keys) -> None:
+    one, other = make(), make()
+    await one.take()
+    former = one.lease.groups[0]
+    await one.lease.release()
+    await redis.delete(keys.key("group", "home"))
+    await other.take()
+    assert not await one.lease.take()
+    assert one.lease.groups == [other.lease.groups[0], former]
+    for number in range(20):
+        one.lease._belong_to(str(number))
+    assert len(one.lease.groups) == 8
 
 
 async def test_who_lost_it_is_told_and_lets_go_before_he_asks_again(
@@ -140,16 +173,21 @@ async def test_what_the_server_has_lost_its_holder_gets_again(make: Make, redis:
 
 
 async def test_a_server_that_was_just_started_gives_it_to_nobody_new(
-    own_server: RedisServer, keys: Keys
+    own_server: RedisServer, keys: Keys, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis = client(parse(own_server.url), 5.0)
     one = Process(redis, keys, LONG)
     other = Process(redis, keys, Timing(ttl=1.5, margin=0.5))
-    assert not await one.lease.take()
+    for _ in range(3):
+        assert not await one.lease.take()
     assert 0 < one.lease.free_in() <= 30
+    assert one.lease.early
+    (told,) = [each.message for each in caplog.records]
+    assert "knows of no lease" in told
     await other.take()
     await other.lease.release()
     assert await one.lease.take(), "its number is known now"
+    assert not one.lease.early
     await one.lease.release()
     await close(redis)
 
@@ -224,7 +262,7 @@ async def test_what_is_kept_has_an_end(make: Make, redis: Redis, keys: Keys) -> 
     await one.lease.take()
     await one.lease.publish(b"here")
     found = await redis.keys(keys.key("*").replace("[", "\\["))
-    assert len(found) == 2
+    assert len(found) == 3
     for key in found:
         assert await redis.pttl(key) > 0
 

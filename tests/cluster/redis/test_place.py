@@ -111,6 +111,28 @@ async def test_the_others_reach_it(make: Make, ends: Ends) -> None:
     assert not any(each.over for each in ends.made), "who is there may stay"
 
 
+async def test_who_waits_hears_of_it_at_once(
+    make: Make, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place_module, "_LOOK", 60.0)
+    one, other = make(), make()
+    await one.begin()
+    await other.begin()
+    await one.take()
+    async with asyncio.timeout(30):
+        assert not await other.take()
+        await other.wait()  # It has begun to listen.
+        waiting = asyncio.create_task(other.wait())
+        await one.listen(ends)
+        await waiting
+        assert await other.reach(ends)
+        waiting = asyncio.create_task(other.wait())
+        await one.release()
+        await waiting
+        assert await other.take()
+    assert not other.early
+
+
 async def test_where_it_listens(make: Make, redis: Redis, ends: Ends) -> None:
     one = make(("0.0.0.0", 0))
     await one.take()

@@ -39,9 +39,11 @@ async def main():
     lost = asyncio.Event()
     timing = Timing(ttl=ttl, margin=ttl / 5)
     lease = Lease(redis, Keys(domain), "home", lost.set, timing=timing)
-    async with lease.doorbell() as bell:
-        while not await lease.take():
-            await bell.wait(lease.free_in())
+    bell = lease.doorbell()
+    bell.begin()
+    while not await lease.take():
+        await bell.wait(lease.free_in())
+    await bell.end()
     async with journaling(address, domain, lease, timers, clock, keep=600) as journal:
         journal.on_lost = lost.set
         found = dict(journal.journal.state.notes)

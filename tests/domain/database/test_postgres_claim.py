@@ -239,6 +239,15 @@ async def test_whose_turn_it_is_ends_all_that_is_left_of_the_former(
     await first.release()
 
 
+async def test_whose_turn_it_is_ends_what_was_called_otherwise(postgres_url: str):
+    first = await claim_database(postgres_url, tenure=Tenure("lost", lambda: True))
+    with pytest.raises(ServedAlready):
+        await claim_database(postgres_url, tenure=Tenure("new", lambda: True))
+    second = await claim_database(postgres_url, tenure=Tenure("new", lambda: True, ["lost"]))
+    await second.release()
+    await first.release()
+
+
 async def test_a_turn_that_ends_while_the_former_is_ended(postgres_url: str):
     lasting = iter([True, False])
     with pytest.raises(DatabaseError, match="is another process's to serve"):
@@ -248,7 +257,7 @@ async def test_a_turn_that_ends_while_the_former_is_ended(postgres_url: str):
 async def test_what_does_not_end_is_said(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(postgres_claim, "_OUSTING", 0.01)
     one = await claim_database(postgres_url, tenure=Tenure("redis://one", lambda: True))
-    monkeypatch.setattr(postgres_claim, "_OUST", "SELECT 1 WHERE $1::text <> $2::text")
+    monkeypatch.setattr(postgres_claim, "_OUST", "SELECT 1 WHERE $2::text <> ALL ($1::text[])")
     with pytest.raises(DatabaseError, match="cannot be used"):
         await claim_database(postgres_url, tenure=Tenure("redis://one", lambda: True))
     await one.release()
