@@ -43,7 +43,7 @@ class Gate:
 
 async def nothing_left(door):
     link = door._fellows._link
-    await until(lambda: not door._connections._count and not link._calls)
+    await until(lambda: not door._connections._count and not link.open_calls)
 
 
 # The home, and none
@@ -66,7 +66,7 @@ async def test_it_waits_for_the_next_home(made, monkeypatch):
             asked = [asyncio.create_task(chat.api.send("bob", "x")) for chat in (door, other)]
             presence = asyncio.create_task(asyncio.to_thread(other.sync.presence, "bob"))
             ways = [chat._fellows._doorway for chat in (door, other)]
-            await until(lambda: sum(bool(way._waiting) for way in ways) == 2)
+            await until(lambda: sum(bool(way._room.taken) for way in ways) == 2)
             may_start.set()
             assert len({(await each).archive_id for each in asked}) == 2
             assert not (await presence).available
@@ -101,13 +101,13 @@ async def test_what_waits_for_a_home_is_bounded(made, monkeypatch):
         link = way._way
         way.lead(None)
         waiting = asyncio.create_task(door.api.send("bob", "x" * 100_000))
-        await until(lambda: way._waiting > 100_000)
-        monkeypatch.setattr(doorway, "_MOST_WAITING", way._waiting + 50_000)
+        await until(lambda: way._room.taken > 100_000)
+        monkeypatch.setattr(way._room, "_most", way._room.taken + 50_000)
         with pytest.raises(UnavailableError):
             await door.api.send("bob", "x" * 100_000)
         way.lead(link)
         await waiting
-        assert not way._waiting
+        assert not way._room.taken
 
 
 # The home ends
@@ -196,7 +196,7 @@ async def test_a_call_that_is_cancelled_leaves_nothing_behind(made, monkeypatch)
         with pytest.raises(asyncio.CancelledError):
             await asked
         assert not door._connections._count
-        assert not door._fellows._link._calls
+        assert not door._fellows._link.open_calls
         gate.opened.set()
         await until(lambda: not home._fellows.doors[0].calls)
         assert await door.api.sessions() == ()
