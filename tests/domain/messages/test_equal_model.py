@@ -15,9 +15,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from support.domains import Client, settle
+from support.devices import Device, name_of, waiting_for
+from support.domains import settle
 from support.lasting import LastingStage
-from support.resuming import Resuming, Sender, number_of, stanzas
+from support.resuming import Sender, number_of, stanzas
 
 from andiron.domain.messages import mailbox
 from andiron.sm.config import SmConfig
@@ -50,31 +51,6 @@ PLAYS: dict[str, dict[str, Any]] = {
     "plain": LEVELS | COPIED | PLAIN,
     "everything": LEVELS | COPIED | TIGHT | KILLED,
 }
-
-
-class Device:
-    """A client of Juliet's, which forgets nothing that it acknowledged.
-
-    A ``plain`` one has no stream management: what the network takes it has.
-    """
-
-    def __init__(self, resource: str, client: Client, *, plain: bool) -> None:
-        self.resource = resource
-        self.plain = plain
-        self.resuming = None if plain else Resuming(client)
-        self._client = client
-        self.name = client.session.id if self.resuming is None else self.resuming.sm_id
-        self.stanzas: list[str | None] = []
-        """The messages, by number, and None for whatever else came."""
-        self.acknowledged = 0
-
-    @property
-    def client(self) -> Client:
-        return self._client if self.resuming is None else self.resuming.client
-
-    @property
-    def lost(self) -> bool:
-        return self.resuming is not None and self.resuming.lost
 
 
 class Play:
@@ -138,7 +114,9 @@ class Play:
             if number not in self.had:
                 sent = {name for name, numbers in self.given.items() if number in numbers}
                 self.had[number] = sent | {
-                    _name_of(session) for session in self.sessions() if number in _waiting(session)
+                    name_of(session)
+                    for session in self.sessions()
+                    if number in waiting_for(session)
                 }
 
     def note(self, device: Device, text: str) -> None:
@@ -301,7 +279,7 @@ class Play:
         if not device.lost:
             self.part(device)
         for session in self.sessions():
-            if _name_of(session) == device.name:
+            if name_of(session) == device.name:
                 session.close(self.random.choice(ENDS), self.stage.now)
 
     def sessions(self) -> list[Session]:
@@ -452,22 +430,6 @@ class Play:
 def _message(to: str, number: int, more: str = "") -> str:
     root = f"<message xmlns='{ns.CLIENT}' to='{to}' type='chat' id='{number}'{more}>"
     return f"{root}<body>x</body></message>"
-
-
-def _name_of(session: Session) -> str:
-    management = session.management
-    return session.id if management is None else management.id
-
-
-def _waiting(session: Session) -> set[str | None]:
-    """Return what waits for a session's client."""
-    transport, management = session.transport, session.management
-    texts = [each.text for each in (session.link.held or {}).values()]
-    if management is not None:
-        texts += [text for text, *_ in management.queue]
-    elif transport is not None:
-        texts += transport.sent
-    return set(map(number_of, texts))
 
 
 async def play(name: str, seed: int) -> Play:
