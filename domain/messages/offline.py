@@ -170,7 +170,9 @@ class Offline:
     def handed(self, client: Client) -> Mapping[str, Place]:
         """Return which stored messages a resource has, or its session answers for."""
         box: Mailbox | None = client.owner.parts.get(Mailbox)
-        return {} if box is None else places(box.with_client(client), client.session.management)
+        if box is None:
+            return {}
+        return places(box.out_to(client), box.arrived, client.session.management)
 
     def take_up(self, client: Client) -> None:
         """Note which stored messages are in the queue of a resource that was taken up."""
@@ -363,7 +365,7 @@ class Offline:
 
     def _note_had(self, box: Mailbox, client: Client) -> None:
         """Write down what the account has when a session ends that said so."""
-        had = stamps({each.id: each for each in box.with_client(client)})
+        had = stamps({each.id: each for each in (*box.arrived, *box.out_to(client))})
         if had and self._ended is not None:
             named: Plain = {str(identity): stamp for identity, stamp in had.items()}
             box.owed.append(self._ended.owed([client.owner.username, named]))
