@@ -105,6 +105,7 @@ async def take_up(
             logger.exception("A session of %s cannot be taken up", each.head.jid)
             gone.append(each)
     domain.freezer.finish(await domain.offline.waiting(owners), now)
+    domain.offline.refuse_left()
     if service is not None:
         service.tidy()
     return gone

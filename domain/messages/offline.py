@@ -186,6 +186,10 @@ class Offline:
                 box.hand(client, text)
                 client.session.when_taken(mark, partial(self._taken, box, client, text))
 
+    def refuse_left(self) -> None:
+        """Tell senders of what the process before left and nobody takes; the sessions are there."""
+        self._storing.refuse_left(self._reader.read)
+
     async def forget(self, username: str, had: Mapping[int, float]) -> None:
         """Remove from the store what the client of a session that was taken up has."""
         await self._store.remove(username, had)

@@ -40,6 +40,7 @@ COPIED = {"copies": True}
 KILLED = {"kills": True}
 TIGHT = {"tight": True}
 PLAIN = {"plain": True}
+FULL = {"full": True}
 PLAYS: dict[str, dict[str, Any]] = {
     "steady": {},
     "equal": KILLED,
@@ -49,6 +50,8 @@ PLAYS: dict[str, dict[str, Any]] = {
     "all": LEVELS | COPIED | KILLED,
     "tight": LEVELS | COPIED | TIGHT,
     "plain": LEVELS | COPIED | PLAIN,
+    "full": LEVELS | COPIED | FULL,
+    "full and killed": LEVELS | COPIED | FULL | KILLED,
     "everything": LEVELS | COPIED | TIGHT | KILLED,
 }
 
@@ -66,6 +69,7 @@ class Play:
         kills: bool = False,
         tight: bool = False,
         plain: bool = False,
+        full: bool = False,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -75,10 +79,14 @@ class Play:
         self.kills = kills
         self.plain = plain
         self.tight = tight
-        self.talks = not (kills or tight)
-        narrow: dict[str, Any] = {"queue_stanzas": 12} if tight else {}
+        self.talks = not (kills or tight or full)
+        narrow: dict[str, Any] = {"queue_stanzas": 12, "account_bytes": 6000} if tight else {}
         held: dict[str, Any] = {"max_held": 3} if tight else {}
+        if full:
+            held["archive"] = None  # What is in an archive is not refused.
         self.stage = LastingStage(SmConfig(idle_probe=0, request_every=3, **narrow), **held)
+        if full:
+            self.stage.store.limit = 12
         self.devices: dict[str, Device] = {}
         self.sent = 0
         self.taken: set[str] = set()
@@ -420,7 +428,7 @@ class Play:
         self.listen()
         numbers = {str(number) for number in range(self.sent)}
         self.faults += [f"{number} lost" for number in numbers - self.taken - self.refused]
-        both = self.taken & self.refused - self.doubtful
+        both = self.had.keys() & self.refused - self.doubtful
         self.faults += [f"{number} taken and refused" for number in both]
         self.faults += [f"{sender.name} is not told" for sender in self.senders if sender.kept]
         self.run_store()
