@@ -5,12 +5,13 @@ Neither imports a part: the parts keep what they know of an account in
 ``forward``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from math import inf
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
+from andiron.sm.frozen import Noted, Plain
 from andiron.sm.payers import Payer
 from andiron.sm.session import Session
 from andiron.xmpp.errors import StanzaCondition, StanzaError
@@ -66,7 +67,7 @@ class HeldMessage(NamedTuple):
     text: str
     since: float
     """When it was accepted, in monotonic seconds."""
-    plain: tuple[str, float]
+    plain: Sequence[Plain]
     """The same as it is written down, with its Unix time; made once, for that is done often."""
 
 
@@ -102,14 +103,13 @@ class Client:
         "account",
         "best_since",
         "bound",
-        "copied_since",
         "deliver",
         "directed",
         "forward",
         "from_attribute",
+        "had",
         "held",
         "inform",
-        "inherited",
         "interested",
         "jid",
         "owner",
@@ -140,12 +140,8 @@ class Client:
         """Whether it asked for the roster, and is told of what changes there."""
         self.best_since = inf
         """Since when the account's messages come here, in monotonic seconds."""
-        self.copied_since = inf
-        """Since when it gets copies of the account's messages, in monotonic seconds."""
-        self.inherited: dict[str, str] | None = None
-        """Messages that ended sessions could not deliver, of which it has copies, by short keys.
-
-        Empty for one of which only the key is known."""
+        self.had: dict[str, bool] | None = None
+        """Which messages that it shares with others sessions that have ended had, by number."""
         self.held: Held | None = None
         """Messages that wait, while stored ones are fetched."""
         self._most_held = 0
@@ -187,11 +183,6 @@ class Client:
         """
         sender = element.attributes.get("to", self.account) or self.session.domain
         return error_reply(element, error, sender=sender, to=self.jid)
-
-    def missed(self, now: float) -> None:
-        """Note that it had no room for a message, or a copy, that another resource may have."""
-        self.best_since = now
-        self.copied_since = max(self.copied_since, now)
 
     def hold(self, most: int, former: Iterable[tuple[str, float]] = ()) -> Held | None:
         """Let messages wait from now on, ``most`` at a time, behind ``former``, each with its time.
@@ -270,7 +261,8 @@ class Client:
 
     def _keep(self, text: str, since: float) -> None:
         assert self.held is not None
-        plain = str(text), round(self.session.wall(since), 3)
+        wall = round(self.session.wall(since), 3)
+        plain = (str(text), wall, text.note) if isinstance(text, Noted) else (str(text), wall)
         self.held[str(next(self._numbers))] = HeldMessage(text, since, plain)
 
 

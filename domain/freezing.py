@@ -8,17 +8,18 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Self
+from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client
 from andiron.domain.contacts.presence import Presences
+from andiron.domain.messages import sharing
 from andiron.domain.messages.handing import Place
 from andiron.domain.messages.offline import Offline
 from andiron.domain.pubsub.interest import Interests
 from andiron.domain.router import Router
 from andiron.sm.freezing import written_time
-from andiron.sm.frozen import Plain, made_of
+from andiron.sm.frozen import Noted, Plain, made_of
 
 __all__ = ["Freezer", "FrozenClient"]
 
@@ -44,10 +45,9 @@ class FrozenClient:
     """Whether nobody looks at it (XEP-0352)."""
     carbons: bool = False
     """Whether it wants copies of messages (XEP-0280)."""
-    copied_since: float = 0.0
     best_since: float = 0.0
-    inherited: Mapping[str, bool] = field(default_factory=dict)
-    """Messages that it answers for, of which it has copies: their keys."""
+    had: Mapping[str, bool] = field(default_factory=dict)
+    """Which messages that it shares with others sessions that have ended had: their numbers."""
     directed: Mapping[str, bool] = field(default_factory=dict)
     """Full JIDs of those that saw its directed presence."""
     caps: Sequence[str] = ()
@@ -56,8 +56,9 @@ class FrozenClient:
     """What it wants to be notified of; None where that is not known."""
     handed: Mapping[str, Place] = field(default_factory=dict)
     """Stored messages that are with it, or that the account has, by their ids in the store."""
-    held: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    """Messages that wait while stored ones are fetched, by number, and since when."""
+    held: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Messages that wait while stored ones are fetched, by number: each with since when, and what
+    is to be known of it again."""
     idle: Mapping[str, str] = field(default_factory=dict)
     """What waits for somebody to look at it: the latest of each kind and sender."""
     places: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
@@ -66,7 +67,11 @@ class FrozenClient:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:
         """Read plain data. Raises ValueError for what is none of this version."""
-        return made_of(cls, plain)
+        return made_of(cls, {name: plain[name] for name in plain if name not in _FORMER})
+
+
+_FORMER: Final = frozenset({"copied_since", "inherited"})
+"""What earlier versions wrote down."""
 
 
 class Freezer:
@@ -100,9 +105,8 @@ class Freezer:
             "interested": client.interested,
             "inactive": idle is not None,
             "carbons": client in client.owner.carbons,
-            "copied_since": written_time(session, client.copied_since),
             "best_since": written_time(session, client.best_since),
-            "inherited": dict.fromkeys(client.inherited or (), True),
+            "had": client.had or {},
             "directed": dict.fromkeys(client.directed or (), True),
             "caps": caps,
             "nodes": nodes,
@@ -131,9 +135,6 @@ class Freezer:
         client.best_since = instant(kept.best_since)
         if kept.carbons:
             client.owner.carbons = (*client.owner.carbons, client)
-            client.copied_since = instant(kept.copied_since)
-        if kept.inherited:
-            client.inherited = dict.fromkeys(kept.inherited, "")
         self._begun.append((client, kept))
 
     def finish(self, waiting: Collection[str], now: float) -> None:
@@ -149,11 +150,12 @@ class Freezer:
                 logger.exception("What %s was to others cannot be taken up", client.jid)
         for client, _ in begun:
             self._offline.take_up(client)
+        held = {client: _held(client, kept, now) for client, kept in begun}
         for client, kept in begun:
-            if kept.held:
-                offset = now - client.session.wall(now)
-                held = [(text, wall + offset) for text, wall in kept.held.values()]
-                self._offline.load_again(client, held)
+            sharing.seat(client, kept.had)
+        for client, _ in begun:
+            if held[client]:
+                self._offline.load_again(client, held[client])
             elif client.account in waiting and client.reachable:
                 client.owner.draining = True
                 self._offline.load(client)
@@ -169,3 +171,12 @@ class Freezer:
                 self._presences.visits(client, service)
         if kept.caps:
             self._interests.thaw(client, kept.caps, kept.nodes, now)
+
+
+def _held(client: Client, kept: FrozenClient, now: float) -> list[tuple[str, float]]:
+    """Return the messages that were held for a resource, as they were."""
+    offset = now - client.session.wall(now)
+    return [
+        (sharing.again(client.owner, Noted.of(text, *note) if note else text), wall + offset)
+        for text, wall, *note in kept.held.values()
+    ]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from math import inf
 from sys import intern
 from typing import Final, Protocol
 
@@ -18,7 +17,7 @@ from andiron.domain.contacts.presence import Presences
 from andiron.domain.events import Events
 from andiron.domain.freezing import Freezer, FrozenClient
 from andiron.domain.iq import Iqs
-from andiron.domain.messages import carbons, client_state
+from andiron.domain.messages import carbons, client_state, sharing
 from andiron.domain.messages.client_state import Inactive
 from andiron.domain.messages.offline import Offline
 from andiron.domain.router import Router
@@ -211,7 +210,6 @@ class DomainLink(Client):
     def resumed(self, now: float) -> None:
         """Take the client for active again (XEP-0352 section 5.2); nobody noticed it was away."""
         self._activate(now)
-        carbons.passed_on(self)  # Those in a queue that outlived its process are told by nobody.
         if self.owner.draining:
             self._domain.offline.shift(self.owner)
 
@@ -221,22 +219,18 @@ class DomainLink(Client):
         self.abandoned()
         if self._sign_in is not None:
             self._sign_in.leave(now)
-        shared_since = self._shared_since() if was_bound else inf
         if was_bound:
             self.bound = False
             self._domain.router.remove(self, now)
             carbons.leave(self)
+            sharing.left(self, [each.text for each in undelivered])
             self._domain.presences.leave(self, now)
             self.priority = None
             self.presence = ""
             self.directed = None
         if undelivered:
             self._domain.offline.reroute(
-                undelivered,
-                self,
-                now,
-                shared_since=shared_since,
-                store=reason is CloseReason.SHUTDOWN,
+                undelivered, self, now, store=reason is CloseReason.SHUTDOWN
             )
         if was_bound:
             self._domain.offline.left(self)
@@ -351,13 +345,6 @@ class DomainLink(Client):
         """
         if sender not in (self.jid, self.account) and _bare(sender) != self.account:
             raise StreamError(StreamCondition.INVALID_FROM)
-
-    def _shared_since(self) -> float:
-        """Return since when messages to the account went to another resource as well as here."""
-        best = self._domain.router.best(self.account)
-        if self not in best:
-            return inf
-        return min((other.best_since for other in best if other is not self), default=inf)
 
 
 @lru_cache(maxsize=16)

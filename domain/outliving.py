@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from andiron.domain.archive.archive import Archive
 from andiron.domain.client import Owner
 from andiron.domain.freezing import Freezer, FrozenClient
+from andiron.domain.messages import sharing
 from andiron.domain.messages.handing import known_again
 from andiron.domain.messages.offline import Offline
 from andiron.domain.messages.owing import Owing
@@ -95,13 +96,16 @@ async def take_up(
         )
     )
     now = manager.clock()
-    for each, (queue, _) in zip(sessions, known, strict=True):
+    for each, (written, _) in zip(sessions, known, strict=True):
+        owner = owners[each.head.account]
         try:
+            queue = [(sharing.again(owner, text), since) for text, since in written]
             manager.thaw(replace(each, queue=queue), now)
         except Exception:
             logger.exception("A session of %s cannot be taken up", each.head.jid)
             gone.append(each)
     domain.freezer.finish(await domain.offline.waiting(owners), now)
+    domain.offline.refuse_left()
     if service is not None:
         service.tidy()
     return gone

@@ -1,6 +1,6 @@
 """Where stanzas go: the bound resources, and RFC 6121 section 8 as a table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -185,30 +185,6 @@ class Router:
             return Situation.RESOURCE
         return Situation.OTHERS if reachable else Situation.ABSENT
 
-    def message(self, element: Element, text: str, jid: JID, now: float) -> str:
-        """Route a message to ``jid``; ``text`` is what is delivered of ``element``.
-
-        Returns the bare JID of the account for which the caller must have it
-        stored, else ``""``. Raises :class:`StanzaError` for its sender.
-        """
-        action = message_row(element)[self.situation(jid)]
-        match action:
-            case Action.DELIVER:
-                self.full[jid.full].deliver(text, now)
-            case Action.BEST:
-                _spread(self.best(jid.bare), text, now)
-            case Action.ALL:
-                _spread(
-                    [client for client in self.available(jid.bare) if client.reachable], text, now
-                )
-            case Action.STORE:
-                if worth_keeping(element):
-                    account: str = jid.bare
-                    return account
-            case _:
-                refuse(action)
-        return ""
-
 
 def message_row(element: Element) -> Mapping[Situation, Action]:
     """Return the table's row for a message; unknown types are normal (RFC 6121 section 5.2.2)."""
@@ -235,18 +211,3 @@ def worth_keeping(element: Element) -> bool:
     if _NO_STORE in found:
         return False
     return not is_chat or any(not tag.startswith(TRIFLES) for tag in found)
-
-
-def _spread(clients: Iterable[Client], text: str, now: float) -> None:
-    """Deliver to several resources; the sender hears of an error when none took it."""
-    taken = False
-    error: StanzaError | None = None
-    for client in clients:
-        try:
-            client.deliver(text, now)
-            taken = True
-        except StanzaError as refused:
-            error = refused
-            client.missed(now)
-    if error is not None and not taken:
-        raise error

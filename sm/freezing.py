@@ -94,4 +94,5 @@ def thaw(keeper: Keeper, frozen: Frozen, connect: Connect, now: float) -> Sessio
     asked = Asked(head.namespace, head.max, resumable=True)
     session.management = Management(asked, session.inbound, life, session.config, queue, None)
     session.management.id = head.id
+    session.managed = True
     return session

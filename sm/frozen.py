@@ -6,17 +6,33 @@ freezes to this, and thaws to one that hibernates.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar, cast
 
 Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | Mapping[str, Plain] | None"
 """What JSON can say."""
 
 T = TypeVar("T")
 
-__all__ = ["VERSION", "Frozen", "Head", "Plain", "made_of"]
+__all__ = ["VERSION", "Frozen", "Head", "Noted", "Plain", "made_of"]
 
 VERSION: Final = 1
 """Of what is written. A later one reads all before it; of an earlier one this is not true."""
+
+
+class Noted(str):
+    """A stanza's text, of which its backend wants to know something again in another process."""
+
+    __slots__ = ("note",)
+
+    note: Plain
+    """What that is. It may be filled until the turn ends in which the stanza is delivered."""
+
+    @classmethod
+    def of(cls, text: str, note: Plain) -> Self:
+        """Return ``text`` with what is to be known of it."""
+        noted = cls(text)
+        noted.note = note
+        return noted
 
 
 class Head(NamedTuple):
@@ -93,7 +109,8 @@ class Frozen:
     acked: int
     """How many of its own the client has acknowledged, modulo 2**32."""
     queue: Sequence[tuple[str, float]] = ()
-    """The stanzas after those, oldest first, each with the Unix time when it came."""
+    """The stanzas after those, oldest first, each with the Unix time when it came; some are
+    :class:`Noted`."""
     beyond: Sequence[int] = ()
     """Which of the client's stanzas after :attr:`handled` are handled, too: 2 is the second.
     It sends them again, as its count does not tell it, and they are let go."""

@@ -27,6 +27,15 @@ class Writer(Protocol):
         """Send one stanza."""
 
 
+_SELECTOR: Final = 12
+"""Characters of a session's id that find it; the rest is the secret."""
+
+
+def selector(sm_id: str) -> str:
+    """Return the part of an id that tells its session from all others and grants nothing."""
+    return sm_id[:_SELECTOR]
+
+
 class QueueFullError(Exception):
     """More is unacknowledged than may be; the session must end."""
 

@@ -10,7 +10,7 @@ from andiron.sm import nonzas
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import Inbound, parse_count
 from andiron.sm.link import CloseReason
-from andiron.sm.management import Asked, Management
+from andiron.sm.management import Asked, Management, selector
 from andiron.sm.queue import CountTooHighError, UnackedQueue
 from andiron.sm.recording import Gate
 from andiron.sm.session import Session, State
@@ -22,7 +22,6 @@ from andiron.xmpp.xml import Element
 
 logger = logging.getLogger("andiron.sm")
 
-_SELECTOR_LENGTH: Final = 12
 _REMEMBERED: Final = frozenset(
     {CloseReason.EXPIRED, CloseReason.QUEUE_FULL, CloseReason.TOKEN_EXPIRED}
 )
@@ -74,18 +73,18 @@ class Negotiation:
 
     def keep(self, session: Session, sm_id: str) -> None:
         """Have ``session`` found by its id."""
-        self._resumable[sm_id[:_SELECTOR_LENGTH]] = session
+        self._resumable[selector(sm_id)] = session
 
     def closed(self, session: Session, reason: CloseReason) -> None:
         """Forget a session that ended, but for the last ``h`` of one that expired."""
         sm_id = "" if session.management is None else session.management.id
         if not sm_id:
             return
-        selector = sm_id[:_SELECTOR_LENGTH]
-        if self._resumable.get(selector) is session:
-            del self._resumable[selector]
+        name = selector(sm_id)
+        if self._resumable.get(name) is session:
+            del self._resumable[name]
         if reason in _REMEMBERED:
-            self._expired[selector] = (sm_id, session.link.account, session.inbound)
+            self._expired[name] = (sm_id, session.link.account, session.inbound)
             while len(self._expired) > self._host.config.remember_expired:
                 self._expired.popitem(last=False)
 
@@ -116,6 +115,7 @@ class Negotiation:
             session.gate = gate = self._host.record(session)
             if gate is not None:
                 management.writer = gate
+        session.managed = True
         session.send(management.enabled())
 
     # Section 5
@@ -169,15 +169,15 @@ class Negotiation:
         return session, management, h
 
     def _find(self, sm_id: str, account: str) -> tuple[Session, Management]:
-        selector = sm_id[:_SELECTOR_LENGTH]
-        session = self._resumable.get(selector)
+        name = selector(sm_id)
+        session = self._resumable.get(name)
         if session is not None:
             management = session.management
             assert management is not None
             if _same(management.id, sm_id) and session.link.account == account:
                 return session, management
         else:
-            expired = self._expired.get(selector)
+            expired = self._expired.get(name)
             if expired is not None and _same(expired[0], sm_id) and expired[1] == account:
                 raise SmError(StanzaCondition.ITEM_NOT_FOUND, "expired", handled=expired[2].h)
         raise SmError(StanzaCondition.ITEM_NOT_FOUND)

@@ -18,7 +18,7 @@ from andiron.sm.errands import Errand
 from andiron.sm.flow import Bounds, Flow
 from andiron.sm.link import Channel, CloseReason, Link, StreamOpen, Transport, Undelivered
 from andiron.sm.liveness import Liveness
-from andiron.sm.management import Management, QueueFullError
+from andiron.sm.management import Management, QueueFullError, selector
 from andiron.sm.payers import Payer, Payers
 from andiron.sm.recording import Answer, Gate, Promise
 from andiron.sm.tally import Tally
@@ -104,6 +104,7 @@ class Session:
         "keeper",
         "life",
         "link",
+        "managed",
         "management",
         "number",
         "since",
@@ -141,6 +142,8 @@ class Session:
         self.domain = ""
         self.inbound = Inbound()
         self.management: Management | None = None
+        self.managed = False
+        """Whether its client acknowledges what it has; known also when the session has ended."""
         self.gate: Gate | None = None
         """Where it waits for what it owes to be written down; None: it need not."""
         self.wake_at = inf
@@ -153,6 +156,15 @@ class Session:
     def id(self) -> str:
         """What logs and operators know it by; it grants nothing, and outlives connections."""
         return f"{self.keeper.run}-{self.number}"
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others, also in another process; empty where that has none of it.
+
+        It grants nothing.
+        """
+        management = self.management
+        return "" if management is None else selector(management.id)
 
     @property
     def logged(self) -> dict[str, str]:

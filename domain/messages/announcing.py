@@ -5,6 +5,7 @@ RFC 6121 section 5.2.2, XEP-0133 section 4.23.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from andiron.domain.messages.composing import message_text, new_id
@@ -38,10 +39,7 @@ def tell(router: Router, account: str, text: str, now: float) -> int:
     told = 0
     for client in router.available(account):
         if client.reachable:
-            try:
+            with suppress(StanzaError):
                 client.deliver(text, now)
-            except StanzaError:
-                client.missed(now)
-            else:
                 told += 1
     return told

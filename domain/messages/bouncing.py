@@ -4,7 +4,7 @@ from typing import Final
 
 from andiron.domain.messages import carbons
 from andiron.domain.messages.keeping import Archive, Revocable
-from andiron.domain.router import Router
+from andiron.domain.router import Router, Situation, message_row, refuse
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.errors import StanzaError
 from andiron.xmpp.jid import prepared
@@ -48,6 +48,13 @@ class Bouncer:
         text = element.text
         if isinstance(text, Revocable) and self._archive is not None and (told or sender):
             self._archive.withdraw(owner.username, text.identity)
+
+    def bounce_if_refused(self, element: Element) -> None:
+        """Answer a message that the table refuses where nobody is there; others are let go."""
+        try:
+            refuse(message_row(element)[Situation.OFFLINE])
+        except StanzaError as error:
+            self.bounce(element, error)
 
 
 def _is_archived(element: Element) -> bool:

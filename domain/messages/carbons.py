@@ -2,12 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
-from hashlib import sha256
-from math import inf
+from contextlib import suppress
 from typing import Final
 
 from andiron.domain.client import Client, Owner
+from andiron.domain.messages.keeping import Revocable
+from andiron.domain.messages.sharing import Share
 from andiron.domain.registry import IqRequest, Registry, Target
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import BODY, may_name, shows_body, tags
@@ -45,7 +45,6 @@ def _enable(request: IqRequest) -> str:
     client = request.client
     if client not in client.owner.carbons:
         client.owner.carbons = (*client.owner.carbons, client)
-        client.copied_since = client.session.clock()
         client.session.changed()
     return ""
 
@@ -59,7 +58,6 @@ def leave(client: Client) -> None:
     """Send a resource no more copies."""
     if client in client.owner.carbons:
         client.owner.carbons = tuple(each for each in client.owner.carbons if each is not client)
-        client.copied_since = inf
         client.session.changed()
 
 
@@ -89,26 +87,16 @@ def others(client: Client, among: Collection[Client] | None = None) -> list[Clie
     ]
 
 
-def copy(
-    client: Client | None,
-    recipient: Owner | None,
-    got: Collection[Client],
-    element: Element,
-    text: str,
-    now: float,
-    sent: str = "",
-) -> None:
-    """Copy a message to those who want it and did not get it.
+def lacking(
+    owner: Owner, got: Collection[Client], but: Client | None, element: Element
+) -> Sequence[Client]:
+    """Return an account's resources that want to see what those that ``got`` it hear.
 
-    ``client`` is its sender's, None for a service's; ``recipient`` is None where
-    nobody of the account is there. ``sent`` is the text for the sender's side,
-    where that differs.
+    ``but`` is who needs no copy.
     """
-    if client is not None and client.owner.carbons and client.owner is not recipient:
-        copy_sent(others(client), element, sent or text, now)
-    if recipient is not None:
-        lacking = [other for other in recipient.carbons if other is not client and other not in got]
-        copy_received(lacking, text, now, element.get("type"))
+    if not eligible(element):
+        return ()
+    return [other for other in owner.carbons if other is not but and other not in got]
 
 
 def copy_sent(clients: Sequence[Client], element: Element, text: str, now: float) -> None:
@@ -122,7 +110,8 @@ def copy_sent(clients: Sequence[Client], element: Element, text: str, now: float
 def copy_received(clients: Iterable[Client], text: str, now: float, kind: str) -> None:
     """Let resources see a message, of type ``kind``, that another one heard (section 7)."""
     for client in clients:
-        _send("received", client, text, now, kind)
+        if client.bound:
+            _send("received", client, text, now, kind)
 
 
 def copy_error(owner: Owner, got: Client | None, identity: str, text: str, now: float) -> bool:
@@ -157,71 +146,26 @@ def _remember(owner: Owner, identity: str) -> None:
         sent.popitem(last=False)
 
 
-def bequeath(client: Client, element: Element, since: float) -> bool:
-    """Tell whether a message that ``client`` could not deliver is with another resource, as a copy.
-
-    That resource answers for it until it has the copy: see :func:`inheritance`.
-    """
-    heirs = [other for other in client.owner.carbons if other.copied_since < since]
-    if not heirs or not eligible(element):
-        return False
-    text = element.text
-    key = _key(text)
-    for heir in heirs:
-        if heir.inherited is None:
-            heir.inherited = {}
-        heir.inherited[key] = text
-        heir.session.changed()
-        if heir.held is None:
-            heir.session.when_taken(heir.session.mark, partial(_forget, heir, key, text))
-    return True
-
-
-def passed_on(client: Client) -> None:
-    """Note that copies which were held for a resource are on their way to it."""
-    inherited = client.inherited
-    if inherited:
-        for key, text in list(inherited.items()):
-            client.session.when_taken(client.session.mark, partial(_forget, client, key, text))
-
-
-def inheritance(client: Client, copy_text: str) -> str:
-    """Return the message in a copy that ``client`` could not deliver, if it answers for that."""
-    if client.inherited is None:
-        return ""
-    text = copy_text.partition(_HEAD)[2].removesuffix(_TAIL)
-    found = client.inherited.get(_key(text))
-    # What was inherited in another process is known by its key alone.
-    return "" if found is None else found or text
-
-
-def _forget(heir: Client, key: str, text: str) -> None:
-    """Let a resource answer for a message no more: it has the copy.
-
-    Of two that are alike, the later one is another object.
-    """
-    if heir.inherited is not None and heir.inherited.get(key) is text:
-        del heir.inherited[key]
-        heir.inherited = heir.inherited or None
-
-
-def _key(text: str) -> str:
-    """Return what a message is known by: short, since it is written down with each change."""
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
 _HEAD: Final = f"<received xmlns='{ns.CARBONS}'><forwarded xmlns='{ns.FORWARD}'>"
 _TAIL: Final = "</forwarded></received></message>"
 
 
+def original(share: Share) -> str:
+    """Return the message that a resource was given, or was given a copy of."""
+    text = share.partition(_HEAD)[2].removesuffix(_TAIL) if share.is_copy else str(share)
+    return Revocable.again(share.shared.former, text)
+
+
 def _send(how: str, client: Client, text: str, now: float, kind: str) -> None:
     typed = f" type='{kind}'" if kind in _TYPES else ""
-    try:
-        client.deliver(
-            f"<message xmlns='{ns.CLIENT}' from='{escape(client.account)}'"
-            f" to='{escape(client.jid)}'{typed}><{how} xmlns='{ns.CARBONS}'>"
-            f"<forwarded xmlns='{ns.FORWARD}'>{text}</forwarded></{how}></message>",
-            now,
-        )
-    except StanzaError:
-        client.missed(now)  # It is nobody's error.
+    copy = (
+        f"<message xmlns='{ns.CLIENT}' from='{escape(client.account)}'"
+        f" to='{escape(client.jid)}'{typed}><{how} xmlns='{ns.CARBONS}'>"
+        f"<forwarded xmlns='{ns.FORWARD}'>{text}</forwarded></{how}></message>"
+    )
+    with suppress(StanzaError):  # It is nobody's error.
+        if isinstance(text, Share):
+            share = Share.made(copy, text.shared, is_copy=True)
+            share.shared.give(client, share, now)
+        else:
+            client.deliver(copy, now)

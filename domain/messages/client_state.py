@@ -52,8 +52,11 @@ class Inactive:
         self._held: dict[str, str] = dict(held or {})
 
     def freeze(self) -> Mapping[str, str]:
-        """Return what is held, by what it is the latest of."""
-        return self._held.copy()
+        """Return what is held, by what it is the latest of.
+
+        A text may be more than that, which is not written down.
+        """
+        return {key: str(text) for key, text in self._held.items()}
 
     def deliver(self, text: str, now: float) -> None:
         """Take a message."""
@@ -87,7 +90,7 @@ class Inactive:
 
     def _hold(self, key: str, text: str, now: float) -> None:
         self._held.pop(key, None)
-        self._held[key] = str(text)  # A text may be more than that, which is not written down.
+        self._held[key] = text
         self._changed()
         if len(self._held) > self._limit:
             self.flush(now)

@@ -100,11 +100,9 @@ class Dispatch:
         identity = ""
         if archive is not None:
             text, sent, identity = archived(archive, spoken, recipient, jid.full)
-        self._router.message(element, text, jid, now)
-        if carbons.eligible(element):
-            carbons.copy(None, recipient, best, element, text, now)
-            if spoken.sender is not recipient:
-                carbons.copy_sent(spoken.sender.carbons, element, sent, now)
+        self._offline.bring(best, element, text, now)
+        if spoken.sender is not recipient and carbons.eligible(element):
+            carbons.copy_sent(spoken.sender.carbons, element, sent, now)
         return identity
 
     async def _store(

@@ -17,9 +17,16 @@ Place = tuple[int | None, float]
 """The count that acknowledges a stored message, None where the client has it; its time."""
 
 
-def places(handed: Iterable[Handed], management: Management | None) -> Mapping[str, Place]:
-    """Return where stored messages are in a session, by their ids in the store."""
-    return {str(each.id): (_count(each, management), each.stamp) for each in handed}
+def places(
+    out: Iterable[Handed], arrived: Iterable[Handed], management: Management | None
+) -> Mapping[str, Place]:
+    """Return where stored messages are that are ``out`` to a session, by their ids in the store.
+
+    And what has ``arrived`` at whatever resource: its mark is of the session there.
+    """
+    found: dict[str, Place] = {str(each.id): (None, each.stamp) for each in arrived}
+    found.update({str(each.id): (_count(each, management), each.stamp) for each in out})
+    return found
 
 
 def _count(handed: Handed, management: Management | None) -> int | None:

@@ -114,10 +114,14 @@ class Mailbox:
             if holder is client:
                 self.had(handed)
 
-    def with_client(self, client: Client) -> list[Handed]:
-        """Return what need not be stored: the account has it, or a resource's session answers."""
-        out = (handed for holder, handed in self._out.values() if holder is client)
-        return [*self._going.values(), *self._had.values(), *out]
+    @property
+    def arrived(self) -> list[Handed]:
+        """What one of the account's resources has, though it is in the store yet."""
+        return [*self._going.values(), *self._had.values()]
+
+    def out_to(self, client: Client) -> list[Handed]:
+        """Return what was handed to a resource that it does not have yet: its session answers."""
+        return [handed for holder, handed in self._out.values() if holder is client]
 
     def back(self, handed: Handed) -> bool:
         """Note that a message did not arrive; tell whether it waits in the store still."""

@@ -141,14 +141,10 @@ class Messages:
         if recipient is not None and recipient.draining and storable(element):
             account: str = jid.bare
         else:
-            target = self._full.get(jid.full)
-            got = self._router.best(jid.bare) if target is None else (target,)
             try:
-                account = self._router.message(element, element.text, jid, now)
+                account = self._offline.deliver(element, element.text, jid, now)
             except StanzaError:
                 return
-            if recipient is not None and recipient.carbons and carbons.eligible(element):
-                carbons.copy(None, recipient, got, element, element.text, now)
         if account:
 
             async def admit() -> str:
@@ -198,9 +194,12 @@ class Messages:
         if archive is not None:
             spoken = Spoken(sender, client.jid, text, client.session.wall(now))
             text, sent, _ = archived(archive, spoken, recipient, target.jid)
-        target.deliver(text, now)
-        if (sender.carbons or recipient.carbons) and carbons.eligible(element):
-            carbons.copy(client, recipient, (target,), element, text, now, sent)
+        if recipient.carbons:
+            self._offline.bring((target,), element, text, now, client)
+        else:
+            target.deliver(text, now)
+        if sender.carbons and sender is not recipient and carbons.eligible(element):
+            carbons.copy_sent(carbons.others(client), element, sent, now)
         return archive is None or archive.written(client.session, ticket)
 
     def _to_account(
@@ -232,11 +231,12 @@ class Messages:
             if archive is not None:
                 spoken = Spoken(client.owner, client.jid, text, stamp)
                 text, sent, _ = archived(archive, spoken, recipient, jid.full)
-            router.message(element, text, jid, now)
-            if (client.owner.carbons or recipient.carbons) and carbons.eligible(element):
-                carbons.copy(client, recipient, best, element, text, now, sent)
+            self._offline.bring(best, element, text, now, client)
+            sender = client.owner
+            if sender.carbons and sender is not recipient and carbons.eligible(element):
+                carbons.copy_sent(carbons.others(client), element, sent, now)
             return archive is None or archive.written(client.session, ticket)
-        account = router.message(element, text, jid, now)
+        account = self._offline.deliver(element, text, jid, now)
         if not account:
             self.copy_sent(client, element, now)
             return True
@@ -261,7 +261,8 @@ class Messages:
         def settle(error: StanzaError | None) -> None:
             identity = posting.settle(stored=error is None)
             now = client.session.clock()
-            self.copy_sent(client, element, now, error, stanza_id(identity, client.account))
+            if error is not None or account != client.account:  # Else all find the message itself.
+                self.copy_sent(client, element, now, error, stanza_id(identity, client.account))
             # The one that is there by that address may be a later session of the same.
             there = self._full.get(client.jid)
             if error is not None and there is not None:

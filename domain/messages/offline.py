@@ -1,7 +1,8 @@
 """Messages that waited, and those that cannot be delivered now (RFC 6121 section 8.5.2.2).
 
 A message is kept from when it was accepted until a client has it. Of one sender a later
-message never overtakes an earlier one: neither on its way into the store nor out of it.
+message never overtakes an earlier one: neither on its way into the store nor out of it. One that
+another resource was given as well goes into no store, and so waits for none that are there.
 
 It is handed out a page at a time, the next when the client has the last, and to one
 resource, though another goes on with it should that be lost. Where more waits than a
@@ -10,16 +11,15 @@ page, the account is *draining*: what comes meanwhile is stored behind it.
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
-from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client, Held, Owner
 from andiron.domain.messages import carbons
 from andiron.domain.messages.bouncing import Bouncer
+from andiron.domain.messages.delivering import deliver, give
 from andiron.domain.messages.handing import Place, places
 from andiron.domain.messages.keeping import Archive, Revocable
 from andiron.domain.messages.mailbox import Handed, Mailbox, is_there, page_bounds, stamps
@@ -30,6 +30,8 @@ from andiron.domain.messages.offline_store import (
     Waiting,
 )
 from andiron.domain.messages.owing import Owing
+from andiron.domain.messages.returning import Returning
+from andiron.domain.messages.sharing import Share
 from andiron.domain.messages.storing import (
     Admission,
     Settlement,
@@ -44,7 +46,7 @@ from andiron.sm.link import Undelivered
 from andiron.xmpp import namespaces as ns
 from andiron.xmpp.content import tags
 from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
-from andiron.xmpp.jid import parse_jid, prepared
+from andiron.xmpp.jid import JID, parse_jid
 from andiron.xmpp.stanza import with_delay
 from andiron.xmpp.xml import Element, Guard
 
@@ -80,6 +82,7 @@ class Offline:
         self._max_held = max_held
         self._bouncer = Bouncer(router, archive)
         self._boxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
+        self._returning = Returning(self._read, self._bouncer)
         self._storing = Storing(router.domain, store, self._bouncer, spawn, self._wake)
         self._ended: Owing | None = None
 
@@ -167,7 +170,9 @@ class Offline:
     def handed(self, client: Client) -> Mapping[str, Place]:
         """Return which stored messages a resource has, or its session answers for."""
         box: Mailbox | None = client.owner.parts.get(Mailbox)
-        return {} if box is None else places(box.with_client(client), client.session.management)
+        if box is None:
+            return {}
+        return places(box.out_to(client), box.arrived, client.session.management)
 
     def take_up(self, client: Client) -> None:
         """Note which stored messages are in the queue of a resource that was taken up."""
@@ -180,6 +185,10 @@ class Offline:
                 text.mark = mark
                 box.hand(client, text)
                 client.session.when_taken(mark, partial(self._taken, box, client, text))
+
+    def refuse_left(self) -> None:
+        """Tell senders of what the process before left and nobody takes; the sessions are there."""
+        self._storing.refuse_left(self._reader.read)
 
     async def forget(self, username: str, had: Mapping[int, float]) -> None:
         """Remove from the store what the client of a session that was taken up has."""
@@ -267,7 +276,6 @@ class Offline:
             client.hold_only(partial(self._waits_for, box, frozenset(box.unread)))
         elif mine and complete:
             client.release()
-            carbons.passed_on(client)
         for handed in given:
             client.session.when_taken(handed.mark, partial(self._taken, box, client, handed))
         return held, waits
@@ -361,7 +369,7 @@ class Offline:
 
     def _note_had(self, box: Mailbox, client: Client) -> None:
         """Write down what the account has when a session ends that said so."""
-        had = stamps({each.id: each for each in box.with_client(client)})
+        had = stamps({each.id: each for each in (*box.arrived, *box.out_to(client))})
         if had and self._ended is not None:
             named: Plain = {str(identity): stamp for identity, stamp in had.items()}
             box.owed.append(self._ended.owed([client.owner.username, named]))
@@ -376,43 +384,16 @@ class Offline:
     def _put_back(self, box: Mailbox, owner: Owner, clients: Iterable[Client]) -> None:
         """Store what is held for resources: behind what is stored, in the order in which it came.
 
-        What several of them wait for is one message.
+        What is not to be stored goes on, to who is still there.
         """
-        messages = list[_Kept]()
-        known = Counter[tuple[float, str]]()
-        for client in clients:
-            if client.held is None:
-                continue
-            own = Counter[tuple[float, str]]()
-            for each in self._let_go(client):
-                key = each.since, each.waiting.text
-                own[key] += 1
-                if own[key] > known[key]:
-                    known[key] += 1
-                    messages.append(each)
-            carbons.passed_on(client)
-        messages.sort(key=attrgetter("since"))
-        debts = [(each.element, each.waiting) for each in messages]
+        holding = [client for client in clients if client.held is not None]
+        debts = [(each.element, each.waiting) for each in self._returning.take(holding)]
         self._storing.put_back(box, owner.jid, debts, owner.born)
-
-    def _let_go(self, client: Client) -> Iterator["_Kept"]:
-        """Yield what was held and can be stored; what cannot be, goes on."""
-        for text, since in client.let_go():
-            element = self._read(text, client)
-            if element is not None and element.get("from") == client.account:
-                # To who is there, it can go on as the copy that it is.
-                inherited = "" if client.reachable else carbons.inheritance(client, text)
-                element = self._reader.read(inherited) if inherited else element
-            if element is None:
-                continue
-            if element.get("from") != client.account and storable(element):
-                stamp = client.session.wall(since)
-                waiting = Waiting(element.text, stamp, sender_of(element))
-                yield _Kept(since, element, waiting)
-            elif client.reachable:
-                client.pass_on(text, since)
+        for client in holding:
+            if client.bound:
+                client.release()
             else:
-                self._bounce_if_refused(element)
+                client.let_go()
 
     def _read(self, text: str, client: Client) -> Element | None:
         """Read a stanza of our own again, which was for a resource."""
@@ -426,6 +407,31 @@ class Offline:
             )
             return None
 
+    # To who is there
+
+    def deliver(self, element: Element, text: str, jid: JID, now: float) -> str:
+        """Deliver a message by the table; see :func:`delivering.deliver`."""
+        return deliver(self._router, element, text, jid, now)
+
+    def bring(
+        self,
+        got: Sequence[Client],
+        element: Element,
+        text: str,
+        now: float,
+        but: Client | None = None,
+    ) -> None:
+        """Give a message to resources, and copies to others; see :func:`delivering.give`.
+
+        One that ends the sessions of all goes another way.
+        """
+        if not give(got, element, text, now, but):
+            client = got[0]
+            lost = self._read(text, client)
+            if lost is not None:
+                stamp = client.session.wall(now)
+                self._reroute_message(lost, text, stamp, client.owner, now, store=False)
+
     # Another way
 
     def reroute(
@@ -434,14 +440,12 @@ class Offline:
         client: Client,
         now: float,
         *,
-        shared_since: float,
         store: bool,
     ) -> None:
         """Find another way for what a session that ended could not deliver (design rule 12).
 
-        The client is out of the router. What came after ``shared_since`` and was
-        not for its very JID, another resource has, too. ``store`` says not to
-        try other resources, for they are about to go.
+        The client is out of the router, and what it shared with others is known
+        (:func:`sharing.left`). ``store`` says not to try other resources, for they are about to go.
         """
         undelivered = self._without_stored(undelivered, client, store=store)
         waiting: list[tuple[str, float]] = []
@@ -455,9 +459,7 @@ class Offline:
                 if element.get("type") in _REQUESTS:
                     self._bouncer.bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
                 continue
-            lost: Element | None = element
-            if not isinstance(stanza.text, Handed):  # Of what was stored nobody else has a copy.
-                lost = self._lost(element, stanza.since, client, shared_since)
+            lost = self._lost(element, stanza.text, client)
             if lost is None:
                 continue
             stamp = client.session.wall(stanza.since)
@@ -489,21 +491,15 @@ class Offline:
             self._load_elsewhere(client.owner)
         return rest
 
-    def _lost(
-        self, element: Element, since: float, client: Client, shared_since: float
-    ) -> Element | None:
+    def _lost(self, element: Element, text: str, client: Client) -> Element | None:
         """Return the message for which another way must be found, if there is one."""
-        if _is_from_archive(element):
-            return None
-        if element.get("from") == client.account:
-            # The domain's own word to this resource alone, but for copies it answers for.
-            text = carbons.inheritance(client, element.text)
-            if not text:
-                return None
-            element = self._reader.read(text)
-        elif since > shared_since and prepared(element.get("to")) != client.jid:
-            return None
-        return None if carbons.bequeath(client, element, since) else element
+        if isinstance(text, Handed):
+            return element
+        if isinstance(text, Share):
+            return self._reader.read(carbons.original(text)) if text.shared.claim() else None
+        # What is from its account is the domain's own word to this resource alone.
+        is_own = element.get("from") == client.account
+        return None if is_own or _is_from_archive(element) else element
 
     def _reroute_message(
         self, element: Element, text: str, stamp: float, owner: Owner, now: float, *, store: bool
@@ -516,12 +512,7 @@ class Offline:
             if store or (best and best[0].owner.draining):
                 account = jid.bare if is_storable(element) else ""
             else:
-                target = self._router.full.get(jid.full)
-                got = best if target is None else (target,)
-                account = self._router.message(element, text, jid, now)
-                if not account and owner.carbons and carbons.eligible(element):
-                    # Who has a copy by now answers for it: who came later is to have one, too.
-                    carbons.copy(None, owner, got, element, text, now)
+                account = self._deliver_again(element, text, jid, now)
         except StanzaError as error:
             self._bouncer.bounce(element, error)
             return
@@ -529,25 +520,21 @@ class Offline:
             message = Waiting(text, stamp, sender_of(element))
             self._storing.keep_again(self._box(account), account, message, element, owner.born)
 
-    def _bounce_if_refused(self, element: Element) -> None:
+    def _deliver_again(self, element: Element, text: str, jid: JID, now: float) -> str:
+        """Deliver what was taken over before; what finds no room with who is there is stored."""
         try:
-            is_storable(element)
+            return self.deliver(element, text, jid, now)
         except StanzaError as error:
-            self._bouncer.bounce(element, error)
+            if error.condition is not StanzaCondition.RESOURCE_CONSTRAINT or not storable(element):
+                raise
+            account: str = jid.bare
+            return account
 
     def _box(self, account: str) -> Mailbox:
         box = self._boxes.get(account)
         if box is None:
             box = self._boxes[account] = Mailbox()
         return box
-
-
-class _Kept(NamedTuple):
-    """A message that was held, since when, and what is to be stored of it."""
-
-    since: float
-    element: Element
-    waiting: Waiting
 
 
 def _most_there(best: Sequence[Client]) -> Client:

@@ -53,20 +53,36 @@ class Storing:
         self._spawn = spawn
         self._stored: Final = stored
         self._owing: Owing | None = None
+        self._refused = list[tuple[str, str, StanzaError]]()
+        """What another process left and found no room: by which key, the message, and why."""
 
     async def write_down(self, owing: Owing) -> None:
         """Have what was taken over written down until it is stored, from now on.
 
-        What another process left so is stored first. Raises :class:`DatabaseError`.
+        What another process left so is stored first; see also :meth:`refuse_left`. Raises
+        :class:`DatabaseError`.
         """
-        for account, text, stamp, sender, *born in owing.left():
+        refused = list[tuple[Any, OfflineFull]]()
+        for debt in owing.left():
+            account, text, stamp, sender, *born = debt
             username, waiting = account.partition("@")[0], Waiting(text, stamp, sender)
             if await self._store.has(username, waiting):
                 continue
             with contextlib.suppress(NoSuchAccount):
-                await self._store.add_all(username, [waiting], self.payer(sender), *born)
+                added = self._store.add_all(username, [waiting], self.payer(sender), *born)
+                refused += [(debt, full) for full in await added if full is not None]
         owing.take_over()
         self._owing = owing
+        self._refused = [(owing.owed(debt), debt[1], _is_full(full)) for debt, full in refused]
+
+    def refuse_left(self, read: Callable[[str], Element]) -> None:
+        """Tell its sender of what another process left and the store had no room for.
+
+        Call it when the sessions of that process are there again. ``read`` reads a stanza again.
+        """
+        refused, self._refused = self._refused, []
+        for key, text, error in refused:
+            self._settle(read(text), key, error)
 
     def payer(self, sender: str) -> str:
         """Return who causes that a message is stored: its sender, a bare JID.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from andiron.sm.frozen import Frozen, Head, Plain
+from andiron.sm.frozen import Frozen, Head, Noted, Plain
 from andiron.sm.journal.changes import changes
 from andiron.sm.journal.records import Record, is_plain, whole
 from andiron.sm.journal.state import Debts, State
@@ -14,9 +14,10 @@ class Journal:
     """Collects the records of one turn of the event loop, which are written all or none.
 
     Who changes a session says so here, in the order of the changes, within the turn; who ends the
-    turn writes them (:meth:`andiron.sm.journal.file.JournalFile.flush`). What is given is not
-    changed later: it is kept, not copied. Methods raise as those of :class:`State` do, and
-    :class:`ValueError` for what JSON cannot say; nothing is recorded then.
+    turn writes them (:meth:`andiron.sm.journal.file.JournalFile.flush`). What is given is kept, not
+    copied, and is not changed later, but for notes of texts within the turn. Methods raise as
+    those of :class:`State` do, and :class:`ValueError` for what JSON cannot say; nothing is
+    recorded then.
     """
 
     __slots__ = ("_records", "on_pending", "state")
@@ -57,7 +58,10 @@ class Journal:
     def queued(self, sm_id: str, text: str, wall: float) -> None:
         """Record a stanza for a session's client, before it goes out; ``wall`` is a Unix time."""
         self.state.queued(sm_id, text, wall)
-        self._add(("queued", sm_id, text, wall))
+        if isinstance(text, Noted):
+            self._add(("noted", sm_id, text, wall, text.note))
+        else:
+            self._add(("queued", sm_id, text, wall))
 
     def acknowledged(self, sm_id: str, h: int) -> None:
         """Record that a session's client has all up to ``h``, modulo 2**32."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from andiron.sm.counters import MODULUS
-from andiron.sm.frozen import Frozen, Head, Plain
+from andiron.sm.frozen import Frozen, Head, Noted, Plain
 from andiron.sm.journal.changes import amended
 from andiron.sm.journal.state import State, Written
 
@@ -20,9 +20,13 @@ def whole(session: Written | Frozen) -> Record:
         session.head.plain(),
         session.handled,
         session.acked,
-        list(session.queue),
+        [_owed(text, wall) for text, wall in session.queue],
         list(session.beyond),
     )
+
+
+def _owed(text: str, wall: float) -> Record:
+    return (text, wall, text.note) if isinstance(text, Noted) else (text, wall)
 
 
 def apply(state: State, record: Plain) -> None:
@@ -60,12 +64,16 @@ def _began(
     state: State, head: Plain, handled: int, acked: int, queue: list[Any], beyond: list[int]
 ) -> None:
     for entry in queue:
-        if type(entry) is not list or len(entry) != 2:
+        if type(entry) is not list or len(entry) not in {2, 3}:
             raise ValueError("a queued stanza is its text and its time")
         if type(entry[0]) is not str or not _is_time(entry[1]):
             raise ValueError("a queued stanza is its text and its time")
-    owed = [(text, wall) for text, wall in queue]
+    owed = [(Noted.of(text, *note) if note else text, wall) for text, wall, *note in queue]
     state.began(Frozen(Head.of(head), handled, acked, owed, beyond))
+
+
+def _noted(state: State, sm_id: str, text: str, wall: float, note: Plain) -> None:
+    state.queued(sm_id, Noted.of(text, note), wall)
 
 
 def _changed(state: State, sm_id: str, found: Plain) -> None:
@@ -111,6 +119,7 @@ _RECORDS: Final[dict[str, tuple[Callable[..., None], tuple[Callable[[Any], bool]
     "began": (_began, (_is_anything, _is_count, _is_count, _is_list, _are_numbers)),
     "changed": (_changed, (_is_text, _is_list)),
     "queued": (State.queued, (_is_text, _is_text, _is_time)),
+    "noted": (_noted, (_is_text, _is_text, _is_time, _is_anything)),
     "acknowledged": (State.acknowledged, (_is_text, _is_count)),
     "handled": (State.handled, (_is_text, _is_count)),
     "beyond": (State.beyond, (_is_text, _are_numbers)),

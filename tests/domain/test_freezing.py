@@ -12,3 +12,8 @@ async def test_what_is_written_down_is_what_is_read():
     written = client.link.freeze()
     assert list(written) == [field.name for field in fields(FrozenClient)]
     assert FrozenClient.of(written).presence == client.link.presence
+
+
+def test_what_earlier_versions_wrote_down_is_read():
+    earlier = {"presence": "<presence/>", "copied_since": 1.0, "inherited": {"a": True}}
+    assert FrozenClient.of(earlier).presence == "<presence/>"

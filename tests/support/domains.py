@@ -48,6 +48,8 @@ class MemoryStore:
         self.error: Exception | None = None
         self.writes = 0
         """How many times something was added."""
+        self.added: list[str] = []
+        """The texts of all that was ever added."""
         self.pages: list[int] = []
         """How many messages each page had."""
         self._last = 0
@@ -85,6 +87,7 @@ class MemoryStore:
                 refusals.append(OfflineFull("") if is_full else None)
                 if not is_full:
                     self._last += 1
+                    self.added.append(message.text)
                     kept.append(StoredMessage(message.text, message.stamp, self._last))
             return refusals
 
@@ -127,6 +130,13 @@ class MemoryStore:
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
+
+    async def has(self, username: str, message: Waiting) -> bool:
+        kept = self.messages.get(username, [])
+        return any((each.text, each.stamp) == (message.text, message.stamp) for each in kept)
+
+    async def among(self, usernames: Sequence[str]) -> set[str]:
+        return {each for each in usernames if self.messages.get(each)}
 
     def bodies(self, username: str) -> list[str | None]:
         return [body(message.text) for message in self.messages[username]]
@@ -244,16 +254,26 @@ class Manager(SessionManager):
 
 
 class Stage:
-    """A domain, a manager of its sessions, and a clock that the test turns."""
+    """A domain, a manager of its sessions, and a clock that the test turns.
 
-    def __init__(self, sm: SmConfig | None = None, site: Site | None = None, **config: Any) -> None:
-        self.now = START
+    One with a ``former`` has the store and the database of that, as the next process has.
+    """
+
+    def __init__(
+        self,
+        sm: SmConfig | None = None,
+        site: Site | None = None,
+        former: "Stage | None" = None,
+        **config: Any,
+    ) -> None:
+        self.now = START if former is None else former.now
         self.guard = Guard()
-        self.store = MemoryStore()
+        self.store = MemoryStore() if former is None else former.store
         self.authenticator = MemoryAuthenticator(self.store.accounts)
         self.domain = Domain(DomainConfig(**config), self.guard, site or Site())
-        self.database = InstantDatabase()
-        self.add_account("romeo", "juliet")
+        self.database = InstantDatabase() if former is None else former.database
+        if former is None:
+            self.add_account("romeo", "juliet")
         finished(self._run())
         self.manager = Manager(sm or SmConfig(idle_probe=0), self.domain, clock=lambda: self.now)
 

@@ -54,12 +54,12 @@ async def test_what_is_being_removed_is_with_everybody_until_it_is_gone():
     box.had(one)
     box.owed.append("key")
     had, keys = box.take_had(), box.take_owed()
-    assert (box.with_client(NURSE), box.with_client(JULIET)) == ([one, two], [one])
+    assert (box.arrived, box.out_to(NURSE), box.out_to(JULIET)) == ([one], [two], [])
     box.still_had(had, keys)
     had = box.take_had()
     assert (box.take_owed(), had) == (["key"], {1: one})
     box.gone(had)
-    assert box.with_client(JULIET) == []
+    assert box.arrived == []
 
 
 async def test_a_place_in_the_store_is_used_again():

@@ -155,6 +155,18 @@ async def test_a_message_to_oneself_that_waits_is_kept_once():
     assert stage.store.bodies("romeo") == ["hi"]
 
 
+async def test_a_message_to_oneself_that_waits_comes_once():
+    stage = Stage()
+    romeo = await stage.bind("romeo", "orchard")
+    garden = await stage.come("romeo", "garden", -1)
+    garden.send(f"<iq type='set' id='c'><enable xmlns='{ns.CARBONS}'/></iq>")
+    romeo.send(say(ROMEO))
+    await settle()
+    garden.send("<presence/>")
+    await settle()
+    assert garden.bodies() == ["hi"]
+
+
 @pytest.mark.parametrize("online", [True, False])
 @pytest.mark.parametrize(
     ("kind", "inner", "kept"),

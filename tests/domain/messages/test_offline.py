@@ -1156,27 +1156,7 @@ async def test_what_nobody_is_told_was_refused_stays(stage, saw):
     assert await said(stage, "romeo") == ["one"] * (not saw)
 
 
-@pytest.mark.parametrize("sm", [True, False])
-async def test_who_has_a_copy_is_not_asked_to_answer_for_it_any_more(stage, sm):
-    """What a resource answers for takes memory, and it may stay for days."""
-    romeo = await stage.bind("romeo", "orchard")
-    heir = await stage.come("juliet", "heir", 1, sm=sm)
-    heir.send(COPIES)
-    for number in range(3):
-        stage.now += 1
-        lost = await stage.come("juliet", f"lost{number}", 5, sm=True)
-        lost.lose()
-        romeo.send(say("one"))
-        lost.session.close(CloseReason.EXPIRED, stage.now)
-        await settle()
-        assert len(heir.session.link.inherited or ()) == sm, "not while it may not have it"
-        if sm:
-            confirm(heir)
-        assert not heir.session.link.inherited
-    assert heir.bodies().count(None) == 3
-
-
-async def test_who_was_held_up_when_it_inherited_answers_until_it_has_the_copy():
+async def test_who_was_held_up_answers_for_a_copy_until_it_has_it():
     stage = Stage()
     romeo = await stage.bind("romeo", "orchard")
     lost = await stage.come("juliet", "lost", 5, sm=True)
@@ -1192,13 +1172,11 @@ async def test_who_was_held_up_when_it_inherited_answers_until_it_has_the_copy()
     lost.session.close(CloseReason.EXPIRED, stage.now)
     await settle()
     confirm(heir)
-    assert heir.session.link.inherited
     stage.store.running.set()
     await settle()
-    assert heir.session.link.inherited
-    confirm(heir)
-    assert not heir.session.link.inherited
     assert heir.bodies() == [None]
+    await end(stage, heir)
+    assert stage.store.bodies("juliet") == ["one"]
     await stage.domain.stop()
 
 
@@ -1283,3 +1261,24 @@ async def test_who_had_no_room_for_a_message_does_not_have_it(priority):
     assert second.bodies() == ["one" if priority == 0 else None]
     await end(stage, first)
     assert "two" in second.bodies()
+
+
+async def test_what_finds_no_room_with_who_is_there_is_stored():
+    """It was taken over, and its sender is told no more."""
+    stage = Stage(max_held=1)
+    romeo = await stage.bind("romeo", "orchard")
+    lost = await stage.come("juliet", "lost", 1, sm=True)
+    lost.lose()
+    texts = ["one", "two", "three"]
+    for text in texts:
+        romeo.send(say(text))
+    stage.store.running.clear()
+    other = await stage.bind("juliet", "other", sm=True)
+    other.send("<presence/>")
+    await settle()
+    await end(stage, lost)
+    stage.store.running.set()
+    await settle()
+    assert sorted(other.bodies()) == sorted(texts)
+    assert romeo.take() == []
+    await stage.domain.stop()

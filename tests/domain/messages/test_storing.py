@@ -94,6 +94,20 @@ async def test_what_finds_no_room_is_bounced_and_owed_no_more(post):
     assert post.left == []
 
 
+async def test_the_sender_of_what_the_process_before_left_is_told_that_there_is_no_room(post):
+    former = Owing(post.journal, "offline")
+    for name in ("one", "two"):
+        _, message = post.message(name)
+        former.owed([JULIET, message.text, message.stamp, message.sender, "born"])
+    post.store.limit = 1
+    await post.storing.write_down(Owing(post.journal, "offline"))
+    assert len(post.left) == 1, "until it is told"
+    assert post.bounced.elements == []
+    post.storing.refuse_left(Guard().read)
+    assert post.bounced.elements == [("two", "service-unavailable")]
+    assert post.left == []
+
+
 async def test_what_the_process_before_left_stays_written_down_where_it_cannot_be_stored(post):
     former = Owing(post.journal, "offline")
     _, message = post.message("one")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from support.journal import head, plain, session
 
+from andiron.sm.frozen import Noted, Plain
 from andiron.sm.journal.journal import Journal
 from andiron.sm.journal.lines import body
 from andiron.sm.journal.records import apply
@@ -30,6 +31,19 @@ def test_its_records_come_to_its_state() -> None:
     assert plain(state) == plain(journal.state)
     assert journal.last("archive") == 2
     assert journal.last("unknown") == 0
+
+
+def test_what_is_known_of_a_stanza_may_be_filled_until_the_turn_ends() -> None:
+    journal, state = Journal(State()), State()
+    journal.began(session("a"))
+    note: list[Plain] = [1]
+    journal.queued("a", Noted.of("<message/>", note), 2.0)
+    note.append("b")
+    for record in json.loads(body(journal.take())):
+        apply(state, record)
+    ((text, _),) = state.sessions["a"].queue
+    assert isinstance(text, Noted)
+    assert text.note == [1, "b"]
 
 
 def test_a_turn_is_told_of_once() -> None:

@@ -8,6 +8,7 @@ import pytest
 from support.journal import head, plain, session
 
 from andiron.sm.counters import MODULUS
+from andiron.sm.frozen import Noted
 from andiron.sm.journal.records import apply, is_plain, whole
 from andiron.sm.journal.state import State
 
@@ -25,6 +26,16 @@ def test_a_whole_session_comes_back() -> None:
     apply(state, json.loads(json.dumps(whole(value))))
     assert state.sessions["b"].frozen() == value
     assert json.dumps(whole(state.sessions["b"])) == json.dumps(whole(value))
+
+
+def test_what_is_known_of_a_stanza_comes_back_with_it() -> None:
+    owed: list[tuple[str, float]] = [("<iq/>", 1.0), (Noted.of("<message/>", [1, "a"]), 2.0)]
+    state = populated()
+    apply(state, json.loads(json.dumps(whole(session("b", 0, owed)))))
+    apply(state, json.loads('["noted", "b", "<message/>", 3.0, null]'))
+    found = [text for text, _ in state.sessions["b"].frozen().queue]
+    assert found == ["<iq/>", "<message/>", "<message/>"]
+    assert [text.note for text in found if isinstance(text, Noted)] == [[1, "a"], None]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +56,9 @@ def test_a_whole_session_comes_back() -> None:
         ["queued", "a", 1, 1.0],
         ["queued", "a", "text", "1"],
         ["queued", "a", "text", True],
+        ["queued", "a", "text", 1.0, None],
+        ["noted", "a", "text", 1.0],
+        ["noted", "b", "text", 1.0, None],
         ["acknowledged", "a", -1],
         ["acknowledged", "a", 5],
         ["acknowledged", "a", 4.0],
@@ -76,6 +90,7 @@ def test_a_whole_session_comes_back() -> None:
         ["began", head("b").plain(), 0, 0, {}],
         ["began", head("b").plain(), 0, 0, [1]],
         ["began", head("b").plain(), 0, 0, [["text"]]],
+        ["began", head("b").plain(), 0, 0, [["text", 1.0, None, None]], []],
         ["began", head("b").plain(), 0, 0, [["text", None]]],
         ["began", head("b").plain(), 0, 0, [[None, 1]]],
         ["began", {**head("b").plain(), "max": "1"}, 0, 0, []],
