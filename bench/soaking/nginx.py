@@ -17,7 +17,6 @@ AROUND = """
 daemon off;
 pid {directory}/nginx.pid;
 error_log stderr crit;
-worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
 http {{
     access_log off;
