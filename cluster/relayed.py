@@ -164,7 +164,7 @@ class Relayed:
             raise
         finally:
             # What is left to be done for it is the other's.
-            self._ended = self._closed = True
+            self._begun = self._ended = True
 
     def _note(self, message: Message) -> None:
         self._begun = True

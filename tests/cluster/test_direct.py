@@ -350,6 +350,22 @@ async def test_what_comes_as_it_is_handed_over_is_told_to_who_takes_it(tmp_path,
         await nothing_left(both)
 
 
+async def test_one_that_is_handed_over_as_home_leaves_is_not_refused_besides(tmp_path, echoes):
+    async with connected(tmp_path, echo, direct=echoes) as both:
+
+        async def hand_over(line, accept):
+            both.link.leaving = True
+            await takes(line, accept)
+
+        takes = Takes()
+        client = AsgiClient(handing(both.link, hand_over))
+        await client.task
+        assert not client.taken
+        both.link.end_held()
+        await until(lambda: None in takes.told)
+        await nothing_left(both)
+
+
 async def test_a_client_that_leaves_as_it_is_handed_over(tmp_path, echoes):
     async with connected(tmp_path, echo, direct=echoes) as both:
         client = AsgiClient(handing(both.link, Takes(OSError("gone"))))
