@@ -181,7 +181,7 @@ def seat(client: Client, had: Mapping[str, bool]) -> None:
 
     All sessions of its account have their shares again. ``had`` is what it had written down.
     """
-    messages: _Messages | None = client.owner.parts.get(_Messages)
+    messages: _Messages | None = _of(client.owner) if had else client.owner.parts.get(_Messages)
     if messages is None:
         return
     name = client.session.name
@@ -190,6 +190,8 @@ def seat(client: Client, had: Mapping[str, bool]) -> None:
             shared.holders.append(client)
         if str(number) in had:
             shared.over = True
+    # What is written down may outlast the messages: no new one is to be taken for one of them.
+    messages.last = max(messages.last, *map(int, had), 0)
     client.had = dict(had) or None
 
 

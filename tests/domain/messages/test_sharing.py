@@ -250,3 +250,20 @@ async def test_what_was_shared_is_known_again_while_it_is_held(kill):
     assert stage.store.bodies("juliet") == []
     assert owed(there(stage, first)) == []
     await stage.killed()
+
+
+async def test_a_new_message_is_not_taken_for_one_that_an_ended_session_had():
+    stage, romeo, first, second = await street()
+    romeo.send(say("one"))
+    confirm(first)
+    await end(stage, first)
+    confirm(second)
+    stage = await next_process(stage, kill=True)
+    romeo = await stage.bind("romeo", "garden", sm=True)
+    third = await stage.come("juliet", "third", sm=True)
+    romeo.send(say("two"))
+    stage = await next_process(stage, kill=True)
+    await end_there(stage, third)
+    await end_there(stage, second)
+    assert stage.store.bodies("juliet") == ["two"]
+    await stage.killed()
