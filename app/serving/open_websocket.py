@@ -330,6 +330,9 @@ class OpenWebSocket(asyncio.BufferedProtocol):
         self._out.end()
         self._paused = False
         self._transport.abort()
+        if self._gone:
+            # The network does not tell again. Not at once: see :meth:`close`.
+            self._loop.call_soon(self._let_go)
 
     def _drop_later(self) -> None:
         self._cancel_timer()

@@ -209,6 +209,17 @@ async def test_without_a_buffer_for_all_each_piece_has_its_own(place):
     assert first() is None
 
 
+async def test_one_ends_that_is_dropped_while_it_is_not_read_and_whose_client_has_left(place):
+    client = await bound(place)
+    session = place.link().session
+    connection = session.transport
+    connection.pause()
+    client.leave(1006)
+    connection.abort()
+    await settle()
+    assert session.state is State.DETACHED
+
+
 async def test_nothing_is_left_of_one_that_has_gone(place):
     client = await bound(place)
     gone = weakref.ref(client.network)
