@@ -136,7 +136,8 @@ class Line(Window):
         if self._paused or self._held:
             if self._held is None:
                 self._held = deque()
-            if len(self._held) >= MOST_MESSAGES:
+            # Its last, which may be this end's own word, is heard whatever waits.
+            if len(self._held) >= MOST_MESSAGES and not isinstance(what, Ended):
                 raise FrameError("more messages than there is room for")
             self._held.append((what, size))
         else:

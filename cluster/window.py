@@ -15,8 +15,9 @@ __all__ = ["MOST_MESSAGES", "WINDOW", "Window"]
 WINDOW: Final = 65_536
 """Bytes of a call's messages in one direction that may be on their way, or wait there to be taken;
 the last of them may exceed it."""
-MOST_MESSAGES: Final = WINDOW // COST + 1
-"""How many that the far end has sent may wait to be taken."""
+MOST_MESSAGES: Final = WINDOW // COST + 2
+"""How many that the far end has sent may wait to be taken: as many as there is room for, one that
+went though there was none, and that the client has left."""
 
 
 class Window:

@@ -201,6 +201,20 @@ async def test_messages_that_are_no_text_are_told_and_counted(websocket, line, w
     assert wire.told == ["pause"]
 
 
+async def test_a_client_says_no_more_than_home_has_room_for(websocket, line, wire, link):
+    while line.has_room():
+        websocket.hear("")
+    websocket.hear_bytes()
+    assert wire.told == ["pause"]
+    websocket.ended(1006)
+    home = Line(link, 7)
+    home.pause()
+    for kind, _, payload in link.written:
+        said = "" if kind is Kind.TEXT else read_message(payload)
+        home.hear(said, len(payload) + COST)
+    home.hear(Ended(None), 0)
+
+
 async def test_home_is_held_up_while_the_client_takes_nothing(websocket, line, wire):
     wire.congested = True
     line.hear("one", SIZE)
