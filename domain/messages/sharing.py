@@ -33,8 +33,8 @@ class Shared:
         """Its number among those of the account, then the names of the sessions it was given."""
         self.former = former
         """The message, where it is more than its text."""
-        self.holders: list[Client] = []
-        """Resources whose sessions go on."""
+        self.holders: dict[Client, bool] = {}
+        """Resources whose sessions go on, each with whether it could acknowledge this."""
         self.over = False
         """Whether it needs no other way: an ended session acknowledged it, or it has gone one."""
         self._giving = giving
@@ -42,13 +42,13 @@ class Shared:
     def give(self, client: Client, share: "Share", now: float) -> None:
         """Give a resource its share. Raises :class:`StanzaError` where that has no room."""
         name = client.session.name
-        self.holders.append(client)
+        self.holders[client] = client.session.managed
         if name:
             self.names.append(name)
         try:
             client.deliver(share, now)
         except StanzaError:
-            self.holders.remove(client)
+            self.holders.pop(client, None)
             if name:
                 self.names.remove(name)
             raise
@@ -136,8 +136,8 @@ def begin(owner: Owner, text: str) -> Share:
 def left(client: Client, back: Iterable[str]) -> None:
     """Note that a session has ended: its account has what its client acknowledged.
 
-    ``back`` is what it did not, as it did not what is held for it; without stream management
-    it has acknowledged nothing.
+    ``back`` is what it did not, as it did not what is held for it, nor what came before stream
+    management was there.
     """
     messages: _Messages | None = client.owner.parts.get(_Messages)
     if messages is None:
@@ -147,11 +147,9 @@ def left(client: Client, back: Iterable[str]) -> None:
     told = set[Client]()
     known = messages.items()
     for _, shared in known:
-        if client in shared.holders:
-            shared.holders.remove(client)
-            if client.session.managed and id(shared) not in lost:
-                shared.over = True
-                told.update(shared.holders)
+        if shared.holders.pop(client, False) and id(shared) not in lost:
+            shared.over = True
+            told.update(shared.holders)
     for other in told:
         other.had = {
             str(number): True for number, shared in known if shared.over and other in shared.holders
@@ -187,7 +185,7 @@ def seat(client: Client, had: Mapping[str, bool]) -> None:
     name = client.session.name
     for number, shared in messages.items():
         if name in shared.names:
-            shared.holders.append(client)
+            shared.holders[client] = True
         if str(number) in had:
             shared.over = True
     # What is written down may outlast the messages: no new one is to be taken for one of them.

@@ -128,6 +128,21 @@ async def test_what_one_acknowledged_is_not_kept_when_the_other_did_not_take_it(
     await stage.domain.stop()
 
 
+async def test_what_came_before_it_could_be_acknowledged_was_not():
+    stage = Stage()
+    romeo = await stage.bind("romeo", "orchard")
+    late = await stage.come("juliet", "late")
+    other = await stage.come("juliet", "other", sm=True)
+    stage.now += 1
+    romeo.send(say("one"))
+    late.send(f"<enable xmlns='{ns.SM_3}' resume='true'/>")
+    assert late.session.managed
+    await end(stage, late)
+    await end(stage, other)
+    assert stage.store.bodies("juliet") == ["one"]
+    await stage.domain.stop()
+
+
 async def test_what_a_copy_told_is_not_kept_when_who_should_have_it_did_not_take_it():
     stage = Stage()
     romeo = await stage.bind("romeo", "orchard")
