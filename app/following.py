@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from andiron.api.errors import UnavailableError
 from andiron.api.settings import Changeable
 from andiron.cluster.hello import Hello
 from andiron.http_api.asking import Question
@@ -71,11 +72,20 @@ class Following:
             return
         (former, known), self._heard = self._heard, (home, number)
         if former == home and known < number:
-            self._ask.begin(self._follow(known), "to follow the settings of the process at home")
+            self._ask.begin(
+                self._follow(home, known), "to follow the settings of the process at home"
+            )
 
-    async def _follow(self, after: int) -> None:
+    async def _follow(self, home: Hello, after: int) -> None:
         question = Question("GET", _PATH.format(after=after), {}, None)
-        answer = await self._ask(question, again=False)
+        try:
+            answer = await self._ask(question, again=False)
+        except UnavailableError:
+            # Where that one is home still, its next sign of life has it asked again.
+            heard, number = self._heard
+            if heard == home:
+                self._heard = (home, min(number, after))
+            raise
         if answer is None:
             return  # This process is home by now.
         status, content = answer

@@ -93,3 +93,21 @@ async def test_what_is_not_answered_is_in_the_log(made, monkeypatch, caplog):
         home.apply(home.settings.replaced(admins=(BOB,)))
         await until(lambda: "The home has ended." in caplog.text)
     assert "to follow the settings of the process at home: this was not done" in caplog.text
+
+
+async def test_what_was_not_answered_is_asked_again(made, monkeypatch):
+    home, door = made(), made()
+    answer, failed = AskHome.__call__, []
+
+    async def fail_once(ask, question, *, again):
+        if not failed:
+            failed.append(question)
+            raise UnavailableError("The home does not answer.")
+        return await answer(ask, question, again=again)
+
+    async with running(home, door):
+        await heard(door)
+        monkeypatch.setattr(AskHome, "__call__", fail_once)
+        home.apply(home.settings.replaced(admins=(BOB,)))
+        await until(lambda: failed)
+        await until(lambda: door.settings.admins == (BOB,))
