@@ -5,6 +5,7 @@ other end. A child has all that its parent had, for as long as it lives, also wh
 killed; what it runs by exec(3) has not, since Python opens files so.
 """
 
+import contextlib
 import os
 from typing import Final
 
@@ -29,11 +30,17 @@ def _leave() -> None:
 
     Whoever thinks to have the file there may close it: by its number nothing else was opened.
     """
+    if not _numbers:
+        return
+    # One first: the parent may have as many open as it may have.
+    with contextlib.suppress(OSError):
+        os.close(next(iter(_numbers)))
     nothing = os.open(os.devnull, os.O_RDWR)
-    for file in _numbers:
+    for file in _numbers - {nothing}:
         os.dup2(nothing, file, inheritable=False)
+    if nothing not in _numbers:
+        os.close(nothing)
     _numbers.clear()
-    os.close(nothing)
 
 
 if hasattr(os, "register_at_fork"):

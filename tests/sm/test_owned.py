@@ -1,6 +1,8 @@
 """What a process has alone, and its children have not."""
 
+import contextlib
 import os
+import resource
 
 import pytest
 
@@ -43,6 +45,29 @@ def test_a_child_has_nothing_in_its_place(file):
 
     assert in_child(look) == b"."
     assert os.read(file, 4) == b"kept"
+
+
+def test_a_child_has_nothing_also_where_no_more_files_can_be_open(file):
+    own(file)
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reading, writing = os.pipe()
+    filling = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (writing + 64, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                filling.append(os.dup(file))
+        child = os.fork()
+        if not child:
+            os.write(writing, os.read(file, 4) + b".")
+            os._exit(0)
+        os.waitpid(child, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        for each in (*filling, writing):
+            os.close(each)
+    with os.fdopen(reading, "rb") as answer:
+        assert answer.read() == b"."
 
 
 def test_a_file_like_any_other_it_has(file):
