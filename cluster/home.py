@@ -210,7 +210,11 @@ class _Asked:
         if link is not None:
             link.done(self._number, failed=False)
         if lost is not None:
-            lost()
+            try:
+                lost()
+            except Exception:
+                # It is no concern of other calls.
+                logger.exception("A request that is relayed failed")
 
     def given_back(self, _size: int) -> None:
         """Take what nobody has been sent."""

@@ -175,4 +175,7 @@ class Line(Window):
         logger.error("A WebSocket that is relayed failed", exc_info=error)
         taker = self.taker
         self.close(failed=True)
-        taker.over(failed=True)
+        try:
+            taker.over(failed=True)
+        except Exception:
+            logger.exception("A WebSocket that is relayed failed")

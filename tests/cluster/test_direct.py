@@ -393,3 +393,29 @@ async def test_home_that_ends_takes_no_question(tmp_path, echoes, asker):
         await both.home.close()
         await until(lambda: asker.told == [False])
         assert not echoes.asked
+
+
+async def test_what_fails_as_clients_leave_concerns_no_other_call(tmp_path, echoes, caplog):
+    echoes.hold = True
+    told = []
+
+    def ask(scope, _told, _body, _answer):
+        def lost():
+            told.append(scope["path"])
+            raise RuntimeError("no")
+
+        return lost
+
+    echoes.ask = ask
+    async with connected(tmp_path, echo, direct=echoes) as both:
+        requests = [Request(both.link, b"") for _ in range(3)]
+        (door,) = both.home.links
+        await until(lambda: len(door.open_calls) == len(requests))
+        requests[0].task.cancel()
+        await until(lambda: told)
+        assert door.transport is not None, "its other calls go on"
+        both.link.drop()
+        await until(lambda: len(told) == len(requests))
+        ended = await asyncio.gather(*(each.task for each in requests), return_exceptions=True)
+    assert [type(each) for each in ended[1:]] == [HomeLostError] * 2
+    assert "A request that is relayed failed" in caplog.text

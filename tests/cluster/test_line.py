@@ -197,3 +197,14 @@ async def test_it_takes_the_place_of_a_call_that_has_begun(link):
     await asyncio.sleep(0)
     assert line.taker.told == ["kept"]
     assert link.written[-1] == (Kind.TAKEN, 7, (WINDOW // 2).to_bytes(4, "big"))
+
+
+async def test_what_fails_at_its_end_as_well_concerns_no_other_call(line, link, caplog):
+    def fail(*, failed):
+        raise RuntimeError("no end")
+
+    line.taker.over = fail
+    line.hear("fail", SIZE)
+    line.hear(Ended(None), 0)
+    assert link.over_with == [(7, True)]
+    assert "no end" in caplog.text
