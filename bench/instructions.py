@@ -67,6 +67,14 @@ SETTINGS = {
 }
 """Nothing that is due by the time: in valgrind all takes fifty times as long."""
 
+WITHOUT_PULSES = """
+from andiron.cluster import link
+from andiron.commands.cli import main
+
+link._PULSE = 3600.0
+main()
+"""
+
 Once = Callable[[], Awaitable[None]]
 
 
@@ -395,7 +403,7 @@ def measure_all(names: list[str], directory: Path) -> dict[str, int]:
     def serve(port: int) -> list[str]:
         out = f"--callgrind-out-file={directory / 'callgrind.%p'}"
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", out]
-        return [*valgrind, sys.executable, *andiron_serve(port)]
+        return [*valgrind, *without_pulses(port)]
 
     os.environ["PYTHONHASHSEED"] = "0"
     server.START_PATIENCE = 600
@@ -404,21 +412,25 @@ def measure_all(names: list[str], directory: Path) -> dict[str, int]:
         if some := [name for name in names if KINDS[name].relayed is relayed]:
             folder = directory / f"relayed-{relayed}"
             folder.mkdir()
-            with (relaying if relayed else maltreated)(
-                folder, serve, started="", **SETTINGS
-            ) as victim:
+            how = relaying if relayed else maltreated
+            with how(folder, serve, started="", **SETTINGS) as victim:
                 for name in some:
                     took[name] = asyncio.run(measure(victim, KINDS[name], directory))
     return took
 
 
+def without_pulses(port: int) -> list[str]:
+    """Return what serves as `andiron serve` does, and tells other processes nothing by the time."""
+    return [sys.executable, "-c", WITHOUT_PULSES, *andiron_serve(port)[1:]]
+
+
 @contextlib.contextmanager
-def relaying(directory: Path, *serve: Serve, **settings: str) -> Iterator[Victim]:
+def relaying(directory: Path, serve: Serve, **settings: str) -> Iterator[Victim]:
     """Run a home and a door; clients come to the door, and the home is looked at."""
     settings |= {"CLUSTER": f"unix:{directory / 'chat'}"}
     with (
-        maltreated(directory, *serve, **settings) as home,
-        maltreated(directory, again=True, **settings) as door,
+        maltreated(directory, serve, **settings) as home,
+        maltreated(directory, without_pulses, again=True, **settings) as door,
     ):
         yield replace(door, pid=home.pid)
 
