@@ -54,14 +54,14 @@ def measured() -> Iterator[Vitals]:
     vitals = Vitals()
     loop = asyncio.get_running_loop()
 
-    async def look() -> None:
-        while True:
-            due = loop.time() + _EVERY
-            await asyncio.sleep(_EVERY)
-            vitals.add(max(0.0, loop.time() - due))
+    def look(due: float) -> None:
+        nonlocal timer
+        now = loop.time()
+        vitals.add(max(0.0, now - due))
+        timer = loop.call_at(now + _EVERY, look, now + _EVERY)
 
-    looking = loop.create_task(look())
+    timer = loop.call_later(_EVERY, look, loop.time() + _EVERY)
     try:
         yield vitals
     finally:
-        looking.cancel()
+        timer.cancel()

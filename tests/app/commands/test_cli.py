@@ -71,6 +71,7 @@ def test_the_commands_that_there_are():
         "group remove",
         "health",
         "kick",
+        "processes",
         "rooms",
         "serve",
         "sessions",

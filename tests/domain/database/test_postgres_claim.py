@@ -255,8 +255,8 @@ async def test_a_turn_that_ends_while_the_former_is_ended(postgres_url: str):
 
 
 async def test_what_does_not_end_is_said(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(postgres_claim, "_OUSTING", 0.01)
     one = await claim_database(postgres_url, tenure=Tenure("redis://one", lambda: True))
+    monkeypatch.setattr(postgres_claim, "_OUSTING", 0.01)
     monkeypatch.setattr(postgres_claim, "_OUST", "SELECT 1 WHERE $2::text <> ALL ($1::text[])")
     with pytest.raises(DatabaseError, match="cannot be used"):
         await claim_database(postgres_url, tenure=Tenure("redis://one", lambda: True))
