@@ -53,6 +53,7 @@ def measured() -> Iterator[Vitals]:
     """Look twice a second, while the block runs, how late the running loop is."""
     vitals = Vitals()
     loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
 
     def look(due: float) -> None:
         nonlocal timer

@@ -78,6 +78,7 @@ SHOWN = {
     ("docs/architecture.md", "app/         andiron"): "a drawing; test_architecture.py reads it",
     ("docs/architecture.md", "domain.py   "): "a drawing; test_architecture.py reads it",
     ("docs/architecture.md", "romeo's browser"): "a drawing",
+    ("docs/architecture.md", "  browser          browser"): "a drawing",
     ("docs/changelog.md", ""): "no code: the site's own way to show the changelog",
     ("docs/cli.md", "ADDRESS"): "tests/app/commands/test_operating.py prints such a table",
     ("docs/cli.md", "PROCESS "): "tests/app/commands/test_operating.py prints such a table",
