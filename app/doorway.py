@@ -14,8 +14,8 @@ from andiron.cluster.door import HandOver, HomeLink, HomeLostError, Line, TooLar
 from andiron.cluster.messages import Message
 from andiron.http_api.admission import HEADER, AskOperators
 from andiron.http_api.operations import PREFIX
-from andiron.passing import NO_HOME, TOO_LARGE, PassedPost, PassedWebSocket
-from andiron.refusals import LEAVING, refuse
+from andiron.passing import PassedPost, PassedWebSocket
+from andiron.refusals import LEAVING, NO_HOME, TOO_LARGE, refuse
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, path_of
 from andiron.sm.strangers import is_local, network_of
 from andiron.waiting_room import WaitingRoom

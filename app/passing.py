@@ -8,30 +8,18 @@ from typing import Any, Final
 
 from andiron.bosh.direct import Write
 from andiron.bosh.http import Headers
+from andiron.cluster import line as lines
 from andiron.cluster.door import HomeLink, HomeLostError, Line, Question, TooLargeError
 from andiron.cluster.messages import Message
-from andiron.refusals import FAILED
+from andiron.refusals import FAILED, NO_HOME, TOO_LARGE, whole
 from andiron.routes import BOSH_PATHS
 from andiron.websocket.connection import Wire
 from andiron.websocket.handshake import Refusal
 
-__all__ = ["NO_HOME", "TOO_LARGE", "PassedPost", "PassedWebSocket"]
+__all__ = ["PassedPost", "PassedWebSocket"]
 
 logger = logging.getLogger("andiron")
 
-NO_HOME: Final = Refusal(
-    503,
-    "No process serves this chat at the moment, or it does not answer; try again.\n",
-    ((b"cache-control", b"no-store"), (b"retry-after", b"1")),
-)
-TOO_LARGE: Final = Refusal(431, "The head of this request is too large to be passed on.\n")
-_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
-_LINGER: Final = 5.0
-"""Seconds in which a client can take what is left when home has done with it."""
-_RESTART: Final = 1012
-"""Closes a WebSocket: the service restarts (the registry of RFC 6455 section 11.7)."""
-_FAILED: Final = 1011
-_TOO_LARGE: Final = 1009
 _NORMAL: Final = 1000
 
 
@@ -80,7 +68,7 @@ class PassedPost:
         self._refuse(FAILED if failed else NO_HOME)
 
     def _refuse(self, refusal: Refusal) -> None:
-        self.answered(refusal.status, [_TEXT, *refusal.headers], refusal.text.encode())
+        self.answered(*whole(refusal))
 
 
 class PassedWebSocket:
@@ -123,8 +111,8 @@ class PassedWebSocket:
                 self._kept = text
                 self._wire.pause()
         except TooLargeError:
-            self.ended(_TOO_LARGE)
-            self._close(_TOO_LARGE)
+            self.ended(lines.TOO_LARGE)
+            self._close(lines.TOO_LARGE)
 
     def hear_bytes(self) -> None:
         """Pass on that there was a message that is no text; which one does not matter."""
@@ -182,7 +170,7 @@ class PassedWebSocket:
         if self._closed:
             self._drop_later()
         elif leaving or failed:
-            self._close(_RESTART if leaving else _FAILED)
+            self._close(lines.RESTART if leaving else lines.FAILED)
         else:
             self._wire.drop()
 
@@ -194,4 +182,4 @@ class PassedWebSocket:
     def _drop_later(self) -> None:
         """Give the client a while to take what is left."""
         if self._timer is None:
-            self._timer = self._loop.call_later(_LINGER, self._wire.drop)
+            self._timer = self._loop.call_later(lines.LINGER, self._wire.drop)

@@ -7,7 +7,8 @@ from starlette.types import Receive, Scope, Send
 from andiron.websocket.endpoint import refuse_http, refuse_websocket
 from andiron.websocket.handshake import Refusal
 
-__all__ = ["DATABASE_LOST", "FAILED", "LEAVING", "NOT_FOUND", "NOT_STARTED", "STOPPED", "refuse"]
+__all__ = ["DATABASE_LOST", "FAILED", "LEAVING", "NOT_FOUND", "NOT_STARTED", "NO_HOME"]
+__all__ += ["STOPPED", "TOO_LARGE", "refuse", "whole"]
 
 _NO_STORE: Final = ((b"cache-control", b"no-store"),)
 NOT_STARTED: Final = Refusal(
@@ -31,6 +32,18 @@ DATABASE_LOST: Final = Refusal(
 )
 NOT_FOUND: Final = Refusal(404, "Not found.\n")
 FAILED: Final = Refusal(500, "Internal server error.\n")
+NO_HOME: Final = Refusal(
+    503,
+    "No process serves this chat at the moment, or it does not answer; try again.\n",
+    (*_NO_STORE, (b"retry-after", b"1")),
+)
+TOO_LARGE: Final = Refusal(431, "The head of this request is too large to be passed on.\n")
+_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+
+
+def whole(refusal: Refusal) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return an answer's status, headers and body, for what goes without ASGI."""
+    return refusal.status, [_TEXT, *refusal.headers], refusal.text.encode()
 
 
 async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,7 @@ from andiron.cluster.home import DOOR, Answer
 from andiron.cluster.line import Line
 from andiron.cluster.link import TooLargeError
 from andiron.cluster.messages import Message
-from andiron.refusals import FAILED
+from andiron.refusals import FAILED, whole
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, path_of
 from andiron.sm.link import Visitor
 from andiron.web.told import OPERATOR, VIA, VISITOR, read_visitor, told
@@ -27,7 +27,6 @@ Scope = MutableMapping[str, Any]
 Endpoints = tuple[BoshEndpoint | None, WebSocketEndpoint | None]
 
 _ACCEPT: Final[Message] = {"type": "websocket.accept", "subprotocol": SUBPROTOCOL}
-_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _LOST: Final = 1006
 
 
@@ -77,7 +76,7 @@ class Relays:
         except Exception:
             logger.exception("A request failed")
             post.lost()
-            answer(FAILED.status, [_TEXT], FAILED.text.encode())
+            answer(*whole(FAILED))
         return post.lost
 
 

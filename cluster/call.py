@@ -5,7 +5,7 @@ from collections import deque
 
 from andiron.cluster.frames import FrameError, Kind
 from andiron.cluster.link import Ended, Link, Said
-from andiron.cluster.messages import Message, pieces, write_message
+from andiron.cluster.messages import GONE, Message, pieces, write_message
 from andiron.cluster.window import MOST_MESSAGES, Window
 
 __all__ = ["Call"]
@@ -63,7 +63,7 @@ class Call:
     def hear(self, what: Said, size: int) -> None:
         """Take what the client says. Raises FrameError for more than it may."""
         if isinstance(what, Ended):
-            self._lose({"type": "websocket.disconnect", "code": 1006})
+            self._lose(dict(GONE["websocket"]))
             return
         if len(self._incoming) >= MOST_MESSAGES:
             raise FrameError("more messages than there is room for")

@@ -7,9 +7,9 @@ from andiron.cluster.frames import FrameError, Kind
 from andiron.cluster.hello import Hello
 from andiron.cluster.line import Line
 from andiron.cluster.link import LARGEST, Ended, Link, Tell, TooLargeError
-from andiron.cluster.messages import Scope, read_answer, write_scope
+from andiron.cluster.messages import Receive, Scope, Send, read_answer, write_scope
 from andiron.cluster.question import Asker, Question
-from andiron.cluster.relayed import HandOver, HomeLostError, Receive, Relayed, Send
+from andiron.cluster.relayed import HandOver, HomeLostError, Relayed
 
 __all__ = ["Asker", "HandOver", "HomeLink", "HomeLostError", "Line", "Question", "TooLargeError"]
 

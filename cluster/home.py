@@ -13,7 +13,8 @@ from andiron.cluster.line import Line, Taker
 from andiron.cluster.link import COST, LARGEST, Link, Said, Tell
 from andiron.cluster.messages import (
     Headers,
-    Message,
+    Receive,
+    Send,
     pieces,
     read_request,
     write_answer,
@@ -25,8 +26,6 @@ __all__ = ["DOOR", "Answer", "Direct", "DoorLink", "Home", "Serve"]
 
 logger = logging.getLogger("andiron")
 
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 Told = MutableMapping[str, Any]
 Serve = Callable[[Scope, Receive, Send, Told], Awaitable[None]]

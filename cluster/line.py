@@ -7,15 +7,19 @@ from typing import Final, Protocol, Self
 
 from andiron.cluster.frames import FrameError, Kind
 from andiron.cluster.link import Ended, Link, Said
-from andiron.cluster.messages import Message, write_message
+from andiron.cluster.messages import GONE, Message, write_message
 from andiron.cluster.window import MOST_MESSAGES, WINDOW, Window
 
-__all__ = ["Line", "Taker"]
+__all__ = ["FAILED", "LINGER", "RESTART", "TOO_LARGE", "Line", "Taker"]
 
 logger = logging.getLogger("andiron")
 
-_GONE: Final[Message] = {"type": "websocket.disconnect", "code": 1006}
-"""What the home is told of a client that left without a word."""
+RESTART: Final = 1012
+"""Closes a WebSocket: the service restarts (the registry of RFC 6455 section 11.7)."""
+FAILED: Final = 1011
+TOO_LARGE: Final = 1009
+LINGER: Final = 5.0
+"""Seconds in which a client can take what is left when home has done with it."""
 
 
 class Taker(Protocol):
@@ -118,7 +122,7 @@ class Line(Window):
 
     def break_off(self) -> None:
         """End it, for this process is about to; the taker hears that it is over."""
-        self.say(_GONE)
+        self.say(GONE["websocket"])
         self.hear(Ended(None), 0)
 
     def close(self, *, failed: bool = False) -> None:

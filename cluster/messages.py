@@ -5,7 +5,7 @@ client chooses takes about as many bytes as it had, whatever they are.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
@@ -13,14 +13,21 @@ from typing import Any, Final
 from andiron.cluster.frames import FrameError
 from andiron.cluster.parts import joined, parted
 
-__all__ = ["PIECE", "Headers", "Message", "Scope", "pieces", "read_answer", "read_message"]
-__all__ += ["read_object", "read_request", "read_scope", "read_text", "write_answer"]
-__all__ += ["write_message", "write_object", "write_scope"]
+__all__ = ["GONE", "PIECE", "Headers", "Message", "Receive", "Scope", "Send", "pieces"]
+__all__ += ["read_answer", "read_message", "read_object", "read_request", "read_scope"]
+__all__ += ["read_text", "write_answer", "write_message", "write_object", "write_scope"]
 
 Scope = Mapping[str, Any]
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+GONE: Final[Mapping[str, Message]] = {
+    "http": {"type": "http.disconnect"},
+    "websocket": {"type": "websocket.disconnect", "code": 1006},
+}
+"""What is said of a client that left without a word, by the kind of scope; not to be changed."""
 PIECE: Final = 32_768
 """Bytes of a body that go in one message."""
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {

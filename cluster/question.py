@@ -4,12 +4,12 @@ from typing import Final, Protocol
 
 from andiron.cluster.frames import Kind
 from andiron.cluster.link import Ended, Link, Said
-from andiron.cluster.messages import Headers, write_message
+from andiron.cluster.messages import GONE, Headers, write_message
 from andiron.cluster.window import Window
 
 __all__ = ["Asker", "Question"]
 
-_GONE: Final = write_message({"type": "http.disconnect"})
+_GONE: Final = write_message(GONE["http"])
 
 
 class Asker(Protocol):

@@ -4,36 +4,30 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
 
 from andiron.cluster.frames import Kind
-from andiron.cluster.line import Line
+from andiron.cluster.line import FAILED, LINGER, RESTART, TOO_LARGE, Line
 from andiron.cluster.link import Ended, Link, Said, TooLargeError
-from andiron.cluster.messages import PIECE, Message, pieces, write_message
+from andiron.cluster.messages import (
+    GONE,
+    PIECE,
+    Message,
+    Receive,
+    Send,
+    pieces,
+    write_message,
+)
 from andiron.cluster.window import Window
+from andiron.sm.eager import begun
 
-__all__ = ["HandOver", "HomeLostError", "Receive", "Relayed", "Send"]
+__all__ = ["HandOver", "HomeLostError", "Relayed"]
 
 logger = logging.getLogger("andiron")
 
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 HandOver = Callable[[Line, Message], Awaitable[None]]
 """Takes a WebSocket that the home accepts by that message, of which ``receive`` and ``send`` know
 no more then. The line is paused, and given its taker; what is raised is what ``send`` may raise."""
-
-_GONE: Final[dict[str, Message]] = {
-    "http": {"type": "http.disconnect"},
-    "websocket": {"type": "websocket.disconnect", "code": 1006},
-}
-"""What the home is told of a client that left without a word, by the kind of scope."""
-_LINGER: Final = 5.0
-"""Seconds in which a client can take what is left when its call has ended."""
-_RESTART: Final = 1012
-"""Closes a WebSocket: the service restarts (the registry of RFC 6455 section 11.7)."""
-_FAILED: Final = 1011
-_TOO_LARGE: Final = 1009
 
 
 class HomeLostError(Exception):
@@ -100,7 +94,7 @@ class Relayed:
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Pass on what comes, both ways, until the home has done."""
-        self._listening = _started(self._listen(receive))
+        self._listening = begun(self._listen(receive))
         try:
             async with self._limit:
                 await self._until_called()
@@ -115,7 +109,7 @@ class Relayed:
         finally:
             self._done = True
             if not self._ended:
-                self._say_gone(_GONE[self._kind])
+                self._say_gone(GONE[self._kind])
             await self._listen_no_more()
             self._window.end()
 
@@ -159,7 +153,7 @@ class Relayed:
         try:
             await hand_over(line, accept)
         except BaseException:
-            line.say(_GONE[self._kind])
+            line.say(GONE[self._kind])
             line.close()
             raise
         finally:
@@ -180,7 +174,7 @@ class Relayed:
         if cut_off and not self._begun:
             raise HomeLostError
         if self._accepted and not self._closed and (failed or cut_off):
-            code = _FAILED if failed else _RESTART
+            code = FAILED if failed else RESTART
             await send({"type": "websocket.close", "code": code, "reason": ""})
 
     async def _listen(self, receive: Receive) -> None:
@@ -190,7 +184,7 @@ class Relayed:
                 await self._window.room()
                 await self._pass_on(await receive())
         except Exception:
-            self._say_gone(_GONE[self._kind])
+            self._say_gone(GONE[self._kind])
             raise
 
     async def _listen_no_more(self) -> None:
@@ -227,8 +221,8 @@ class Relayed:
             self._window.write(kind, payload)
         except TooLargeError:
             # Only a WebSocket's can be: the home would not take it either.
-            self._incoming.append(({"type": "websocket.close", "code": _TOO_LARGE}, 0))
-            self._say_gone({"type": "websocket.disconnect", "code": _TOO_LARGE})
+            self._incoming.append(({"type": "websocket.close", "code": TOO_LARGE}, 0))
+            self._say_gone({"type": "websocket.disconnect", "code": TOO_LARGE})
             self._wake()
 
     def _say_gone(self, message: Message) -> None:
@@ -266,22 +260,12 @@ class Relayed:
         """Give the client a while to take what is left."""
         loop = asyncio.get_running_loop()
         if self._limit.when() is None and not self._done:
-            self._limit.reschedule(loop.time() + _LINGER)
+            self._limit.reschedule(loop.time() + LINGER)
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-def _started(listening: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Begin a task, with its first step where Python can."""
-    loop = asyncio.get_running_loop()
-    if sys.version_info >= (3, 12):
-        task = asyncio.Task(listening, loop=loop, eager_start=True)
-    else:
-        task = loop.create_task(listening)
-    return task
 
 
 def _is_plain_accept(message: Message) -> bool:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-import sys
 from collections.abc import Coroutine
 from typing import Any
+
+from andiron.sm.eager import begun
 
 logger = logging.getLogger("andiron.domain")
 
@@ -24,15 +25,8 @@ class Tasks:
         _track(asyncio.get_running_loop().create_task(coroutine), self._running)
 
     def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine as :meth:`spawn` does, at once as far as it has nothing to wait for.
-
-        Before Python 3.12 a task cannot begin at once.
-        """
-        if sys.version_info < (3, 12):
-            self.spawn(coroutine)
-            return
-        loop = asyncio.get_running_loop()
-        _track(asyncio.Task(coroutine, loop=loop, eager_start=True), self._running)
+        """Run a coroutine as :meth:`spawn` does, at once as far as it has nothing to wait for."""
+        _track(begun(coroutine), self._running)
 
     def spawn_store(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that :meth:`stored` waits for."""

@@ -10,11 +10,11 @@ server may return an awaitable that is no coroutine.
 
 import asyncio
 import contextvars
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from typing import Any, Final, Protocol
 
 from andiron.sm.byhand import continued
+from andiron.sm.eager import begun
 from andiron.websocket.backlog import Backlog
 
 Message = MutableMapping[str, Any]
@@ -141,14 +141,9 @@ class Writer:
 
     def _start(self, writing: Coroutine[Any, Any, None]) -> None:
         """Begin a task, with its first step where Python can."""
-        loop = asyncio.get_running_loop()
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(writing, loop=loop, context=self._context, eager_start=True)
-            if task.done():
-                return
-        else:
-            task = loop.create_task(writing, context=self._context)
-        self._task = task
+        task = begun(writing, self._context)
+        if not task.done():
+            self._task = task
 
     async def _write(self, first: str | None, begun: Awaitable[None] | None) -> None:
         """Send a frame or finish sending it, then all that waits."""
