@@ -152,18 +152,23 @@ def medians(arrangement: str, row: Row, options: argparse.Namespace) -> list[flo
     return [statistics.median(column) for column in zip(*turns, strict=True)]
 
 
-def main() -> int:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def wanted(described: str, rows: tuple[Row, ...]) -> tuple[argparse.Namespace, list[Row]]:
+    """Return what the command line says, and the rows that it wants."""
+    parser = argparse.ArgumentParser(description=described.split("\n", maxsplit=1)[0])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--duration", type=float, default=4.0, help="seconds of each")
     parser.add_argument("rows", nargs="*", help="these only, or those whose names begin so")
     options = parser.parse_args()
+    begin = tuple(options.rows) or ("",)
+    return options, [row for row in rows if row.title.startswith(begin)]
+
+
+def main() -> int:
+    """Measure, and print a table."""
+    options, rows = wanted(__doc__, ROWS)
     print(f"| | {' | '.join(ARRANGEMENTS)} |")
     print("|---|---|---|---|")
-    for row in ROWS:
-        if options.rows and not row.title.startswith(tuple(options.rows)):
-            continue
+    for row in rows:
         cells = [medians(each, row, options) for each in ARRANGEMENTS]
         told = [
             f"{figure:,.3g}"

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fellows import PAIRS, PATIENCE, Figures, Process, Row, generate
+from fellows import PAIRS, PATIENCE, Figures, Process, Row, generate, wanted
 
 PROCESSES = (1, 2, 4)
 COLUMNS = "", "processes", "messages/s here", "µs at home", "µs in all", "a home's core: messages/s"
@@ -79,15 +79,9 @@ def medians(processes: int, row: Row, options: argparse.Namespace) -> tuple[floa
 
 def main() -> int:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--duration", type=float, default=4.0, help="seconds of each")
-    parser.add_argument("rows", nargs="*", help="these only, or those whose names begin so")
-    options = parser.parse_args()
+    options, rows = wanted(__doc__, ROWS)
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
-    for row in ROWS:
-        if options.rows and not row.title.startswith(tuple(options.rows)):
-            continue
+    for row in rows:
         for processes in PROCESSES:
             rate, home, everywhere = medians(processes, row, options)
             print(

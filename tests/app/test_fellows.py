@@ -241,16 +241,21 @@ async def test_a_websocket_that_a_door_has_taken_over_ends_with_either(made):
             assert client.code == 1012
 
 
+async def polling(home, door, *, direct=False):
+    """Let Alice, who is online at home, ask through a door for what there is, which is nothing."""
+    alice = Bosh(home)
+    await alice.online("alice")
+    alice.rid += 1
+    body = f"<body xmlns='{HTTPBIND}' rid='{alice.rid}' sid='{alice.sid}'/>"
+    return asyncio.create_task(ask(door, "/http-bind", direct=direct, content=body))
+
+
 async def test_a_post_that_a_door_has_taken_is_answered_when_it_leaves(made):
     home, door = made(), made()
     async with running(home):
         await make_people(home, "alice")
         async with running(door):
-            alice = Bosh(home)
-            await alice.online("alice")
-            alice.rid += 1
-            body = f"<body xmlns='{HTTPBIND}' rid='{alice.rid}' sid='{alice.sid}'/>"
-            held = asyncio.create_task(ask(door, "/http-bind", direct=True, content=body))
+            held = await polling(home, door, direct=True)
             await until(lambda: home._fellows.doors[0].calls == 1)
             door._fellows.leave()
             answer = await held
@@ -262,11 +267,7 @@ async def test_a_request_that_is_held_through_a_door_that_leaves_is_answered(mad
     async with running(home):
         await make_people(home, "alice")
         async with running(door):
-            alice = Bosh(home)
-            await alice.online("alice")
-            alice.rid += 1
-            body = f"<body xmlns='{HTTPBIND}' rid='{alice.rid}' sid='{alice.sid}'/>"
-            held = asyncio.create_task(ask(door, "/http-bind", content=body))
+            held = await polling(home, door)
             await until(lambda: door._connections._count == 1)
             await until(lambda: home._fellows.doors[0].calls == 1)
         answer = await held

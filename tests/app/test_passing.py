@@ -4,16 +4,18 @@ import asyncio
 from contextlib import contextmanager
 
 import pytest
-from support.links import Written
+from support.links import link
 from support.waiting import until
 
-from andiron import passing
+from andiron.cluster import line as line_module
 from andiron.cluster.door import HomeLostError, Line, TooLargeError
 from andiron.cluster.frames import Kind
 from andiron.cluster.link import COST, Ended
 from andiron.cluster.messages import read_message
 from andiron.cluster.window import WINDOW
 from andiron.passing import PassedPost, PassedWebSocket
+
+__all__ = ["link"]
 
 SIZE = 1000 + COST
 
@@ -128,11 +130,6 @@ class Site:
 
 
 @pytest.fixture
-async def link():
-    return Written()
-
-
-@pytest.fixture
 def line(link):
     made = link.open_calls[7] = Line(link, 7)
     made.pause()
@@ -242,7 +239,7 @@ async def test_the_client_ends_it(websocket, wire, link, site):
 
 
 async def test_home_ends_it(websocket, line, wire, link, site, monkeypatch):
-    monkeypatch.setattr(passing, "_LINGER", 0.001)
+    monkeypatch.setattr(line_module, "LINGER", 0.001)
     line.hear({"type": "websocket.close", "code": 4000}, SIZE)
     assert wire.told == [4000]
     websocket.ended(4000)
@@ -270,7 +267,7 @@ async def test_home_has_done_with_it(websocket, line, wire, link, failed, leavin
 
 
 async def test_home_has_done_with_one_that_it_has_closed(websocket, line, wire, monkeypatch):
-    monkeypatch.setattr(passing, "_LINGER", 0.001)
+    monkeypatch.setattr(line_module, "LINGER", 0.001)
     line.hear({"type": "websocket.close", "code": 1000}, SIZE)
     line.hear(Ended(failed=False), 0)
     await until(lambda: wire.told == [1000, "drop"])

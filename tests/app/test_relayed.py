@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.links import Written
+from support.links import link
 from support.waiting import until
 
 from andiron.cluster.frames import Kind
@@ -14,6 +14,8 @@ from andiron.cluster.window import WINDOW
 from andiron.relayed import RelayedWebSocket
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.endpoint import Admitted
+
+__all__ = ["link"]
 
 SIZE = 1000 + COST
 LIMIT = 5000
@@ -49,11 +51,6 @@ class Connection:
     def failed(self, error):
         self.told.append(("failed", error))
         self.wire.drop()
-
-
-@pytest.fixture
-async def link():
-    return Written()
 
 
 @pytest.fixture

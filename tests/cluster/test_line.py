@@ -3,13 +3,15 @@
 import asyncio
 
 import pytest
-from support.links import Written
+from support.links import link
 
 from andiron.cluster.frames import FrameError, Kind
 from andiron.cluster.line import Line
 from andiron.cluster.link import COST, Ended, TooLargeError
 from andiron.cluster.messages import read_message
 from andiron.cluster.window import MOST_MESSAGES, WINDOW, Window
+
+__all__ = ["link"]
 
 SIZE = 1000 + COST
 
@@ -39,11 +41,6 @@ class Taker:
     def over(self, *, failed):
         self.told.append(("over", failed))
         self.line.close()
-
-
-@pytest.fixture
-async def link():
-    return Written()
 
 
 @pytest.fixture

@@ -352,7 +352,7 @@ async def test_a_slow_client_holds_up_nobody_but_its_own_call(tmp_path):
 async def test_a_client_that_takes_nothing_is_let_go_when_its_call_has_ended(
     tmp_path, monkeypatch, gone
 ):
-    monkeypatch.setattr(relayed_module, "_LINGER", 0.01)
+    monkeypatch.setattr(relayed_module, "LINGER", 0.01)
     end = asyncio.Event()
 
     async def drop(scope, receive, send):

@@ -3,16 +3,13 @@
 import asyncio
 
 import pytest
-from support.links import Written
+from support.links import link
 
 from andiron.cluster.frames import Kind
 from andiron.cluster.link import COST, TooLargeError
 from andiron.cluster.window import WINDOW, Window
 
-
-@pytest.fixture
-async def link():
-    return Written()
+__all__ = ["link"]
 
 
 async def test_what_was_sent_counts_until_it_is_given_back(link):

@@ -1,5 +1,7 @@
 """A connection between processes of which a test is the other end."""
 
+import pytest
+
 from andiron.cluster.hello import Hello
 from andiron.cluster.link import LARGEST, Link
 
@@ -18,3 +20,9 @@ class Written(Link):
     def done(self, call, *, failed):
         self.over_with.append((call, failed))
         self.open_calls.pop(call, None)
+
+
+@pytest.fixture
+async def link():
+    """One, on the running loop."""
+    return Written()
