@@ -9,6 +9,7 @@ home and at the door: with one process, with clients at the home, and with all a
 """
 
 import argparse
+import functools
 import json
 import os
 import socket
@@ -71,19 +72,41 @@ ROWS = tuple(
     )
 )
 PATIENCE = 30.0
+ACCOUNTS = 1001
+"""As many as a row has users, and one who writes to those who resume."""
+ITERATIONS = "4096"
+
+
+@functools.cache
+def accounts() -> bytes:
+    """Return a database of accounts: nobody else's sessions are written down."""
+    with tempfile.TemporaryDirectory(prefix="andiron-accounts-") as folder:
+        file = Path(folder) / "a.db"
+        told = {"ANDIRON_DATABASE": f"sqlite:///{file}", "ANDIRON_AUTH_ITERATIONS": ITERATIONS}
+        subprocess.run(
+            [ANDIRON, "user", "add", "--from-file", "-"],
+            input="".join(f"user{n} pw\n" for n in range(ACCOUNTS)),
+            env=os.environ | told,
+            check=True,
+            text=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return file.read_bytes()
 
 
 class Process:
-    """One ``andiron serve``, with those words and settings."""
+    """One ``andiron serve``, with those words and settings, of a chat that has its own folder."""
 
     def __init__(self, folder: Path, *words: str, **settings: str) -> None:
+        database = folder / "a.db"
+        if not database.exists():
+            database.write_bytes(accounts())
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         told = {
             "ANDIRON_PORT": str(self.port),
-            "ANDIRON_DATABASE": f"sqlite:///{folder}/a.db",
-            "ANDIRON_AUTH_ANONYMOUS": "true",
-            "ANDIRON_AUTH_ITERATIONS": "4096",
+            "ANDIRON_DATABASE": f"sqlite:///{database}",
+            "ANDIRON_AUTH_ITERATIONS": ITERATIONS,
             "ANDIRON_ACCOUNT_RATE": "1000000000",
             "ANDIRON_MAX_NEGOTIATING_PER_ADDRESS": "1000",
             "ANDIRON_LOG_LEVEL": "warning",
@@ -113,11 +136,12 @@ def generate(row: Row, port: int, measured: int, duration: float, folder: Path) 
     command = [
         *(sys.executable, str(HERE / "xmppload.py"), "--transport", row.transport),
         *("--url", row.url.format(port), "--pattern", row.pattern, *row.words),
-        *("--auth", "ANONYMOUS", "--duration", str(duration), "--json", str(out)),
+        *("--duration", str(duration), "--json", str(out)),
         *("--server-pid", str(measured)),
     ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     figures: Figures = json.loads(out.read_text())["medians"]
+    out.unlink()
     return figures
 
 

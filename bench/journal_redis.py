@@ -40,10 +40,10 @@ LARGE = JournalConfig(floor=1 << 29, maximum=1 << 32)
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    program = shutil.which("redis-server")
+def server(named: str = "redis-server") -> Iterator[str]:
+    program = shutil.which(named)
     if program is None:
-        raise SystemExit("there is no redis-server; name one by --redis URL")
+        raise SystemExit(f"there is no {named}")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="andiron-bench-") as folder:

@@ -215,9 +215,10 @@ async def test_processes_that_call_one_redis_by_two_names_are_of_one_chat(made, 
 
 
 async def test_the_first_start_on_a_new_redis_says_for_what_it_waits(
-    made, server, redis, short, monkeypatch, caplog
+    made, server, redis, monkeypatch, caplog
 ):
-    monkeypatch.setattr(fellows, "_GREETING", 0.05)
+    monkeypatch.setattr(meeting, "_TIMING", Timing(ttl=6.0, margin=1.0, patience=1.0))
+    monkeypatch.setattr(fellows, "_GREETING", 0.5)
     await redis.flushall()
     server.kill()
     server.start()

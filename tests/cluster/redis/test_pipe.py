@@ -281,7 +281,7 @@ async def test_a_server_without_memory(own_server: RedisServer, keys: Keys) -> N
     redis = client(parse(own_server.url), 5.0)
     async with process(redis, own_server.url, keys) as one:
         await one.promised(one.note(1))
-        await redis.config_set("maxmemory", "1mb")
+        await redis.config_set("maxmemory", "64kb")
         number = one.note(2)
         await until(lambda: "maxmemory" in one.file.failing, lambda: one.file.failing)
         assert number not in one.told
