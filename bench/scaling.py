@@ -4,9 +4,10 @@
     nice -n -19 .venv/bin/python bench/scaling.py [--turns 3] [--duration 4]
 
 Messages a second among 50 pairs, 4 in flight, with 1, 2 and 4 processes at one address, to which
-the kernel gives out the connections; microseconds of a processor that each message takes at the
-process that is home, and at all together; and what a core of its own would let the home carry: all
-processes, and the generator, share the cores of this machine. Medians of the turns.
+the kernel gives out the connections, and with all of them at the one of 2 that is not home;
+microseconds of a processor that each message takes at the process that is home, and at all
+together; and what a core of its own would let the home carry: all processes, and the generator,
+share the cores of this machine. Medians of the turns.
 """
 
 import argparse
@@ -18,9 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import fellows
 from fellows import PAIRS, PATIENCE, Figures, Process, Row, generate, wanted
 
-PROCESSES = (1, 2, 4)
+ARRANGEMENTS = {1: "1", 2: "2", 4: "4", 0: "2, all by the door"}
 COLUMNS = "", "processes", "messages/s here", "µs at home", "µs in all", "a home's core: messages/s"
 ROWS = (
     Row("WebSocket", "ws", "pingpong", "msgs_per_s", PAIRS),
@@ -65,16 +67,19 @@ def measure(processes: int, row: Row, duration: float, *, of_home: bool) -> Figu
 
 
 def medians(processes: int, row: Row, options: argparse.Namespace) -> tuple[float, float, float]:
-    """Return messages a second, and microseconds at home and in all."""
-    rates, home, everywhere = [], [], []
+    """Return messages a second, and microseconds at home and in all; 0: all by a door."""
+    rates, home, others = [], [], []
     for _ in range(options.turns):
-        found = measure(processes, row, options.duration, of_home=True)
-        rates.append(found[row.figure])
-        home.append(found["cpu_s_per_1000"] * 1000)
-        found = measure(processes, row, options.duration, of_home=False)
-        rates.append(found[row.figure])
-        everywhere.append(found["cpu_s_per_1000"] * 1000)
-    return statistics.median(rates), statistics.median(home), statistics.median(everywhere)
+        for of_home, taken in ((True, home), (False, others)):
+            if processes:
+                found = measure(processes, row, options.duration, of_home=of_home)
+            else:
+                found = fellows.measure("by a door", row, options.duration, at_door=not of_home)
+            rates.append(found[row.figure])
+            taken.append(found["cpu_s_per_1000"] * 1000)
+    at_home, elsewhere = statistics.median(home), statistics.median(others)
+    in_all = elsewhere if processes else at_home + elsewhere
+    return statistics.median(rates), at_home, in_all
 
 
 def main() -> int:
@@ -82,10 +87,10 @@ def main() -> int:
     options, rows = wanted(__doc__, ROWS)
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for row in rows:
-        for processes in PROCESSES:
+        for processes, named in ARRANGEMENTS.items():
             rate, home, everywhere = medians(processes, row, options)
             print(
-                f"| {row.title} | {processes} | {rate:,.0f} | {home:.0f} | {everywhere:.0f}"
+                f"| {row.title} | {named} | {rate:,.0f} | {home:.0f} | {everywhere:.0f}"
                 f" | {1e6 / home:,.0f} |",
                 flush=True,
             )
