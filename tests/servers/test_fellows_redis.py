@@ -19,7 +19,7 @@ from support.redis_server import running as redis_running
 
 from tests.conftest import require
 from tests.interop.server import andiron_environment, free_port, make_accounts, running
-from tests.servers.clients import CLIENTS, MESSAGE, PASSWORD, Client, WebSocketClient
+from tests.servers.clients import CLIENTS, MESSAGE, PASSWORD, RESUME, Client, WebSocketClient
 from tests.servers.conftest import Running, serving
 from tests.servers.test_fellows import back
 
@@ -219,6 +219,41 @@ async def test_the_home_is_killed(house: House, transport: str) -> None:
             texts += await again.until("")
         assert texts.count("<resumed ") == 1
         assert texts.count("number 5</body>") == 1
+
+
+async def test_a_session_goes_from_process_to_process_and_between_transports(house: House) -> None:
+    bases = [server.base for server in house.servers]
+    async with WebSocketClient(bases[1]) as bob, contextlib.AsyncExitStack() as ended:
+        await bob.bind("bob", resumable=True)
+        alice: Client = await ended.enter_async_context(WebSocketClient(bases[0]))
+        session = (await alice.bind("alice", resumable=True)).sm_id
+        await alice.send(MESSAGE.format("bob", "said 0"))
+        await bob.until("said 0")
+        for step, (transport, base) in enumerate(
+            [
+                ("BOSH", bases[1]),
+                ("WebSocket", bases[2]),
+                ("BOSH", bases[0]),
+                ("WebSocket", bases[1]),
+            ],
+            start=1,
+        ):
+            await alice.cut()
+            await bob.send(MESSAGE.format("alice", f"in gap {step}"))
+            alice = await ended.enter_async_context(CLIENTS[transport](base))
+            await alice.sign_in("alice")
+            handled = 2 * step - 1  # her own presence, and two messages in each step before
+            await alice.send(RESUME.format(session, handled))
+            told = await alice.until("<resumed ")
+            assert f" h='{step + 1}'" in told
+            while f"in gap {step}" not in told:
+                told += await alice.until("")
+            await alice.send(MESSAGE.format("bob", f"said {step}"))
+            assert f"said {step}" in await bob.until("said ")
+            await bob.send(MESSAGE.format("alice", f"after {step}"))
+            assert f"in gap {step - 1}" not in told
+            told = await alice.until("after")
+            assert "gap" not in told
 
 
 async def test_a_home_that_hangs_is_replaced_and_writes_nothing_when_it_goes_on(
