@@ -56,10 +56,11 @@ def test_the_alerts_are_sound(program: Callable[..., str]) -> None:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[int]:
-    """Serve an application in which somebody talks; give its port."""
-    chat = create_app(metrics_token=TOKEN)
-    async with running(chat) as sign_in, serving(chat) as port:
+async def served(folder: Path) -> AsyncIterator[int]:
+    """Serve one of several processes, in which somebody talks; give its port."""
+    chat = create_app(metrics_token=TOKEN, cluster=f"unix:{folder}/chat.sock")
+    database = f"sqlite:///{folder}/chat.db"
+    async with running(chat, database=database) as sign_in, serving(chat) as port:
         alice, bob = await sign_in("alice"), await sign_in("bob")
         await alice.send("bob", "hello")
         await bob.receive()
@@ -71,7 +72,7 @@ async def prometheus(
     program: Callable[..., str], tmp_path: Path, unused_tcp_port: int
 ) -> AsyncIterator[str]:
     """Start a Prometheus as deploy/ has it configured, and give its address."""
-    async with served() as port:
+    async with served(tmp_path) as port:
         (tmp_path / "token").write_text(TOKEN)
         config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
         (job,) = config["scrape_configs"]
