@@ -141,7 +141,12 @@ def _connector(
     asyncpg = _driver()
     called = "andiron" if tenure is None else tenure.name
 
+    def over() -> bool:
+        return tenure is not None and not tenure.held()
+
     async def connect() -> Any:
+        if over():
+            raise DatabaseError(f"The database {name} is another process's to serve.")
         try:
             connection = await asyncpg.connect(
                 **arguments,
@@ -151,9 +156,11 @@ def _connector(
             )
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise _failure(name, error) from None
+        if tenure is not None:
+            tenure.ends(connection)
         # Whose turn it is next ends what was there by then, and knows of nothing that comes later.
-        if tenure is not None and not tenure.held():
-            await connection.close()
+        if over():
+            connection.terminate()
             raise DatabaseError(f"The database {name} is another process's to serve.")
         encoding = connection.get_settings().server_encoding
         if encoding != "UTF8":

@@ -13,8 +13,10 @@ from support.postgres import PostgresServer
 
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.database import postgres
+from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.engines import RefusedError
+from andiron.domain.database.holders import Tenure
 
 
 class Wire:
@@ -152,6 +154,37 @@ async def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(
     await database.set_meta("shape", "round")
     assert await database.get_meta("shape") == "round"
     await database.close()
+    await postgres_server.clean()
+
+
+async def test_a_turn_that_is_over_waits_for_nothing(
+    wire: Wire, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(postgres, "_STATEMENT_TIMEOUT", 3600.0)
+    turn = Tenure("redis://one", lambda: True)
+    name = await postgres_server.shared_database()
+    url = f"postgresql://root@127.0.0.1:{wire.port}/{name}"
+    claim = await claim_database(url, tenure=turn)
+    database = await Database.open(url, tenure=turn)
+    await database.set_meta("colour", "red")
+    assert await database.get_meta("colour") == "red"
+    # As where the way to the server is cut off, with all that waits there.
+    wire.open.clear()
+    waiting = asyncio.gather(
+        database.get_meta("colour"),
+        database.set_meta("colour", "blue"),
+        database.set_meta("colour", "green"),
+        return_exceptions=True,
+    )
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    turn.end()
+    assert [type(each) for each in await waiting] == [DatabaseError] * 3
+    with pytest.raises(DatabaseError, match="is another process's to serve"):
+        await database.set_meta("colour", "black")
+    await database.close()
+    await claim.release()
+    wire.open.set()
     await postgres_server.clean()
 
 
