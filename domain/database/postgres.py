@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, NullPool, Select, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from andiron.domain.database.cut_off import SERVER_SETTINGS, watch
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.holders import Tenure
 from andiron.domain.database.postgres_claim import ConnectionClaim
@@ -152,10 +153,11 @@ def _connector(
                 **arguments,
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=timeout,
-                server_settings={"application_name": called, **settings},
+                server_settings={**SERVER_SETTINGS, "application_name": called, **settings},
             )
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise _failure(name, error) from None
+        watch(connection)
         if tenure is not None:
             tenure.ends(connection)
         # Whose turn it is next ends what was there by then, and knows of nothing that comes later.

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -7,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support.postgres import PostgresServer
 
@@ -186,6 +187,25 @@ async def test_a_turn_that_is_over_waits_for_nothing(
     await claim.release()
     wire.open.set()
     await postgres_server.clean()
+
+
+async def test_both_kernels_look_after_a_connection(wire: Wire, postgres_server: PostgresServer):
+    name = await postgres_server.shared_database()
+    engines = postgres.engines(make_url(f"postgresql://root@127.0.0.1:{wire.port}/{name}"))
+    async with engines.writer.connect() as connection:
+        way = (await connection.get_raw_connection()).driver_connection._transport  # type: ignore[union-attr]
+        end = way.get_extra_info("socket")
+        assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if sys.platform == "linux":
+            options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+            found = [end.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+            assert found == [5, 2, 3]
+            assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+        told = await connection.scalars(
+            text("SELECT reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1")
+        )
+        assert told.all() == ["2", "3", "5"]
+    await engines.dispose()
 
 
 async def test_another_writer_is_not_waited_for_for_ever(
