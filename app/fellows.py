@@ -295,6 +295,8 @@ class Fellows:
                 raise PlaceError(f"This process cannot join its chat, for {link.why_not}")
             if link.other is not None:
                 self._greet()
+                if self._ready.is_set():
+                    logger.info("Process %s is home now", link.other.label)
                 self._ready.set()
             await asyncio.wait([link.over])
         finally:
@@ -305,7 +307,7 @@ class Fellows:
 
     def _heard(self, link: HomeLink) -> None:
         """Look how the home does; where another may be by now, find out."""
-        if link.silent > self._place.patience:
+        if link.transport is not None and link.silent > self._place.patience:
             logger.warning("The process that is home does not answer any more: is another?")
             link.drop()
         elif link.other is not None:
