@@ -78,6 +78,7 @@ class Fellows:
         self.hear: Callable[[Hello, Mapping[str, Any]], object] = _hear_nothing
         """Called, elsewhere, with who is home and what that tells."""
         self._link: HomeLink | None = None
+        self._tenure: Tenure | None = None
         self._home: Home | None = None
         self._leaving = False
         self._starting = False
@@ -173,7 +174,8 @@ class Fellows:
 
     def tenure(self) -> Tenure | None:
         """Return, for a home, its turn at the database; None where its claim alone decides."""
-        return tenure_of(self._place)
+        self._tenure = tenure_of(self._place)
+        return self._tenure
 
     def journal(
         self, timers: Timers, clock: Callable[[], float]
@@ -187,6 +189,8 @@ class Fellows:
             self.step_down()
             self._doorway.lead(None)
             self._lost()
+            if self._tenure is not None:
+                self._tenure.end()
             if self._home is not None:
                 self._home.drop()
 
@@ -291,6 +295,8 @@ class Fellows:
                 raise PlaceError(f"This process cannot join its chat, for {link.why_not}")
             if link.other is not None:
                 self._greet()
+                if self._ready.is_set():
+                    logger.info("Process %s is home now", link.other.label)
                 self._ready.set()
             await asyncio.wait([link.over])
         finally:
@@ -301,7 +307,7 @@ class Fellows:
 
     def _heard(self, link: HomeLink) -> None:
         """Look how the home does; where another may be by now, find out."""
-        if link.silent > self._place.patience:
+        if link.transport is not None and link.silent > self._place.patience:
             logger.warning("The process that is home does not answer any more: is another?")
             link.drop()
         elif link.other is not None:

@@ -4,6 +4,7 @@
     bench/soak.py [--sessions 1000] [--seconds 60] [--rate 1.0] [--life 20] [--expiry 30]
     bench/soak.py --restart 30 --seconds 600 --processes 3 [--bosh 0.3] [--room 10]
     bench/soak.py --restart 20 --seconds 600 --processes 3 --cluster redis [--nginx]
+    bench/soak.py --sessions 20 --bosh 0.2 --room 10 --cut home-all:30 door-home:30 redis-all:2
     bench/soak.py --restart 20 --seconds 600 [--database postgresql://…] [--bosh 0.3] [--room 10]
 
 Each session has stream management and writes to some others. Connections end
@@ -22,6 +23,13 @@ request of BOSH goes to any of them, and one ends at a time: the home and anothe
 --nginx that is what gives them out, one after the other, by deploy/nginx.conf without TLS.
 
 With --cluster redis they meet by a Redis, which is killed and started again once, in between.
+
+With --cut three servers, a Redis, a PostgreSQL and the clients are on machines of their own,
+network namespaces, and one is cut off from another, silently, while everybody writes: home-redis
+in both directions, home>redis what the home sends, home-redis+home-postgres both of these, for so
+many seconds, or until another is home (home-all:home); :KILL or :TERM behind it is what the home
+gets meanwhile. The names are home, doors, door (one of them), redis, postgres, clients and all.
+What was seen is printed, and what the logs say. It needs root, ip, redis-server and PostgreSQL.
 
 The clients resend what the server's h does not cover, and drop nothing as doubled.
 Exits 1 when a check fails.

@@ -72,9 +72,11 @@ class DoorLink(Link):
         return len(self.open_calls)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say who this is."""
+        """Say who this is, unless that is nobody's home any more."""
         self._home.connected.add(self)
         super().connection_made(transport)
+        if self._home.dropped:
+            self.drop()
 
     def greeted(self) -> None:
         """Take a door of this chat, and no other."""
@@ -244,6 +246,8 @@ class Home:
         """The connections of doors that belong to this chat: they have said who they are."""
         self.closing = False
         """Whether nothing new is served: it would outlast what is waited for."""
+        self.dropped = False
+        """Whether another process may be home, so that who still finds this one is to look on."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving = False
 
@@ -282,8 +286,8 @@ class Home:
                 link.write(Kind.LEAVING, 0)
 
     def drop(self) -> None:
-        """End the connections of all doors at once, whatever is on its way."""
-        self._leaving = True
+        """End the connections of all doors at once, whatever is on its way, and take no more."""
+        self._leaving = self.dropped = True
         for link in list(self.connected):
             link.drop()
 

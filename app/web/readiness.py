@@ -76,13 +76,23 @@ class Readiness:
             self._asking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
+        asking = asyncio.ensure_future(self._ask())
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._ask()
-        except (DatabaseError, TimeoutError):
-            self._trouble = _UNREACHABLE
-        else:
-            self._trouble = ""
+            # To be cancelled may take the driver of a database that is cut off some seconds.
+            await asyncio.wait([asking], timeout=_PATIENCE)
+            self._trouble = "" if asking.done() and not _failed(asking) else _UNREACHABLE
         finally:
+            if not asking.done():
+                asking.add_done_callback(_failed)
+                asking.cancel()
             self._until = asyncio.get_running_loop().time() + _LIFETIME
             self._asking = None
+
+
+def _failed(asking: "asyncio.Future[object]") -> bool:
+    """Tell whether the database did not answer as it should. Raises what is no failure of its."""
+    try:
+        asking.result()
+    except (DatabaseError, TimeoutError, asyncio.CancelledError):
+        return True
+    return False

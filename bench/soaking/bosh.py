@@ -10,7 +10,7 @@ from load.names import HTTPBIND
 from load.requests import HttpConnection
 
 from soaking import words
-from soaking.link import Addresses, Owner
+from soaking.link import CONNECTING, Addresses, Owner
 
 HEAD = b"POST /http-bind HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: "
 SID = re.compile(r" sid=['\"]([^'\"]+)['\"]")
@@ -54,7 +54,8 @@ class BoshLink:
     async def _connection(self) -> HttpConnection:
         loop = asyncio.get_running_loop()
         address = random.choice(self.addresses)
-        _, connection = await loop.create_connection(lambda: HttpConnection(self), *address)
+        async with asyncio.timeout(CONNECTING):
+            _, connection = await loop.create_connection(lambda: HttpConnection(self), *address)
         self._connections.add(connection)
         return connection
 

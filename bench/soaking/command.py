@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from soaking import fellows, losses, restarts
+from soaking import cuts, fellows, losses, restarts
 
 
 def _parser(described: str | None) -> argparse.ArgumentParser:
@@ -29,6 +29,7 @@ def _parser(described: str | None) -> argparse.ArgumentParser:
     add("--times", type=int, default=0, help="how often it ends, instead of --seconds")
     add("--cluster", default="unix", choices=("unix", "redis"), help="by what they meet")
     add("--nginx", action="store_true", help="with --processes: in front, round robin")
+    add("--cut", type=cuts.Cut.read, nargs="+", help="on three machines: who is cut off from whom")
     add("--database", default="", help="the URL of an empty one (SQLite)")
     add("--durability", default="process", choices=("process", "disk"))
     add("--archive", action=argparse.BooleanOptionalAction, default=True)
@@ -40,13 +41,15 @@ def main(described: str | None) -> int:
     """Run the soak that the command line wants; return the exit status."""
     options = _parser(described).parse_args()
     if options.life is None:
-        options.life = 0 if options.restart else 20
+        options.life = 0 if options.restart or options.cut else 20
     if options.expiry is None:
-        options.expiry = 300 if options.restart else 30
+        options.expiry = 300 if options.restart or options.cut else 30
     random.seed(options.seed)
     soak = restarts.soak if options.restart else losses.soak
     if options.processes > 1:
         soak = fellows.soak
+    if options.cut:
+        soak = cuts.soak
     with tempfile.TemporaryDirectory(prefix="andiron-soak-") as directory:
         good = uvloop.run(soak(options, Path(directory)))
     return int(not good)

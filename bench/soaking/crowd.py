@@ -150,6 +150,16 @@ class Crowd:
                 kills -= 1
                 self._kill(random.choice(self.sessions))
 
+    async def watch(self, silence: float) -> None:
+        """Ask each second whether servers are there; who does not hear from his goes to another.
+
+        ``silence`` is after how many seconds.
+        """
+        while True:
+            await asyncio.sleep(1)
+            for session in self.sessions:
+                session.look(silence)
+
     def _kill(self, session: Session) -> None:
         link = session.link
         if link is None or link.ended.done():

@@ -43,7 +43,7 @@ class Fellows:
         if options.cluster == "redis":
             self.meeting = OwnRedis(directory, options.processes)
         self.servers = [
-            Server(directory, options, **self.meeting.settings(number))
+            Server(directory, options, self.meeting.settings(number))
             for number in range(options.processes)
         ]
         self.servers[0].make_accounts(options.sessions)

@@ -7,6 +7,8 @@ from typing import Protocol, TypeAlias
 Address: TypeAlias = tuple[str, int]
 Addresses: TypeAlias = Sequence[Address]
 """Where there are servers of one chat; each connection goes to one of them."""
+CONNECTING = 5.0
+"""Seconds that a connection may take."""
 
 
 class Owner(Protocol):

@@ -70,7 +70,7 @@ async def _restart(server: Server, crowd: Crowd, how: signal.Signals) -> Restart
 
 async def soak(options: argparse.Namespace, directory: Path) -> bool:
     """Run the soak; return whether all checks held."""
-    server = Server(directory, options)
+    server = Server(directory, options, {})
     server.make_accounts(options.sessions + options.asleep)
     crowd = Crowd([server.address], Traffic.of(options))
 

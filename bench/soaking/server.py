@@ -7,10 +7,13 @@ import random
 import signal
 import socket
 import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from andiron.sm.journal import lines
 from andiron.sm.journal.state import State
+from soaking.link import Address
 from soaking.process import ANDIRON, environment, make_accounts
 
 PATIENCE = 60.0
@@ -21,11 +24,20 @@ STEP = 0.02
 class Server:
     """``andiron serve``, at the same address each time it is started."""
 
-    def __init__(self, directory: Path, options: argparse.Namespace, **settings: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        options: argparse.Namespace,
+        settings: Mapping[str, str],
+        address: Address | None = None,
+        there: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        """``there`` is where it is started."""
         self.directory = directory
+        self._there = there
         self.journal = directory / "journal"
         self.log = directory / "log"
-        self.address = "127.0.0.1", free_port()
+        self.address = address or ("127.0.0.1", free_port())
         host, port = self.address
         self._told = environment(
             options.database or f"sqlite:///{directory / 'soak.db'}",
@@ -45,7 +57,7 @@ class Server:
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._there():
             self.process = subprocess.Popen(  # noqa: ASYNC220 - there is nothing else to do
                 [ANDIRON, "serve"], cwd=self.directory, env=self._told, stdout=log, stderr=log
             )

@@ -71,6 +71,7 @@ class Session:
         self.befriended: set[str] = set()
         self.leaving = False
         self.heard = ""
+        self.heard_at = 0.0
         self.resumed_at = 0.0
         self.anew: collections.Counter[str] = collections.Counter()
         """Why it had to begin anew, and how often."""
@@ -115,13 +116,24 @@ class Session:
 
     def carried_by(self, link: Link) -> None:
         self.link = link
+        self.heard_at = time.monotonic()
+
+    def look(self, silence: float) -> None:
+        """Ask whether the server is there; give the connection up that is silent for too long."""
+        if self.link is None or self.link.ended.done():
+            return
+        if time.monotonic() - self.heard_at > silence:
+            self.refused("nothing")
+            self.link.kill("reset")
+        elif self.ready:
+            self.link.send(words.REQUEST)
 
     # What is said to it
 
     def receive(self, link: Link, text: str) -> None:
         if link is not self.link:
             return
-        self.heard = text
+        self.heard, self.heard_at = text, time.monotonic()
         hear = HEARD.get(text[1:3])
         if hear is None:
             self.fault(text[:200])
@@ -148,6 +160,10 @@ class Session:
 
     def _failed(self, link: Link, text: str) -> None:
         """Take what kept it from resuming, and begin anew; what is not covered is sent again."""
+        if "<temporary-auth-failure" in text:
+            self.refused("temporary-auth-failure")
+            link.kill("reset")
+            return
         if words.SASL in text or not self.sm_id:
             self.fault(text[:200])
             return

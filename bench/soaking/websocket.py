@@ -7,7 +7,7 @@ import struct
 from typing import cast
 
 from soaking import words
-from soaking.link import Addresses, Owner
+from soaking.link import CONNECTING, Addresses, Owner
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -45,7 +45,8 @@ class WebSocketLink(asyncio.Protocol):
     async def connect(cls, owner: Owner, addresses: Addresses) -> "WebSocketLink":
         """Connect; raises OSError."""
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(lambda: cls(owner), *random.choice(addresses))
+        async with asyncio.timeout(CONNECTING):
+            _, link = await loop.create_connection(lambda: cls(owner), *random.choice(addresses))
         return link
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

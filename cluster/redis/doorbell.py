@@ -68,6 +68,6 @@ class Doorbell:
             await asyncio.sleep(_PAUSE)
 
     async def _hear(self, listening: PubSub) -> None:
-        while True:
-            if await listening.get_message(timeout=_LISTENING) is not None:
-                self._rung.set()
+        # Nothing also comes, and at once, of a connection that the kernel has given up.
+        while await listening.get_message(timeout=_LISTENING) is not None:
+            self._rung.set()

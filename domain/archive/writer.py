@@ -277,7 +277,10 @@ class ArchiveWriter:
                     self._failing = False  # It was there to refuse them.
                     raise
                 if self._closing.is_set():
-                    logger.exception("%d messages are lost to the archive", rows)
+                    if self._ledger is None:
+                        logger.exception("%d messages are lost to the archive", rows)
+                    else:
+                        logger.warning("%d messages are the next process's to archive", rows)
                     return
                 logger.warning("%d messages wait to be archived: %s", rows, error)
                 self._fail(error)

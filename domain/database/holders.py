@@ -9,7 +9,8 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from andiron.domain.database.engines import SETTING
 
@@ -74,6 +75,13 @@ class Holder:
         )
 
 
+class Ending(Protocol):
+    """A connection."""
+
+    def terminate(self) -> None:
+        """End it at once, whatever it is doing."""
+
+
 class Tenure:
     """A process's turn at a database that several take by turns, for as long as it is ``held``.
 
@@ -82,11 +90,27 @@ class Tenure:
     """
 
     def __init__(self, turns: str, held: Callable[[], bool], formerly: Iterable[str] = ()) -> None:
-        self.held: Final = held
+        self._held = held
+        self._over = False
+        self._connections: WeakSet[Ending] = WeakSet()
         self.name: Final = Holder.own().text(_mark(turns) + secrets.token_hex(3))
         """What this turn's connections are called."""
         self.names: Final = [f"andiron %#{_mark(each)}%" for each in (turns, *formerly)]
         """Patterns, as SQL has them, of what those of all turns are called."""
+
+    def held(self) -> bool:
+        """Tell whether it lasts."""
+        return not self._over and self._held()
+
+    def ends(self, connection: Ending) -> None:
+        """Have a connection end with it."""
+        self._connections.add(connection)
+
+    def end(self) -> None:
+        """End it, and all its connections: nobody who waits for one that is cut off waits on."""
+        self._over = True
+        for connection in list(self._connections):
+            connection.terminate()
 
 
 UNKNOWN: Final = Holder(0, 0, "")

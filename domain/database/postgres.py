@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, NullPool, Select, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from andiron.domain.database.cut_off import SERVER_SETTINGS, watch
 from andiron.domain.database.engines import SETTING, DatabaseError, Engines, Operation
 from andiron.domain.database.holders import Tenure
 from andiron.domain.database.postgres_claim import ConnectionClaim
@@ -141,19 +142,27 @@ def _connector(
     asyncpg = _driver()
     called = "andiron" if tenure is None else tenure.name
 
+    def over() -> bool:
+        return tenure is not None and not tenure.held()
+
     async def connect() -> Any:
+        if over():
+            raise DatabaseError(f"The database {name} is another process's to serve.")
         try:
             connection = await asyncpg.connect(
                 **arguments,
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=timeout,
-                server_settings={"application_name": called, **settings},
+                server_settings={**SERVER_SETTINGS, "application_name": called, **settings},
             )
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise _failure(name, error) from None
+        watch(connection)
+        if tenure is not None:
+            tenure.ends(connection)
         # Whose turn it is next ends what was there by then, and knows of nothing that comes later.
-        if tenure is not None and not tenure.held():
-            await connection.close()
+        if over():
+            connection.terminate()
             raise DatabaseError(f"The database {name} is another process's to serve.")
         encoding = connection.get_settings().server_encoding
         if encoding != "UTF8":

@@ -160,6 +160,8 @@ class ConnectionClaim:
                 async with asyncio.timeout(_PULSE):
                     await self._gone.wait()
             if not await self._alive():
+                if self._tenure is not None and not self._tenure.held():
+                    return
                 logger.warning("The way to the database %s was lost", self.name)
                 holder = await self._take_again()
         await self._hang_up()

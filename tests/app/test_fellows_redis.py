@@ -170,16 +170,19 @@ async def test_redis_away_for_a_moment(made, server):
 
 
 async def test_a_home_that_says_nothing_is_given_up(made, monkeypatch, caplog):
+    caplog.set_level("INFO", "andiron")
     home, door = made(), made()
     async with running(home, door):
         former = door._fellows._link
+        label = home._fellows.own.label
         former.silent = 11
         former.beat()
         await until(lambda: door._fellows._link not in (None, former))
         await until(lambda: door._fellows.home)
         assert home.at_home
         assert (await ask(door, "/readyz")).text == "ready\n"
-    assert "is another?" in caplog.text
+    assert caplog.text.count("is another?") == 1
+    assert caplog.text.count(f"Process {label} is home now") == 1
 
 
 async def test_a_home_that_hangs_is_replaced(made, short, monkeypatch):

@@ -315,6 +315,17 @@ async def test_when_home_is_gone_clients_are_told_to_come_back(tmp_path):
         both.home.leave()
 
 
+async def test_who_may_be_home_no_more_takes_no_door(tmp_path):
+    async with connected(tmp_path, echo) as both:
+        both.home.drop()
+        await asyncio.wait([both.link.over])
+        again = HomeLink(OTHER, LIMIT, lambda: None)
+        await both.place.reach(lambda: again)
+        await asyncio.wait([again.over])
+        assert again.other is None
+        assert not both.home.links
+
+
 async def test_a_slow_client_holds_up_nobody_but_its_own_call(tmp_path):
     sent = 0
 

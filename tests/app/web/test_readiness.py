@@ -69,6 +69,23 @@ async def test_a_database_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await answer(Readiness(asked.ask, lambda: False, lambda: False)))[0] == 503
 
 
+async def test_a_database_that_cannot_be_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("andiron.web.readiness._PATIENCE", 0.01)
+    left, leaving = asyncio.Event(), asyncio.Event()
+
+    async def ask() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            leaving.set()
+            await left.wait()
+
+    found = await answer(Readiness(ask, lambda: False, lambda: False))
+    assert found == (503, "the database cannot be reached\n")
+    await leaving.wait()
+    left.set()
+
+
 async def test_however_many_ask_the_database_is_asked_once() -> None:
     asked = Asked()
     asked.release.clear()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -230,6 +231,17 @@ async def test_closing_does_not_wait_for_a_database_that_is_gone(
     await writer.close()
     assert not store.errors
     assert "1 messages are lost to the archive" in caplog.text
+
+
+async def test_what_is_written_down_is_not_lost(caplog: pytest.LogCaptureFixture):
+    store, writer = start()
+    writer.write_down(SimpleNamespace(owed=lambda _payload: 1, paid=lambda _numbers: None))
+    store.errors = [DatabaseError("It is gone.")]
+    writer.put((row(1),), CAUSE)
+    await writer.close()
+    assert not store.errors
+    assert "lost" not in caplog.text
+    assert "1 messages are the next process's to archive" in caplog.text
 
 
 async def test_closing_when_nothing_came():

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -7,14 +8,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support.postgres import PostgresServer
 
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.database import postgres
+from andiron.domain.database.claims import claim_database
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.database.engines import RefusedError
+from andiron.domain.database.holders import Tenure
 
 
 class Wire:
@@ -153,6 +156,56 @@ async def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(
     assert await database.get_meta("shape") == "round"
     await database.close()
     await postgres_server.clean()
+
+
+async def test_a_turn_that_is_over_waits_for_nothing(
+    wire: Wire, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(postgres, "_STATEMENT_TIMEOUT", 3600.0)
+    turn = Tenure("redis://one", lambda: True)
+    name = await postgres_server.shared_database()
+    url = f"postgresql://root@127.0.0.1:{wire.port}/{name}"
+    claim = await claim_database(url, tenure=turn)
+    database = await Database.open(url, tenure=turn)
+    await database.set_meta("colour", "red")
+    assert await database.get_meta("colour") == "red"
+    # As where the way to the server is cut off, with all that waits there.
+    wire.open.clear()
+    waiting = asyncio.gather(
+        database.get_meta("colour"),
+        database.set_meta("colour", "blue"),
+        database.set_meta("colour", "green"),
+        return_exceptions=True,
+    )
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    turn.end()
+    assert [type(each) for each in await waiting] == [DatabaseError] * 3
+    with pytest.raises(DatabaseError, match="is another process's to serve"):
+        await database.set_meta("colour", "black")
+    await database.close()
+    await claim.release()
+    wire.open.set()
+    await postgres_server.clean()
+
+
+async def test_both_kernels_look_after_a_connection(wire: Wire, postgres_server: PostgresServer):
+    name = await postgres_server.shared_database()
+    engines = postgres.engines(make_url(f"postgresql://root@127.0.0.1:{wire.port}/{name}"))
+    async with engines.writer.connect() as connection:
+        way = (await connection.get_raw_connection()).driver_connection._transport  # type: ignore[union-attr]
+        end = way.get_extra_info("socket")
+        assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if sys.platform == "linux":
+            options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+            found = [end.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+            assert found == [5, 2, 3]
+            assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+        told = await connection.scalars(
+            text("SELECT reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1")
+        )
+        assert told.all() == ["2", "3", "5"]
+    await engines.dispose()
 
 
 async def test_another_writer_is_not_waited_for_for_ever(
