@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support.pages import BLOCKS
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.settings import Settings
 
 ROOT = Path(__file__).parent.parent

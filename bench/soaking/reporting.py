@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.serving.limits import allow_open_files
 from andiron.serving.logs import configure_logging
 from andiron.serving.server import Server, server_config

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.waiting import until
 
+from andiron import create_app
 from andiron.anywhere import AnywhereApi
 from andiron.api import ApiError, InvalidError, RefusedError, UnavailableError
 from andiron.api.api import Api
-from andiron.application import create_app
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.owners import NoSuchAccount
 from andiron.http_api.operations import OPERATIONS

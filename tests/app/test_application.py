@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.settings import Settings, SettingsError
 

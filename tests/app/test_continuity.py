@@ -7,8 +7,7 @@ import re
 
 import pytest
 
-from andiron import continuity
-from andiron.application import create_app
+from andiron import continuity, create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.domain import Domain
 from tests.app.test_application import OPEN, Server, WebSocket

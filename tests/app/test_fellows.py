@@ -20,8 +20,7 @@ from support.direct import DirectTransport
 from support.taken import TakenClient
 from support.waiting import until
 
-from andiron import Person, doorway, fellows, meeting
-from andiron.application import create_app
+from andiron import Person, create_app, doorway, fellows, meeting
 from andiron.cluster import link
 from andiron.cluster.unix_place import UnixPlace
 from andiron.domain.database.database import DatabaseError

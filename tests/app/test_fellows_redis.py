@@ -10,8 +10,7 @@ from redis.asyncio import Redis
 from support.redis_server import running as redis_running
 from support.waiting import until
 
-from andiron import fellows, meeting
-from andiron.application import create_app
+from andiron import create_app, fellows, meeting
 from andiron.cluster import link
 from andiron.cluster.redis.belief import Timing
 from andiron.domain.database.database import DatabaseError

@@ -9,8 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from support.asgi import AsgiClient
 
-from andiron import outermost
-from andiron.application import create_app
+from andiron import create_app, outermost
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from support.asgi import OPEN, AsgiClient
 from support.keys import KEYS, SECRET
 from support.waiting import until
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.xmpp import namespaces as ns
 
 SASL = f"xmlns='{ns.SASL}'"

@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 from support.asgi import OPEN, AsgiClient
 from support.clients import managed
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.serving.logs import JsonFormatter
 from andiron.testing import running
 from andiron.tracing import traces

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 from support.waiting import until
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.inprocess import bot as module
 from andiron.sm.link import CloseReason
 from andiron.testing import running, sign_in

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.administration.service import FORM_TYPE
 from andiron.testing import running
 from andiron.xmpp import namespaces as ns
