@@ -15,7 +15,8 @@ from typing import Any
 import click
 import uvicorn
 
-from andiron.application import Andiron, create_app
+from andiron.application import Andiron
+from andiron.creating import create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.http_api.operations import PREFIX as API
 from andiron.http_api.tokens import api_tokens, metrics_tokens

@@ -58,8 +58,8 @@ def serve(listener_fd: int) -> None:
     chat = create_app(settings)
 
     def manager() -> SessionManager:
-        assert chat._serving is not None
-        return chat._serving[0]
+        assert chat._home is not None
+        return chat._home.manager
 
     reporter = Reporter(manager, lambda: chat.strangers.count)
 

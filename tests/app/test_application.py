@@ -272,7 +272,7 @@ async def test_a_database_that_cannot_be_opened_stops_the_start():
 
 
 async def test_an_unforeseen_failure_stops_the_start_too(chat, monkeypatch, caplog):
-    monkeypatch.setattr("andiron.application.Driver", None)
+    monkeypatch.setattr("andiron.at_home.Driver", None)
     answer = await Server(chat).begin()
     assert answer == {"type": "lifespan.startup.failed", "message": "andiron: startup failed"}
     assert "Traceback" in caplog.text
@@ -467,7 +467,7 @@ async def test_an_answer_that_broke_off_is_not_begun_again(chat, monkeypatch):
         sent.append(message["type"])
 
     async with chat.lifespan():
-        monkeypatch.setattr(chat, "_router", break_off)
+        monkeypatch.setattr(chat._ways, "_router", break_off)
         await chat({"type": "http", "path": "/"}, None, send)
     assert sent == ["http.response.start"]
 

@@ -171,11 +171,11 @@ async def test_redis_away_for_a_moment(made, server):
 async def test_a_home_that_says_nothing_is_given_up(made, monkeypatch, caplog):
     home, door = made(), made()
     async with running(home, door):
-        former = door._fellows._link
+        former = door._together.fellows._link
         former.silent = 11
         former.beat()
-        await until(lambda: door._fellows._link not in (None, former))
-        await until(lambda: door._fellows.home)
+        await until(lambda: door._together.fellows._link not in (None, former))
+        await until(lambda: door._together.fellows.home)
         assert home.at_home
         assert (await ask(door, "/readyz")).text == "ready\n"
     assert "is another?" in caplog.text
@@ -187,16 +187,16 @@ async def test_a_home_that_hangs_is_replaced(made, short, monkeypatch):
     home, door = made(database="sqlite:///one.db"), made(database="sqlite:///one.db")
     async with running(home), running(door):
         await make_people(home, "alice")
-        lease = home._fellows._place.lease
+        lease = home._together.fellows._place.lease
         keeping, lease._keeping = lease._keeping, None
         keeping.cancel()
-        for each in home._fellows.doors:
+        for each in home._together.fellows.doors:
             each._timer.cancel()
-        home._fellows._place._server.close()
+        home._together.fellows._place._server.close()
         # The file is its own still, so the other waits.
         monkeypatch.setattr(fellows, "_PAUSES", (0.1, 0.1))
         await readiness(door, "no home: a process cannot become home\n")
-        home._fellows._lose()
+        home._together.fellows._lose()
         await until(lambda: door.at_home)
 
 
@@ -204,13 +204,13 @@ async def test_processes_that_call_one_redis_by_two_names_are_of_one_chat(made, 
     home, door = made(), made(cluster=f"redis://localhost:{server.port}/0")
     async with contextlib.AsyncExitStack() as first:
         await first.enter_async_context(home.lifespan())
-        former = home._fellows.tenure()
+        former = home._together.fellows.tenure()
         async with running(door):
             assert (await ask(door, "/readyz")).text == "ready\n"
             await first.aclose()
             await until(lambda: door.at_home)
-            assert door._fellows.tenure().names[0] == former.names[0]
-            assert door._fellows.tenure().name != former.name
+            assert door._together.fellows.tenure().names[0] == former.names[0]
+            assert door._together.fellows.tenure().name != former.name
 
 
 async def test_the_first_start_on_a_new_redis_says_for_what_it_waits(

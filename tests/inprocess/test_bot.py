@@ -32,7 +32,7 @@ async def started(bot):
 
 
 def reasons(chat):
-    manager, _ = chat._serving
+    manager = chat._home.manager
     return manager.closed
 
 
@@ -124,7 +124,7 @@ async def test_it_has_one_connection_at_a_time(chat):
         await bot.connect()
         assert bot.is_connected()
         assert not bot.is_connecting()
-        manager, _ = chat._serving
+        manager = chat._home.manager
         assert len(manager.sessions) == 1
 
 
