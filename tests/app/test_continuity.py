@@ -6,11 +6,11 @@ import os
 import re
 
 import pytest
+from support.hosted import OPEN, Server, WebSocket
 
 from andiron import continuity, create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.domain import Domain
-from tests.app.test_application import OPEN, Server, WebSocket
 
 SM = "urn:xmpp:sm:3"
 SAY = "<message xmlns='jabber:client' type='chat' to='{}'><body>{}</body></message>"

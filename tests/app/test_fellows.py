@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from support.asgi import AsgiClient
 from support.direct import DirectTransport
+from support.hosted import WebSocket
 from support.taken import TakenClient
 from support.waiting import until
 
@@ -31,7 +32,6 @@ from andiron.version import __version__
 from andiron.web import readiness
 from andiron.web.proxy import Proxies
 from andiron.websocket.config import WebSocketConfig
-from tests.app.test_application import WebSocket
 from tests.app.test_continuity import SAY, failure, make_people, online, resume
 
 HTTPBIND = "http://jabber.org/protocol/httpbind"
