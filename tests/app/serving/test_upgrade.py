@@ -9,8 +9,8 @@ from support.serving import Connected, ServedSite
 from support.taken import frames_in, masked
 from support.waiting import until
 
+from andiron.serving.http_protocol import HttpProtocol
 from andiron.serving.open_websocket import OpenWebSocket
-from andiron.serving.protocols import HttpProtocol
 from andiron.serving.upgrade import accepting, asked
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
