@@ -20,7 +20,8 @@ if __name__ == "app":
     __path__.append(str(Path(__file__).resolve().parent.parent))
 
 if TYPE_CHECKING:
-    from andiron.application import Andiron, create_app
+    from andiron.application import Andiron
+    from andiron.creating import create_app
     from andiron.domain.accounts.credentials import ScramKeys
     from andiron.domain.person import Person
     from andiron.settings import Settings, SettingsError
@@ -34,7 +35,7 @@ _HOMES = {
     "Settings": "andiron.settings",
     "SettingsError": "andiron.settings",
     "__version__": "andiron.version",
-    "create_app": "andiron.application",
+    "create_app": "andiron.creating",
 }
 
 

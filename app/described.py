@@ -4,7 +4,8 @@ import logging
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from andiron.application import Andiron, create_app
+from andiron.application import Andiron
+from andiron.creating import create_app
 from andiron.outermost import Outermost
 from andiron.refusals import STOPPED, refuse
 from andiron.settings import SettingsError

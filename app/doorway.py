@@ -124,7 +124,7 @@ class Doorway:
         self.look()
 
     def direct(self, scope: MutableMapping[str, Any]) -> PassedPost | None:
-        """Return what takes a POST of BOSH without ASGI, as :meth:`andiron.Andiron.direct` does."""
+        """Return what takes a POST of BOSH without ASGI, as :meth:`.WaysIn.direct` does."""
         way = None if self._asked.by_visitor else self._look()
         return PassedPost(way, scope) if isinstance(way, HomeLink) else None
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +18,7 @@ from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.holders import Tenure
 from andiron.doorway import TROUBLE, Doorway
 from andiron.meeting import failed, files_of, journal_of, place_of, tenure_of
-from andiron.passing import PassedPost
-from andiron.processes import introduced, told
+from andiron.processes import Processes, introduced, told
 from andiron.settings import Settings
 from andiron.sm.timers import Timers
 from andiron.vitals import Vitals
@@ -71,6 +70,7 @@ class Fellows:
         self._vitals = vitals
         self.own: Final = introduced(settings.domain, files_of(settings), self._limit)
         """Who this process is, for the others."""
+        self.processes: Final = Processes(self.own, vitals, lambda: self.doors)
         self.trouble: Callable[[], str] = str
         """Returns, at home, why clients should not be sent to this chat now; empty: they may be."""
         self.tell: Callable[[], Mapping[str, Any]] = dict
@@ -149,10 +149,6 @@ class Fellows:
         self._ready.set()
         if living.done():
             living.result()
-
-    def direct(self, scope: MutableMapping[str, Any]) -> PassedPost | None:
-        """Return what takes a POST of BOSH without ASGI, while another process is home."""
-        return self._doorway.direct(scope)
 
     def leave(self) -> None:
         """Begin to end: this process becomes home no more, and clients are to come back elsewhere.

@@ -5,18 +5,17 @@ import logging
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, Final
 
-from andiron.bosh.endpoint import BoshEndpoint
 from andiron.cluster.home import DOOR, Answer
 from andiron.cluster.line import Line
 from andiron.cluster.link import TooLargeError
 from andiron.cluster.messages import Message
 from andiron.refusals import FAILED, whole
-from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, path_of
+from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, Endpoints, path_of
 from andiron.sm.link import Visitor
 from andiron.web.told import OPERATOR, VIA, VISITOR, read_visitor, told
 from andiron.websocket.backlog import Backlog
 from andiron.websocket.connection import WebSocketConnection
-from andiron.websocket.endpoint import Admitted, WebSocketEndpoint
+from andiron.websocket.endpoint import Admitted
 from andiron.websocket.handshake import SUBPROTOCOL
 
 __all__ = ["Relays", "known_here"]
@@ -24,7 +23,6 @@ __all__ = ["Relays", "known_here"]
 logger = logging.getLogger("andiron")
 
 Scope = MutableMapping[str, Any]
-Endpoints = tuple[BoshEndpoint | None, WebSocketEndpoint | None]
 
 _ACCEPT: Final[Message] = {"type": "websocket.accept", "subprotocol": SUBPROTOCOL}
 _LOST: Final = 1006
@@ -46,29 +44,29 @@ class Relays:
     ``endpoints`` tells what serves now; None: nothing does.
     """
 
-    def __init__(self, endpoints: Callable[[], Endpoints]) -> None:
+    def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
         self._endpoints = endpoints
 
     def carry(
         self, scope: Scope, told: MutableMapping[str, Any], line: Line
     ) -> "RelayedWebSocket | None":
         """Carry a WebSocket whose client may connect, and is not refused."""
-        _, endpoint = self._endpoints()
-        if endpoint is None or path_of(scope) not in WEBSOCKET_PATHS:
+        endpoints = self._endpoints()
+        if endpoints is None or path_of(scope) not in WEBSOCKET_PATHS:
             return None
         known_here(scope, told)
-        admitted = endpoint.admit(scope, _visitor(scope))
+        admitted = endpoints.websocket.admit(scope, _visitor(scope))
         return None if admitted is None else RelayedWebSocket(admitted, line)
 
     def ask(
         self, scope: Scope, told: MutableMapping[str, Any], body: bytes, answer: Answer
     ) -> Callable[[], object] | None:
         """Take a POST of BOSH that is not refused."""
-        endpoint, _ = self._endpoints()
-        if endpoint is None or scope["method"] != "POST" or path_of(scope) not in BOSH_PATHS:
+        endpoints = self._endpoints()
+        if endpoints is None or scope["method"] != "POST" or path_of(scope) not in BOSH_PATHS:
             return None
         known_here(scope, told)
-        post = endpoint.direct(scope, _visitor(scope))
+        post = endpoints.bosh.direct(scope, _visitor(scope))
         if post is None:
             return None
         try:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support.pages import BLOCKS
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -178,8 +178,8 @@ def probes() -> Iterator[tuple[str, dict[str, Any]]]:
 async def test_the_probes_ask_what_is_there(tmp_path: Path) -> None:
     app = create_app()
     async with app.lifespan():
-        assert app._router is not None
-        paths = {getattr(route, "path", "") for route in app._router.routes}
+        assert app._ways.endpoints is not None
+        paths = {getattr(route, "path", "") for route in app._ways.endpoints.router.routes}
     asked = {name: probe["httpGet"]["path"] for name, probe in probes()}
     assert asked == {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
     assert set(asked.values()) <= paths

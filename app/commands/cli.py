@@ -311,7 +311,7 @@ def check_config() -> None:
     PostgreSQL server is asked.
     """
     from andiron import continuity, meeting  # noqa: PLC0415 - others need none of it
-    from andiron.application import create_app  # noqa: PLC0415
+    from andiron.creating import create_app  # noqa: PLC0415
 
     settings = Settings()
     check_url(settings.database)

@@ -15,18 +15,20 @@ from typing import Any
 import click
 import uvicorn
 
-from andiron.application import Andiron, create_app
+from andiron.application import Andiron
+from andiron.creating import create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.http_api.operations import PREFIX as API
 from andiron.http_api.tokens import api_tokens, metrics_tokens
 from andiron.serving.collecting import collect_seldom
+from andiron.serving.http_protocol import HttpProtocol
 from andiron.serving.limits import allow_open_files, drop_stalled
 from andiron.serving.listening import BACKLOG, ServerError, listen, listening_at_file
 from andiron.serving.logs import configure_logging
 from andiron.serving.notify import notify
 from andiron.serving.outbox import Turn
 from andiron.serving.pieces import Pieces
-from andiron.serving.protocols import HttpProtocol, WebSocketProtocol
+from andiron.serving.protocols import WebSocketProtocol
 from andiron.serving.silent import Silent
 from andiron.settings import Settings, SettingsError
 from andiron.web.demo import make_demo_accounts

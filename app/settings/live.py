@@ -1,10 +1,15 @@
 """The settings that take effect while an application runs."""
 
+import logging
+from collections.abc import Iterable
 from typing import Final
 
 from andiron.settings.settings import Settings
+from andiron.settings.words import shown_value
 
-__all__ = ["LIVE", "OF_THE_LOG", "changes"]
+__all__ = ["LIVE", "OF_THE_LOG", "changes", "tell_changed"]
+
+audit = logging.getLogger("andiron.audit")
 
 LIVE: Final = frozenset(
     {
@@ -36,3 +41,14 @@ def changes(former: Settings, new: Settings) -> tuple[list[str], list[str]]:
     """Return which settings differ: those that can take effect at once, and the others."""
     differ = [name for name in Settings.model_fields if getattr(former, name) != getattr(new, name)]
     return [name for name in differ if name in LIVE], [name for name in differ if name not in LIVE]
+
+
+def tell_changed(former: Settings, new: Settings, names: Iterable[str]) -> None:
+    """Leave a line in the log for each of these settings, which has taken effect."""
+    for name in names:
+        audit.info(
+            "The setting %s is %s now, and was %s",
+            name,
+            shown_value(new, name),
+            shown_value(former, name),
+        )

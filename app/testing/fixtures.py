@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from andiron.application import Andiron, create_app
+from andiron.application import Andiron
+from andiron.creating import create_app
 from andiron.testing.running import SignIn, running
 
 __all__ = ["chat", "chat_client"]

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.serving.limits import allow_open_files
 from andiron.serving.logs import configure_logging
 from andiron.serving.server import Server, server_config
@@ -58,8 +58,8 @@ def serve(listener_fd: int) -> None:
     chat = create_app(settings)
 
     def manager() -> SessionManager:
-        assert chat._serving is not None
-        return chat._serving[0]
+        assert chat._home is not None
+        return chat._home.manager
 
     reporter = Reporter(manager, lambda: chat.strangers.count)
 

@@ -17,43 +17,25 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from andiron.domain.client import Client, Held, Owner
-from andiron.domain.messages import carbons
 from andiron.domain.messages.bouncing import Bouncer
 from andiron.domain.messages.delivering import deliver, give
 from andiron.domain.messages.handing import Place, places
-from andiron.domain.messages.keeping import Archive, Revocable
+from andiron.domain.messages.keeping import Archive
 from andiron.domain.messages.mailbox import Handed, Mailbox, is_there, page_bounds, stamps
-from andiron.domain.messages.offline_store import (
-    NOTHING,
-    OfflineStore,
-    Page,
-    Waiting,
-)
+from andiron.domain.messages.offline_store import NOTHING, OfflineStore, Page, Waiting
 from andiron.domain.messages.owing import Owing
+from andiron.domain.messages.removing import Removing
+from andiron.domain.messages.rerouting import Rerouting, read_again
 from andiron.domain.messages.returning import Returning
-from andiron.domain.messages.sharing import Share
-from andiron.domain.messages.storing import (
-    Admission,
-    Settlement,
-    Storing,
-    is_storable,
-    sender_of,
-    storable,
-)
-from andiron.domain.router import Router, worth_keeping
-from andiron.sm.frozen import Plain
+from andiron.domain.messages.storing import Admission, Settlement, Storing, sender_of
+from andiron.domain.router import Router
 from andiron.sm.link import Undelivered
-from andiron.xmpp import namespaces as ns
-from andiron.xmpp.content import tags
-from andiron.xmpp.errors import StanzaCondition, StanzaError, StreamError
-from andiron.xmpp.jid import JID, parse_jid
+from andiron.xmpp.jid import JID
 from andiron.xmpp.stanza import with_delay
 from andiron.xmpp.xml import Element, Guard
 
 logger = logging.getLogger("andiron.domain")
 
-_RESULT: Final = f"{{{ns.MAM}}}result"
-_REQUESTS: Final = frozenset({"get", "set"})
 _AGAIN: Final = 60.0
 """Seconds after which what could not be fetched is asked for again."""
 
@@ -80,11 +62,12 @@ class Offline:
         self._reader = reader
         self._spawn = spawn
         self._max_held = max_held
-        self._bouncer = Bouncer(router, archive)
+        bouncer = Bouncer(router, archive)
         self._boxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
-        self._returning = Returning(self._read, self._bouncer)
-        self._storing = Storing(router.domain, store, self._bouncer, spawn, self._wake)
-        self._ended: Owing | None = None
+        self._returning = Returning(partial(read_again, reader), bouncer)
+        self._storing = Storing(router.domain, store, bouncer, spawn, self._wake)
+        self._removing = Removing(router, store, spawn)
+        self._rerouting = Rerouting(router, reader, bouncer, self._keep_again, max_held)
 
     async def write_down(self, owing: Owing, taken: Owing) -> None:
         """Have what is to be stored written down until it is; see :meth:`Storing.write_down`.
@@ -93,10 +76,7 @@ class Offline:
         :class:`DatabaseError`.
         """
         await self._storing.write_down(owing)
-        for username, had in taken.left():
-            await self._store.remove(username, {int(each): stamp for each, stamp in had.items()})
-        taken.take_over()
-        self._ended = taken
+        await self._removing.write_down(taken)
 
     def keep(
         self,
@@ -160,8 +140,8 @@ class Offline:
             self._put_back(box, client.owner, [client, *self._router.available(client.account)])
         if not client.bound:
             box.had_all(client)  # What did not arrive has come back before.
-            self._note_had(box, client)
-            self._remove_had(box, client.account)
+            self._removing.note(box, client)
+            self._removing.begin(box, client.account)
         if box.taker is client:
             box.taker = None
         if client.owner.draining or held:
@@ -330,7 +310,7 @@ class Offline:
                 again = partial(self._ask_again, box, client.account)
                 asyncio.get_running_loop().call_later(_AGAIN, again)
             return NOTHING
-        self._gone(box, had, keys)
+        self._removing.done(box, had, keys)
         return page
 
     def _ask_again(self, box: Mailbox, account: str) -> None:
@@ -344,42 +324,7 @@ class Offline:
         if client.owner.draining and box.taker is client and not box.is_out(client):
             self._go_on(client.owner, box)
         else:
-            self._remove_had(box, client.account)
-
-    def _remove_had(self, box: Mailbox, account: str) -> None:
-        """Remove what the account has by now from the store, unless that is about to be done."""
-        if not box.removing:
-            box.removing = True
-            self._spawn(self._remove(box, account))
-
-    async def _remove(self, box: Mailbox, account: str) -> None:
-        box.removing = False
-        had, keys = box.take_had(), box.take_owed()
-        if not had and not keys:
-            return
-        try:
-            await self._store.remove(account.partition("@")[0], stamps(had))
-        except Exception:
-            logger.exception("%s: %d messages come once more, maybe", account, len(had))
-            box.still_had(had, keys)
-        else:
-            self._gone(box, had, keys)
-            for client in self._router.best(account):
-                client.session.changed()
-
-    def _note_had(self, box: Mailbox, client: Client) -> None:
-        """Write down what the account has when a session ends that said so."""
-        had = stamps({each.id: each for each in (*box.arrived, *box.out_to(client))})
-        if had and self._ended is not None:
-            named: Plain = {str(identity): stamp for identity, stamp in had.items()}
-            box.owed.append(self._ended.owed([client.owner.username, named]))
-
-    def _gone(self, box: Mailbox, had: dict[int, Handed], keys: Iterable[str]) -> None:
-        """Note that what the account has is in the store no more."""
-        box.gone(had)
-        for key in keys:
-            if self._ended is not None:
-                self._ended.paid(key)
+            self._removing.begin(box, client.account)
 
     def _put_back(self, box: Mailbox, owner: Owner, clients: Iterable[Client]) -> None:
         """Store what is held for resources: behind what is stored, in the order in which it came.
@@ -394,18 +339,6 @@ class Offline:
                 client.release()
             else:
                 client.let_go()
-
-    def _read(self, text: str, client: Client) -> Element | None:
-        """Read a stanza of our own again, which was for a resource."""
-        try:
-            return self._reader.read(text)
-        except StreamError:
-            logger.exception(
-                "%s: cannot read a stanza of our own again",
-                client.jid,
-                extra=client.session.logged,
-            )
-            return None
 
     # To who is there
 
@@ -427,10 +360,10 @@ class Offline:
         """
         if not give(got, element, text, now, but):
             client = got[0]
-            lost = self._read(text, client)
+            lost = read_again(self._reader, text, client)
             if lost is not None:
                 stamp = client.session.wall(now)
-                self._reroute_message(lost, text, stamp, client.owner, now, store=False)
+                self._rerouting.message(lost, text, stamp, client.owner, now, store=False)
 
     # Another way
 
@@ -447,30 +380,8 @@ class Offline:
         The client is out of the router, and what it shared with others is known
         (:func:`sharing.left`). ``store`` says not to try other resources, for they are about to go.
         """
-        undelivered = self._without_stored(undelivered, client, store=store)
-        waiting: list[tuple[str, float]] = []
-        for stanza in undelivered:
-            if not stanza.text.startswith(("<message", "<iq")):
-                continue
-            element = self._read(stanza.text, client)
-            if element is None:
-                continue
-            if element.name == "iq":
-                if element.get("type") in _REQUESTS:
-                    self._bouncer.bounce(element, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
-                continue
-            lost = self._lost(element, stanza.text, client)
-            if lost is None:
-                continue
-            stamp = client.session.wall(stanza.since)
-            text = with_delay(lost.text, self._router.domain, stamp)
-            text = Revocable.again(lost.text, text)
-            if client.held is not None:
-                waiting.append((text, stanza.since))
-            else:
-                self._reroute_message(lost, text, stamp, client.owner, now, store=store)
-        if client.held is not None:
-            client.hold(self._max_held, [*waiting, *client.let_go()])
+        rest = self._without_stored(undelivered, client, store=store)
+        self._rerouting.reroute(rest, client, now, store=store)
 
     def _without_stored(
         self, undelivered: Sequence[Undelivered], client: Client, *, store: bool
@@ -491,44 +402,8 @@ class Offline:
             self._load_elsewhere(client.owner)
         return rest
 
-    def _lost(self, element: Element, text: str, client: Client) -> Element | None:
-        """Return the message for which another way must be found, if there is one."""
-        if isinstance(text, Handed):
-            return element
-        if isinstance(text, Share):
-            return self._reader.read(carbons.original(text)) if text.shared.claim() else None
-        # What is from its account is the domain's own word to this resource alone.
-        is_own = element.get("from") == client.account
-        return None if is_own or _is_from_archive(element) else element
-
-    def _reroute_message(
-        self, element: Element, text: str, stamp: float, owner: Owner, now: float, *, store: bool
-    ) -> None:
-        try:
-            if element.get("type") == "headline" or not worth_keeping(element):
-                return
-            jid = parse_jid(element.get("to"))
-            best = self._router.best(jid.bare)
-            if store or (best and best[0].owner.draining):
-                account = jid.bare if is_storable(element) else ""
-            else:
-                account = self._deliver_again(element, text, jid, now)
-        except StanzaError as error:
-            self._bouncer.bounce(element, error)
-            return
-        if account:
-            message = Waiting(text, stamp, sender_of(element))
-            self._storing.keep_again(self._box(account), account, message, element, owner.born)
-
-    def _deliver_again(self, element: Element, text: str, jid: JID, now: float) -> str:
-        """Deliver what was taken over before; what finds no room with who is there is stored."""
-        try:
-            return self.deliver(element, text, jid, now)
-        except StanzaError as error:
-            if error.condition is not StanzaCondition.RESOURCE_CONSTRAINT or not storable(element):
-                raise
-            account: str = jid.bare
-            return account
+    def _keep_again(self, account: str, message: Waiting, element: Element, born: str) -> None:
+        self._storing.keep_again(self._box(account), account, message, element, born)
 
     def _box(self, account: str) -> Mailbox:
         box = self._boxes.get(account)
@@ -547,11 +422,3 @@ def _may_take(box: Mailbox, client: Client) -> bool:
     if not client.owner.draining:
         return client.reachable
     return client.reachable and box.taker is client
-
-
-def _is_from_archive(element: Element) -> bool:
-    """Tell whether a message answers this resource's own question (XEP-0313 section 4.2).
-
-    Archives are accounts' and rooms': no resource speaks for one.
-    """
-    return ns.MAM in element.text and "/" not in element.get("from") and _RESULT in tags(element)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.waiting import until
 
+from andiron import create_app
 from andiron.anywhere import AnywhereApi
 from andiron.api import ApiError, InvalidError, RefusedError, UnavailableError
 from andiron.api.api import Api
-from andiron.application import create_app
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.owners import NoSuchAccount
 from andiron.http_api.operations import OPERATIONS
@@ -227,7 +227,7 @@ async def test_the_people_of_a_door_go_on_where_it_becomes_home(made):
     async with running(home), running(door):
         people = door.people
         assert await people.groups() == {}
-        home._fellows.step_down()
+        home._together.fellows.step_down()
         await until(lambda: door.at_home)
         await make_people(door, "juliet")
         await people.add_to_group("House", "juliet")
@@ -251,6 +251,6 @@ async def test_what_the_site_allowed_is_asked_anew_at_home(made, threaded):
             await asyncio.to_thread(door.people.contacts_changed, "romeo")
         else:
             door.people.contacts_changed("romeo")
-        await until(lambda: not door._ask_home._tasks and not door._connections._count)
+        await until(lambda: not door._ask_home._tasks and not door._given.connections._count)
         await romeo.send("juliet", "Hi")
         assert (await romeo.next(lambda one: one.kind == "error")).condition == "forbidden"

@@ -6,12 +6,11 @@ import os
 import re
 
 import pytest
+from support.hosted import OPEN, Server, WebSocket
 
-from andiron import continuity
-from andiron.application import create_app
+from andiron import continuity, create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.domain import Domain
-from tests.app.test_application import OPEN, Server, WebSocket
 
 SM = "urn:xmpp:sm:3"
 SAY = "<message xmlns='jabber:client' type='chat' to='{}'><body>{}</body></message>"
@@ -130,7 +129,7 @@ async def test_nobody_resumes_anothers_session_nor_more_than_there_was(made):
         # Who is overtaken before he has his answer is told of that.
         assert "<resumed" in answers
         assert answers <= {"<resumed", "<stream:error"}
-        sessions = [each.link.account for each in chat._serving[0].sessions]
+        sessions = [each.link.account for each in chat._home.manager.sessions]
         assert sessions.count("alice@localhost") == 1
 
 
@@ -142,7 +141,7 @@ async def test_one_that_was_disabled_meanwhile_ends(made):
         await Accounts(other.domain.database, "localhost", 4096).disabled.disable("alice")
     async with chat.lifespan():
         await chat.domain.removal.look()
-        assert {each.link.account for each in chat._serving[0].sessions} == {"bob@localhost"}
+        assert {each.link.account for each in chat._home.manager.sessions} == {"bob@localhost"}
         assert (await resume(chat, "bob", bob))[1].startswith("<resumed")
 
 
@@ -208,7 +207,7 @@ async def test_sessions_of_another_domain_are_let_go_which_is_told(made, caplog)
     await lived(made(), "alice")
     chat = made(domain="other.example")
     async with chat.lifespan():
-        assert not chat._serving[0].sessions
+        assert not chat._home.manager.sessions
         assert "1 sessions are let go" in caplog.text
         assert "as alice@localhost" in caplog.text
 

@@ -165,7 +165,7 @@ async def test_a_disabled_account_is_not_resumed():
         await juliet.next(lambda one: one.name == "enabled")
         juliet.cut()
         assert await chat.people.disable("juliet") == 1
-        await until(lambda: not chat._serving[0].sessions)
+        await until(lambda: not chat._home.manager.sessions)
         with pytest.raises(StreamEndedError, match="account-disabled"):
             await sign_in("juliet")
 

@@ -17,11 +17,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from support.asgi import AsgiClient
 from support.direct import DirectTransport
+from support.hosted import WebSocket
 from support.taken import TakenClient
 from support.waiting import until
 
-from andiron import Person, doorway, fellows, meeting
-from andiron.application import create_app
+from andiron import Person, create_app, doorway, fellows, meeting
 from andiron.cluster import link
 from andiron.cluster.unix_place import UnixPlace
 from andiron.domain.database.database import DatabaseError
@@ -32,7 +32,6 @@ from andiron.version import __version__
 from andiron.web import readiness
 from andiron.web.proxy import Proxies
 from andiron.websocket.config import WebSocketConfig
-from tests.app.test_application import WebSocket
 from tests.app.test_continuity import SAY, failure, make_people, online, resume
 
 HTTPBIND = "http://jabber.org/protocol/httpbind"
@@ -214,10 +213,10 @@ async def test_what_doors_relay_needs_no_task_at_home(made):
         await carol.online("alice")
         alice.send("<iq xmlns='jabber:client' type='get' id='still'><x/></iq>")
         await alice.until("still")
-        (link,) = home._fellows.doors
+        (link,) = home._together.fellows.doors
         assert link.calls == 2
-        assert not home._fellows._home._tasks
-        assert door._connections._count == 2
+        assert not home._together.fellows._home._tasks
+        assert door._given.connections._count == 2
         await bob.cut()
         await until(lambda: link.calls == 1)
 
@@ -230,7 +229,7 @@ async def test_a_websocket_that_a_door_has_taken_over_ends_with_either(made):
             client = Taken(door)
             await client.opened()
             assert client.carrier is not None
-            door._fellows.leave()
+            door._together.fellows.leave()
             await client.task
             assert client.code == 1012
         async with running(door):
@@ -256,8 +255,8 @@ async def test_a_post_that_a_door_has_taken_is_answered_when_it_leaves(made):
         await make_people(home, "alice")
         async with running(door):
             held = await polling(home, door, direct=True)
-            await until(lambda: home._fellows.doors[0].calls == 1)
-            door._fellows.leave()
+            await until(lambda: home._together.fellows.doors[0].calls == 1)
+            door._together.fellows.leave()
             answer = await held
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
@@ -268,11 +267,11 @@ async def test_a_request_that_is_held_through_a_door_that_leaves_is_answered(mad
         await make_people(home, "alice")
         async with running(door):
             held = await polling(home, door)
-            await until(lambda: door._connections._count == 1)
-            await until(lambda: home._fellows.doors[0].calls == 1)
+            await until(lambda: door._given.connections._count == 1)
+            await until(lambda: home._together.fellows.doors[0].calls == 1)
         answer = await held
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        await until(lambda: not home._fellows.doors)
+        await until(lambda: not home._together.fellows.doors)
 
 
 # Start and stop
@@ -285,7 +284,7 @@ async def test_a_door_that_is_about_to_end_does_not_become_home(made, caplog):
         await first.enter_async_context(home.lifespan())
         async with running(door):
             waiting = asyncio.create_task(ask(door, "/nowhere"))
-            door._fellows.leave()
+            door._together.fellows.leave()
             await first.aclose()
             assert (await ask(door, "/readyz")).text == "ending\n"
             assert (await ask(door, "/nowhere")).status_code == 503
@@ -366,6 +365,22 @@ async def test_one_that_loses_the_database_leaves_it_to_another(made):
         await again.leave()
 
 
+async def test_a_home_that_is_lost_as_it_ends_is_a_door_all_the_same(made, monkeypatch):
+    home, door = made(), made()
+    close = UnixPlace.close
+
+    async def lose(place):
+        await close(place)
+        if place is home._together.fellows._place:
+            home._together.fellows._lose()
+
+    monkeypatch.setattr(UnixPlace, "close", lose)
+    async with running(home, door):
+        home._together.fellows.step_down()
+        await until(lambda: door.at_home)
+        assert (await ask(home, "/nowhere")).status_code == 404
+
+
 async def test_two_chats_do_not_meet_at_one_place(made, tmp_path):
     async with running(made()):
         other = made(domain="example.org", database=f"sqlite:///{tmp_path}/b.db")
@@ -407,25 +422,26 @@ async def test_a_home_that_does_not_answer_is_not_waited_for(made, monkeypatch, 
     door = made()
     async with running(door):
         assert (await ask(door, "/readyz")).status_code == 503
-        await until(lambda: door._fellows._link is not None and door._fellows._link.silent > 10)
+        own = door._together.fellows
+        await until(lambda: own._link is not None and own._link.silent > 10)
         assert (await ask(door, "/healthz")).status_code == 200
         refused = await ask(door, "/nowhere")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert (await WebSocket(door).receive())["status"] == 503
         assert not door.at_home
-        assert door._fellows.home == 0
+        assert door._together.fellows.home == 0
     await place.release()
 
 
 async def test_requests_wait_for_a_home_that_does_not_keep_up(made):
     home, door = made(), made()
     async with running(home, door):
-        (link,) = home._fellows.doors
-        way = door._fellows._link
+        (link,) = home._together.fellows.doors
+        way = door._together.fellows._link
         link.transport.pause_reading()
         header = {"x": "x" * 60_000}
         asking = [asyncio.create_task(ask(door, "/nowhere", headers=header)) for _ in range(100)]
-        await until(lambda: way.congested and door._fellows._doorway._room.taken)
+        await until(lambda: way.congested and door._together._doorway._room.taken)
         for _ in range(100):
             await asyncio.sleep(0)
         # What the kernel has taken aside: it keeps some hundreds of KiB.
@@ -564,10 +580,10 @@ async def test_the_home_tells_of_all_processes_and_by_which_a_session_came_last(
     home, door, other = made(), made(), made()
     async with running(home, door, other):
         await make_people(home, "alice", "bob", "carol")
-        await until(lambda: len(home._fellows.doors) == 2)
+        await until(lambda: len(home._together.fellows.doors) == 2)
         await online(home, "alice")
         bob = await online(door, "bob")
-        own = home._fellows.own.label
+        own = home._together.fellows.own.label
         by_door, by_other = f"{own}#2", f"{own}#3"  # They are all of this process.
         found = await home.api.processes()
         assert [each.name for each in found] == [own, by_door, by_other]
@@ -579,7 +595,7 @@ async def test_the_home_tells_of_all_processes_and_by_which_a_session_came_last(
         assert (by_account(page.sessions), page.total) == ({"bob": by_door}, 2)
         assert page.processes == {own: 1, by_door: 1, by_other: 0}
         await bob.leave()
-        await until(lambda: home._fellows.doors[0].calls + home._fellows.doors[1].calls == 0)
+        await until(lambda: not any(each.calls for each in home._together.fellows.doors))
         page = await home.api.session_page()
         assert (page.processes, page.detached) == ({own: 1, by_door: 0, by_other: 0}, 1)
         assert by_account(page.sessions)["bob"] == by_door
@@ -608,7 +624,7 @@ async def test_of_a_session_that_was_taken_up_it_is_not_known_where_its_client_w
             await first.aclose()
             await until(lambda: door.at_home)
             (one,) = await door.api.sessions()
-            assert (one.process, one.home) == ("", door._fellows.own.label)
+            assert (one.process, one.home) == ("", door._together.fellows.own.label)
             assert (await door.api.session_page()).processes == {one.home: 0}
             assert (await resume(door, "alice", alice))[1].startswith("<resumed")
             (one,) = await door.api.sessions()
@@ -662,10 +678,10 @@ async def test_metrics_tell_of_all_processes_whichever_is_asked(made, monkeypatc
     home, door, other = (made(metrics_token=token) for _ in range(3))
     async with running(home, other):
         monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
-        own = home._fellows.own.label
+        own = home._together.fellows.own.label
         here, there = f"{own}#2", f"elsewhere:{os.getpid()}"
         async with running(door):
-            await until(lambda: len(home._fellows.doors) == 2)
+            await until(lambda: len(home._together.fellows.doors) == 2)
             await make_people(home, "alice")
             await online(other, "alice")
             found = await numbers(door)
@@ -679,7 +695,7 @@ async def test_metrics_tell_of_all_processes_whichever_is_asked(made, monkeypatc
             assert sessions == [0, 1, 0]
             for name in ("lag_seconds", "silent_seconds"):
                 assert (f"andiron_process_{name}", there) in found
-        await until(lambda: len(home._fellows.doors) == 1)
+        await until(lambda: len(home._together.fellows.doors) == 1)
         assert not any(there in each for each in await numbers(home))
     alone = made(metrics_token=token, cluster="")
     async with running(alone):

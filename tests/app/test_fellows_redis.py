@@ -10,8 +10,7 @@ from redis.asyncio import Redis
 from support.redis_server import running as redis_running
 from support.waiting import until
 
-from andiron import fellows, meeting
-from andiron.application import create_app
+from andiron import create_app, fellows, meeting
 from andiron.cluster import link
 from andiron.cluster.redis.belief import Timing
 from andiron.domain.database.database import DatabaseError
@@ -173,14 +172,15 @@ async def test_a_home_that_says_nothing_is_given_up(made, monkeypatch, caplog):
     caplog.set_level("INFO", "andiron")
     home, door = made(), made()
     async with running(home, door):
-        former = door._fellows._link
-        label = home._fellows.own.label
+        former = door._together.fellows._link
+        label = home._together.fellows.own.label
         former.silent = 11
         former.beat()
-        await until(lambda: door._fellows._link not in (None, former))
-        await until(lambda: door._fellows.home)
+        await until(lambda: door._together.fellows._link not in (None, former))
+        await until(lambda: door._together.fellows.home)
         assert home.at_home
         assert (await ask(door, "/readyz")).text == "ready\n"
+        await until(lambda: f"Process {label} is home now" in caplog.text)
     assert caplog.text.count("is another?") == 1
     assert caplog.text.count(f"Process {label} is home now") == 1
 
@@ -191,16 +191,16 @@ async def test_a_home_that_hangs_is_replaced(made, short, monkeypatch):
     home, door = made(database="sqlite:///one.db"), made(database="sqlite:///one.db")
     async with running(home), running(door):
         await make_people(home, "alice")
-        lease = home._fellows._place.lease
+        lease = home._together.fellows._place.lease
         keeping, lease._keeping = lease._keeping, None
         keeping.cancel()
-        for each in home._fellows.doors:
+        for each in home._together.fellows.doors:
             each._timer.cancel()
-        home._fellows._place._server.close()
+        home._together.fellows._place._server.close()
         # The file is its own still, so the other waits.
         monkeypatch.setattr(fellows, "_PAUSES", (0.1, 0.1))
         await readiness(door, "no home: a process cannot become home\n")
-        home._fellows._lose()
+        home._together.fellows._lose()
         await until(lambda: door.at_home)
 
 
@@ -208,13 +208,13 @@ async def test_processes_that_call_one_redis_by_two_names_are_of_one_chat(made, 
     home, door = made(), made(cluster=f"redis://localhost:{server.port}/0")
     async with contextlib.AsyncExitStack() as first:
         await first.enter_async_context(home.lifespan())
-        former = home._fellows.tenure()
+        former = home._together.fellows.tenure()
         async with running(door):
             assert (await ask(door, "/readyz")).text == "ready\n"
             await first.aclose()
             await until(lambda: door.at_home)
-            assert door._fellows.tenure().names[0] == former.names[0]
-            assert door._fellows.tenure().name != former.name
+            assert door._together.fellows.tenure().names[0] == former.names[0]
+            assert door._together.fellows.tenure().name != former.name
 
 
 async def test_the_first_start_on_a_new_redis_says_for_what_it_waits(

@@ -22,7 +22,7 @@ def often(monkeypatch):
 
 async def heard(*doors):
     """Wait until doors know how often the home has changed something."""
-    await until(lambda: all(each._following._heard[0] is not None for each in doors))
+    await until(lambda: all(each._together.following._heard[0] is not None for each in doors))
 
 
 async def test_what_is_changed_by_the_api_holds_in_all(made):

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from andiron.application import create_app
+from andiron import create_app
 
 PAGE = "https://pages.example"
 OTHER = "https://other.example"

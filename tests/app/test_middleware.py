@@ -8,7 +8,7 @@ from support.asgi import CLOSE, OPEN, AsgiClient, settle
 from support.middleware import MIDDLEWARE
 from support.sessions import BIND, attribute
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.accounts.accounts import Accounts
 
 AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{}</auth>"

@@ -8,7 +8,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from andiron.application import Andiron, create_app
+from andiron import create_app
+from andiron.application import Andiron
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.database.database import Database, DatabaseError
 from andiron.domain.domain import Domain

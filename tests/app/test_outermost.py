@@ -9,8 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from support.asgi import AsgiClient
 
-from andiron import outermost
-from andiron.application import create_app
+from andiron import create_app, outermost
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ async def test_a_start_that_failed_for_the_database_is_tried_again_later(
 
 
 async def test_a_start_that_nobody_foresaw_to_fail_says_so(chat, monkeypatch, caplog):
-    monkeypatch.setattr("andiron.application.SessionManager", None)
+    monkeypatch.setattr("andiron.at_home.SessionManager", None)
     site = chat.wrap(PlainTextResponse("host"), at="/chat")
     assert (await get(site, "/chat/healthz")).status_code == 503
     assert "Traceback" in caplog.text

@@ -42,8 +42,8 @@ class Gate:
 
 
 async def nothing_left(door):
-    link = door._fellows._link
-    await until(lambda: not door._connections._count and not link.open_calls)
+    link = door._together.fellows._link
+    await until(lambda: not door._given.connections._count and not link.open_calls)
 
 
 # The home, and none
@@ -65,7 +65,7 @@ async def test_it_waits_for_the_next_home(made, monkeypatch):
             await first.aclose()
             asked = [asyncio.create_task(chat.api.send("bob", "x")) for chat in (door, other)]
             presence = asyncio.create_task(asyncio.to_thread(other.sync.presence, "bob"))
-            ways = [chat._fellows._doorway for chat in (door, other)]
+            ways = [chat._together._doorway for chat in (door, other)]
             await until(lambda: sum(bool(way._room.taken) for way in ways) == 2)
             may_start.set()
             assert len({(await each).archive_id for each in asked}) == 2
@@ -78,7 +78,7 @@ async def test_where_no_home_comes_it_says_so(made, monkeypatch, caplog):
     monkeypatch.setattr(doorway, "_PATIENCE", 0.01)
     home, door = made(), made()
     async with running(home, door):
-        way = door._fellows._doorway
+        way = door._together._doorway
         link = way._way
         way.lead(None)
         with pytest.raises(UnavailableError, match=r"is home at the moment.*Nothing was done"):
@@ -97,7 +97,7 @@ async def test_where_no_home_comes_it_says_so(made, monkeypatch, caplog):
 async def test_what_waits_for_a_home_is_bounded(made, monkeypatch):
     home, door = made(), made()
     async with running(home, door):
-        way = door._fellows._doorway
+        way = door._together._doorway
         link = way._way
         way.lead(None)
         waiting = asyncio.create_task(door.api.send("bob", "x" * 100_000))
@@ -120,7 +120,7 @@ async def test_a_look_is_asked_again_when_the_home_is_lost(made, monkeypatch):
         await make_people(home, "bob")
         asked = asyncio.create_task(door.api.presence("bob"))
         await gate.reached()
-        door._fellows._link.drop()
+        door._together.fellows._link.drop()
         await gate.reached(2)
         gate.opened.set()
         assert (await asked).account == "bob@localhost"
@@ -133,7 +133,7 @@ async def test_what_changes_something_is_not(made, monkeypatch):
         gate = Gate(monkeypatch, "send")
         asked = asyncio.create_task(door.api.send("bob", "once"))
         await gate.reached()
-        door._fellows._link.drop()
+        door._together.fellows._link.drop()
         with pytest.raises(UnavailableError, match=r"has ended.*may be done all the same"):
             await asked
         gate.opened.set()
@@ -146,7 +146,7 @@ async def test_what_changes_something_is_not(made, monkeypatch):
 async def test_what_a_former_home_has_not_begun_is_asked_again(made, monkeypatch):
     home, door = made(), made()
     async with running(home, door):
-        answering, home._own_code = home._own_code, None
+        answering, home._together._own_code = home._together._own_code, None
         refused = []
         relay = door_module.HomeLink.relay
 
@@ -157,7 +157,7 @@ async def test_what_a_former_home_has_not_begun_is_asked_again(made, monkeypatch
         monkeypatch.setattr(door_module.HomeLink, "relay", noting)
         asked = asyncio.create_task(door.api.send("bob", "once"))
         await until(lambda: len(refused) > 1)
-        home._own_code = answering
+        home._together._own_code = answering
         await asked
         assert len((await home.api.archive("bob")).messages) == 1
 
@@ -170,7 +170,7 @@ async def test_an_answer_that_is_cut_off_is_none(made, monkeypatch):
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"[", "more_body": True})
 
-        monkeypatch.setattr(home, "_own_code", half)
+        monkeypatch.setattr(home._together, "_own_code", half)
         for asked in (door.api.sessions(), door.api.end_sessions("bob")):
             with pytest.raises(UnavailableError, match="could not answer"):
                 await asked
@@ -195,10 +195,10 @@ async def test_a_call_that_is_cancelled_leaves_nothing_behind(made, monkeypatch)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
-        assert not door._connections._count
-        assert not door._fellows._link.open_calls
+        assert not door._given.connections._count
+        assert not door._together.fellows._link.open_calls
         gate.opened.set()
-        await until(lambda: not home._fellows.doors[0].calls)
+        await until(lambda: not home._together.fellows.doors[0].calls)
         assert await door.api.sessions() == ()
 
 
@@ -210,11 +210,11 @@ async def test_a_process_that_is_about_to_end_lets_it_come_to_its_end(made, monk
             await stack.enter_async_context(door.lifespan())
             asked = asyncio.create_task(door.api.send("bob", "before"))
             await gate.reached()
-            door._fellows.leave()
+            door._together.fellows.leave()
             later = asyncio.create_task(door.api.send("bob", "meanwhile"))
             await gate.reached(2)
             ending = asyncio.create_task(stack.aclose())
-            await until(lambda: door._connections._idle)
+            await until(lambda: door._given.connections._idle)
             gate.opened.set()
             await asyncio.gather(asked, later, ending)
         assert len((await home.api.archive("bob")).messages) == 2
@@ -223,7 +223,7 @@ async def test_a_process_that_is_about_to_end_lets_it_come_to_its_end(made, monk
 async def test_one_that_has_lost_its_place_asks_the_next(made):
     home, door = made(), made()
     async with running(home, door):
-        home._fellows._lose()
+        home._together.fellows._lose()
         assert not home.at_home
         assert await home.api.sessions() == ()
         assert door.at_home or home.at_home
@@ -238,9 +238,9 @@ async def test_an_answer_of_any_size_is_taken(made, monkeypatch):
     home, door = made(), made()
     async with running(home, door):
         monkeypatch.setattr(Api, "disabled_accounts", disabled)
-        link = door._fellows._link
+        link = door._together.fellows._link
         assert await door.api.disabled_accounts() == names
-        assert door._fellows._link is link
+        assert door._together.fellows._link is link
 
 
 # Who may ask
@@ -339,5 +339,5 @@ async def test_bots_are_made_at_home(made):
             gone.set_result(home.at_home)
 
         bot.add_event_handler("disconnected", back)
-        home._fellows._lose()
+        home._together.fellows._lose()
         assert await gone is False

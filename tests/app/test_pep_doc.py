@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.owners import AccountError
 
 DOC = Path(__file__).parents[2] / "docs" / "pep.md"

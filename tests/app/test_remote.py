@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from andiron import create_app
 from andiron.api import (
     InvalidError,
     NotFoundError,
@@ -14,7 +15,6 @@ from andiron.api import (
     UnavailableError,
 )
 from andiron.api.api import Api
-from andiron.application import create_app
 from andiron.remote import AsyncChat, Chat
 from andiron.testing import running
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.accounts.credentials import Credentials, ScramKeys, verify_password
 from andiron.settings import SettingsError
 

@@ -12,7 +12,7 @@ from support.asgi import OPEN, AsgiClient
 from support.keys import KEYS, SECRET
 from support.waiting import until
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.xmpp import namespaces as ns
 
 SASL = f"xmlns='{ns.SASL}'"
@@ -189,7 +189,7 @@ async def left_behind(chat, auth):
 async def test_a_session_that_hibernates_ends_with_its_token(pass_by):
     async with serving(token_secret=SECRET) as chat:
         resume = await left_behind(chat, bearer(token(lifetime=LIFETIME)))
-        manager, _ = chat._serving
+        manager = chat._home.manager
         await pass_by(LIFETIME)
         await until(lambda: not manager.sessions)
         again = await signed_in(chat, bearer(token()))

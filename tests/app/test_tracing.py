@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 from support.asgi import OPEN, AsgiClient
 from support.clients import managed
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.serving.logs import JsonFormatter
 from andiron.testing import running
 from andiron.tracing import traces
@@ -93,7 +93,7 @@ async def test_a_sign_in_is_a_span_with_what_it_asked(chat, told, password, resu
     async with AsgiClient(chat) as client:
         await opened(client)
         await client.authenticate("PLAIN", f"\0alice\0{password}")
-        (session,) = chat._serving[0].sessions
+        (session,) = chat._home.manager.sessions
         span = told.one("sign-in")
         assert (span.attributes["andiron.session"], span.status.status_code) == (session.id, status)
         assert span.attributes["andiron.transport"] == "websocket"
@@ -165,7 +165,7 @@ async def test_stanzas_have_no_spans(chat, told):
 async def test_a_resumption_tells_its_end(chat, told):
     alice = await chat.sign_in("alice")
     enabled = await managed(alice)
-    (former,) = chat._serving[0].sessions
+    (former,) = chat._home.manager.sessions
     alice.cut()
     told.clear()
     async with AsgiClient(chat) as client:

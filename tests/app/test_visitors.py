@@ -16,8 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from support.asgi import OPEN, AsgiClient
 
-from andiron import Person
-from andiron.application import create_app
+from andiron import Person, create_app
 from andiron.xmpp import namespaces as ns
 
 SASL = f"xmlns='{ns.SASL}'"

@@ -6,7 +6,7 @@ import shlex
 import httpx
 from support.pages import BLOCKS, commands
 
-from andiron.application import create_app
+from andiron import create_app
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 (CURL,) = [block for block in BLOCKS if block.first.startswith("curl ")]

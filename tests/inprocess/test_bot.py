@@ -7,7 +7,7 @@ from math import inf
 import pytest
 from support.waiting import until
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.inprocess import bot as module
 from andiron.sm.link import CloseReason
 from andiron.testing import running, sign_in
@@ -32,7 +32,7 @@ async def started(bot):
 
 
 def reasons(chat):
-    manager, _ = chat._serving
+    manager = chat._home.manager
     return manager.closed
 
 
@@ -124,7 +124,7 @@ async def test_it_has_one_connection_at_a_time(chat):
         await bot.connect()
         assert bot.is_connected()
         assert not bot.is_connecting()
-        manager, _ = chat._serving
+        manager = chat._home.manager
         assert len(manager.sessions) == 1
 
 

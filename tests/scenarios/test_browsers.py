@@ -11,7 +11,7 @@ import httpx
 import pytest
 from support.asgi import AsgiClient
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.accounts.accounts import Accounts
 
 DOMAIN = "m\xfcnchen.example"

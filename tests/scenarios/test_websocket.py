@@ -11,7 +11,7 @@ from support.asgi import AsgiClient, settle
 from support.conversation import Conversation, _qualified
 from support.waiting import until
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.accounts.accounts import Accounts
 
 PATIENCE = 60.0

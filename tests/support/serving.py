@@ -10,7 +10,7 @@ from typing import Any, Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.serving.server import server_config
 from andiron.settings import Settings
 from support.waiting import until

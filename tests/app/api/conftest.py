@@ -2,7 +2,7 @@
 
 import pytest_asyncio
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.testing import running
 
 

@@ -4,8 +4,8 @@ from contextlib import suppress
 import pytest
 from support.clients import managed
 
+from andiron import create_app
 from andiron.api import InvalidError, NotFoundError, RefusedError, UnavailableError
-from andiron.application import create_app
 from andiron.testing import running
 
 ENABLE = "<enable xmlns='urn:xmpp:carbons:2'/>"

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
+from andiron import create_app
 from andiron.api import BusyError, InvalidError, NotFoundError, RefusedError, UnavailableError
-from andiron.application import create_app
 from andiron.domain.database.database import DatabaseError
 from andiron.testing import running
 

@@ -3,11 +3,11 @@ import threading
 
 import pytest
 
+from andiron import create_app
 from andiron.api import NotFoundError, UnavailableError
 from andiron.api import access as access_module
 from andiron.api.api import Api
 from andiron.api.sync import SyncApi
-from andiron.application import create_app
 
 
 async def test_a_thread_sends_and_reads(chat):

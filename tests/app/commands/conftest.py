@@ -6,7 +6,7 @@ import pytest_asyncio
 from click.testing import CliRunner
 from support.serving import serving
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.commands.cli import main
 from andiron.testing import running
 

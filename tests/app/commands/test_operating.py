@@ -46,7 +46,7 @@ async def test_processes_are_printed(served):
 
 async def test_where_there_are_several_sessions_tell_their_process(served):
     alice = await served.client_of("alice")
-    (stream,) = served._serving[0].sessions
+    (stream,) = served._home.manager.sessions
     stream.transport.channel = replace(stream.transport.channel, via="web-2:7")
     head, line = (await served.run("sessions")).stdout.splitlines()
     told = dict(zip(head.split(), line.split(), strict=True))

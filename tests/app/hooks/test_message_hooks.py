@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from support.clients import EXTERNAL, managed
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.messages.screening import Screening
 from andiron.hooks import Hooks, Refuse
 from andiron.hooks import deciding as deciding_module

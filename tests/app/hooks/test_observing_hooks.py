@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from support.clients import managed
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.hooks import Hooks, RoomEvent, RoomMessage, SignIn, SignOff, Started
 from andiron.testing import running
 

@@ -9,7 +9,7 @@ from support.asgi import OPEN, AsgiClient
 from support.clients import EXTERNAL
 from support.sessions import BIND
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.testing import running
 
 ROOM = "tea@conference.localhost"

@@ -3,7 +3,7 @@
 import httpx
 import pytest_asyncio
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.testing import running
 
 TOKEN = "0123456789abcdef0123456789abcdef"

@@ -8,7 +8,7 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.http_api.admission import HEADER
 from andiron.settings import SettingsError
 from andiron.testing import running

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.http_api.description import described
 from andiron.testing import running
 

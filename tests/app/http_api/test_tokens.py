@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.http_api.operations import OPERATIONS
 from andiron.settings import SettingsError
 from andiron.testing import running

@@ -4,7 +4,7 @@ import builtins
 
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.settings import SettingsError
 
 GOOD = {"ldap_url": "ldaps://ldap.example.org", "ldap_user_dn": "uid={},dc=example,dc=org"}

@@ -8,7 +8,7 @@ import pytest
 from support.asgi import AsgiClient
 from support.slapd import PNG, running
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.person import Person
 from andiron.ldap.configured import ldap_authenticate
 from andiron.ldap.directory import LdapError

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from andiron.application import Andiron, create_app
+from andiron import create_app
+from andiron.application import Andiron
 from andiron.settings import SettingsError
 from andiron.testing.running import SignIn, running
 from andiron.version import __version__

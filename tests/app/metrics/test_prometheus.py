@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support.serving import serving
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.metrics.collector import Collected
 from andiron.testing.running import running
 

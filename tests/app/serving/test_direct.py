@@ -44,7 +44,7 @@ class Site(ServedSite):
 
     @property
     def registry(self):
-        return self.chat._bosh._registry
+        return self.chat._ways.endpoints.bosh._registry
 
 
 class Client(Connected):
@@ -198,7 +198,7 @@ async def test_a_connection_that_is_lost_while_its_request_is_held(make, by_asgi
 async def test_held_requests_are_answered_when_the_server_ends(tmp_path, by_asgi):
     async with Site(tmp_path, by_asgi=by_asgi).running() as site:
         client, _ = await site.held()
-        site.chat._shutdown()
+        site.chat._home._shutdown()
         site.server.should_exit = True
         assert (await client.answer())[2] == terminal("system-shutdown")
         assert await client.reader.read() == b""
@@ -273,7 +273,7 @@ async def test_a_body_in_pieces_goes_by_asgi_where_it_is_timed(site):
         client.writer.write(parts[1])
         assert attributes((await client.answer())[2])["sid"]
         await until(lambda: not site.tasks)
-    endpoint = site.chat._bosh
+    endpoint = site.chat._ways.endpoints.bosh
     endpoint._config = dataclasses.replace(endpoint._config, request_timeout=0.01)
     client.writer.write(whole[:middle])
     _, headers, body = await client.answer()
@@ -299,7 +299,7 @@ async def test_a_request_that_fails_is_an_error_that_says_nothing(site, monkeypa
     def fail(*_args):
         raise ValueError("secret")
 
-    monkeypatch.setattr(site.chat._bosh, "take", fail)
+    monkeypatch.setattr(site.chat._ways.endpoints.bosh, "take", fail)
     client = await site.client()
     status, _, body = await client.post(CREATE)
     assert (status, body) == (500, "Internal server error.\n")

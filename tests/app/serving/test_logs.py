@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.serving.logs import JsonFormatter, OneLineFormatter, configure_logging
 from andiron.testing import running
 

@@ -12,7 +12,7 @@ from support.taken import masked
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.serving.open_websocket import OpenWebSocket
 from andiron.serving.protocols import WebSocketProtocol
 

@@ -14,7 +14,7 @@ import pytest
 import websockets
 from support.keys import SECRET
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.database.database import DatabaseError
 from andiron.serving.listening import ServerError
 from andiron.serving.protocols import WebSocketProtocol

@@ -9,8 +9,8 @@ from support.serving import Connected, ServedSite
 from support.taken import frames_in, masked
 from support.waiting import until
 
+from andiron.serving.http_protocol import HttpProtocol
 from andiron.serving.open_websocket import OpenWebSocket
-from andiron.serving.protocols import HttpProtocol
 from andiron.serving.upgrade import accepting, asked
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -221,7 +221,7 @@ async def test_the_way_of_a_client_behind_a_proxy(tmp_path):
     async with Site(tmp_path, **options).running() as site:
         told = {b"x-forwarded-for": b"192.0.2.7", b"x-forwarded-proto": b"http"}
         _, _, client = await site.ask(told)
-        (session,) = site.chat._serving[0].sessions
+        (session,) = site.chat._home.manager.sessions
         assert (session.channel.address, session.channel.secure) == ("192.0.2.7", False)
         assert session.channel.kind == "websocket"
         await client.leave()
@@ -269,7 +269,7 @@ async def test_nothing_is_admitted_before_the_start_and_after_the_end(tmp_path):
 
 async def test_while_the_server_ends_no_stream_begins(tmp_path):
     async with Site(tmp_path).running() as site:
-        site.chat._shutdown()
+        site.chat._home._shutdown()
         status, told, client = await site.ask()
         assert (status, told["retry-after"]) == (503, "1")
         assert site.taken == 0

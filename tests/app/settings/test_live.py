@@ -4,7 +4,7 @@ import logging
 import re
 from pathlib import Path
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.settings import Settings
 from andiron.settings.live import LIVE
 from andiron.testing import running

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.testing import StreamEndedError, running, sign_in
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.keys import KEYS, SECRET
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.settings import Settings, SettingsError
 from andiron.tokens.configured import new_token, signed_tokens
 

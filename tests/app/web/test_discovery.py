@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.settings import SettingsError
 from andiron.web.discovery import base_url
 from andiron.web.proxy import Proxies

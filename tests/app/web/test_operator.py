@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.testing import running
 from andiron.web.operator import OPERATOR
 

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.accounts.accounts import Accounts
 from andiron.web.demo import make_demo_accounts
 from andiron.web.pages import PAGE, fill

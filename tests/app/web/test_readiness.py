@@ -9,7 +9,8 @@ from starlette.requests import Request
 from support.postgres import programs, running
 from support.waiting import until
 
-from andiron.application import Andiron, create_app
+from andiron import create_app
+from andiron.application import Andiron
 from andiron.domain.database.database import DatabaseError
 from andiron.web.readiness import Readiness
 from tests.conftest import require

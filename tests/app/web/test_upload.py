@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.uploads.service import SiteChannel
 from andiron.domain.uploads.slot import Slot, new_token
 from andiron.web.proxy import Proxies

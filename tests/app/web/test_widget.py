@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.web.widget import WIDGET, widget_script, widget_style
 
 FILES = {"/widget.js": "text/javascript; charset=utf-8", "/widget.css": "text/css; charset=utf-8"}

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from andiron.application import create_app
+from andiron import create_app
 from andiron.domain.administration.service import FORM_TYPE
 from andiron.testing import running
 from andiron.xmpp import namespaces as ns
@@ -163,7 +163,7 @@ async def test_without_admins_there_is_nothing():
 @pytest.mark.parametrize("name", ["add-user", "change-user-password"])
 async def test_passwords_do_not_pass_in_the_clear(chat, name, monkeypatch):
     admin = await chat.client_of("admin")
-    (session,) = chat._serving[0].sessions
+    (session,) = chat._home.manager.sessions
     object.__setattr__(session.channel, "secure", False)
     assert (await execute(admin, f"{FORM_TYPE}#{name}")).condition == "not-authorized"
     assert (await execute(admin, DELETE)).kind == "result"
