@@ -54,11 +54,9 @@ class Doorbell:
 
     async def _listen(self) -> None:
         while True:
-            listening = self._client.pubsub(ignore_subscribe_messages=True)
+            listening = self._client.pubsub()
             try:
                 await listening.subscribe(self._channel)
-                # Something may have come before that.
-                self._rung.set()
                 await self._hear(listening)
             except FAILURES as error:
                 logger.debug("The channel %s is not heard: %s", self._channel, why(error))
@@ -68,6 +66,7 @@ class Doorbell:
             await asyncio.sleep(_PAUSE)
 
     async def _hear(self, listening: PubSub) -> None:
-        # Nothing also comes, and at once, of a connection that the kernel has given up.
+        # What comes first says that it listens, and something may have come before that. Nothing
+        # comes after a while, and at once of a connection that the kernel has given up.
         while await listening.get_message(timeout=_LISTENING) is not None:
             self._rung.set()
