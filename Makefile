@@ -1,5 +1,6 @@
 # make run     serve the demonstration: two accounts, two links to open in two windows
-# make test    all tests, with what they need from Debian and npm where that may be installed
+# make test    all tests, with what they need from Debian and npm where that may be installed;
+#              with THOROUGH=1 four times as much of what is tried at random
 # make check   style, types, import layers, documentation, coverage of the last `make test`, instructions
 # make docs    the documentation as a site, in .cache/docs
 # make links   follow the links that lead out of the documentation; this needs a network

@@ -8,11 +8,18 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.thorough import examples
+
 # What these find is shown as it is in a test.
 pytest.register_assert_rewrite("tests.interop.conversation", "tests.interop.steps")
 
 # A busy machine makes no test fail.
-settings.register_profile("andiron", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "andiron",
+    deadline=None,
+    max_examples=examples(100),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("andiron")
 
 
