@@ -23,13 +23,17 @@ settings.register_profile(
 settings.load_profile("andiron")
 
 
-_WAITING = ("tests/interop/", "tests/servers/", "tests/hostile/")
+_WAITING = ("tests/interop/", "tests/servers/", "tests/hostile/", "tests/app/serving/")
 """Where the tests are that wait for processes: servers, clients, browsers."""
 _LONGEST = (
     "tests/interop/test_examples.py",
     "tests/interop/test_clients.py",
+    "tests/app/serving/test_workers.py",
     "tests/servers/test_stop.py",
+    "tests/servers/test_fellows_redis.py",
+    "tests/hostile/test_soak.py",
     "tests/interop/test_page.py",
+    "tests/interop/test_restarts.py",
     "tests/servers/test_conversations.py",
     "tests/interop/test_domains.py",
     "tests/hostile/test_kill.py",
