@@ -8,5 +8,5 @@ _PART: Final = 4
 
 
 def examples(many: int) -> int:
-    """Return ``many`` for a thorough run, and a quarter otherwise: each run tries others."""
+    """Return ``many`` for a thorough run, and a quarter otherwise."""
     return many if _THOROUGH else -(-many // _PART)

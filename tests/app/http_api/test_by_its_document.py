@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from andiron.http_api.description import described
 
 ASKING = Path(__file__).with_name("by_its_document.py")
 
 
+@pytest.mark.timeout(600)
 def test_it_does_what_it_says():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     environment = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
