@@ -1,5 +1,6 @@
 # make run     serve the demonstration: two accounts, two links to open in two windows
-# make test    all tests, with what they need from Debian and npm where that may be installed
+# make test    all tests, with what they need from Debian and npm where that may be installed;
+#              with THOROUGH=1 four times as much of what is tried at random
 # make check   style, types, import layers, documentation, coverage of the last `make test`, instructions
 # make docs    the documentation as a site, in .cache/docs
 # make links   follow the links that lead out of the documentation; this needs a network
@@ -28,7 +29,7 @@ test: $(VENV)/.test
 	# What one worker and one process compiled is not compiled again by all the others.
 	unset PYTHONDONTWRITEBYTECODE; \
 		COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("ctrace" if sys.version_info < (3, 12) else "sysmon")') \
-		$(BIN)/pytest -ra --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
+		$(BIN)/pytest -ra --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS)
 
 check: style types layers docs coverage instructions
 
@@ -64,7 +65,7 @@ links: $(VENV)/.docs
 	$(BIN)/sphinx-build --builder linkcheck -d $(CACHE)/doctrees docs $(CACHE)/links
 
 coverage: $(VENV)/.test .coverage
-	$(BIN)/coverage report --format=total --fail-under=$(COVERAGE)
+	$(BIN)/coverage report --fail-under=$(COVERAGE)
 
 .coverage:
 	$(MAKE) test

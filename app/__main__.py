@@ -1,6 +1,6 @@
 """The command line: ``python -m andiron``, or ``python -m app`` in a bare checkout."""
 
-from andiron.commands.cli import main
+from andiron.commands.start import main
 
 if __name__ == "__main__":
     main()

@@ -8,21 +8,32 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.thorough import examples
+
 # What these find is shown as it is in a test.
 pytest.register_assert_rewrite("tests.interop.conversation", "tests.interop.steps")
 
 # A busy machine makes no test fail.
-settings.register_profile("andiron", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "andiron",
+    deadline=None,
+    max_examples=examples(100),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("andiron")
 
 
-_WAITING = ("tests/interop/", "tests/servers/", "tests/hostile/")
+_WAITING = ("tests/interop/", "tests/servers/", "tests/hostile/", "tests/app/serving/")
 """Where the tests are that wait for processes: servers, clients, browsers."""
 _LONGEST = (
     "tests/interop/test_examples.py",
     "tests/interop/test_clients.py",
+    "tests/app/serving/test_workers.py",
     "tests/servers/test_stop.py",
+    "tests/servers/test_fellows_redis.py",
+    "tests/hostile/test_soak.py",
     "tests/interop/test_page.py",
+    "tests/interop/test_restarts.py",
     "tests/servers/test_conversations.py",
     "tests/interop/test_domains.py",
     "tests/hostile/test_kill.py",

@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.bosh import BoshClient, BoshWorld, RecordedCall, ids, message
+from support.thorough import examples
 
 from andiron.bosh.body import Body
 from andiron.bosh.config import BoshConfig
@@ -165,7 +166,9 @@ class Network(RuleBasedStateMachine):
             self.got += ids(answer.children())
 
 
-Network.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Network.TestCase.settings = settings(
+    max_examples=examples(100), stateful_step_count=40, deadline=None
+)
 TestNetwork = Network.TestCase
 
 

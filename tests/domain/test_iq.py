@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.domains import Stage, condition, settle
+from support.thorough import examples
 
 from andiron.domain.registry import Registry, Target
 from andiron.sm.link import CloseReason
@@ -217,7 +218,7 @@ requests = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(requests, min_size=1, max_size=12))
 def test_every_request_gets_exactly_one_answer(sequence):
     asyncio.run(answer_all(sequence))

@@ -188,11 +188,14 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, environment = directory / "source", directory / "venv"
     # Building leaves files behind, and must not do so here.
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     lists = sorted((ROOT / "examples").glob("*/requirements.txt"))
     needed = {line for path in lists for line in path.read_text().split()}
     ours = {str(source) + line.removeprefix("andiron") for line in needed if "andiron" in line}
-    pip = [str(environment / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
+    # This environment's pip, which need not be installed there first; and what is not imported
+    # need not be compiled.
+    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
+    pip += ["install", "-q", "--disable-pip-version-check", "--no-compile"]
     others = needed - {line for line in needed if "andiron" in line}
     subprocess.run([*pip, *sorted(ours), *sorted(others)], check=True, cwd=directory)
     return environment

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.sessions import BIND, MemoryTransport, World, message
+from support.thorough import examples
 
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import MODULUS
@@ -256,5 +257,5 @@ class AnyEvents(RuleBasedStateMachine):
 
 def test_every_stanza_is_accounted_for():
     case = AnyEvents.TestCase
-    case.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+    case.settings = settings(max_examples=examples(150), stateful_step_count=50, deadline=None)
     case("runTest").runTest()

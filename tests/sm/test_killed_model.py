@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.sessions import MemoryBackend, MemoryLink, MemoryTransport, World, attribute
+from support.thorough import examples
 
 from andiron.sm.config import SmConfig
 from andiron.sm.freezing import head_of
@@ -308,4 +309,4 @@ class Killed(RuleBasedStateMachine):
 
 
 TestKilled = Killed.TestCase
-TestKilled.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestKilled.settings = settings(max_examples=examples(200), stateful_step_count=40, deadline=None)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.conversation import again, closed_with, resumable, undelivered
 from support.sessions import MemoryTransport, World
+from support.thorough import examples
 
 from andiron.sm.config import SmConfig
 from andiron.sm.link import CloseReason
@@ -80,7 +81,7 @@ def test_timers_stay_bounded_while_sessions_live():
 
 
 @given(st.lists(st.integers(0, 1000), max_size=12), st.lists(st.integers(0, 1000), min_size=140))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_everyone_is_woken_in_time_also_when_many_have_left(stay, leave):
     world = World(SmConfig(negotiation_timeout=1000))
     connect = world.manager.connect

@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.sessions import BIND, MemoryTransport, World, attribute, message
+from support.thorough import examples
 
 from andiron.sm.config import SmConfig
 from andiron.sm.counters import MODULUS
@@ -312,5 +313,5 @@ class TwoClientsAtTheWrap(TwoClients):
 @pytest.mark.parametrize("machine", [TwoClients, TwoClientsAtTheWrap])
 def test_delivered_once_in_order_or_accounted_for(machine):
     case = machine.TestCase
-    case.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+    case.settings = settings(max_examples=examples(200), stateful_step_count=60, deadline=None)
     case("runTest").runTest()

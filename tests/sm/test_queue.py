@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from support.thorough import examples
 
 from andiron.sm.counters import MODULUS
 from andiron.sm.payers import Payer, size_of
@@ -151,7 +152,7 @@ class QueueAgainstIntegers(RuleBasedStateMachine):
 
 def test_the_queue_agrees_with_plain_integers():
     case = QueueAgainstIntegers.TestCase
-    case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+    case.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
     case("runTest").runTest()
 
 

@@ -5,6 +5,7 @@ from math import inf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.thorough import examples
 
 from andiron.sm.timers import Timers
 
@@ -105,7 +106,7 @@ def test_the_driver_hears_of_nearer_times_only(timers):
         max_size=400,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_whatever_is_scheduled_everyone_is_woken_in_time_and_the_heap_is_bounded(steps):
     timers, now = Timers(), 0.0
     sleepers = [Sleeper(timers) for _ in range(10)]

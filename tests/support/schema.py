@@ -1,7 +1,7 @@
 """New SQLite databases for tests, made from what the migrations made of the first one.
 
 There are thousands, and all migrations take longer than most tests. Those of
-``tests/domain/database`` get the migrations themselves, as every server in a
+``tests/domain/database/test_migrations.py`` get the migrations themselves, as every server in a
 process of its own does.
 """
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.taken import BINARY, CLOSE, PING, PONG, TEXT, masked
+from support.thorough import examples
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -317,7 +318,7 @@ def test_the_library_reads_the_same(data) -> None:
         assert ours == theirs
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(data=st.binary(max_size=200))
 def test_no_bytes_break_the_reader(data) -> None:
     for event in read_by(data, [7] * 30, max_size=100):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from support.thorough import examples
 
 from andiron.cluster.redis.belief import Belief, Standing, Timing
 
@@ -194,4 +195,4 @@ class Leases(RuleBasedStateMachine):
 
 
 TestLeases = Leases.TestCase
-TestLeases.settings = settings(max_examples=150, stateful_step_count=60)
+TestLeases.settings = settings(max_examples=examples(150), stateful_step_count=60)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from support.journal import plain, session
 from support.redis_store import MemoryRedis, MemoryStore
+from support.thorough import examples
 
 from andiron.cluster.redis.journal import RedisJournal
 from andiron.cluster.redis.segment import Segment
@@ -258,4 +259,6 @@ class Narrow(Crashes):
 
 TestCrashes = Crashes.TestCase
 TestNarrow = Narrow.TestCase
-TestCrashes.settings = TestNarrow.settings = settings(max_examples=100, stateful_step_count=60)
+TestCrashes.settings = TestNarrow.settings = settings(
+    max_examples=examples(100), stateful_step_count=60
+)

@@ -4,6 +4,7 @@ import hmac
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.thorough import examples
 
 from andiron.domain.accounts import credentials as module
 from andiron.domain.accounts.credentials import (
@@ -75,7 +76,7 @@ def test_a_password_nobody_could_sign_in_with_is_refused(password: str, sentence
         derive(password, MIN_ITERATIONS)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_a_password_is_either_refused_or_works(password: str):
     try:

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     rule,
 )
 from support.domains import AUTH, CLIENT, Client, Stage, bind_request, settle
+from support.thorough import examples
 
 from andiron.sm.config import SmConfig
 from andiron.xmpp import namespaces as ns
@@ -503,7 +504,7 @@ class Presence(RuleBasedStateMachine):
 
 
 Presence.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=examples(40),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

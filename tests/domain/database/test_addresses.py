@@ -16,6 +16,8 @@ from andiron.domain.database.transfer import _tables
 SNOW = "\N{SNOWMAN}"
 NIKOS = "\u03bd\u03b9\u03ba\u03bf\u03c3"
 CYRILLIC = "\N{CYRILLIC SMALL LETTER A}l"
+TABLES: dict[str, list[Any]] = {}
+"""Of each kind of database; to find them out takes longer than most of these tests."""
 EMPTY: dict[type, Any] = {bool: False, int: 0, float: 0.0, bytes: b"", str: ""}
 
 
@@ -30,8 +32,10 @@ class Storage:
         """Put rows into a table; columns that are not named are empty."""
 
         async def operation(connection: AsyncConnection) -> None:
-            tables = await connection.run_sync(_tables)
-            (clause,) = (each.clause for each in tables if each.clause.name == name)
+            kind = connection.dialect.name
+            if kind not in TABLES:
+                TABLES[kind] = await connection.run_sync(_tables)
+            (clause,) = (each.clause for each in TABLES[kind] if each.clause.name == name)
             empty = {
                 each.name: None if each.name == "username" else EMPTY[each.type.python_type]
                 for each in clause.columns

@@ -16,6 +16,7 @@ async def made(path):
 
 
 async def test_it_is_the_same_as_by_the_migrations(tmp_path, monkeypatch):
+    schema.uninstall(monkeypatch)
     by_migrations = await made(tmp_path / "a.db")
     assert "CREATE TABLE accounts" in str(by_migrations)
     schema.install(monkeypatch)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, text
 from support.postgres import PostgresServer
+from support.schema import uninstall
 
 from andiron.domain.accounts.accounts import Accounts
 from andiron.domain.accounts.credentials import verify_password
@@ -17,6 +18,12 @@ from andiron.domain.rooms.room import Place
 from andiron.domain.rooms.store import RoomStore
 
 SCHEMAS = Path(__file__).parent / "schemas"
+
+
+@pytest.fixture(autouse=True)
+def migrations(monkeypatch):
+    """Let the migrations make every database: how they come into being is what this is about."""
+    uninstall(monkeypatch)
 
 
 def load(path: Path, version: int) -> None:

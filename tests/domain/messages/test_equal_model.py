@@ -19,6 +19,7 @@ from support.devices import Device, name_of, waiting_for
 from support.domains import settle
 from support.lasting import LastingStage
 from support.resuming import Sender, number_of, stanzas
+from support.thorough import examples
 
 from andiron.domain.messages import mailbox
 from andiron.sm.config import SmConfig
@@ -456,6 +457,6 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", PLAYS)
 async def test_each_message_is_taken_once(name: str):
-    for seed in range(4):
+    for seed in range(examples(4)):
         played = await play(name, seed)
         assert not played.faults, f"seed {seed}\n" + "\n".join(played.trace)

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 from support.domains import AUTH, Client, Stage, settle
+from support.thorough import examples
 
 from andiron.domain.messages import mailbox
 from andiron.sm.config import SmConfig
@@ -19,7 +20,7 @@ from andiron.sm.link import CloseReason
 from andiron.xmpp import namespaces as ns
 
 JULIET = "juliet@localhost"
-SEEDS = 40
+SEEDS = examples(40)
 STEPS = 120
 MESSAGE = re.compile(r"^<message[^>]* id='(\d+)'")
 SENDERS = ("romeo", "tybalt", "nurse")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.domains import CLIENT, Client, settle
 from support.rooms import HOST, ITEM, MUC, RoomStage, X, codes, nick
+from support.thorough import examples
 
 from andiron.domain.rooms.privileges import Affiliation, Role
 from andiron.xmpp import namespaces as ns
@@ -220,7 +221,7 @@ async def play(steps, *, once_shown=True) -> None:
 
 
 @given(st.lists(STEP, max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_everybody_knows_who_is_there(steps):
     asyncio.run(play(steps))
 
@@ -234,6 +235,6 @@ def anonymous_steps() -> Iterator[st.SearchStrategy]:
 
 
 @given(st.lists(st.one_of(*anonymous_steps()), max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_who_never_was_a_moderator_never_sees_a_jid(steps):
     asyncio.run(play(steps, once_shown=False))

@@ -22,6 +22,7 @@ from support.sasl import (
     response,
     scram,
 )
+from support.thorough import examples
 
 from andiron.domain.accounts.credentials import MECHANISMS, derive
 from andiron.domain.database.database import DatabaseError
@@ -359,7 +360,7 @@ ELEMENTS = st.lists(
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -16,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from support.journal import PATH, Beside, KilledError, MemoryDisk, head, plain, session
+from support.thorough import examples
 
 from andiron.sm.counters import MODULUS
 from andiron.sm.frozen import Frozen
@@ -319,7 +320,7 @@ class NarrowPowerCuts(PowerCuts):
 
 
 for machine in (Crashes, NarrowCrashes, PowerCuts, NarrowPowerCuts):
-    machine.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
+    machine.TestCase.settings = settings(max_examples=examples(40), stateful_step_count=40)
 
 TestCrashes = Crashes.TestCase
 TestNarrowCrashes = NarrowCrashes.TestCase
