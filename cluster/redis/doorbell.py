@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from andiron.cluster.redis.connecting import FAILURES, why
+from andiron.cluster.redis.ending import ended
 
 __all__ = ["Doorbell"]
 
@@ -42,8 +43,7 @@ class Doorbell:
         """End; nothing where it has not begun."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await ended(task)
 
     async def wait(self, most: float) -> None:
         """Wait for the next ring, ``most`` seconds; one since the last call counts."""

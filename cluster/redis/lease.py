@@ -14,6 +14,7 @@ from andiron.cluster.redis.address import Keys
 from andiron.cluster.redis.belief import Belief, Standing, Timing
 from andiron.cluster.redis.connecting import FAILURES, why
 from andiron.cluster.redis.doorbell import Doorbell
+from andiron.cluster.redis.ending import ended
 from andiron.cluster.redis.scripts import CLAIM, RELEASE
 
 __all__ = ["Lease", "boot_time"]
@@ -129,9 +130,7 @@ class Lease:
         """Give it back: nothing is done any more that only its holder may do."""
         keeping, self._keeping = self._keeping, None
         if keeping is not None:
-            keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeping
+            await ended(keeping)
         self._belief.let_go()
         token, self.token, self.fence, self._where = self.token, "", "", b""
         if token:

@@ -17,6 +17,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from andiron.cluster.redis.address import Keys
 from andiron.cluster.redis.connecting import FAILURES, why
+from andiron.cluster.redis.ending import ended
 from andiron.cluster.redis.scripts import APPEND, JOIN, SWITCH
 from andiron.cluster.redis.store import (
     Answer,
@@ -165,9 +166,7 @@ class _Line:
 
     async def close(self) -> None:
         """End, and wait until the connection is closed."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await ended(self._task)
 
     async def _run(self) -> None:
         connection = None
