@@ -40,6 +40,8 @@ _REFUSED: Final = -1
 _OUTRUN: Final = -2
 _MISSING: Final = -3
 _NOBODY: Final = Broken("it does not know who is home")
+_LOST: Final = (AttributeError, RuntimeError)
+"""What writing raises where the connection has just ended: asyncio before Python 3.13.6, uvloop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,24 +230,24 @@ class _Line:
             waits_for = writing.send(None)
         except StopIteration:
             return
-        except FAILURES as error:
-            self._loop.call_soon(self.end, why(error))
-            return
-        except AttributeError:
-            # So end asyncio's writelines(), before Python 3.13.6, where the connection just has.
-            self._loop.call_soon(self.end, "the connection was lost")
+        except (*FAILURES, *_LOST) as error:
+            self._cannot_write(error)
             return
         self._writing = asyncio.create_task(self._go_on(connection, continued(writing, waits_for)))
 
     async def _go_on(self, connection: AbstractConnection, rest: Any) -> None:
         try:
             await rest
-        except FAILURES as error:
-            self._loop.call_soon(self.end, why(error))
+        except (*FAILURES, *_LOST) as error:
+            self._cannot_write(error)
             return
         self._writing = None
         if self._unsent:
             self._write(connection)
+
+    def _cannot_write(self, error: Exception) -> None:
+        reason = "the connection was lost" if isinstance(error, _LOST) else why(error)
+        self._loop.call_soon(self.end, reason)
 
 
 class _BrokenError(Exception):

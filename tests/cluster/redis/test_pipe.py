@@ -277,6 +277,32 @@ async def test_a_server_that_hangs(
     await close(redis)
 
 
+@pytest.mark.parametrize("error", [RuntimeError, AttributeError, OSError])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_connection_that_ends_as_it_is_written_to(
+    redis: Redis,
+    url: str,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+    at_once: bool,
+) -> None:
+    async with process(redis, url, keys) as one:
+        await one.promised(one.note(1))
+        assert one.pipe._line is not None
+        connection = one.pipe._line._connection
+
+        async def fails(*_arguments: object, **_options: object) -> None:
+            monkeypatch.undo()
+            if not at_once:
+                await asyncio.sleep(0)
+            raise error("the handler is closed")
+
+        monkeypatch.setattr(connection, "send_packed_command", fails)
+        await one.promised(one.note(2))
+        assert not one.file.failing
+
+
 async def test_a_server_without_memory(own_server: RedisServer, keys: Keys) -> None:
     redis = client(parse(own_server.url), 5.0)
     async with process(redis, own_server.url, keys) as one:
