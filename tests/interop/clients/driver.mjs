@@ -53,6 +53,8 @@ export async function settle(key, promise) {
 const revive = (_, value) => (value?.type === "Buffer" ? Buffer.from(value.data) : value);
 
 export function drive(commands) {
+  // It ends no page, and must not end this: stanza asks for acknowledgements without waiting.
+  process.on("unhandledRejection", (error) => console.error(error));
   const lines = createInterface({ input: process.stdin });
   lines.on("line", async (line) => {
     const { command, ...argument } = JSON.parse(line, revive);
