@@ -12,11 +12,18 @@ NUMBER = "get-online-users-num"
 WITHIN = 60.0
 
 
+def known(loop, context):
+    """Let go of the errors that slixmpp's callbacks are told of: it leaves a future of each."""
+    if not isinstance(context.get("exception"), slixmpp.exceptions.IqError):
+        loop.default_exception_handler(context)
+
+
 class Admin:
     """A client with the plugins for ad-hoc commands and administration."""
 
     def __init__(self, bot):
         self.bot = bot
+        asyncio.get_running_loop().set_exception_handler(known)
         for plugin in ("xep_0030", "xep_0004", "xep_0050", "xep_0133"):
             bot.register_plugin(plugin)
 
