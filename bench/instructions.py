@@ -342,7 +342,7 @@ async def bosh_anonymous(victim: Victim) -> Once:
 
 KINDS = {
     "message": Kind(message, 100, 125_000),
-    "managed message": Kind(managed_message, 100, 335_000),
+    "managed message": Kind(managed_message, 100, 350_000),
     "message of many": Kind(messages, 20, 105_000, AT_ONCE),
     "managed of many": Kind(managed_messages, 20, 160_000, AT_ONCE),
     "message to many": Kind(messages_to_many, 20, 108_000, AT_ONCE),
