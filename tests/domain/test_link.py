@@ -211,6 +211,21 @@ async def test_sasl_elements_wait_for_each_other_but_not_many(stage):
     await settle()
 
 
+async def test_long_sasl_elements_wait_within_a_bound_of_bytes(stage):
+    client = stage.connect()
+    client.open()
+    client.take()
+    stage.authenticator.running.clear()
+    long = AUTH.format("wrong" * 600)
+    for _ in range(1 + 2):
+        client.send(long)
+    assert client.error is None
+    client.send(long)
+    assert client.error == "policy-violation"
+    stage.authenticator.running.set()
+    await settle()
+
+
 async def test_waiting_sasl_elements_are_answered_in_order(stage):
     client = stage.connect()
     client.open()
