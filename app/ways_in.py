@@ -83,7 +83,7 @@ class WaysIn:
         """
         endpoints = self.endpoints
         taking = self._doorway if endpoints is None else endpoints.bosh
-        if taking is None or (self.hosts is not None and self.hosts.refusal(scope)):
+        if taking is None or self.misdirected(scope):
             return None
         return taking.direct(scope)
 
@@ -94,7 +94,7 @@ class WaysIn:
         need not have a path. None: it is to be called as an ASGI application.
         """
         endpoints = self.endpoints
-        if endpoints is None or (self.hosts is not None and self.hosts.refusal(scope)):
+        if endpoints is None or self.misdirected(scope):
             return None
         return endpoints.websocket.admit(scope)
 

@@ -21,8 +21,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from load.accounts import ANDIRON, add_accounts
+
 HERE = Path(__file__).parent
-ANDIRON = str(Path(sys.executable).with_name("andiron"))
 ARRANGEMENTS = ("alone", "at home", "by a door")
 Figures = dict[str, float]
 
@@ -83,14 +84,7 @@ def accounts() -> bytes:
     with tempfile.TemporaryDirectory(prefix="andiron-accounts-") as folder:
         file = Path(folder) / "a.db"
         told = {"ANDIRON_DATABASE": f"sqlite:///{file}", "ANDIRON_AUTH_ITERATIONS": ITERATIONS}
-        subprocess.run(
-            [ANDIRON, "user", "add", "--from-file", "-"],
-            input="".join(f"user{n} pw\n" for n in range(ACCOUNTS)),
-            env=os.environ | told,
-            check=True,
-            text=True,
-            stdout=subprocess.DEVNULL,
-        )
+        add_accounts((f"user{n}" for n in range(ACCOUNTS)), "pw", os.environ | told, file.parent)
         return file.read_bytes()
 
 

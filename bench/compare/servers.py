@@ -13,11 +13,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from load.accounts import ANDIRON as ANDIRON_COMMAND
+from load.accounts import add_accounts
+
 from compare.rows import ANDIRON, PEERS, UVICORN, Row
 
 HERE = Path(__file__).resolve().parent.parent
 PEERS_SCRIPT = HERE / "peers.sh"
-COMMAND = Path(sys.executable).with_name("andiron")
 ITERATIONS = 4096
 FIRST_PORT = 25_280
 SETTINGS = {
@@ -35,7 +37,7 @@ UVICORN_OPTIONS = (
 )
 """As docs/mounting.md has them."""
 SERVE = {
-    ANDIRON: [str(COMMAND), "serve"],
+    ANDIRON: [ANDIRON_COMMAND, "serve"],
     UVICORN: [sys.executable, "-m", "uvicorn", "andiron:app", *UVICORN_OPTIONS.split()],
 }
 
@@ -133,17 +135,14 @@ class Servers:
         """
         if (count, groups) not in self.databases:
             database = self.directory / f"{count}-{groups}.db"
-            accounts = self.directory / "accounts"
-            accounts.write_text("".join(f"user{number} pw\n" for number in range(count)))
-            commands = [["user", "add", "--from-file", str(accounts)]]
+            told = _environment(database)
+            add_accounts((f"user{number}" for number in range(count)), "pw", told, self.directory)
             for start in range(0, count, groups) if groups else ():
                 members = [f"user{number}" for number in range(start, min(start + groups, count))]
-                commands.append(["group", "add", f"group{start}", *members])
-            for command in commands:
                 subprocess.run(
-                    [COMMAND, *command],
+                    [ANDIRON_COMMAND, "group", "add", f"group{start}", *members],
                     check=True,
-                    env=_environment(database),
+                    env=told,
                     cwd=self.directory,
                     stdout=subprocess.DEVNULL,
                 )

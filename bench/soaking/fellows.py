@@ -10,7 +10,7 @@ from pathlib import Path
 
 from soaking.crowd import Crowd, Traffic
 from soaking.ends import ENDS, back_after, rage, tell
-from soaking.meeting import Meeting, OwnRedis, SocketFile
+from soaking.meeting import ByRedis, Meeting, SocketFile
 from soaking.nginx import Nginx
 from soaking.server import PATIENCE, STEP, Server
 from soaking.verdict import verdict
@@ -41,7 +41,7 @@ class Fellows:
     def __init__(self, directory: Path, options: argparse.Namespace) -> None:
         self.meeting: Meeting = SocketFile(directory)
         if options.cluster == "redis":
-            self.meeting = OwnRedis(directory, options.processes)
+            self.meeting = ByRedis(directory, options.processes)
         self.servers = [
             Server(directory, options, self.meeting.settings(number))
             for number in range(options.processes)

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import json
 import shutil
 import signal
 import subprocess
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-from redis.asyncio import Redis
 
-from soaking.meeting import LEASE
 from soaking.network import Network
+from soaking.own_redis import OwnRedis
 from soaking.server import PATIENCE, STEP, Server
 
 WEB: Final = ("web1", "web2", "web3")
@@ -35,13 +33,15 @@ ASK: Final = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
 class Machines:
     """All of them, while :meth:`running`; clients are to be :meth:`~Network.inside` theirs."""
 
-    def __init__(self, directory: Path, network: Network, options: argparse.Namespace) -> None:
+    def __init__(self, directory: Path, network: Network, told: argparse.Namespace) -> None:
         self.directory = directory
         self.network = network
         (directory / "uploads").mkdir()
         self.postgres = Postgres(network)
-        self.redis = OwnRedis(network)
-        self.servers = {name: self._server(name, options) for name in WEB}
+        self._redis_folder, folder = _folder()
+        options = {"bind": network.address("redis"), "protected-mode": "no"}
+        self.redis = OwnRedis(folder, options, lambda: network.inside("redis"))
+        self.servers = {name: self._server(name, told) for name in WEB}
         self.addresses = [each.address for each in self.servers.values()]
         """Where clients connect."""
 
@@ -62,7 +62,9 @@ class Machines:
         """Run all of them."""
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self.postgres.running())
-            await stack.enter_async_context(self.redis.running())
+            stack.callback(self._redis_folder.cleanup)
+            stack.push_async_callback(self.redis.end)
+            await self.redis.start()
             with self.network.inside(WEB[0]):
                 self.servers[WEB[0]].make_accounts(accounts)
             stack.callback(self._kill)
@@ -75,13 +77,10 @@ class Machines:
 
     async def home(self) -> str:
         """Return which machine has the lease, and listens; nothing where none has."""
-        where: Any = None
-        with contextlib.suppress(Exception):
-            where = await self.redis.client.hget(LEASE, "where")
-        if where is None:
+        address = await self.redis.home()
+        if address is None:
             return ""
-        host = json.loads(where)["host"]
-        return next(name for name in WEB if self.network.address(name) == host)
+        return next(name for name in WEB if self.network.address(name) == address[0])
 
     async def ready(self, name: str) -> str:
         """Return what a machine says to clients of whether it is ready."""
@@ -172,53 +171,6 @@ def _folder() -> tuple["tempfile.TemporaryDirectory[str]", Path]:
     """Return a folder for a server; the path of a socket file in it is short."""
     made = tempfile.TemporaryDirectory(prefix="andiron-soak-")
     return made, Path(made.name)
-
-
-class OwnRedis:
-    """The Redis; who looks at it comes by a socket file, whatever is cut."""
-
-    def __init__(self, network: Network) -> None:
-        self._made, folder = _folder()
-        self._folder = folder
-        self._network = network
-        self.client = Redis(unix_socket_path=str(folder / "socket"))
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run it."""
-        program = shutil.which("redis-server")
-        if program is None:
-            raise SystemExit("redis-server is missing")
-        options = {
-            "bind": self._network.address("redis"),
-            "protected-mode": "no",
-            "unixsocket": str(self._folder / "socket"),
-            "dir": str(self._folder),
-            "appendonly": "yes",
-            "save": "",
-        }
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        with (self._folder / "log").open("ab") as log, self._network.inside("redis"):
-            process = subprocess.Popen(  # noqa: ASYNC220 - there is nothing else to do
-                [program, *words], stdout=log, stderr=log
-            )
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while not await self._answers():  # noqa: ASYNC110
-                    await asyncio.sleep(STEP)
-            # As where there was a home before: nobody waits for what may have been lost.
-            await self.client.set("andiron:{localhost}:fence:home", 1, nx=True)
-            yield
-        finally:
-            await self.client.aclose()
-            process.kill()
-            process.wait()
-            self._made.cleanup()
-
-    async def _answers(self) -> bool:
-        with contextlib.suppress(Exception):
-            return bool(await self.client.ping())
-        return False
 
 
 class Postgres:

@@ -1,25 +1,14 @@
 """Where the processes of a soak meet: a socket file, or a Redis."""
 
-import asyncio
-import contextlib
-import json
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from soaking.own_redis import OwnRedis
+from soaking.server import Server, free_port
 
-from andiron.sm.journal import lines
-from soaking.server import PATIENCE, STEP, Server, counted, free_port
-
-DOMAIN = "localhost"
-LEASE = f"andiron:{{{DOMAIN}}}:lease:home"
-JOURNAL = f"andiron:{{{DOMAIN}}}:journal"
 OUT_OF_REACH = re.compile(
     r"Redis cannot be asked for the lease|The journal of .* cannot be written|"
     r"The journal of .* is written again|could not be given back"
@@ -87,16 +76,15 @@ class SocketFile:
         pass
 
 
-class OwnRedis:
+class ByRedis:
     """A Redis that is killed once, and keeps what it has."""
 
     def __init__(self, directory: Path, processes: int) -> None:
-        self._directory = directory / "redis"
-        self._directory.mkdir()
+        folder = directory / "redis"
+        folder.mkdir()
         self._port = free_port()
         self._listening = [free_port() for _ in range(processes)]
-        self._client = Redis(port=self._port)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._redis = OwnRedis(folder, {"port": str(self._port)})
 
     def settings(self, number: int) -> dict[str, str]:
         return {
@@ -105,43 +93,19 @@ class OwnRedis:
         }
 
     async def start(self) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            raise SystemExit("redis-server is missing")
-        keeping = "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""
-        options = "--port", str(self._port), "--dir", str(self._directory), *keeping
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - there is nothing else to do
-                [program, *options], stdout=log, stderr=log
-            )
-        async with asyncio.timeout(PATIENCE):
-            while not await self._answers():  # noqa: ASYNC110
-                await asyncio.sleep(STEP)
-        # As where there was a home before: nobody waits for what may have been lost.
-        await self._client.set(f"andiron:{{{DOMAIN}}}:fence:home", 1, nx=True)
-
-    async def _answers(self) -> bool:
-        with contextlib.suppress(RedisError, OSError):
-            return bool(await self._client.ping())
-        return False
+        await self._redis.start()
 
     async def home(self, servers: Sequence[Server]) -> int:
-        where: Any = None
-        with contextlib.suppress(RedisError, OSError):
-            where = await self._client.hget(LEASE, "where")
-        if where is None:
-            return 0
-        return servers[self._listening.index(json.loads(where)["port"])].process.pid
+        address = await self._redis.home()
+        return 0 if address is None else servers[self._listening.index(address[1])].process.pid
 
     async def disturb(self) -> bool:
-        self._kill()
-        await self.start()
+        self._redis.kill()
+        await self._redis.start()
         return True
 
     async def left(self, servers: Sequence[Server]) -> tuple[int, int]:  # noqa: ARG002
-        name: Any = await self._client.hget(JOURNAL, "current")
-        found: Any = await self._client.lrange(f"{JOURNAL}:{name.decode()}", 0, -1)
-        return counted(lines.read(lambda: found).state)
+        return await self._redis.left()
 
     def faults(self, log: str) -> str:
         return "".join(
@@ -149,11 +113,4 @@ class OwnRedis:
         )
 
     async def end(self) -> None:
-        await self._client.aclose()
-        self._kill()
-
-    def _kill(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
+        await self._redis.end()

@@ -2,14 +2,13 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from load.accounts import add_accounts
+
 from soaking import words
 
-ANDIRON = str(Path(sys.executable).with_name("andiron"))
 ITERATIONS = "4096"
 
 
@@ -28,11 +27,7 @@ def environment(database: str, **settings: str) -> dict[str, str]:
 
 def make_accounts(directory: Path, told: Mapping[str, str], users: int) -> None:
     """Make the accounts of so many sessions."""
-    accounts = directory / "accounts"
-    lines = (f"{words.name(number)} {words.PASSWORD}\n" for number in range(users))
-    accounts.write_text("".join(lines))
-    add = [ANDIRON, "user", "add", "--from-file", str(accounts)]
-    subprocess.run(add, check=True, env=told, cwd=directory, stdout=subprocess.DEVNULL)
+    add_accounts(map(words.name, range(users)), words.PASSWORD, told, directory)
 
 
 def resident(pid: int) -> float:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from load.accounts import ANDIRON
+
 from andiron.sm.journal import lines
 from andiron.sm.journal.state import State
 from soaking.link import Address
-from soaking.process import ANDIRON, environment, make_accounts
+from soaking.process import environment, make_accounts
 
 PATIENCE = 60.0
 """Seconds within which a server must have started, and everybody be back."""
