@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from andiron.anywhere import AnywhereApi
 from andiron.api.api import Api
 from andiron.api.sync import SyncApi
 from andiron.at_home import AtHome, not_running
 from andiron.domain.domain import Domain
 from andiron.faults import told_briefly
+from andiron.fellows.anywhere import AnywhereApi
+from andiron.fellows.own_code import AskHome
+from andiron.fellows.together import ElsewhereError, Together
 from andiron.given import Given
 from andiron.hooks.hooks import Hooks
 from andiron.inprocess.entrance import Entrance
 from andiron.lifespan import run_as_told
 from andiron.others import Nobody, Others
 from andiron.outermost import Outermost
-from andiron.own_code import AskHome
 from andiron.people import People
 from andiron.refusals import STOPPED, refuse
 from andiron.settings import Settings
 from andiron.settings.live import LIVE, OF_THE_LOG, changes, tell_changed
 from andiron.site_functions import SiteFunctions
-from andiron.together import ElsewhereError, Together
 from andiron.vitals import Vitals, measured
 from andiron.ways_in import WaysIn
 from andiron.web.discovery import discovery_routes, mount_path

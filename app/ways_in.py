@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from andiron.bosh.direct import Post
 from andiron.connections import Connections
-from andiron.doorway import Doorway
 from andiron.refusals import FAILED, NOT_STARTED, refuse
 from andiron.routes import Endpoints
 from andiron.web.hosts import Hosts
@@ -19,6 +18,17 @@ from andiron.websocket.handshake import Refusal
 __all__ = ["WaysIn", "serve_http"]
 
 logger = logging.getLogger("andiron")
+
+
+class Doorway(Protocol):
+    """What has the process serve that is home, or one wait until there is one."""
+
+    @property
+    def router(self) -> ASGIApp:
+        """What serves by ASGI."""
+
+    def direct(self, scope: MutableMapping[str, Any]) -> Post | None:
+        """Return what takes a POST of BOSH without ASGI; None: it is to be called by ASGI."""
 
 
 class WaysIn:

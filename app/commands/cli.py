@@ -310,8 +310,9 @@ def check_config() -> None:
     can be taken up and written down, and processes meet; nothing is done, and no
     PostgreSQL server is asked.
     """
-    from andiron import continuity, meeting  # noqa: PLC0415 - others need none of it
+    from andiron import continuity  # noqa: PLC0415 - others need none of it
     from andiron.creating import create_app  # noqa: PLC0415
+    from andiron.fellows import meeting  # noqa: PLC0415
 
     settings = Settings()
     check_url(settings.database)

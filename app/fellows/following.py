@@ -15,10 +15,10 @@ from starlette.routing import Route
 from andiron.api.errors import UnavailableError
 from andiron.api.settings import Changeable
 from andiron.cluster.hello import Hello
+from andiron.fellows.own_code import AskHome
 from andiron.http_api.asking import Question
 from andiron.http_api.operations import PREFIX
 from andiron.http_api.problems import error_of
-from andiron.own_code import AskHome
 
 __all__ = ["Following"]
 

@@ -18,10 +18,10 @@ from andiron.api.access import Access
 from andiron.api.api import Api
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.owners import NoSuchAccount
+from andiron.fellows.own_code import AskHome
 from andiron.http_api.asking import Question, answered, asked
 from andiron.http_api.operations import OPERATIONS, PREFIX, Operation
 from andiron.http_api.problems import error_of
-from andiron.own_code import AskHome
 from andiron.people import People
 
 __all__ = ["AnywhereApi", "AnywherePeople", "people_route"]

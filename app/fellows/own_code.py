@@ -20,7 +20,7 @@ from andiron.api.access import Access
 from andiron.api.api import Api
 from andiron.api.errors import InvalidError, UnavailableError
 from andiron.cluster.door import HomeLink, HomeLostError, TooLargeError
-from andiron.doorway import Doorway
+from andiron.fellows.doorway import Doorway
 from andiron.http_api.admission import Caller
 from andiron.http_api.asking import Question
 from andiron.http_api.endpoint import api_routes

@@ -11,7 +11,7 @@ from andiron.cluster.line import Line
 from andiron.cluster.link import COST, Ended
 from andiron.cluster.messages import read_message
 from andiron.cluster.window import WINDOW
-from andiron.relayed import RelayedWebSocket
+from andiron.fellows.relayed import RelayedWebSocket
 from andiron.websocket.config import WebSocketConfig
 from andiron.websocket.endpoint import Admitted
 

@@ -6,21 +6,21 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from andiron.anywhere import AnywhereApi, AnywherePeople, people_route
 from andiron.api.api import Api
 from andiron.api.errors import UnavailableError
 from andiron.api.settings import Changeable
 from andiron.at_home import SIGNED_OUT, AtHome, patience_of
-from andiron.doorway import Asked, Doorway
-from andiron.fellows import Fellows
-from andiron.following import Following
+from andiron.fellows.anywhere import AnywhereApi, AnywherePeople, people_route
+from andiron.fellows.doorway import Asked, Doorway
+from andiron.fellows.fellows import Fellows
+from andiron.fellows.following import Following
+from andiron.fellows.own_code import NOT_HOME, AskHome, own_code
+from andiron.fellows.relayed import Relays, known_here
 from andiron.given import Given
 from andiron.http_api.admission import AskOperators
 from andiron.others import Others
-from andiron.own_code import NOT_HOME, AskHome, own_code
 from andiron.people import People, runs_here
 from andiron.refusals import refuse
-from andiron.relayed import Relays, known_here
 from andiron.routes import most_of, visitors_of
 from andiron.settings import Settings
 from andiron.signals import before_exit

@@ -9,17 +9,17 @@ import pytest
 from support.waiting import until
 
 from andiron import create_app
-from andiron.anywhere import AnywhereApi
 from andiron.api import ApiError, InvalidError, RefusedError, UnavailableError
 from andiron.api.api import Api
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.owners import NoSuchAccount
+from andiron.fellows.anywhere import AnywhereApi
 from andiron.http_api.operations import OPERATIONS
 from andiron.http_api.problems import CODES
 from andiron.people import People
 from andiron.testing import sign_in
+from tests.app.fellows.test_fellows import made, running
 from tests.app.test_continuity import make_people, online
-from tests.app.test_fellows import made, running
 
 __all__ = ["made"]
 

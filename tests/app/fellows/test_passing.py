@@ -13,7 +13,7 @@ from andiron.cluster.frames import Kind
 from andiron.cluster.link import COST, Ended
 from andiron.cluster.messages import read_message
 from andiron.cluster.window import WINDOW
-from andiron.passing import PassedPost, PassedWebSocket
+from andiron.fellows.passing import PassedPost, PassedWebSocket
 
 __all__ = ["link"]
 

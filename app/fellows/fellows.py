@@ -16,8 +16,8 @@ from andiron.cluster.home import Direct, DoorLink, Home, Serve
 from andiron.cluster.place import PlaceError
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.holders import Tenure
-from andiron.doorway import TROUBLE, Doorway
-from andiron.meeting import failed, files_of, journal_of, place_of, tenure_of
+from andiron.fellows.doorway import TROUBLE, Doorway
+from andiron.fellows.meeting import failed, files_of, journal_of, place_of, tenure_of
 from andiron.processes import Processes, introduced, told
 from andiron.settings import Settings
 from andiron.sm.timers import Timers

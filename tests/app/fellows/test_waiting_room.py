@@ -1,6 +1,6 @@
 """Who may wait, and how much."""
 
-from andiron.waiting_room import WaitingRoom
+from andiron.fellows.waiting_room import WaitingRoom
 
 
 def test_it_has_room_for_so_much_in_all_and_of_each():

@@ -7,8 +7,8 @@ from support.waiting import until
 
 from andiron.api import UnavailableError
 from andiron.cluster import link
-from andiron.own_code import AskHome
-from tests.app.test_fellows import ask, made, running
+from andiron.fellows.own_code import AskHome
+from tests.app.fellows.test_fellows import ask, made, running
 
 __all__ = ["made"]
 

@@ -10,12 +10,13 @@ from redis.asyncio import Redis
 from support.redis_server import running as redis_running
 from support.waiting import until
 
-from andiron import create_app, fellows, meeting
+from andiron import create_app
 from andiron.cluster import link
 from andiron.cluster.redis.belief import Timing
 from andiron.domain.database.database import DatabaseError
+from andiron.fellows import fellows, meeting
+from tests.app.fellows.test_fellows import Bosh, ask, rest, running
 from tests.app.test_continuity import SAY, failure, make_people, online, resume
-from tests.app.test_fellows import Bosh, ask, rest, running
 
 LEASE = "andiron:{localhost}:lease:home"
 FENCE = "andiron:{localhost}:fence:home"

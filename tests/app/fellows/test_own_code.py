@@ -6,13 +6,13 @@ import contextlib
 import pytest
 from support.waiting import until
 
-from andiron import doorway, own_code
 from andiron.api import UnavailableError
 from andiron.api.api import Api
 from andiron.cluster import door as door_module
 from andiron.domain.domain import Domain
+from andiron.fellows import doorway, own_code
+from tests.app.fellows.test_fellows import ask, made, running
 from tests.app.test_continuity import make_people, online
-from tests.app.test_fellows import ask, made, running
 
 __all__ = ["made"]
 

@@ -12,13 +12,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from andiron.cluster.door import HandOver, HomeLink, HomeLostError, Line, TooLargeError
 from andiron.cluster.messages import Message
+from andiron.fellows.passing import PassedPost, PassedWebSocket
+from andiron.fellows.waiting_room import WaitingRoom
 from andiron.http_api.admission import HEADER, AskOperators
 from andiron.http_api.operations import PREFIX
-from andiron.passing import PassedPost, PassedWebSocket
 from andiron.refusals import LEAVING, NO_HOME, TOO_LARGE, refuse
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, path_of
 from andiron.sm.strangers import is_local, network_of
-from andiron.waiting_room import WaitingRoom
 from andiron.web.pages import healthy
 from andiron.web.proxy import Proxies, channel
 from andiron.web.told import OPERATOR, VISITOR, written_visitor

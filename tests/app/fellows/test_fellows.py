@@ -21,12 +21,13 @@ from support.hosted import WebSocket
 from support.taken import TakenClient
 from support.waiting import until
 
-from andiron import Person, create_app, doorway, fellows, meeting
+from andiron import Person, create_app
 from andiron.cluster import link
 from andiron.cluster.unix_place import UnixPlace
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
-from andiron.doorway import Asked, Doorway
+from andiron.fellows import doorway, fellows, meeting
+from andiron.fellows.doorway import Asked, Doorway
 from andiron.settings import SettingsError
 from andiron.version import __version__
 from andiron.web import readiness
