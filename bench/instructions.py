@@ -4,10 +4,11 @@
 
     bench/instructions.py [NAME ...]
 
-`andiron serve` runs in valgrind's callgrind, which counts what the processor is told to do:
-how much else runs on the machine makes no difference. A client does one thing after the
-other, as often as it takes for the number to settle. What each may take is below: what it
-took when that was written, and a tenth. Who makes one cheaper lowers it; who has to
+`andiron serve` runs in valgrind's callgrind, which counts what the processor is told to do,
+not how long that takes. A client does one thing after the other, as often as it takes for the
+number to settle. On a busy machine what belongs together comes in more pieces, which only adds
+to it: what takes too much is counted anew, and the least holds. What each may take is below: what
+it took when that was written, and a tenth. Who makes one cheaper lowers it; who has to
 make one dearer says why.
 """
 
@@ -50,6 +51,8 @@ OCCUPANTS = 20
 AT_ONCE = 20
 """Messages that are sent in one piece; they must fit one that the server reads."""
 WARM = 20
+ANEW = 2
+"""How often what takes too much is counted anew."""
 BATCHES = 4
 """The least of which counts: there is less in it of what the server does every second."""
 LONG = "3600"
@@ -452,15 +455,19 @@ def main() -> int:
         print("Instructions are NOT counted: valgrind is not installed")
         return int("CI" in os.environ)
     bound = sys.version_info[:2] == PYTHON and platform.machine() == MACHINE
-    with tempfile.TemporaryDirectory(prefix="andiron-bench-") as directory:
-        took = measure_all(names, Path(directory))
-    failed = False
+    took = dict[str, int]()
+    over = names
+    for _ in range(1 + ANEW):
+        with tempfile.TemporaryDirectory(prefix="andiron-bench-") as directory:
+            for name, number in measure_all(over, Path(directory)).items():
+                took[name] = min(number, took.get(name, number))
+        over = [name for name in names if bound and took[name] > KINDS[name].allowed]
+        if not over:
+            break
     for name, number in took.items():
-        allowed = KINDS[name].allowed
-        over = bound and number > allowed
-        failed |= over
-        print(f"{name:16} {number:12,} of {allowed:12,}{' TOO MANY' if over else ''}")
-    return int(failed)
+        told = " TOO MANY" if name in over else ""
+        print(f"{name:16} {number:12,} of {KINDS[name].allowed:12,}{told}")
+    return int(bool(over))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ LOOK: Final = 0.2
 TURNS: Final = """
 SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE '%#%'
 """
-ASK: Final = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 class Machines:
@@ -70,9 +69,8 @@ class Machines:
             stack.callback(self._kill)
             for server in self.servers.values():
                 await server.start()
-            async with asyncio.timeout(PATIENCE):
-                while [await self.ready(name) for name in WEB] != ["ready"] * len(WEB):  # noqa: ASYNC110
-                    await asyncio.sleep(STEP)
+            for server in self.servers.values():
+                await server.until_ready()
             yield
 
     async def home(self) -> str:
@@ -81,20 +79,6 @@ class Machines:
         if address is None:
             return ""
         return next(name for name in WEB if self.network.address(name) == address[0])
-
-    async def ready(self, name: str) -> str:
-        """Return what a machine says to clients of whether it is ready."""
-        try:
-            async with asyncio.timeout(3):
-                reader, writer = await asyncio.open_connection(*self.servers[name].address)
-                writer.write(ASK)
-                answer = await reader.read()
-                writer.close()
-        except TimeoutError:
-            return "silent"
-        except OSError as error:
-            return error.strerror or "refused"
-        return answer.partition(b"\r\n\r\n")[2].decode().strip()
 
     def _kill(self) -> None:
         for server in self.servers.values():
@@ -133,7 +117,7 @@ class Watch:
         """Look until it is cancelled."""
         looks = [self._look("home", self._machines.home)]
         looks.append(self._look("turns", self._turns))
-        looks += [self._look(name, self._ready(name)) for name in WEB]
+        looks += [self._look(name, each.ready) for name, each in self._machines.servers.items()]
         await asyncio.gather(*looks)
 
     def now(self) -> float:
@@ -155,9 +139,6 @@ class Watch:
                 self._known[what] = found
                 self.changes.append(Change(self.now(), what, found))
             await asyncio.sleep(LOOK)
-
-    def _ready(self, name: str) -> Callable[[], Awaitable[str]]:
-        return lambda: self._machines.ready(name)
 
     async def _turns(self) -> str:
         """Return the processes, by number, whose turns have connections to PostgreSQL."""

@@ -21,6 +21,7 @@ from soaking.process import environment, make_accounts
 PATIENCE = 60.0
 """Seconds within which a server must have started, and everybody be back."""
 STEP = 0.02
+_ASK = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 class Server:
@@ -78,6 +79,26 @@ class Server:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
         return True
+
+    async def ready(self) -> str:
+        """Return what it says of whether it is ready, or why it says nothing."""
+        try:
+            async with asyncio.timeout(3):
+                reader, writer = await asyncio.open_connection(*self.address)
+                writer.write(_ASK)
+                answer = await reader.read()
+                writer.close()
+        except TimeoutError:
+            return "silent"
+        except OSError as error:
+            return error.strerror or "refused"
+        return answer.partition(b"\r\n\r\n")[2].decode().strip()
+
+    async def until_ready(self) -> None:
+        """Wait until it is."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.ready() != "ready":  # noqa: ASYNC110
+                await asyncio.sleep(STEP)
 
     async def end(self, how: signal.Signals) -> None:
         """End it, and wait for that."""
