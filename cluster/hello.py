@@ -25,7 +25,7 @@ class Hello:
     """Which chat: processes of two that meet at one place are told so."""
     process: int
     files: Mapping[str, str] = field(default_factory=dict)
-    """What stands for the files that all must share, by the settings that name them."""
+    """What stands for the files and the database that all share, by the settings naming them."""
     most: int = 2**32 - 1
     """Bytes that a frame to it may carry: settings may differ while they are being changed."""
     version: int = VERSION
@@ -92,7 +92,7 @@ class Hello:
         for setting, file in self.files.items():
             if other.files.get(setting) != file:
                 return (
-                    f"process {other.process} there has another file by {setting}; let it name the"
-                    " same one for all, as an absolute path"
+                    f"process {other.process} there has another file or database by {setting}; let"
+                    " it name the same one for all, a file by an absolute path"
                 )
         return ""

@@ -34,6 +34,9 @@ class Taker(Protocol):
     def room(self) -> None:
         """Hear that there is room again, where there was none."""
 
+    def ending(self) -> None:
+        """Hear that it will be over once what is kept here has been taken."""
+
     def over(self, *, failed: bool | None) -> None:
         """Hear that the far end has done with it, or cannot be reached, as :class:`Ended` says.
 
@@ -52,6 +55,9 @@ class _Nobody:
 
     def room(self) -> None:
         """Have nothing to send."""
+
+    def ending(self) -> None:
+        """Have nothing to end."""
 
     def over(self, *, failed: bool | None) -> None:
         """Have nothing to end."""
@@ -114,6 +120,12 @@ class Line(Window):
         """Keep what comes, which the far end is not told to have been taken."""
         self._paused = True
 
+    @property
+    def ending(self) -> bool:
+        """Whether what is kept here is the last."""
+        held = self._held
+        return held is not None and len(held) > 0 and isinstance(held[-1][0], Ended)
+
     def unpause(self) -> None:
         """Hand on again, soon, and first what was kept."""
         if self._paused:
@@ -144,6 +156,8 @@ class Line(Window):
             if len(self._held) >= MOST_MESSAGES and not isinstance(what, Ended):
                 raise FrameError("more messages than there is room for")
             self._held.append((what, size))
+            if isinstance(what, Ended):
+                self.taker.ending()
         else:
             self._hand(what, size)
 

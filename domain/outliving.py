@@ -150,4 +150,11 @@ async def _of_accounts(
         owner, kept = owners.get(each.head.account), _kept(each)
         same = owner is not None and (kept is None or kept.born == owner.born)
         (there if same else gone).append(each)
+    if gone:
+        logger.warning(
+            "%d sessions are let go with what they were owed: the database has not, or no longer,"
+            " the accounts that they were of, as %s",
+            len(gone),
+            gone[0].head.account,
+        )
     return there, {each.head.account: owners[each.head.account] for each in there}, gone

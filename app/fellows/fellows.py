@@ -156,6 +156,7 @@ class Fellows:
         May be called more than once, and before the block of :meth:`running` ends.
         """
         self._leaving = True
+        self._ready.set()
         self.send_elsewhere()
         self._doorway.leave()
 
@@ -203,13 +204,7 @@ class Fellows:
         pause, most = _PAUSES
         while not self._leaving:
             try:
-                if await self._place.take():
-                    try:
-                        self._starting = True
-                        await self._be_home(be_home)
-                    finally:
-                        self._starting = self._serving = False
-                        await self._place.release()
+                if await self._was_home(be_home):
                     pause = _PAUSES[0]
                 elif not await self._be_door():
                     await self._place.wait()
@@ -232,9 +227,22 @@ class Fellows:
                 await asyncio.sleep(pause * random.uniform(1, 1.5))  # noqa: S311
                 pause = min(2 * pause, most)
 
+    async def _was_home(self, be_home: BeHome) -> bool:
+        """Be home where nobody is, until that ends; return whether nobody was."""
+        if not await self._place.take():
+            return False
+        try:
+            if not self._leaving:  # It may have been told to end since.
+                self._starting = True
+                await self._be_home(be_home)
+        finally:
+            self._starting = self._serving = False
+            await self._place.release()
+        return True
+
     def _complain(self, error: Exception) -> None:
         """Say why there is no home here, once for each reason."""
-        if str(error) != self._complaint:
+        if str(error) != self._complaint and not self._leaving:
             self._complaint = str(error)
             logger.error("This process cannot be home, and tries again: %s", error)
         self._doorway.trouble = (

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, cast
 
 from andiron.cluster.place import Place, PlaceError
-from andiron.cluster.redis.address import parse
+from andiron.cluster.redis.address import RedisError, parse
 from andiron.cluster.redis.belief import Timing
 from andiron.cluster.unix_place import UnixPlace
 from andiron.domain.database.database import DatabaseError
 from andiron.domain.database.holders import Tenure
-from andiron.domain.database.urls import beside
+from andiron.domain.database.urls import beside, name_of
 from andiron.settings import Settings
 from andiron.sm.journal.lines import JournalError
 from andiron.sm.timers import Timers
@@ -44,10 +44,11 @@ def place_of(settings: Settings, lost: Lost) -> Place:
     _require_driver()
     from andiron.cluster.redis.place import RedisPlace  # noqa: PLC0415 - an extra
 
-    address = parse(settings.cluster)
-    return RedisPlace(
-        address, settings.domain, lost, listen_on=settings.cluster_address(), timing=_TIMING
-    )
+    address, listen_on = parse(settings.cluster), settings.cluster_address()
+    try:
+        return RedisPlace(address, settings.domain, lost, listen_on=listen_on, timing=_TIMING)
+    except RedisError as error:
+        raise DatabaseError(str(error)) from None
 
 
 def tenure_of(place: Place) -> Tenure | None:
@@ -108,17 +109,20 @@ def check(settings: Settings) -> None:
 
 
 def files_of(settings: Settings) -> dict[str, str]:
-    """Return what stands for the files that whoever is home needs.
+    """Return what stands for the files that whoever is home needs, and the database.
 
-    On several machines one file has several numbers, so there it is for the operator to see to it.
+    On several machines one file has several numbers, so there it is for the operator to see to it,
+    and so it is that databases of one name are one.
     """
     named = {}
-    if not settings.database.startswith("postgres"):
+    in_server = name_of(settings.database)
+    if not in_server:
         named["ANDIRON_DATABASE"] = beside(settings.database, "")
     if not settings.by_redis:
         named["ANDIRON_DURABILITY_FILE"] = settings.journal_path()
         named["ANDIRON_UPLOAD_DIR"] = settings.upload_dir
-    return {setting: _identity(path) for setting, path in named.items()}
+    found = {setting: _identity(path) for setting, path in named.items()}
+    return found | {"ANDIRON_DATABASE": in_server} if in_server else found
 
 
 def failed(error: Exception) -> DatabaseError:

@@ -149,6 +149,8 @@ class PassedWebSocket:
         self._wire.send(text)
         if self._wire.congested:
             self._line.pause()
+            if self._line.ending:
+                self.ending()
 
     def message(self, message: Message) -> None:
         """Close the WebSocket, if home does."""
@@ -162,6 +164,10 @@ class PassedWebSocket:
             self.hear(text)
         if self._kept is None:
             self._wire.unpause()
+
+    def ending(self) -> None:
+        """Wait for a client that takes nothing for a while only: it is to come back."""
+        self._drop_later()
 
     def over(self, *, failed: bool | None) -> None:
         """Let the client come back where home has not said all: there, or by another door."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from andiron.cluster.home import DOOR, Answer
 from andiron.cluster.line import Line
 from andiron.cluster.link import TooLargeError
-from andiron.cluster.messages import Message
+from andiron.cluster.messages import Headers, Message
 from andiron.refusals import FAILED, whole
 from andiron.routes import BOSH_PATHS, WEBSOCKET_PATHS, Endpoints, path_of
 from andiron.sm.link import Visitor
@@ -70,12 +70,21 @@ class Relays:
         if post is None:
             return None
         try:
-            post.begin(body, answer)
+            post.begin(body, _with_length(answer))
         except Exception:
             logger.exception("A request failed")
             post.lost()
             answer(*whole(FAILED))
         return post.lost
+
+
+def _with_length(answer: Answer) -> Answer:
+    """Have an answer say how long it is: what passes it on by ASGI sends it as it is."""
+
+    def answered(status: int, headers: Headers, body: bytes) -> None:
+        answer(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+    return answered
 
 
 def _visitor(scope: Scope) -> Visitor | None:
@@ -143,6 +152,9 @@ class RelayedWebSocket:
             self._say_closed()
         else:
             self._connection.drained()
+
+    def ending(self) -> None:
+        """Let what the client said last be taken first."""
 
     def over(self, *, failed: bool | None) -> None:  # noqa: ARG002 - it comes to the same
         """Take the end of its client's connection."""

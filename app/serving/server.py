@@ -54,8 +54,11 @@ class Server(uvicorn.Server):
         self._alone = alone
         self._on_started = on_started
         self._on_stopped = on_stopped
+        self.servers: list[asyncio.Server] = []
         self.failure: Exception | None = None
         """Why it ended as soon as it had started."""
+        self._leaving = False
+        """Whether it accepts no more, perhaps before it ever did."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept connections."""
@@ -64,6 +67,8 @@ class Server(uvicorn.Server):
             collect_seldom()
             # Threads that read the database for one let the loop go on with the others.
             sys.setswitchinterval(0.0005)
+            if self._leaving:
+                return
             try:
                 await self._on_started()
             except Exception as error:  # noqa: BLE001 - raised when all has ended in order
@@ -72,6 +77,7 @@ class Server(uvicorn.Server):
 
     def accept_no_more(self) -> None:
         """Let whoever connects from now on be the next server's, not to be refused."""
+        self._leaving = True
         for server in self.servers:
             server.close()
 
@@ -169,6 +175,8 @@ def on_hangup(call: Callable[[], object]) -> None:
     if hasattr(signal, "SIGHUP") and not sys.stdin.isatty():
         with contextlib.suppress(ValueError, RuntimeError):  # another thread than the first
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
+            # Blocked for who is started by another, so that none that comes before ends it.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
 
 
 def _log_by(settings: Settings) -> None:

@@ -118,7 +118,12 @@ class Workers:
 
     def _start(self) -> SpawnProcess:
         process = self._context.Process(target=self._target, args=(self._sockets,))
-        process.start()
+        # Until it listens to that it does not end by it, and hears of it then.
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
         return process
 
     def _tell(self, number: int) -> None:

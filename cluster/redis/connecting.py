@@ -86,7 +86,8 @@ async def check(address: Address) -> None:
             info = await asking.info()
             await asking.eval("return 1", 0)
     except FAILURES as error:
-        raise RedisError(f"Redis at {address} {_and_remedy(error)} ({SETTING}).") from None
+        remedy = _and_remedy(error, by_tls=address.tls)
+        raise RedisError(f"Redis at {address} {remedy} ({SETTING}).") from None
     finally:
         await close(asking)
     _check_kind(address, info)
@@ -96,7 +97,8 @@ def why(error: BaseException) -> str:
     """Return what the operator is told of a failure."""
     if isinstance(error, TimeoutError | ClientTimeoutError):
         return "it does not answer"
-    return str(error) or type(error).__name__
+    # Of a script that failed nobody need know the line.
+    return str(error).partition(" script: ")[0] or type(error).__name__
 
 
 def _check_kind(address: Address, info: Mapping[str, Any]) -> None:
@@ -119,7 +121,10 @@ def _check_kind(address: Address, info: Mapping[str, Any]) -> None:
             f" or its Sentinels by redis+sentinel:// ({SETTING})."
         )
     policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory") and policy != "noeviction":
+    most = info.get("maxmemory", 0)
+    if policy == "noeviction" and 0 < most <= info.get("used_memory", 0):
+        raise RedisError(f"Redis at {address} is full: give it more memory, maxmemory ({SETTING}).")
+    if most and policy != "noeviction":
         logger.warning(
             "Redis at %s lets go of what it likes when its memory is full, and sessions with it"
             " (maxmemory-policy is %s): set that to noeviction",
@@ -164,6 +169,28 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
         "",
         "does not answer: is it the right host, and does its firewall let this one in?",
     ),
+    (
+        (Exception,),
+        "CERTIFICATE_VERIFY_FAILED",
+        "has a certificate that is not trusted, or is another host's: let ca= name a PEM file by"
+        " which it is, and name the host as it does",
+    ),
+    (
+        (Exception,),
+        "SSL",
+        "does not speak TLS there, or not as this does: name the port where it does,"
+        " or redis:// without TLS",
+    ),
+    (
+        (Exception,),
+        "onnection closed by server",
+        "ends connections at once: does it take them by TLS alone? That is rediss://",
+    ),
+    (
+        (Exception,),
+        "reset by peer",
+        "ends connections at once: does it take them by TLS alone? That is rediss://",
+    ),
     ((Exception,), "", "cannot be reached: start it, or name the host and port where it listens"),
 )
 """How the sentence goes on by the kind of a failure and a word in its text; the first counts.
@@ -172,8 +199,10 @@ What a server says may repeat what it was given, so that is left out.
 """
 
 
-def _and_remedy(error: Exception) -> str:
+def _and_remedy(error: Exception, *, by_tls: bool) -> str:
     message = str(error)
+    if by_tls and isinstance(error, TimeoutError | ClientTimeoutError):
+        return "does not answer: is it the right host, and the port where it speaks TLS?"
     return next(
         remedy for kinds, word, remedy in _REMEDIES if isinstance(error, kinds) and word in message
     )

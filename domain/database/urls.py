@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from andiron.domain.database import postgres, sqlite
 from andiron.domain.database.engines import SETTING, DatabaseError
 
-__all__ = ["EXAMPLES", "beside", "check", "parse", "problem", "require_existing"]
+__all__ = ["EXAMPLES", "beside", "check", "name_of", "parse", "problem", "require_existing"]
 
 EXAMPLES: Final = "sqlite:///andiron.db or postgresql://user:password@host/name"
 _KINDS: Final = (sqlite, postgres)
@@ -54,6 +54,15 @@ def beside(url: str, suffix: str) -> str:
         return f"andiron{suffix}"
     path = sqlite.path_of(parsed)
     return "" if path is None else f"{path}{suffix}"
+
+
+def name_of(url: str) -> str:
+    """Return what a database is called in its server, without the host, which may have names.
+
+    Empty for a file. Raises :class:`DatabaseError` for a URL that cannot be used.
+    """
+    kind, parsed = parse(url)
+    return f"postgresql:{parsed.database or ''}" if kind is postgres else ""
 
 
 def check(url: str) -> None:

@@ -38,6 +38,9 @@ class Taker:
     def room(self):
         self.told.append("room")
 
+    def ending(self):
+        self.told.append("ending")
+
     def over(self, *, failed):
         self.told.append(("over", failed))
         self.line.close()
@@ -71,13 +74,14 @@ async def test_what_comes_while_it_is_paused_is_kept_in_order_and_not_given_back
     line.hear(Ended(None), 0)
     with pytest.raises(FrameError, match="more messages than there is room for"):
         line.hear("too many", SIZE)
-    assert told == ["pause"]
+    assert told == ["pause", "ending"]
+    assert line.ending
     assert not link.written
     line.unpause()
-    assert told == ["pause"], "not before it has returned"
+    assert told == ["pause", "ending"], "not before it has returned"
     await asyncio.sleep(0)
     numbers = [str(number) for number in range(MOST_MESSAGES - 1)]
-    assert told == ["pause", *numbers, ("over", None)]
+    assert told == ["pause", "ending", *numbers, ("over", None)]
     assert link.over_with == [(7, False)]
 
 

@@ -557,7 +557,10 @@ def test_a_greeting_is_read_as_it_was_written_and_what_it_may_lack():
     [
         (Hello("example.org", 2), "serves localhost, and this one example.org"),
         (Hello("localhost", 2, version=99), "another version"),
-        (Hello("localhost", 2, {"ANDIRON_UPLOAD_DIR": "1:2/x"}), "another file by ANDIRON_UPLOAD"),
+        (
+            Hello("localhost", 2, {"ANDIRON_UPLOAD_DIR": "1:2/x"}),
+            "another file or database by ANDIRON_UPLOAD",
+        ),
     ],
 )
 async def test_processes_that_do_not_belong_together_say_so(tmp_path, other, reason, caplog):

@@ -312,7 +312,7 @@ async def test_what_is_owed_goes_on_when_nobody_comes_back(street):
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["gone", "made-anew"])
-async def test_the_session_of_a_removed_account_is_let_go(street, again):
+async def test_the_session_of_a_removed_account_is_let_go(street, again, caplog):
     juliet = await street.person("juliet")
     romeo = await street.person("romeo")
     domain = street.house.domain
@@ -327,6 +327,7 @@ async def test_the_session_of_a_removed_account_is_let_go(street, again):
 
     domain.stop = remove_and_stop
     assert await street.move() == 1
+    assert "1 sessions are let go with what they were owed" in caplog.text
     assert juliet.jid not in street.house.domain.router.full
     assert romeo.jid in street.house.domain.router.full
 

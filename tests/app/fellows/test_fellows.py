@@ -28,7 +28,7 @@ from andiron.domain.database.database import DatabaseError
 from andiron.domain.domain import Domain
 from andiron.fellows import doorway, fellows, meeting
 from andiron.fellows.doorway import Asked, Doorway
-from andiron.settings import SettingsError
+from andiron.settings import Settings, SettingsError
 from andiron.version import __version__
 from andiron.web import readiness
 from andiron.web.proxy import Proxies
@@ -189,6 +189,35 @@ async def test_requests_of_one_bosh_session_go_to_any(made, direct):
         await alice.say(alice_says)
         await bob.until("heard")
         await alice.say("", " type='terminate'")
+
+
+async def test_what_a_door_passes_on_whole_has_its_length(made):
+    """Else a server answers in chunks, which HTTP/1.0 does not know (RFC 9112 section 6.1)."""
+    home, door = made(), made()
+    said = []
+
+    async def receive():
+        if said:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"<body/>", "more_body": False}
+
+    async def send(message):
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/http-bind",
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-length", b"7")],
+        "client": ("127.0.0.1", 1),
+    }
+    async with running(home, door):
+        await door(scope, receive, send)
+    start, body = said
+    assert dict(start["headers"])[b"content-length"] == b"%d" % len(body["body"])
 
 
 class Taken(TakenClient):
@@ -399,7 +428,51 @@ async def test_processes_with_other_files_do_not_join(made, tmp_path):
         ):
             usual = {"upload_dir": f"{tmp_path}/files"}
             message = await failure(made(**(usual | settings)))
-            assert f"another file by {setting}; let it name the same one" in message
+            assert f"another file or database by {setting}; let it name the same one" in message
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql://me:secret@one/andiron", "postgresql://you@other:5433/andiron", True),
+        ("postgresql://me@one/andiron", "postgresql://me@one/other", False),
+        ("postgresql://me@one/andiron", "sqlite:///andiron", False),
+    ],
+)
+def test_a_database_in_a_server_is_known_by_its_name(one, other, same):
+    made = [Settings(cluster="redis://one", database=each) for each in (one, other)]
+    found = [meeting.files_of(each) for each in made]
+    assert (found[0] == found[1]) is same
+    assert "secret" not in str(found)
+
+
+async def test_one_that_is_to_end_as_it_starts_does_not_become_home(made, monkeypatch, tmp_path):
+    asked, released = asyncio.Event(), asyncio.Event()
+    taken = asyncio.Event()
+
+    async def take(_place):
+        asked.set()
+        await taken.wait()
+        return True
+
+    async def release(_place):
+        released.set()
+
+    monkeypatch.setattr(fellows, "_GREETING", 3600)
+    monkeypatch.setattr(UnixPlace, "take", take)
+    monkeypatch.setattr(UnixPlace, "release", release)
+    chat = made()
+    lifespan = chat.lifespan()
+    starting = asyncio.create_task(lifespan.__aenter__())
+    await asked.wait()
+    chat._together.fellows.leave()
+    async with asyncio.timeout(30):
+        await starting
+    assert (await ask(chat, "/readyz")).text == "ending\n"
+    taken.set()
+    await released.wait()
+    await lifespan.__aexit__(None, None, None)
+    assert not (tmp_path / "a.db").exists(), "it has not even begun to be home"
 
 
 async def test_what_the_home_would_not_take_is_refused_at_the_door(made):

@@ -263,3 +263,8 @@ def test_what_is_listened_on(made):
         "[::1]:7750": ("::1", 7750),
     }.items():
         assert made(cluster_listen=text).settings.cluster_address() == place
+
+
+async def test_certificates_that_cannot_be_read_stop_the_start_with_a_sentence(made, tmp_path):
+    message = await failure(made(cluster=f"rediss://127.0.0.1:1?ca={tmp_path}/none.pem"))
+    assert "let ca= name a PEM file (ANDIRON_CLUSTER)." in message

@@ -223,6 +223,24 @@ async def test_home_is_held_up_while_the_client_takes_nothing(websocket, line, w
     assert wire.told == ["one", "two"]
 
 
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_client_that_takes_nothing_is_let_go_soon_after_its_end(
+    websocket, line, wire, link, monkeypatch, kept
+):
+    monkeypatch.setattr(line_module, "LINGER", 0.001)
+    if kept:  # The last is there already when the client is seen to take nothing.
+        line.pause()
+    wire.congested = True
+    line.hear("one", SIZE)
+    line.hear("two", SIZE)
+    line.hear({"type": "websocket.close", "code": 1000}, SIZE)
+    line.hear(Ended(failed=False), 0)
+    line.unpause()
+    await until(lambda: wire.told[-1:] == ["drop"])
+    websocket.lost()
+    assert link.over_with == [(7, False)]
+
+
 async def test_what_is_too_large_for_home_ends_it(websocket, wire, link):
     link.limit = 100
     websocket.hear("x" * 101)

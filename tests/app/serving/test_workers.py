@@ -1,6 +1,7 @@
 """Real servers that are told to start two workers, or are started twice."""
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -152,17 +153,38 @@ def test_serve_keeps_so_many_processes(start, tmp_path):
     before = children(first)
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
+    until(lambda: set(children(first)) - set(before), read)
+    first.send_signal(signal.SIGHUP)  # It has only just begun.
     until(lambda: read().count(" Serving ") == 3, read)
+    until(lambda: read().count("The settings were read anew") == 2, read)
     assert f"Process {before[0]} has ended (-9); another begins" in read()
+    assert read().count("has ended") == 1
     after = children(first)
     assert len(after) == 2
     assert before[1] in after
     first.send_signal(signal.SIGHUP)
-    until(lambda: read().count("The settings were read anew") == 2, read)
+    until(lambda: read().count("The settings were read anew") == 4, read)
     assert healthy(port)
     first.terminate()
     assert first.wait(PATIENCE) == 0
     assert read().count("Stopping") == 2
+
+
+def test_one_that_waits_for_a_home_ends_when_told_to(start, tmp_path):
+    place = str(tmp_path / "chat.sock")
+    with open(f"{place}.lock", "w") as lock, socket.socket(socket.AF_UNIX) as home:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        home.bind(place)
+        home.listen()
+        home.settimeout(PATIENCE)
+        process = start("log", *serve(free_port()), ANDIRON_CLUSTER=f"unix:{place}")
+        with home.accept()[0]:
+            process.terminate()
+            process.wait(PATIENCE)
+    log = (tmp_path / "log").read_text()
+    assert "Stopping" in log
+    assert "Serving" not in log
+    assert "Traceback" not in log
 
 
 def test_processes_end_with_the_first(start, tmp_path):

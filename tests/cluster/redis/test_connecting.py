@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 from support.certificates import certify
 from support.redis_server import RedisServer, running
 
+from andiron.cluster.redis import connecting
 from andiron.cluster.redis.address import SETTING, RedisError, parse
-from andiron.cluster.redis.connecting import check, client, close
+from andiron.cluster.redis.connecting import check, client, close, why
 from tests.interop import server
 
 
@@ -119,11 +121,30 @@ def tls(program: Callable[..., str], tmp_path: Path) -> Iterator[tuple[str, str]
 async def test_tls(tls: tuple[str, str], tmp_path: Path) -> None:
     host, certificate = tls
     await check(parse(f"rediss://{host}?ca={certificate}"))
-    assert "cannot be reached" in await complaint(f"rediss://{host}"), "nobody vouches for it"
+    assert "a certificate that is not trusted" in await complaint(f"rediss://{host}")
+    assert "by TLS alone? That is rediss://" in await complaint(f"redis://{host}")
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     assert "name a PEM file" in await complaint(f"rediss://{host}?ca={empty}")
     assert "name a PEM file" in await complaint(f"rediss://{host}?ca={empty}.not")
+
+
+async def test_tls_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+) -> None:
+    monkeypatch.setattr(connecting, "_CONNECTING", 0.2)
+    said = await complaint(f"rediss://127.0.0.1:{redis_server.port}")
+    assert "the port where it speaks TLS?" in said
+
+
+async def test_one_that_is_full(program: Callable[..., str], tmp_path: Path) -> None:
+    with running(program("redis-server"), tmp_path, "--maxmemory", "1") as found:
+        assert "is full" in await complaint(found.url)
+
+
+def test_of_a_script_that_failed_nobody_is_told_the_line() -> None:
+    error = ResponseError("OOM no memory. script: b8ca57, on @user_script:32.")
+    assert why(error) == "OOM no memory."
 
 
 async def test_sentinels(
