@@ -75,7 +75,7 @@ class DoorLink(Link):
         """Say who this is, unless that is nobody's home any more."""
         self._home.connected.add(self)
         super().connection_made(transport)
-        if self._home.dropped:
+        if self._home.dropped or self._home.closing:
             self.drop()
 
     def greeted(self) -> None:

@@ -169,7 +169,7 @@ class RedisPlace:
         await close(self._redis)
 
     def _ask(self, secret: bytes, connect: Connect) -> asyncio.Protocol:
-        if len(self._strangers) >= _STRANGERS:
+        if self._server is None or len(self._strangers) >= _STRANGERS:
             return _Refusal()
         stranger = Asked(secret, connect, self._known)
         self._strangers.add(stranger)

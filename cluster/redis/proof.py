@@ -38,6 +38,7 @@ class _Unproven(asyncio.Protocol):
         self._secret = secret
         self._connect = connect
         self._transport: asyncio.Transport | None = None
+        self._dropped = False
         self._came = bytearray()
         loop = asyncio.get_running_loop()
         self._late = loop.call_later(_PATIENCE, self.drop)
@@ -47,6 +48,8 @@ class _Unproven(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._dropped:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take what the other end says of itself."""
@@ -60,8 +63,11 @@ class _Unproven(asyncio.Protocol):
         self._end(proven=False)
 
     def drop(self) -> None:
-        """End the connection, unless it is proven."""
-        if self._transport is not None and not self.proven.done():
+        """End the connection, also one that is yet to be made, unless it is proven."""
+        if self.proven.done():
+            return
+        self._dropped = True
+        if self._transport is not None:
             self._transport.abort()
 
     def heard(self, came: bytes) -> None:

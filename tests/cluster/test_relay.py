@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -704,3 +705,15 @@ async def test_home_ends_what_does_not_end_itself(tmp_path):
         with pytest.raises(HomeLostError):
             await request.task
         assert request.sent.empty()
+
+
+async def test_who_comes_as_home_closes_is_let_go(tmp_path):
+    async with connected(tmp_path, echo) as both:
+        await both.home.close()
+        here, there = socket.socketpair()
+        there.setblocking(False)
+        loop = asyncio.get_running_loop()
+        with here:
+            _, link = await loop.connect_accepted_socket(both.home.accept, there)
+            async with asyncio.timeout(30):
+                await link.over

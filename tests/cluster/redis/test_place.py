@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -280,6 +281,27 @@ async def test_strangers_are_bounded_and_give_way(
         writer.close()
     await until(lambda: not one._strangers)
     assert await other.reach(ends)
+
+
+async def test_who_comes_as_it_closes_is_let_go(make: Make, ends: Ends) -> None:
+    """The event loop may have accepted him, and make his connection afterwards."""
+    place = make()
+    await place.take()
+    await place.listen(ends)
+    accepted = place._ask(bytes(32), ends)
+    await place.close()
+    loop = asyncio.get_running_loop()
+    for stranger in (accepted, place._ask(bytes(32), ends)):
+        here, there = socket.socketpair()
+        here.setblocking(False)
+        there.setblocking(False)
+        with here:
+            transport, _ = await loop.connect_accepted_socket(lambda each=stranger: each, there)
+            async with asyncio.timeout(30):
+                while await loop.sock_recv(here, 100):
+                    pass
+            assert transport.is_closing()
+    assert not place._strangers
 
 
 async def test_a_door_does_not_believe_anybody(
