@@ -144,6 +144,7 @@ def _check_ca(address: Address) -> None:
             ) from None
 
 
+_BY_TLS_ALONE: Final = "ends connections at once: does it take them by TLS alone? That is rediss://"
 _CREDENTIALS: Final = "does not take the user or the password: put those it knows into the URL"
 _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
     ((AuthenticationError, AuthorizationError), "", _CREDENTIALS),
@@ -181,16 +182,8 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
         "does not speak TLS there, or not as this does: name the port where it does,"
         " or redis:// without TLS",
     ),
-    (
-        (Exception,),
-        "onnection closed by server",
-        "ends connections at once: does it take them by TLS alone? That is rediss://",
-    ),
-    (
-        (Exception,),
-        "reset by peer",
-        "ends connections at once: does it take them by TLS alone? That is rediss://",
-    ),
+    ((Exception,), "onnection closed by server", _BY_TLS_ALONE),
+    ((Exception,), "reset by peer", _BY_TLS_ALONE),
     ((Exception,), "", "cannot be reached: start it, or name the host and port where it listens"),
 )
 """How the sentence goes on by the kind of a failure and a word in its text; the first counts.

@@ -1,6 +1,5 @@
 """The site's people: they appear at their first sign-in as the site has them."""
 
-import asyncio
 import base64
 import re
 import time
@@ -8,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import jwt
 import pytest
-from support.asgi import AsgiClient
+from support.asgi import AsgiClient, request
 from support.keys import SECRET
 
 from andiron import Person, create_app
@@ -59,35 +58,16 @@ async def test_so_they_do_who_come_by_bosh():
 
     async with serving(identify=identify) as chat:
 
-        async def post(body):
-            scope = {
-                "type": "http",
-                "method": "POST",
-                "path": "/http-bind",
-                "root_path": "",
-                "scheme": "http",
-                "query_string": b"",
-                "headers": [(b"host", b"localhost")],
-                "client": ("127.0.0.1", 1),
-            }
-            coming = [{"type": "http.request", "body": body}]
-            sent = []
-
-            async def receive():
-                return coming.pop() if coming else await asyncio.Event().wait()
-
-            async def send(message):
-                sent.append(message)
-
-            await chat(scope, receive, send)
+        async def say(body):
+            sent = await request(chat, "/http-bind", body)
             return b"".join(message.get("body", b"") for message in sent).decode()
 
-        sid = re.search(" sid=['\"]([^'\"]*)", await post(CREATE))[1]
+        sid = re.search(" sid=['\"]([^'\"]*)", await say(CREATE))[1]
         auth = f"<auth xmlns='{ns.SASL}' mechanism='EXTERNAL'>=</auth>"
         body = (
             f"<body xmlns='http://jabber.org/protocol/httpbind' rid='2' sid='{sid}'>{auth}</body>"
         )
-        assert "<success" in await post(body.encode())
+        assert "<success" in await say(body.encode())
         assert await shown(chat) == (JULIET.display_name, JULIET.avatar)
 
 

@@ -16,6 +16,36 @@ CLOSE = "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>"
 HTTP_ANSWERS = {"websocket.http.response": {}}
 
 
+async def request(app: App, path: str, body: bytes, **more: Any) -> list[Message]:
+    """Make a request, a POST, whose body is one message; return what ``send`` was told.
+
+    ``more`` is put into its scope, over what is there.
+    """
+    coming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not coming:
+            await asyncio.Event().wait()
+        return coming.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+    }
+    await app(scope | more, receive, send)
+    return sent
+
+
 class ClientGone(OSError):  # noqa: N818
     """What a server's ``send`` raises when the client has left."""
 

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
-from support.asgi import AsgiClient
+from support.asgi import AsgiClient, request
 from support.direct import DirectTransport
 from support.hosted import WebSocket
 from support.taken import TakenClient
@@ -194,29 +194,8 @@ async def test_requests_of_one_bosh_session_go_to_any(made, direct):
 async def test_what_a_door_passes_on_whole_has_its_length(made):
     """Else a server answers in chunks, which HTTP/1.0 does not know (RFC 9112 section 6.1)."""
     home, door = made(), made()
-    said = []
-
-    async def receive():
-        if said:
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": b"<body/>", "more_body": False}
-
-    async def send(message):
-        said.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/http-bind",
-        "root_path": "",
-        "scheme": "http",
-        "query_string": b"",
-        "headers": [(b"host", b"localhost"), (b"content-length", b"7")],
-        "client": ("127.0.0.1", 1),
-    }
     async with running(home, door):
-        await door(scope, receive, send)
-    start, body = said
+        start, body = await request(door, "/http-bind", b"<body/>")
     assert dict(start["headers"])[b"content-length"] == b"%d" % len(body["body"])
 
 
